@@ -1,0 +1,220 @@
+"""The narrow waist: what a storage technology must do, and what it need not know.
+
+A backend knows kinds, scopes, keys, filters and limits. Of users or executions it knows only what a `DocumentSpec`
+declares. Callers reach it through `bifrost_store.wrappers.checked.CheckedBackend`, which refuses bad input before any
+backend sees it, so an implementation may rely on: valid keys, bodies with exactly the declared fields and storable JSON,
+sizes within the limits, declared filter fields, limits of 1 to 500, batches of one kind in one scope.
+
+What every method owes:
+
+* A record that is deleted or expired is absent. An expired one may be overwritten by anything.
+* Every write is atomic for the record: readers and crashes see the old or the new one.
+* A write whose answer was lost is settled before the method returns: the library's own write id is found stored, then it
+  succeeded; another write came first, then the error says so; nothing is known, then `OutcomeUnknownError`.
+* Errors are those of `bifrost_store.errors`, each chained to the database's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import Group, Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.version import Etag
+from bifrost_store.errors import CorruptDocumentError
+
+MAX_BATCH_OPERATIONS = 32
+MAX_BATCH_UNITS = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Batch operation: as `Backend.create`."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Batch operation: as `Backend.replace`."""
+
+    record: Record
+    expected: Etag
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Batch operation: as `Backend.delete`."""
+
+    key: Key
+    expected: Etag | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Batch operation: as `Backend.apply`."""
+
+    record: Record
+
+
+Operation = Create | Replace | Delete | Apply
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPage:
+    """A stretch of everything stored.
+
+    Attributes:
+        records: Records and tombstones, in the backend's own order.
+        unreadable: Rows that cannot be read, each named by an error.
+        resume_token: Pass it to `Backend.scan` to go on after this stretch, also in another process.
+    """
+
+    records: tuple[Record, ...]
+    unreadable: tuple[CorruptDocumentError, ...]
+    resume_token: str
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One store of records. Safe for concurrent use within one event loop."""
+
+    @property
+    def name(self) -> str:
+        """``sqlite``, ``table`` or ``cosmos``; stands in etags and errors."""
+        ...
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        """Return the record at *key*, else the one with the same kind and id in *fallback*, else None.
+
+        A point read per scope, made in parallel. One call takes both scopes so that a backend that must search for a
+        record without an index looks everywhere by key first.
+
+        Raises:
+            CorruptDocumentError: The record is there but cannot be read.
+        """
+        ...
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        """Store a new record and return it as stored. After a deletion it continues at the tombstone's revision + 1.
+
+        Raises:
+            DocumentExistsError: A record with this key is present.
+        """
+        ...
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        """Store *record* over the state that *expected* names and return it as stored, at revision + 1.
+
+        ``sort_key`` must be that of the stored record. One request if *expected* carries this backend's hint.
+
+        Raises:
+            DocumentNotFoundError: No record is present.
+            PreconditionFailedError: The record is in another state.
+            OutcomeUnknownError: The answer was lost and later writes hide what happened.
+        """
+        ...
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+        """Delete the record, leaving a tombstone at revision + 1. Return whether it was there.
+
+        Raises:
+            PreconditionFailedError: *expected* is given and the record is in another state.
+            OutcomeUnknownError: The answer was lost and nothing is there any more.
+        """
+        ...
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        """Store a record or tombstone as it is, version included; return whether anything was written.
+
+        Without *over*: unless the store holds the same or a newer (epoch, revision), tombstones included. With it: over
+        exactly the state whose native etag is *over*, whatever its revision; False if that state has passed.
+        Repeated and out-of-order calls converge.
+        """
+        ...
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+        """Carry out 1 to 32 operations on different keys of one kind and scope, all or nothing.
+
+        Returns:
+            One result per operation: what the single method returns.
+
+        Raises:
+            StoreError: The first operation that fails, as its single method raises it, with ``key`` naming it.
+        """
+        ...
+
+    async def query(self, query: Query) -> Page[Record]:
+        """Return the next page. A page is full unless it is the last one; pages neither repeat nor skip a record that
+        was present throughout, whatever is inserted meanwhile.
+
+        Raises:
+            InvalidContinuationTokenError: The token was altered or belongs to another query.
+        """
+        ...
+
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()
+    ) -> list[Group]:
+        """Count and sum the records that *query* describes, ordered by group values. Its limit and token are not used.
+
+        Records without a field count under None. Nothing found: no groups.
+        """
+        ...
+
+    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        """Go through every record and tombstone of every scope, expired ones included.
+
+        A record that is written meanwhile is met at least once if it was there throughout.
+        """
+        ...
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        """Remove up to *limit* expired records of one kind for good and return them. An empty list: none are left."""
+        ...
+
+    async def provision(self) -> None:
+        """Make tables, containers or schema where missing. Changes nothing that exists."""
+        ...
+
+    async def ping(self) -> str:
+        """Return one line about the store that answered.
+
+        Raises:
+            StoreError: It cannot be used; the message says why and what to do.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what this backend opened. Calling it twice is harmless."""
+        ...
+
+
+@dataclass(slots=True)
+class RepairReport:
+    """What `SupportsRepair.repair` did: counts by what was mended or found, and rows that cannot be read."""
+
+    mended: dict[str, int] = field(default_factory=dict)
+    unreadable: list[CorruptDocumentError] = field(default_factory=list)
+
+    def note(self, what: str, count: int = 1) -> None:
+        """Count something mended."""
+        self.mended[what] = self.mended.get(what, 0) + count
+
+
+@runtime_checkable
+class SupportsRepair(Protocol):
+    """A backend that keeps rows beside the records, which a crash or the old application can leave behind."""
+
+    async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
+        """Make index rows, locators and twins agree with the records. Safe to run at any time, and twice.
+
+        Args:
+            old_application_stopped: The operator's word that only this library still creates executions. Ids that have
+                no locator afterwards are no longer searched for.
+        """
+        ...

@@ -1,0 +1,7 @@
+"""Records in one SQLite file, or in memory: the embedded default and the test double."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.sqlite.backend import SqliteBackend
+
+__all__ = ["SqliteBackend"]

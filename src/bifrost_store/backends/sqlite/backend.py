@@ -1,0 +1,267 @@
+"""`SqliteBackend`: the waist over one SQLite database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
+from bifrost_store.backends.sqlite import queries
+from bifrost_store.backends.sqlite.connection import Connection, Execute
+from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
+from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_from_record
+from bifrost_store.core.clock import Clock, format_time, utc_now
+from bifrost_store.core.json import load_json
+from bifrost_store.core.page import Page, decode_token, encode_token
+from bifrost_store.core.query import Group, Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.core.version import Etag, Version, new_write_id
+from bifrost_store.errors import (
+    BackendError,
+    CorruptDocumentError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    InvalidContinuationTokenError,
+    PreconditionFailedError,
+)
+
+_SCAN_PAGE_SIZE: Final = 500
+
+
+class SqliteBackend:
+    """A `Backend` in one SQLite file, which several processes may share, or in memory.
+
+    The file is opened, and made where missing, by the first call. A write that was acknowledged survives a power cut: the
+    write-ahead log is synchronised before the call returns. Every call but `batch` and `scan` is one statement.
+
+    Args:
+        path: Of the file, or ``:memory:``. It must be on a local disk.
+        specs: The kinds to keep.
+        clock: Decides what has expired.
+        busy_timeout_seconds: How long to wait for another process's write before `BackendUnavailableError`.
+    """
+
+    def __init__(self, path: str, specs: Specs, *, clock: Clock = utc_now, busy_timeout_seconds: float = 5.0) -> None:
+        self._connection = Connection(path, specs, busy_timeout_seconds)
+        self._path = path
+        self._specs = specs
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        parameters = {**_key_parameters(key), "fallback": (fallback or key.scope).value, "now": self._now()}
+        with mapped_errors(self._path, "get", key):
+            rows = await self._connection.execute(queries.GET, parameters)
+        if not rows:
+            return None
+        own = [row for row in rows if row[1] == key.scope.value]
+        return record_from_row((own or rows)[0], self._specs)
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        with mapped_errors(self._path, "create", record.key, is_write=True):
+            return await self._create(self._connection.execute, record, epoch)
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        with mapped_errors(self._path, "replace", record.key, is_write=True):
+            return await self._replace(self._connection.execute, record, expected, epoch)
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+        with mapped_errors(self._path, "delete", key, is_write=True):
+            return await self._delete(self._connection.execute, key, expected, epoch)
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        with mapped_errors(self._path, "apply", record.key, is_write=True):
+            return await self._apply(self._connection.execute, record, over)
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+        with mapped_errors(self._path, "batch", is_write=True):
+            async with self._connection.transaction() as execute:
+                return [await self._carry_out(execute, operation, epoch) for operation in operations]
+
+    async def query(self, query: Query) -> Page[Record]:
+        position, now = _position(query), self._now()
+        records: list[Record] = []
+        unreadable: list[CorruptDocumentError] = []
+        while True:
+            with mapped_errors(self._path, "query"):
+                rows = await self._connection.execute(*queries.compile_page(query, position, now))
+            for row in rows:
+                try:
+                    record = record_from_row(row, self._specs)
+                except CorruptDocumentError as error:
+                    unreadable.append(error)
+                    continue
+                if len(records) == query.limit:
+                    return Page(tuple(records), encode_token(query, _position_of(records[-1], query)), tuple(unreadable))
+                records.append(record)
+            if len(rows) <= query.limit:
+                return Page(tuple(records), None, tuple(unreadable))
+            position = [rows[-1][1], rows[-1][3]] if query.scope is None else [rows[-1][3]]
+
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+        statement = queries.compile_aggregate(query, group_by, sum_of, self._now())
+        with mapped_errors(self._path, "aggregate"):
+            rows = await self._connection.execute(*statement)
+        groups = [_group(row, len(group_by)) for row in rows if row[-1] > 0]
+        return sorted(groups, key=_group_order)
+
+    async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        position = ["", "", ""] if resume_token is None else _scan_position(resume_token)
+        while True:
+            kind, scope, record_id = position
+            parameters = {"kind": kind, "scope": scope, "id": record_id, "limit": _SCAN_PAGE_SIZE}
+            with mapped_errors(self._path, "scan"):
+                rows = await self._connection.execute(queries.SCAN, parameters)
+            if not rows:
+                return
+            position = list(rows[-1][:3])
+            records, unreadable = self._read(rows)
+            yield ScanPage(tuple(records), tuple(unreadable), json.dumps(position))
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        with mapped_errors(self._path, "purge_expired", is_write=True):
+            rows = await self._connection.execute(queries.PURGE, {"kind": kind, "limit": limit, "now": self._now()})
+        return self._read(rows)[0]
+
+    async def provision(self) -> None:
+        with mapped_errors(self._path, "provision"):
+            await self._connection.provision()
+
+    async def ping(self) -> str:
+        """Return SQLite's version, the path and the journal mode, after checking the file; that reads all of it."""
+        with mapped_errors(self._path, "ping"):
+            ((version, mode, findings),) = await self._connection.execute(queries.PING, {})
+        if findings != "ok":
+            raise BackendError(f"SQLite database {self._path!r}: {DAMAGED}", backend=NAME, operation="ping")
+        return f"SQLite {version}, {self._path}, journal mode {mode}"
+
+    async def aclose(self) -> None:
+        with mapped_errors(self._path, "aclose"):
+            await self._connection.aclose()
+
+    async def _carry_out(self, execute: Execute, operation: Operation, epoch: int) -> Record | bool:
+        match operation:
+            case Create(record):
+                return await self._create(execute, record, epoch)
+            case Replace(record, expected):
+                return await self._replace(execute, record, expected, epoch)
+            case Delete(key, expected_or_none):
+                return await self._delete(execute, key, expected_or_none, epoch)
+            case Apply(record):
+                return await self._apply(execute, record, None)
+
+    async def _create(self, execute: Execute, record: Record, epoch: int) -> Record:
+        record = replace(record, version=Version(1, new_write_id(), epoch))
+        rows = await execute(queries.CREATE, {**row_from_record(record, self._specs), "now": self._now()})
+        if not rows:
+            raise DocumentExistsError(f"{record.key} exists already", backend=NAME, operation="create", key=str(record.key))
+        return _as_stored(record, rows[0])
+
+    async def _replace(self, execute: Execute, record: Record, expected: Etag, epoch: int) -> Record:
+        record = replace(record, version=Version(1, new_write_id(), epoch))
+        row = row_from_record(record, self._specs)
+        rows = await execute(queries.REPLACE, {**row, **_expected_parameters(expected), "now": self._now()})
+        if rows:
+            return _as_stored(record, rows[0])
+        if await self._is_present(execute, record.key):
+            raise _precondition_failed(record.key, "replace")
+        raise DocumentNotFoundError(f"{record.key} does not exist", backend=NAME, operation="replace", key=str(record.key))
+
+    async def _delete(self, execute: Execute, key: Key, expected: Etag | None, epoch: int) -> bool:
+        tombstone = Record(key, {}, version=Version(1, new_write_id(), epoch), is_tombstone=True)
+        parameters = {**row_from_record(tombstone, self._specs), "now": self._now()}
+        if expected is None:
+            return bool(await execute(queries.DELETE, parameters))
+        if await execute(queries.DELETE_EXPECTED, {**parameters, **_expected_parameters(expected)}):
+            return True
+        if await self._is_present(execute, key):
+            raise _precondition_failed(key, "delete")
+        return False
+
+    async def _apply(self, execute: Execute, record: Record, over: str | None) -> bool:
+        row = row_from_record(record, self._specs)
+        if over is None:
+            return bool(await execute(queries.APPLY, {**row, "now": self._now()}))
+        return bool(await execute(queries.APPLY_OVER, {**row, "over": over}))
+
+    async def _is_present(self, execute: Execute, key: Key) -> bool:
+        return bool(await execute(queries.IS_PRESENT, {**_key_parameters(key), "now": self._now()}))
+
+    def _read(self, rows: Sequence[Row]) -> tuple[list[Record], list[CorruptDocumentError]]:
+        records: list[Record] = []
+        unreadable: list[CorruptDocumentError] = []
+        for row in rows:
+            try:
+                records.append(record_from_row(row, self._specs))
+            except CorruptDocumentError as error:
+                unreadable.append(error)
+        return records, unreadable
+
+    def _now(self) -> str:
+        return format_time(self._clock())
+
+
+def _key_parameters(key: Key) -> dict[str, Value]:
+    return {"kind": key.kind, "scope": key.scope.value, "id": key.id}
+
+
+def _expected_parameters(expected: Etag) -> dict[str, Value]:
+    return {"expected_revision": expected.version.revision, "expected_write_id": expected.version.write_id}
+
+
+def _as_stored(record: Record, returned: Row) -> Record:
+    sort_key, epoch, revision = returned
+    version = Version(revision, record.version.write_id, epoch)
+    return replace(record, sort_key=sort_key, version=version, native_etag=native_etag(version), backend=NAME)
+
+
+def _precondition_failed(key: Key, operation: str) -> PreconditionFailedError:
+    return PreconditionFailedError(
+        f"{key} has been changed since it was read; read it again", backend=NAME, operation=operation, key=str(key)
+    )
+
+
+def _position(query: Query) -> list[str] | None:
+    position = decode_token(query)
+    if position is not None and len(position) != (2 if query.scope is None else 1):
+        raise InvalidContinuationTokenError("continuation token: not one that this library gave out")
+    return position
+
+
+def _position_of(record: Record, query: Query) -> list[str]:
+    return [record.key.scope.value, record.sort_key] if query.scope is None else [record.sort_key]
+
+
+def _scan_position(resume_token: str) -> list[str]:
+    try:
+        position = json.loads(resume_token)
+    except (ValueError, RecursionError):
+        position = None
+    if not isinstance(position, list) or len(position) != 3 or not all(isinstance(part, str) for part in position):
+        raise InvalidContinuationTokenError("resume token: not one that this backend gave out; scan from the beginning")
+    return position
+
+
+def _group(row: Row, field_count: int) -> Group:
+    *parts, record_count = row
+    fields, sums = parts[: 2 * field_count], parts[2 * field_count :]
+    values = tuple(load_field(fields[i], fields[i + 1]) for i in range(0, len(fields), 2))
+    return Group(values, record_count, tuple(_sum(*sums[i : i + 3]) for i in range(0, len(sums), 3)))
+
+
+def _sum(upper: int | None, lower: int | None, large: str) -> int:
+    values = (load_json(text) for text in load_json(large))
+    return ((upper or 0) << 32) + (lower or 0) + sum(value for value in values if type(value) is int)
+
+
+def _group_order(group: Group) -> list[Any]:
+    """Order None before booleans, numbers and texts."""
+    ranks = {type(None): 0, bool: 1, int: 2, str: 3}
+    return [(ranks.get(type(value), 4), "" if value is None else value) for value in group.values]

@@ -1,0 +1,192 @@
+"""The SQL of this backend. Callers' values are always parameters; kinds and fields come from the specs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bifrost_store.backends.sqlite.rows import COLUMNS, Value, escape, is_int64
+from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, FilterValue, In, Query, Range
+from bifrost_store.core.spec import Specs
+from bifrost_store.errors import ConfigurationError
+
+Statement = tuple[str, dict[str, Value]]
+
+PRESENT: Final = "is_tombstone = 0 AND (expires_at IS NULL OR expires_at > :now)"
+"""Neither deleted nor expired. ``never`` sorts after every time."""
+_KEY: Final = "kind = :kind AND scope = :scope AND id = :id"
+_SAME_STATE: Final = "revision = :expected_revision AND write_id = :expected_write_id"
+_SET_CONTENT: Final = (
+    "write_id = :write_id, digest = :digest, schema_version = :schema_version, expires_at = :expires_at, "
+    "is_tombstone = :is_tombstone, body = :body, extra = :extra, fields = :fields"
+)
+_SET_NEXT: Final = f"epoch = max(records.epoch, :epoch), revision = records.revision + 1, {_SET_CONTENT}"
+_SET_ALL: Final = f"sort_key = :sort_key, epoch = :epoch, revision = :revision, {_SET_CONTENT}"
+_INSERT: Final = """INSERT INTO records
+    (kind, scope, id, sort_key, epoch, revision, write_id, digest, schema_version, expires_at, is_tombstone,
+    body, extra, fields)
+VALUES (:kind, :scope, :id, :sort_key, :epoch, :revision, :write_id, :digest, :schema_version, :expires_at, :is_tombstone,
+    :body, :extra, :fields)
+ON CONFLICT (kind, scope, id) DO UPDATE SET"""
+
+GET: Final = f"SELECT {COLUMNS} FROM records WHERE kind = :kind AND id = :id AND scope IN (:scope, :fallback) AND {PRESENT}"
+IS_PRESENT: Final = f"SELECT 1 FROM records WHERE {_KEY} AND {PRESENT}"
+CREATE: Final = f"""{_INSERT} sort_key = :sort_key, {_SET_NEXT}
+WHERE records.is_tombstone = 1 OR records.expires_at <= :now
+RETURNING sort_key, epoch, revision"""
+REPLACE: Final = f"""UPDATE records SET {_SET_NEXT}
+WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT}
+RETURNING sort_key, epoch, revision"""
+DELETE: Final = f"UPDATE records SET {_SET_NEXT} WHERE {_KEY} AND {PRESENT} RETURNING 1"
+DELETE_EXPECTED: Final = f"UPDATE records SET {_SET_NEXT} WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT} RETURNING 1"
+APPLY: Final = f"""{_INSERT} {_SET_ALL}
+WHERE (records.epoch, records.revision) < (:epoch, :revision) OR records.expires_at <= :now
+RETURNING 1"""
+APPLY_OVER: Final = f"""UPDATE records SET {_SET_ALL}
+WHERE {_KEY} AND epoch || '.' || revision || '.' || write_id = :over
+RETURNING 1"""
+SCAN: Final = f"""SELECT {COLUMNS} FROM records WHERE (kind, scope, id) > (:kind, :scope, :id)
+ORDER BY kind, scope, id LIMIT :limit"""
+PURGE: Final = f"""DELETE FROM records WHERE rowid IN
+    (SELECT rowid FROM records WHERE kind = :kind AND is_tombstone = 0 AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
+RETURNING {COLUMNS}"""
+PING: Final = """SELECT sqlite_version(), (SELECT journal_mode FROM pragma_journal_mode),
+    (SELECT quick_check FROM pragma_quick_check(1))"""
+
+_INDEXED_FIELDS: Final = {"executions": ("status", "workflowName", "executedBy", "formId")}
+"""Fields that lists filter by, per container of the specs. Entities are few in a scope and need none."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def check_names(specs: Specs) -> None:
+    """Refuse specs whose names could not stand in SQL.
+
+    Raises:
+        ConfigurationError: A kind or queryable field is not letters, digits and underscores.
+    """
+    for spec in specs.values():
+        for name in (spec.kind, *spec.queryable):
+            if _NAME.fullmatch(name) is None:
+                raise ConfigurationError(f"{spec.kind}: the name {name!r} must be letters, digits and underscores")
+
+
+def index_statements(specs: Specs) -> Iterator[str]:
+    """Yield what makes the indexes on queryable fields, for kinds that keep many records in a scope."""
+    for spec in specs.values():
+        for name in _INDEXED_FIELDS.get(spec.container, ()):
+            if name in spec.queryable:
+                yield (
+                    f"CREATE INDEX IF NOT EXISTS records_{spec.kind}_{name} ON records (scope, {_extract(name)}, sort_key) "
+                    f"WHERE kind = '{spec.kind}' AND is_tombstone = 0"
+                )
+
+
+def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Statement:
+    """Return what selects one row more than *query* asks for, after *position* in its order."""
+    where, parameters = compile_where(query, now)
+    order = "scope, sort_key" if query.scope is None else "sort_key"
+    if position is not None:
+        placeholders = ", ".join(f":after{number}" for number in range(len(position)))
+        where += f" AND ({order}) > ({placeholders})"
+        parameters |= {f"after{number}": part for number, part in enumerate(position)}
+    parameters["limit"] = query.limit + 1
+    return f"SELECT {COLUMNS} FROM records WHERE {where} ORDER BY {order} LIMIT :limit", parameters
+
+
+def compile_aggregate(query: Query, group_by: Sequence[str], sum_of: Sequence[str], now: str) -> Statement:
+    """Return what selects per group: type and value of each field in *group_by*; three parts of each sum; the count.
+
+    A sum comes as the sums of its values' upper and lower 32 bits, which cannot overflow, and a JSON list of the texts of
+    the values beyond 64 bits.
+    """
+    where, parameters = compile_where(query, now)
+    groups = [part for name in group_by for part in (_type(name), _extract(name))]
+    sums = [part for name in sum_of for part in _sum(name)]
+    grouping = f" GROUP BY {', '.join(groups)}" if groups else ""
+    return f"SELECT {', '.join([*groups, *sums, 'count(*)'])} FROM records WHERE {where}{grouping}", parameters
+
+
+def compile_where(query: Query, now: str) -> Statement:
+    """Return the condition that exactly the records which *query* describes meet."""
+    # The kind is spelled out, being one of the specs': a partial index serves no condition on a parameter.
+    conditions = [f"kind = '{query.kind}'", PRESENT]
+    parameters: dict[str, Value] = {"now": now}
+    if query.scope is not None:
+        conditions.append("scope = :scope")
+        parameters["scope"] = query.scope.value
+    conditions += [_condition(item, parameters) for item in query.filters]
+    return " AND ".join(conditions), parameters
+
+
+def _condition(condition: Filter, parameters: dict[str, Value]) -> str:
+    match condition:
+        case Eq(name, value):
+            return _one_of(name, (value,), parameters)
+        case In(name, values):
+            return _one_of(name, values, parameters)
+        case Range(name, ge, lt):
+            return _range(name, ge, lt, parameters)
+
+
+def _one_of(name: str, values: Sequence[FilterValue], parameters: dict[str, Value]) -> str:
+    """Compile equality type for type. A text and a number never compare equal here, but ``1`` and ``true`` would."""
+    texts = [value for value in values if type(value) is str]
+    if name in (ID, SORT_KEY):
+        return f"{_column(name)} IN ({_bind(texts, parameters)})"
+    conditions: list[str] = []
+    if texts:
+        conditions.append(f"{_extract(name)} IN ({_bind(map(escape, texts), parameters)}) AND {_type(name)} = 'text'")
+    integers = [value for value in values if type(value) is int]
+    if small := [value for value in integers if is_int64(value)]:
+        conditions.append(f"{_extract(name)} IN ({_bind(small, parameters)}) AND {_type(name)} = 'integer'")
+    if large := [str(value) for value in integers if not is_int64(value)]:
+        conditions.append(f"{_extract_json(name)} IN ({_bind(large, parameters)})")
+    conditions += [f"{_type(name)} = '{str(value).lower()}'" for value in (True, False) if any(value is v for v in values)]
+    if None in values:
+        conditions.append(f"{_extract(name)} IS NULL")
+    return f"({' OR '.join(conditions)})" if conditions else "0"
+
+
+def _range(name: str, ge: str | None, lt: str | None, parameters: dict[str, Value]) -> str:
+    is_column = name in (ID, SORT_KEY)
+    value = _column(name) if is_column else _extract(name)
+    conditions = ["1" if is_column else f"{_type(name)} = 'text'"]
+    for operator, bound in ((">=", ge), ("<", lt)):
+        if bound is not None:
+            conditions.append(f"{value} {operator} {_bind([bound if is_column else escape(bound)], parameters)}")
+    return " AND ".join(conditions)
+
+
+def _bind(values: Iterator[Value] | Sequence[Value], parameters: dict[str, Value]) -> str:
+    names: list[str] = []
+    for value in values:
+        names.append(f":p{len(parameters)}")
+        parameters[f"p{len(parameters)}"] = value
+    return ", ".join(names)
+
+
+def _sum(name: str) -> tuple[str, str, str]:
+    is_integer = f"FILTER (WHERE {_type(name)} IN ('integer', 'true'))"
+    value = _extract(name)
+    return (
+        f"sum({value} >> 32) {is_integer}",
+        f"sum({value} & 4294967295) {is_integer}",
+        f"json_group_array({_extract_json(name)}) FILTER (WHERE {_type(name)} = 'object')",
+    )
+
+
+def _column(name: str) -> str:
+    return {ID: "id", SORT_KEY: "sort_key"}[name]
+
+
+def _extract(name: str) -> str:
+    return _column(name) if name in (ID, SORT_KEY) else f"json_extract(fields, '$.{name}')"
+
+
+def _extract_json(name: str) -> str:
+    return f"json_extract(fields, '$.{name}.json')"
+
+
+def _type(name: str) -> str:
+    return f"typeof({_column(name)})" if name in (ID, SORT_KEY) else f"json_type(fields, '$.{name}')"

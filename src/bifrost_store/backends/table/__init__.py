@@ -1,0 +1,1 @@
+"""Azure Table Storage: today's rows, read and written so that code on the old repositories stays correct."""

@@ -1,0 +1,218 @@
+"""One storage account's tables: point reads, ranges, single writes and transactions, each one request and counted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from bifrost_store.core.meter import count
+
+Row = dict[str, Any]
+"""A row's properties by name, PartitionKey and RowKey among them; values as the SDK gives them."""
+
+MAX_SERVICE_PAGE = 1000
+"""Rows that one answer holds at most ("Query timeout and pagination", Microsoft)."""
+MAX_TRANSACTION = 100
+"""Operations of one transaction ("Performing entity group transactions", Microsoft)."""
+_SENT_ONCE: Mapping[str, Any] = {"retry_total": 0}
+"""Writes are sent once: the write loop must know what was sent, to settle a write whose answer was lost."""
+_what_counts: ContextVar[str] = ContextVar("bifrost_store_table_request", default="table")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row as it was read, with its etag."""
+
+    properties: Row
+    etag: str
+
+    @property
+    def partition_key(self) -> str:
+        return str(self.properties["PartitionKey"])
+
+    @property
+    def row_key(self) -> str:
+        return str(self.properties["RowKey"])
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Fails if the row is there."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Replaces the row: exactly the state *etag* names, or whatever is there, or nothing."""
+
+    row: Row
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Deletes the row: exactly the state *etag* names, or whatever is there; fails if it is not."""
+
+    partition_key: str
+    row_key: str
+    etag: str | None = None
+
+
+Change = Insert | Put | Remove
+
+
+def count_request(_request: object) -> None:
+    """Count one request to the Table service as what the present context says it is."""
+    count(_what_counts.get())
+
+
+class TableAccount:
+    """The tables of one account. Raises the SDK's errors; callers map them."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._service = service
+        self._tables: dict[str, TableClient] = {}
+
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        return str(self._service.account_name)
+
+    def _table(self, table: str) -> TableClient:
+        client = self._tables.get(table)
+        if client is None:
+            client = self._tables[table] = self._service.get_table_client(table)
+        return client
+
+    async def read(self, table: str, partition_key: str, row_key: str) -> StoredRow | None:
+        """Return one row, or None. A point read."""
+        try:
+            entity = await self._table(table).get_entity(partition_key, row_key)
+        except ResourceNotFoundError as error:
+            if _is_missing_table(error):
+                raise
+            return None
+        return StoredRow(dict(entity), str(entity.metadata["etag"]))
+
+    async def rows(
+        self,
+        table: str,
+        conditions: str,
+        parameters: Mapping[str, Any],
+        *,
+        page_size: int = MAX_SERVICE_PAGE,
+        select: Sequence[str] | None = None,
+    ) -> AsyncIterator[StoredRow]:
+        """Go through the rows that meet *conditions*, in key order; *page_size* rows are asked for per request."""
+        async for page, _ in self.pages(table, conditions, parameters, page_size=page_size, select=select):
+            for row in page:
+                yield row
+
+    async def pages(
+        self,
+        table: str,
+        conditions: str,
+        parameters: Mapping[str, Any],
+        *,
+        page_size: int = MAX_SERVICE_PAGE,
+        select: Sequence[str] | None = None,
+        continuation: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[tuple[list[StoredRow], dict[str, str] | None]]:
+        """Go through the service's pages; with each comes the service's own continuation, None after the last."""
+        pager = (
+            self._table(table)
+            .query_entities(conditions, parameters=dict(parameters), results_per_page=page_size, select=select)
+            .by_page(continuation_token=None if continuation is None else dict(continuation))
+        )
+        what = "table"
+        while True:
+            try:
+                with _counted_as(what):
+                    page = [StoredRow(dict(e), str(e.metadata["etag"])) async for e in await anext(pager)]
+            except StopAsyncIteration:
+                return
+            token = getattr(pager, "continuation_token", None)
+            what = "table_short_page" if len(page) < page_size else "table"
+            yield page, token or None
+            if not token:
+                return
+
+    async def write(self, table: str, changes: Sequence[Change], *, is_repeatable: bool = False) -> list[str]:
+        """Carry out *changes* to rows of one partition, all or nothing; return the new etags, empty for removed rows.
+
+        Sent once, unless *is_repeatable* lets the SDK send it again after a failure.
+        """
+        client = self._table(table)
+        options: Mapping[str, Any] = {} if is_repeatable else _SENT_ONCE
+        if len(changes) == 1 and isinstance(changes[0], Put):
+            return [await self._put(client, changes[0], options)]
+        # Also for a single removal: the SDK's own would hide that the row is missing.
+        results = await client.submit_transaction([_operation(change) for change in changes], **options)
+        return [str(result.get("etag") or "") for result in results]
+
+    async def _put(self, client: TableClient, put: Put, options: Mapping[str, Any]) -> str:
+        if put.etag is None:
+            result = await client.upsert_entity(put.row, mode=UpdateMode.REPLACE, **options)
+        else:
+            condition = MatchConditions.IfNotModified
+            result = await client.update_entity(
+                put.row, mode=UpdateMode.REPLACE, etag=put.etag, match_condition=condition, **options
+            )
+        return str(result["etag"])
+
+    async def table_names(self) -> list[str]:
+        """Return the names of every table in the account, sorted."""
+        with _counted_as("table_metadata"):
+            return sorted([str(table.name) async for table in self._service.list_tables()])
+
+    async def create_table(self, table: str) -> bool:
+        """Make a table; return False if it was there."""
+        with _counted_as("table_metadata"), contextlib.suppress(ResourceExistsError):
+            await self._service.create_table(table)
+            return True
+        return False
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._service.close()
+
+
+def _operation(change: Change) -> tuple[str, Row] | tuple[str, Row, dict[str, Any]]:
+    match change:
+        case Insert(row):
+            return ("create", row)
+        case Put(row, None):
+            return ("upsert", row, {"mode": UpdateMode.REPLACE})
+        case Put(row, etag):
+            return (
+                "update",
+                row,
+                {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified},
+            )
+        case Remove(partition_key, row_key, etag):
+            row = {"PartitionKey": partition_key, "RowKey": row_key}
+            if etag is None:
+                return ("delete", row)
+            return ("delete", row, {"etag": etag, "match_condition": MatchConditions.IfNotModified})
+
+
+@contextlib.contextmanager
+def _counted_as(what: str) -> Any:
+    token = _what_counts.set(what)
+    try:
+        yield
+    finally:
+        _what_counts.reset(token)
+
+
+def _is_missing_table(error: ResourceNotFoundError) -> bool:
+    return "TableNotFound" in (error.message or "")

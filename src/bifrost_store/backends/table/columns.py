@@ -1,0 +1,136 @@
+"""Columns of today's rows: what a field of a body is called there, and how its value is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from azure.data.tables import EntityProperty
+
+from bifrost_store.backends.table.account import Row
+from bifrost_store.core.clock import as_utc, format_time, parse_time
+from bifrost_store.core.json import check_json, dump_json, load_json
+from bifrost_store.core.record import Body
+from bifrost_store.errors import InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Between a field's JSON value and a column's value. *decode* raises ValueError for what it cannot read."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    is_plain_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field and its column.
+
+    Attributes:
+        field: Name in the body.
+        name: Name of the column; today's, or one of ours, which begin with ``Bs``.
+        codec: How the value is written.
+        older_names: Columns of older rows that hold the same.
+        default: The field's value where the row has no such column.
+    """
+
+    field: str
+    name: str
+    codec: Codec
+    older_names: tuple[str, ...] = ()
+    default: Any = None
+
+
+class UnreadableColumn(ValueError):
+    """A column of a row cannot be read; the message names it."""
+
+
+def encode_columns(columns: Sequence[Column], body: Mapping[str, Any]) -> Row:
+    """Return the columns of *body*; None has no column."""
+    return {c.name: c.codec.encode(body[c.field]) for c in columns if body[c.field] is not None}
+
+
+def decode_columns(columns: Sequence[Column], row: Mapping[str, Any]) -> Body:
+    """Return the fields that *row* holds.
+
+    Raises:
+        UnreadableColumn: A value cannot be read as its field.
+    """
+    return {column.field: _decode(column, row) for column in columns}
+
+
+def _decode(column: Column, row: Mapping[str, Any]) -> Any:
+    for name in (column.name, *column.older_names):
+        value = row.get(name)
+        if value is None:
+            continue
+        try:
+            return column.codec.decode(value)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise UnreadableColumn(f"column {name}: {error}") from None
+    return column.default
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"expected a boolean, found {type(value).__name__}")
+    return value
+
+
+def integer(value: Any) -> int:
+    """Return a whole number that older code may have stored as Int32, Int64, Double or text."""
+    if isinstance(value, EntityProperty):
+        value = value.value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected a whole number, found {type(value).__name__}")
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError("expected a whole number, found a fraction")
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        raise ValueError("expected a whole number") from None
+
+
+def time_text(value: Any) -> str:
+    """Return a stored date and time in the library's text form."""
+    if isinstance(value, datetime):
+        return format_time(value)
+    try:
+        return format_time(parse_time(_text(value)))
+    except ValueError:
+        raise ValueError("expected a date and time") from None
+
+
+def naive_time(text: str) -> str:
+    """Return a time as today's rows have it: naive, and without a fraction that is zero."""
+    return as_utc(parse_time(text)).replace(tzinfo=None).isoformat()
+
+
+def _json(value: Any) -> Any:
+    text = _text(value)
+    try:
+        parsed = load_json(text)
+        check_json(parsed, "value")
+    except (ValueError, InvalidRequestError):
+        raise ValueError("expected JSON") from None
+    return parsed
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+TEXT = Codec(_same, _text, is_plain_text=True)
+BOOLEAN = Codec(_same, _boolean)
+INTEGER = Codec(_same, integer)
+TIME = Codec(naive_time, time_text)
+JSON = Codec(dump_json, _json)

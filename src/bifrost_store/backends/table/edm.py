@@ -1,0 +1,72 @@
+"""Column values: between the SDK's Python objects and JSON that names the type."""
+
+from __future__ import annotations
+
+import base64
+import math
+import uuid
+from datetime import datetime
+from typing import Any
+
+from azure.data.tables import EdmType, EntityProperty
+
+
+def to_json(value: object) -> Any:
+    """Return a column's value as JSON: text as itself, anything else as ``{"type": "Edm.Int32", "value": ...}``."""
+    if isinstance(value, str):
+        return value
+    edm_type, plain = to_rest(value)
+    return {"type": edm_type, "value": plain}
+
+
+def from_json(value: Any) -> Any:
+    """Return the SDK's object for what `to_json` gave."""
+    return value if isinstance(value, str) else from_rest(value["type"], value["value"])
+
+
+def to_rest(value: object) -> tuple[str, Any]:
+    """Return the Edm type of a value that the SDK read, and the value as the Table service's JSON has it."""
+    match value:
+        case EntityProperty():
+            return value.edm_type.value, str(value.value) if value.edm_type == EdmType.INT64 else value.value
+        case str():
+            return "Edm.String", value
+        case bool():
+            return "Edm.Boolean", value
+        case int():
+            return "Edm.Int32", value
+        case float():
+            return "Edm.Double", value if math.isfinite(value) else _NAMED[repr(value)]
+        case datetime():
+            return "Edm.DateTime", getattr(value, "tables_service_value", "") or value.isoformat()
+        case uuid.UUID():
+            return "Edm.Guid", str(value)
+        case bytes():
+            return "Edm.Binary", base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} is no column type")
+
+
+_NAMED = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+def from_rest(edm_type: str, value: Any) -> Any:
+    """Return the SDK's object for a value of *edm_type* as the Table service's JSON has it.
+
+    Raises:
+        ValueError: The value does not fit the type, or the type is unknown.
+    """
+    match edm_type:
+        case "Edm.String" | "Edm.Boolean" | "Edm.Int32":
+            return value
+        case "Edm.Int64":
+            return EntityProperty(int(value), EdmType.INT64)
+        case "Edm.Double":
+            return EntityProperty(float(value), EdmType.DOUBLE)
+        case "Edm.DateTime":
+            # As text: Python's datetime would cut the seventh digit.
+            return EntityProperty(value, EdmType.DATETIME)
+        case "Edm.Guid":
+            return uuid.UUID(value)
+        case "Edm.Binary":
+            return base64.b64decode(value, validate=True)
+    raise ValueError(f"{edm_type!r} is no Edm type")

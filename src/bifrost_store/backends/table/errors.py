@@ -1,0 +1,107 @@
+"""Azure's errors in the library's terms, mapped by HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseTimeoutError,
+)
+
+from bifrost_store.errors import (
+    AccessDeniedError,
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    DocumentTooLargeError,
+    InvalidRequestError,
+    NotProvisionedError,
+    PreconditionFailedError,
+    StoreError,
+    ThrottledError,
+)
+
+BACKEND = "table"
+
+_BY_STATUS: dict[int, tuple[type[StoreError], str]] = {
+    400: (InvalidRequestError, "Table Storage refuses the request as invalid"),
+    401: (AccessDeniedError, "Table Storage refuses these credentials; check the connection string or the identity"),
+    403: (AccessDeniedError, "Table Storage denies access; check the key, its expiry and the role assignments"),
+    404: (DocumentNotFoundError, "the row does not exist"),
+    405: (BackendError, "the endpoint is no Table Storage: it does not know the method"),
+    408: (BackendTimeoutError, "Table Storage did not answer in time; try again"),
+    409: (DocumentExistsError, "the row exists already"),
+    412: (PreconditionFailedError, "the row has changed since it was read"),
+    413: (DocumentTooLargeError, "the request is larger than Table Storage takes"),
+    429: (ThrottledError, "Table Storage asks to slow down"),
+    500: (BackendUnavailableError, "Table Storage failed; try again"),
+    502: (BackendUnavailableError, "a gateway before Table Storage failed; try again"),
+    503: (ThrottledError, "Table Storage is busy; try again later"),
+    504: (BackendTimeoutError, "a gateway before Table Storage gave up waiting; try again"),
+}
+_TABLE_CODES = {"TableNotFound", "TableBeingDeleted"}
+_DEFINITE = frozenset({400, 401, 403, 404, 405, 409, 412, 413, 429})
+
+
+def map_error(error: AzureError) -> StoreError:
+    """Return what *error* means to a caller; the message holds neither addresses with secrets nor content."""
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return _map_status(error, error.status_code)
+    if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError):
+        return BackendTimeoutError("Table Storage did not answer in time; try again", backend=BACKEND)
+    if isinstance(error, ClientAuthenticationError):
+        return AccessDeniedError("no credential could be had for Table Storage; check the identity settings", backend=BACKEND)
+    if isinstance(error, ServiceRequestError):
+        return BackendUnavailableError("Table Storage cannot be reached; check endpoint and network, then try again", backend=BACKEND)
+    return BackendUnavailableError(f"the answer of Table Storage was lost ({type(error).__name__}); try again", backend=BACKEND)
+
+
+def _map_status(error: HttpResponseError, status: int) -> StoreError:
+    code = str(getattr(error, "error_code", None) or "")
+    code = code.removeprefix("TableErrorCode.")
+    if any(name in code or name in error.message for name in _TABLE_CODES) or "TABLE_NOT_FOUND" in code:
+        return NotProvisionedError("a table is missing; run `bifrost-store init`", backend=BACKEND)
+    kind, message = _BY_STATUS.get(status, (BackendUnavailableError if status >= 500 else BackendError, f"Table Storage answered {status}"))
+    return kind(message, backend=BACKEND, retry_after_seconds=_retry_after(error))
+
+
+def _retry_after(error: HttpResponseError) -> float | None:
+    headers = getattr(error.response, "headers", None) or {}
+    for name, factor in (("x-ms-retry-after-ms", 0.001), ("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return float(headers[name]) * factor
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def is_ambiguous(error: AzureError) -> bool:
+    """Return whether a write that failed with *error* may have been carried out."""
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return error.status_code not in _DEFINITE
+    return not isinstance(error, ServiceRequestError | ClientAuthenticationError)
+
+
+@contextmanager
+def wrap_errors(operation: str, key: object = None) -> Iterator[None]:
+    """Turn Azure's errors into the library's, chained, naming *operation* and *key*; complete our own with them."""
+    try:
+        yield
+    except AzureError as error:
+        mapped = map_error(error)
+        mapped.operation = operation
+        mapped.key = None if key is None else str(key)
+        raise mapped from error
+    except StoreError as error:
+        error.backend = error.backend or BACKEND
+        error.operation = error.operation or operation
+        error.key = error.key or (None if key is None else str(key))
+        raise

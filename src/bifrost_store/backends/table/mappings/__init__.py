@@ -1,0 +1,50 @@
+"""Which rows hold which kind: one file per kind of today's layout."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.mappings.config import ConfigMapping
+from bifrost_store.backends.table.mappings.document import DocumentMapping
+from bifrost_store.backends.table.mappings.execution import ExecutionMapping
+from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
+from bifrost_store.backends.table.mappings.membership import MembershipMapping
+from bifrost_store.backends.table.mappings.organization import OrganizationMapping
+from bifrost_store.backends.table.mappings.user import UserMapping
+from bifrost_store.core.record import Key
+from bifrost_store.core.spec import Specs
+
+_TODAY: tuple[RowMapping, ...] = (
+    OrganizationMapping(),
+    UserMapping(),
+    MembershipMapping(),
+    ConfigMapping(),
+    ExecutionMapping(),
+    LegacyRowMapping(),
+)
+
+INDEX_PREFIXES = ("userexec:", "workflowexec:", "formexec:", "status:")
+"""Rows of Relationships that are copies for old code: never read to answer, never carried."""
+
+
+class Mappings:
+    """The mapping of every kind, and which of them claims a row."""
+
+    def __init__(self, specs: Specs) -> None:
+        today = {mapping.kind: mapping for mapping in _TODAY}
+        self.by_kind = {kind: today.get(kind) or DocumentMapping(spec) for kind, spec in specs.items()}
+
+    def key_of(self, table: str, partition_key: str, row_key: str) -> Key | None:
+        """Return the key of the record whose anchor (or twin) a row is, or None if no kind claims it."""
+        for mapping in self.by_kind.values():
+            if mapping.table == table:
+                key = mapping.key_of(partition_key, row_key)
+                if key is not None:
+                    return key
+        return None
+
+    def legacy_key(self, table: str, partition_key: str, row_key: str) -> Key:
+        """Return the key under which an unclaimed row is carried."""
+        return LegacyRowMapping().legacy_key(table, partition_key, row_key)
+
+
+__all__ = ["INDEX_PREFIXES", "Mappings", "RowMapping"]

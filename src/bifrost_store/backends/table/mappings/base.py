@@ -1,0 +1,305 @@
+"""From a record to the rows of today's layout and back; what all kinds share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from bifrost_store.backends.table.account import Row, StoredRow
+from bifrost_store.backends.table.columns import Column, UnreadableColumn, decode_columns, encode_columns, integer
+from bifrost_store.backends.table.edm import from_json, to_json
+from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.escaping import escape, unescape
+from bifrost_store.core.json import utf16_length
+from bifrost_store.core.query import Filter
+from bifrost_store.core.record import (
+    SCHEMA_VERSION,
+    Body,
+    Expiry,
+    Key,
+    Record,
+    default_sort_key,
+    dump_expiry,
+    load_expiry,
+)
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import DocumentSpec
+from bifrost_store.core.version import Version
+from bifrost_store.errors import CorruptDocumentError, InvalidKeyError, InvalidRequestError
+
+EPOCH, REVISION, WRITE_ID, DIGEST, EXPIRES_AT, SCHEMA = (
+    "BsEpoch",
+    "BsRevision",
+    "BsWriteId",
+    "BsDigest",
+    "BsExpiresAt",
+    "BsSchema",
+)
+SORT_KEY, ANCHOR, IS_TOMBSTONE = "BsSortKey", "BsAnchor", "BsTombstone"
+VERSION_COLUMNS = frozenset({EPOCH, REVISION, WRITE_ID, DIGEST, EXPIRES_AT, SCHEMA})
+KEY_COLUMNS = frozenset({"PartitionKey", "RowKey"})
+NEVER_EXTRA = VERSION_COLUMNS | KEY_COLUMNS | {"etag"}
+"""Columns that do not travel along; ``etag`` is a text in which the old application leaves a stale etag."""
+
+RELATIONSHIPS = "Relationships"
+GUARD_PREFIX = "bs-tomb:"
+MAX_KEY_UNITS = 512
+"""UTF-16 units of a row key: 1 KiB ("Understanding the Table service data model", Microsoft)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a row lies."""
+
+    table: str
+    partition_key: str
+    row_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Row keys ``lo <= RowKey < hi`` of a table, in one partition or, where that is None, in all."""
+
+    partition_key: str | None
+    lo: str
+    hi: str
+
+
+class RowMapping:
+    """One kind's rows. The anchor row carries the version; its key follows from the record's key and sort key.
+
+    Attributes:
+        spec: The kind.
+        table: Where the anchor lives.
+        prefix: What the anchor's row key begins with; ends with ``:``.
+        columns: The body's fields.
+        key_columns: Columns that repeat the record's key.
+        is_ordered: Row keys sort like sort keys, so that ranges can be paged over.
+    """
+
+    spec: ClassVar[DocumentSpec]
+    table: ClassVar[str]
+    prefix: ClassVar[str]
+    columns: ClassVar[Sequence[Column]]
+    is_ordered: ClassVar[bool] = False
+    key_columns: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def kind(self) -> str:
+        return self.spec.kind
+
+    # Keys
+
+    def address(self, key: Key, sort_key: str) -> Address:
+        """Return where the anchor lies. *sort_key* matters only where it is part of the row key."""
+        return Address(self.table, key.scope.partition_key, self.prefix + escape(key.id))
+
+    def marker(self, key: Key, sort_key: str) -> Address:
+        """Return where the row beside the anchor lies that its tombstone takes."""
+        anchor = self.address(key, sort_key)
+        return Address(anchor.table, anchor.partition_key, guard_key(anchor.row_key))
+
+    def key_of(self, partition_key: str, row_key: str) -> Key | None:
+        """Return the key of the record whose anchor this is, or None if the kind does not claim the row."""
+        if not row_key.startswith(self.prefix):
+            return None
+        try:
+            key = Key(self.kind, Scope.from_partition_key(partition_key), unescape(row_key.removeprefix(self.prefix)))
+            self.spec.check_id(key.id)
+        except InvalidKeyError:
+            return None
+        return key if self.spec.allows(key.scope) else None
+
+    def sort_key_of(self, key: Key, row_key: str) -> str:
+        """Return the sort key that an anchor's row key tells."""
+        return default_sort_key(key.id)
+
+    def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
+        """Return where the anchors of *scope* (None: of all) lie that can meet *filters*."""
+        return [KeyRange(None if scope is None else scope.partition_key, self.prefix, end_of(self.prefix))]
+
+    # Rows
+
+    def encode(self, record: Record) -> list[Row]:
+        """Return the record's rows, all of one partition, the anchor first."""
+        address = self.address(record.key, record.sort_key)
+        anchor: Row = {
+            "PartitionKey": address.partition_key,
+            "RowKey": address.row_key,
+            **{name: from_json(value) for name, value in record.extra.items()},
+            **self.write_columns(record),
+            **version_columns(record),
+        }
+        return [anchor, *self.twins(record)]
+
+    def write_columns(self, record: Record) -> Row:
+        """Return the columns that hold the body."""
+        return encode_columns(self.columns, record.body)
+
+    def twins(self, record: Record) -> list[Row]:
+        """Return the record's further rows in the anchor's partition."""
+        return []
+
+    def index_rows(self, record: Record) -> list[Row]:
+        """Return the rows of table Relationships, partition GLOBAL, that old code expects beside this record."""
+        return []
+
+    def stale_index_keys(self, record: Record, memo: str) -> list[str]:
+        """Return row keys in Relationships that the state before (*memo*) had and this record's does not."""
+        return []
+
+    def memo(self, record: Record) -> str:
+        """Return what a later write must know of this state and cannot tell from its own record."""
+        return ""
+
+    def native_etag(self, record: Record, etag: str) -> str:
+        """Return the hint for *record* whose anchor the service calls *etag*."""
+        return NativeEtag(etag, self.memo(record), record.expires_at).encode()
+
+    def decode(self, key: Key, stored: StoredRow) -> Record:
+        """Return the record of an anchor row.
+
+        Raises:
+            CorruptDocumentError: A column cannot be read; the message names table, row and column.
+        """
+        try:
+            record = self._decode_content(key, stored)
+            return self._with_version(record, stored)
+        except ValueError as error:
+            raise unreadable(self.table, stored, str(error)) from error
+
+    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
+        row = stored.properties
+        claimed = NEVER_EXTRA | self.key_columns | {name for column in self.columns for name in (column.name, *column.older_names)}
+        return Record(
+            key,
+            self.read_body(key, row),
+            self.sort_key_of(key, stored.row_key),
+            expires_at=read_expiry(row),
+            extra={name: to_json(value) for name, value in row.items() if name not in claimed},
+            backend=BACKEND,
+        )
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        """Return the body that the columns hold.
+
+        Raises:
+            UnreadableColumn: One of them cannot be read.
+        """
+        return decode_columns(self.columns, row)
+
+    def distrust(self, record: Record) -> Record:
+        """Return what remains true of a record whose row the old application wrote after us."""
+        return record
+
+    def _with_version(self, record: Record, stored: StoredRow) -> Record:
+        row = stored.properties
+        revision = integer(row.get(REVISION, 0))
+        if revision == 0 or row.get(DIGEST) != record.digest:
+            record = self.distrust(record) if revision else record
+            version = Version(revision + 1, record.digest, integer(row.get(EPOCH, 0)))
+        else:
+            version = Version(revision, str(row.get(WRITE_ID)), integer(row.get(EPOCH, 0)))
+        return replace(record, version=version, native_etag=self.native_etag(record, stored.etag))
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The row beside an anchor: guard or locator of a live record, or its tombstone."""
+
+    sort_key: str
+    etag: str
+    tombstone: Record | None
+
+
+def marker_row(address: Address, record: Record, anchor_row_key: str) -> Row:
+    """Return the row beside the anchor of *record*, a live record or a tombstone."""
+    row: Row = {
+        "PartitionKey": address.partition_key,
+        "RowKey": address.row_key,
+        SORT_KEY: record.sort_key,
+        ANCHOR: anchor_row_key,
+        IS_TOMBSTONE: record.is_tombstone,
+    }
+    return {**row, **version_columns(record)} if record.is_tombstone else row
+
+
+def read_marker(key: Key, stored: StoredRow) -> Marker:
+    """Return what a guard or locator says of the record at *key*."""
+    row = stored.properties
+    sort_key = str(row.get(SORT_KEY, ""))
+    if not row.get(IS_TOMBSTONE):
+        return Marker(sort_key, stored.etag, None)
+    version = Version(integer(row.get(REVISION, 1)), str(row.get(WRITE_ID)), integer(row.get(EPOCH, 0)))
+    native = NativeEtag(stored.etag).encode()
+    tombstone = Record(key, {}, sort_key, version, is_tombstone=True, native_etag=native, backend=BACKEND)
+    return Marker(sort_key, stored.etag, tombstone)
+
+
+def version_columns(record: Record) -> Row:
+    """Return the columns that every row of ours carries."""
+    columns: Row = {
+        EPOCH: record.version.epoch,
+        REVISION: record.version.revision,
+        WRITE_ID: record.version.write_id,
+        DIGEST: record.digest,
+        SCHEMA: SCHEMA_VERSION,
+    }
+    expiry = dump_expiry(record.expires_at)
+    return columns if expiry is None else {**columns, EXPIRES_AT: expiry}
+
+
+def read_expiry(row: Row) -> Expiry:
+    try:
+        return load_expiry(row.get(EXPIRES_AT))
+    except (ValueError, TypeError):
+        raise UnreadableColumn(f"column {EXPIRES_AT}: expected a date and time, or never") from None
+
+
+def unreadable(table: str, stored: StoredRow, reason: str) -> CorruptDocumentError:
+    """Return the error that names a row which cannot be read."""
+    row = f"{table}/{stored.partition_key}/{stored.row_key}"
+    return CorruptDocumentError(
+        f"row {row}: {reason}. Correct the column with a storage tool, or delete the row", backend=BACKEND, key=row
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NativeEtag:
+    """The hint that models carry: the service's etag, and what the next write must know of the state it names."""
+
+    etag: str
+    memo: str = ""
+    expires_at: Expiry = None
+
+    def encode(self) -> str:
+        """Return the text form."""
+        return f"{self.memo}|{dump_expiry(self.expires_at) or ''}|{self.etag}"
+
+    @classmethod
+    def parse(cls, text: str) -> NativeEtag:
+        """Return the hint that *text* encodes.
+
+        Raises:
+            InvalidRequestError: It is none of this backend's.
+        """
+        try:
+            memo, expiry, etag = text.split("|", 2)
+            return cls(etag, memo, load_expiry(expiry or None))
+        except ValueError:
+            raise InvalidRequestError("etag: not one that this library gave out") from None
+
+
+def guard_key(row_key: str) -> str:
+    """Return the row key of an anchor's guard row."""
+    guard = GUARD_PREFIX + row_key
+    if utf16_length(guard) <= MAX_KEY_UNITS:
+        return guard
+    return f"{GUARD_PREFIX}%%{hashlib.sha256(row_key.encode()).hexdigest()}"
+
+
+def end_of(prefix: str) -> str:
+    """Return the first key after all that begin with *prefix*, which ends with ``:``."""
+    return prefix[:-1] + ";"

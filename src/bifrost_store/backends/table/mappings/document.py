@@ -1,0 +1,42 @@
+"""Kinds that no older layout has: one row of Entities that holds the body as JSON."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.table.account import Row, StoredRow
+from bifrost_store.backends.table.columns import JSON
+from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.mappings.base import RowMapping, read_expiry
+from bifrost_store.core.json import dump_json
+from bifrost_store.core.record import Key, Record, default_sort_key
+from bifrost_store.core.spec import MAX_COLUMN_UNITS, DocumentSpec
+
+_BODY = "BsBody"
+
+
+class DocumentMapping(RowMapping):
+    """Serves any `DocumentSpec`, so that a new kind needs no code here."""
+
+    table = "Entities"
+    columns = ()
+
+    def __init__(self, spec: DocumentSpec) -> None:
+        self.spec = spec  # type: ignore[misc]
+        self.prefix = f"bs-doc-{spec.kind}:"  # type: ignore[misc]
+
+    def write_columns(self, record: Record) -> Row:
+        text = dump_json({"body": record.body, "extra": record.extra})
+        parts = range(0, len(text), MAX_COLUMN_UNITS)
+        return {f"{_BODY}{number}": text[start : start + MAX_COLUMN_UNITS] for number, start in enumerate(parts)}
+
+    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
+        row = stored.properties
+        text = "".join(str(row[f"{_BODY}{number}"]) for number in range(len(row)) if f"{_BODY}{number}" in row)
+        content = JSON.decode(text)
+        return Record(
+            key,
+            content["body"],
+            default_sort_key(key.id),
+            expires_at=read_expiry(row),
+            extra=content["extra"],
+            backend=BACKEND,
+        )

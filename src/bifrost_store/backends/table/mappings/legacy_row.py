@@ -1,0 +1,52 @@
+"""Rows that no kind claims, in whatever table they lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bifrost_store.backends.table.account import Row, StoredRow
+from bifrost_store.backends.table.edm import from_json, to_json
+from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.mappings.base import KEY_COLUMNS, VERSION_COLUMNS, Address, RowMapping
+from bifrost_store.core.record import Key, Record, default_sort_key
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.documents import LegacyRow
+from bifrost_store.documents.legacy_row import legacy_row_id
+from bifrost_store.errors import InvalidKeyError
+
+_SCOPED_TABLES = {"Entities", "Config"}
+
+
+class LegacyRowMapping(RowMapping):
+    """The row itself, all its columns in the body."""
+
+    spec = LegacyRow.spec
+    table = ""
+    prefix = ""
+    columns = ()
+
+    def address(self, key: Key, sort_key: str) -> Address:
+        return Address(*key.id.split("/", 2))
+
+    def legacy_key(self, table: str, partition_key: str, row_key: str) -> Key:
+        """Return the key of an unclaimed row; its scope is the partition's where the table is divided by scope."""
+        scope = GLOBAL
+        if table in _SCOPED_TABLES:
+            try:
+                scope = Scope.from_partition_key(partition_key)
+            except InvalidKeyError:
+                scope = GLOBAL
+        return Key(self.kind, scope, legacy_row_id(table, partition_key, row_key))
+
+    def key_of(self, partition_key: str, row_key: str) -> Key | None:
+        return None
+
+    def write_columns(self, record: Record) -> Row:
+        return {name: from_json(value) for name, value in record.body["columns"].items()}
+
+    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
+        hidden = VERSION_COLUMNS | KEY_COLUMNS
+        columns = {name: to_json(value) for name, value in stored.properties.items() if name not in hidden}
+        table, partition_key, row_key = key.id.split("/", 2)
+        body = {"table": table, "partitionKey": partition_key, "rowKey": row_key, "columns": columns}
+        return replace(Record(key, body, default_sort_key(key.id)), backend=BACKEND)

@@ -1,0 +1,81 @@
+"""Relationships ``orgperm:`` and its twin ``userperm:``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bifrost_store.backends.table.account import Row
+from bifrost_store.backends.table.columns import TEXT, TIME, Column
+from bifrost_store.backends.table.escaping import escape, unescape
+from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, Address, KeyRange, RowMapping, end_of, version_columns
+from bifrost_store.core.query import ID, Eq, Filter
+from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.documents import Membership
+from bifrost_store.errors import InvalidKeyError
+
+TWIN_PREFIX = "userperm:"
+
+
+class MembershipMapping(RowMapping):
+    """A membership is two rows of one partition, written in one transaction; ``orgperm`` is the anchor.
+
+    The old application wrote them one after the other, so that either may be missing: a record is read from what is there.
+    """
+
+    spec = Membership.spec
+    table = RELATIONSHIPS
+    prefix = "orgperm:"
+    key_columns = frozenset({"UserId", "OrganizationId"})
+    columns = (
+        Column("email", "UserId", TEXT),
+        Column("createdAt", "CreatedAt", TIME, older_names=("GrantedAt",)),
+        Column("createdBy", "CreatedBy", TEXT, older_names=("GrantedBy",)),
+    )
+
+    def address(self, key: Key, sort_key: str) -> Address:
+        return Address(self.table, "GLOBAL", f"{self.prefix}{key.scope.partition_key}:{escape(key.id)}")
+
+    def twin_key(self, key: Key) -> str:
+        """Return the row key of the twin."""
+        return f"{TWIN_PREFIX}{escape(key.id)}:{key.scope.partition_key}"
+
+    def key_of(self, partition_key: str, row_key: str) -> Key | None:
+        if partition_key != "GLOBAL":
+            return None
+        if row_key.startswith(self.prefix):
+            organization_id, _, email = row_key.removeprefix(self.prefix).partition(":")
+        elif row_key.startswith(TWIN_PREFIX):
+            email, _, organization_id = row_key.removeprefix(TWIN_PREFIX).rpartition(":")
+        else:
+            return None
+        try:
+            key = Key(self.kind, Scope.organization(organization_id), unescape(email))
+            self.spec.check_id(key.id)
+        except InvalidKeyError:
+            return None
+        return key
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        body = super().read_body(key, row)
+        return {**body, "email": key.id}
+
+    def twins(self, record: Record) -> list[Row]:
+        key = {"PartitionKey": "GLOBAL", "RowKey": self.twin_key(record.key)}
+        return [{**key, **self.write_columns(record), **version_columns(record)}]
+
+    def write_columns(self, record: Record) -> Row:
+        columns = super().write_columns(record)
+        return {**columns, "UserId": record.key.id, "OrganizationId": record.key.scope.partition_key}
+
+    def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
+        if scope is not None:
+            return [_range(f"{self.prefix}{scope.partition_key}:")]
+        for condition in filters:
+            if isinstance(condition, Eq) and condition.field in (ID, "email"):
+                return [_range(self.prefix), _range(f"{TWIN_PREFIX}{escape(str(condition.value))}:")]
+        return [_range(self.prefix), _range(TWIN_PREFIX)]
+
+
+def _range(prefix: str) -> KeyRange:
+    return KeyRange("GLOBAL", prefix, end_of(prefix))

@@ -1,0 +1,29 @@
+"""Entities ``org:``."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.table.account import Row
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.core.record import Body, Key
+from bifrost_store.documents import Organization
+
+
+class OrganizationMapping(RowMapping):
+    """An organization is one row in GLOBAL."""
+
+    spec = Organization.spec
+    table = "Entities"
+    prefix = "org:"
+    columns = (
+        Column("name", "Name", TEXT),
+        Column("domain", "Domain", TEXT),
+        Column("isActive", "IsActive", BOOLEAN, default=True),
+        Column("createdAt", "CreatedAt", TIME),
+        Column("createdBy", "CreatedBy", TEXT),
+        Column("updatedAt", "UpdatedAt", TIME),
+    )
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        body = super().read_body(key, row)
+        return {**body, "updatedAt": body["updatedAt"] or body["createdAt"]}

@@ -1,0 +1,37 @@
+"""Entities ``user:``."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.table.account import Row
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.core.record import Body, Key
+from bifrost_store.documents import User
+
+
+class UserMapping(RowMapping):
+    """A user is one row in GLOBAL; which organization to show is a column of ours."""
+
+    spec = User.spec
+    table = "Entities"
+    prefix = "user:"
+    columns = (
+        Column("email", "Email", TEXT),
+        Column("displayName", "DisplayName", TEXT),
+        Column("userType", "UserType", TEXT, default="ORG"),
+        Column("isPlatformAdmin", "IsPlatformAdmin", BOOLEAN, default=False),
+        Column("isActive", "IsActive", BOOLEAN, default=True),
+        Column("createdAt", "CreatedAt", TIME),
+        Column("lastLogin", "LastLogin", TIME),
+        Column("entraUserId", "EntraUserId", TEXT),
+        Column("lastEntraIdSync", "LastEntraIdSync", TIME),
+        Column("organizationId", "BsOrganizationId", TEXT),
+    )
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        body = super().read_body(key, row)
+        return {
+            **body,
+            "email": body["email"] if body["email"] is not None else key.id,
+            "displayName": body["displayName"] if body["displayName"] is not None else key.id.partition("@")[0],
+        }

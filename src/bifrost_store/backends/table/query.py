@@ -1,0 +1,231 @@
+"""Queries over today's rows: keys first, at most 15 comparisons, the rest applied here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, TableAccount
+from bifrost_store.backends.table.mappings import Mappings
+from bifrost_store.backends.table.mappings.base import KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
+from bifrost_store.backends.table.scan import TableScanner
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.page import Page, decode_token, encode_token
+from bifrost_store.core.query import SORT_KEY, Eq, Filter, Group, In, Query, Range, field_value, matches
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import GLOBAL
+from bifrost_store.errors import CorruptDocumentError
+
+_MAX_COMPARISONS = 15
+"""Discrete comparisons of one filter ("Querying tables and entities", Microsoft)."""
+
+
+@dataclass(slots=True)
+class Conditions:
+    """A filter text of placeholders, and their values: no value ever becomes part of the text."""
+
+    parts: list[str] = field(default_factory=list)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, column: str, operator: str, value: str) -> None:
+        """Demand one comparison."""
+        self.parts.append(self._comparison(column, operator, value))
+
+    def add_any(self, column: str, values: Sequence[str]) -> None:
+        """Demand that *column* equals one of *values*."""
+        # The SDK replaces whole words, so the closing bracket stands apart.
+        self.parts.append(f"({' or '.join(self._comparison(column, 'eq', value) for value in values)} )")
+
+    def _comparison(self, column: str, operator: str, value: str) -> str:
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"{column} {operator} @{name}"
+
+    @property
+    def room(self) -> int:
+        """Comparisons that may still be added."""
+        return _MAX_COMPARISONS - len(self.parameters)
+
+    @property
+    def text(self) -> str:
+        """The filter as the SDK takes it."""
+        return " and ".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A readable record, or the error that names an unreadable row; both with the place where they stand."""
+
+    position: tuple[str, str]
+    record: Record | None
+    error: CorruptDocumentError | None = None
+
+
+class TableQueries:
+    """Answers queries and aggregates. Raises the SDK's errors."""
+
+    def __init__(self, account: TableAccount, mappings: Mappings, scanner: TableScanner, clock: Clock) -> None:
+        self._account = account
+        self._mappings = mappings
+        self._scanner = scanner
+        self._now = clock
+
+    async def page(self, query: Query) -> Page[Record]:
+        """Return the next page of *query*."""
+        mapping = self._mappings.by_kind[query.kind]
+        after = _position(query)
+        records: list[Record] = []
+        errors: list[CorruptDocumentError] = []
+        async for one in self._found(mapping, query, after):
+            if one.record is None:
+                assert one.error is not None
+                errors.append(one.error)
+            elif len(records) == query.limit:
+                return Page(tuple(records), encode_token(query, _token_position(query, records[-1])), tuple(errors))
+            else:
+                records.append(one.record)
+        return Page(tuple(records), None, tuple(errors))
+
+    async def aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> list[Group]:
+        """Count and sum over every record that *query* describes."""
+        mapping = self._mappings.by_kind[query.kind]
+        counts: dict[tuple[Any, ...], int] = {}
+        sums: dict[tuple[Any, ...], list[int]] = {}
+        async for one in self._found(mapping, query, None):
+            if one.record is None:
+                continue
+            group = tuple(field_value(one.record, name) for name in group_by)
+            counts[group] = counts.get(group, 0) + 1
+            totals = sums.setdefault(group, [0] * len(sum_of))
+            for number, name in enumerate(sum_of):
+                value = field_value(one.record, name)
+                totals[number] += value if isinstance(value, int) else 0
+        return [
+            Group(group, counts[group], tuple(sums[group]))
+            for group in sorted(counts, key=lambda values: [(v is not None, str(type(v)), v) for v in values])
+        ]
+
+    def _found(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
+        if isinstance(mapping, LegacyRowMapping):
+            return self._unclaimed(query, after)
+        return self._ordered(mapping, query, after) if mapping.is_ordered else self._sorted(mapping, query, after)
+
+    async def _unclaimed(self, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
+        """Go through the rows that no kind claims: off hot paths, every table is read."""
+        found = []
+        async for record in self._scanner.unclaimed():
+            position = (record.key.scope.value, record.sort_key)
+            is_wanted = (query.scope is None or record.key.scope == query.scope) and matches(record, query.filters)
+            if is_wanted and (after is None or position > after):
+                found.append(_Found(position, record))
+        for one in sorted(found, key=lambda one: one.position):
+            yield one
+
+    async def _ordered(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
+        """Go through a kind whose row keys order as its sort keys do, beginning after a position."""
+        seen: set[Key] = set()
+        for key_range in mapping.ranges(query.scope, query.filters):
+            for conditions in _segments(mapping, query, key_range, after):
+                is_exact = _push_filters(conditions, mapping, query.filters)
+                page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
+                async for one in self._matching(mapping, query, conditions, page_size, after):
+                    if one.record is None or one.record.key not in seen:
+                        yield one
+                    if one.record is not None:
+                        seen.add(one.record.key)
+
+    async def _sorted(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
+        """Go through a small kind: read whole, then ordered here. An anchor hides its twin."""
+        found: dict[tuple[str, str], _Found] = {}
+        for key_range in mapping.ranges(query.scope, query.filters):
+            conditions = Conditions()
+            if key_range.partition_key is not None:
+                conditions.add("PartitionKey", "eq", key_range.partition_key)
+            conditions.add("RowKey", "ge", key_range.lo)
+            conditions.add("RowKey", "lt", key_range.hi)
+            _push_filters(conditions, mapping, query.filters)
+            async for one in self._matching(mapping, query, conditions, MAX_SERVICE_PAGE, after):
+                found.setdefault(one.position, one)
+        for position in sorted(found):
+            yield found[position]
+
+    async def _matching(
+        self, mapping: RowMapping, query: Query, conditions: Conditions, page_size: int, after: tuple[str, str] | None
+    ) -> AsyncIterator[_Found]:
+        now = self._now()
+        async for stored in self._account.rows(mapping.table, conditions.text, conditions.parameters, page_size=page_size):
+            key = mapping.key_of(stored.partition_key, stored.row_key)
+            if key is None or (query.scope is not None and key.scope != query.scope):
+                continue
+            position = (key.scope.value, mapping.sort_key_of(key, stored.row_key))
+            if after is not None and position <= after:
+                continue
+            try:
+                record = mapping.decode(key, stored)
+            except CorruptDocumentError as error:
+                yield _Found(position, None, error)
+                continue
+            if record.is_present(now) and matches(record, query.filters):
+                yield _Found(position, record)
+
+
+def _position(query: Query) -> tuple[str, str] | None:
+    parts = decode_token(query)
+    if parts is None:
+        return None
+    return (query.scope.value, parts[0]) if query.scope is not None else (parts[0], parts[1])
+
+
+def _token_position(query: Query, last: Record) -> list[str]:
+    return [last.sort_key] if query.scope is not None else [last.key.scope.value, last.sort_key]
+
+
+def _segments(
+    mapping: RowMapping, query: Query, key_range: KeyRange, after: tuple[str, str] | None
+) -> list[Conditions]:
+    """Return the stretches to read, in the order of (scope, sort key): GLOBAL comes before every organization."""
+    if key_range.partition_key is not None:
+        one = Conditions()
+        one.add("PartitionKey", "eq", key_range.partition_key)
+        if after is None:
+            one.add("RowKey", "ge", key_range.lo)
+        else:
+            one.add("RowKey", "gt", max(mapping.prefix + after[1], key_range.lo))
+        one.add("RowKey", "lt", key_range.hi)
+        return [one]
+    segments = []
+    if after is None or after[0] == GLOBAL.value:
+        segments += _segments(mapping, query, KeyRange(GLOBAL.partition_key, key_range.lo, key_range.hi), after)
+    others = Conditions()
+    others.add("PartitionKey", "ne", GLOBAL.partition_key)
+    if after is not None and after[0] != GLOBAL.value:
+        others.add("PartitionKey", "ge", after[0].removeprefix("org-"))
+    others.add("RowKey", "ge", key_range.lo)
+    others.add("RowKey", "lt", key_range.hi)
+    return [*segments, others]
+
+
+def _push_filters(conditions: Conditions, mapping: RowMapping, filters: Sequence[Filter]) -> bool:
+    """Add the comparisons that the service can make exactly; return whether it makes all but the key ranges'."""
+    is_exact = True
+    names = {c.field: c.name for c in mapping.columns if c.codec.is_plain_text and c.default is None and not c.older_names}
+    for condition in filters:
+        values = _texts(condition)
+        column = names.get(condition.field)
+        if column is not None and values is not None and len(values) <= conditions.room:
+            conditions.add_any(column, values)
+        elif not (isinstance(condition, Range) and condition.field in (SORT_KEY, "startedAt")):
+            is_exact = False
+    return is_exact
+
+
+def _texts(condition: Filter) -> list[str] | None:
+    match condition:
+        case Eq(_, str() as value):
+            return [value]
+        case In(_, values) if all(isinstance(value, str) for value in values):
+            return [str(value) for value in values]
+        case _:
+            return None

@@ -1,0 +1,151 @@
+"""Finds records by key: anchors, markers, and executions whose row key only a locator or a scan can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+
+from bifrost_store.backends.table.account import StoredRow, TableAccount
+from bifrost_store.backends.table.mappings import Mappings
+from bifrost_store.backends.table.mappings.base import Address, Marker, RowMapping, end_of, read_marker
+from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, ExecutionMapping
+from bifrost_store.backends.table.mappings.membership import MembershipMapping
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is stored for a key: the record, expired or not, its anchor, and the row beside it."""
+
+    record: Record | None
+    anchor: StoredRow | None
+    marker: Marker | None
+
+
+class TableReader:
+    """Reads single records. Raises the SDK's errors and CorruptDocumentError."""
+
+    def __init__(self, account: TableAccount, mappings: Mappings) -> None:
+        self._account = account
+        self._mappings = mappings
+        self._located: set[str] = set()
+
+    def mapping(self, kind: str) -> RowMapping:
+        """Return how *kind* is stored."""
+        return self._mappings.by_kind[kind]
+
+    async def row(self, address: Address) -> StoredRow | None:
+        """Return the row at *address*."""
+        return await self._account.read(address.table, address.partition_key, address.row_key)
+
+    async def get(self, keys: Sequence[Key]) -> list[Record | None]:
+        """Return the record of each key, all of one kind and id; what a locator finds spares the others a search."""
+        mapping = self.mapping(keys[0].kind)
+        if not isinstance(mapping, ExecutionMapping):
+            return await together([lambda key=key: self._by_key(mapping, key) for key in keys])  # type: ignore[misc]
+        markers = await together([lambda key=key: self.marker(key, "") for key in keys])  # type: ignore[misc]
+        is_found = any(marker is not None and marker.tombstone is None for marker in markers)
+
+        async def resolve(key: Key, marker: Marker | None) -> Record | None:
+            if marker is None:
+                return None if is_found else await self._search(mapping, key)
+            return None if marker.tombstone is not None else await self.anchored(key, marker.sort_key)
+
+        return await together(
+            [lambda pair=pair: resolve(*pair) for pair in zip(keys, markers, strict=True)]  # type: ignore[misc]
+        )
+
+    async def anchored(self, key: Key, sort_key: str) -> Record | None:
+        """Return the record whose anchor lies where *sort_key* says."""
+        mapping = self.mapping(key.kind)
+        stored = await self.row(mapping.address(key, sort_key))
+        return None if stored is None else mapping.decode(key, stored)
+
+    async def marker(self, key: Key, sort_key: str) -> Marker | None:
+        """Return the row beside the anchor."""
+        stored = await self.row(self.mapping(key.kind).marker(key, sort_key))
+        return None if stored is None else read_marker(key, stored)
+
+    async def state(self, key: Key, sort_key: str | None) -> State:
+        """Return anchor and marker. Without *sort_key* they are found as `get` finds them; with it, also an anchor elsewhere."""
+        mapping = self.mapping(key.kind)
+        if isinstance(mapping, ExecutionMapping):
+            return await self._execution_state(mapping, key, sort_key)
+        anchor, marker = await together(
+            [lambda: self.row(mapping.address(key, "")), lambda: self.row(mapping.marker(key, ""))]
+        )
+        return State(
+            None if anchor is None else mapping.decode(key, anchor),
+            anchor,
+            None if marker is None else read_marker(key, marker),
+        )
+
+    async def _execution_state(self, mapping: ExecutionMapping, key: Key, sort_key: str | None) -> State:
+        marker = await self.marker(key, "")
+        if marker is not None:
+            sort_key = marker.sort_key
+        elif sort_key is None:
+            found = await self._search(mapping, key)
+            if found is None:
+                return State(None, None, None)
+            sort_key = found.sort_key
+        anchor = await self.row(mapping.address(key, sort_key))
+        return State(None if anchor is None else mapping.decode(key, anchor), anchor, marker)
+
+    async def _by_key(self, mapping: RowMapping, key: Key) -> Record | None:
+        address = mapping.address(key, "")
+        stored = await self.row(address)
+        if stored is None and isinstance(mapping, MembershipMapping):
+            stored = await self._account.read(address.table, address.partition_key, mapping.twin_key(key))
+        return None if stored is None else mapping.decode(key, stored)
+
+    async def _search(self, mapping: ExecutionMapping, key: Key) -> Record | None:
+        """Look through the partition for a row that has no locator; the newest, if there are several."""
+        if await self._is_located(mapping, key.scope):
+            return None
+        conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi and ExecutionId eq @id"
+        parameters = {
+            "p": key.scope.partition_key,
+            "lo": mapping.prefix,
+            "hi": end_of(mapping.prefix),
+            "id": key.id,
+        }
+        async for stored in self._account.rows(mapping.table, conditions, parameters):
+            if mapping.key_of(stored.partition_key, stored.row_key) == key:
+                return mapping.decode(key, stored)
+        return None
+
+    async def _is_located(self, mapping: ExecutionMapping, scope: Scope) -> bool:
+        partition_key = scope.partition_key
+        if partition_key not in self._located:
+            if await self._account.read(mapping.table, partition_key, LOCATED_MARK) is None:
+                return False
+            self._located.add(partition_key)
+        return True
+
+
+async def together(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """Return the results of *calls*, made at the same time; the first failure is raised as it is."""
+    if len(calls) == 1:
+        return [await calls[0]()]
+    results: dict[int, T] = {}
+    failures: list[Exception] = []
+
+    async def run(number: int, call: Callable[[], Awaitable[T]]) -> None:
+        try:
+            results[number] = await call()
+        except Exception as error:  # noqa: BLE001 - raised below, once all have ended
+            failures.append(error)
+
+    async with anyio.create_task_group() as group:
+        for number, call in enumerate(calls):
+            group.start_soon(run, number, call)
+    if failures:
+        raise failures[0]
+    return [results[number] for number in range(len(calls))]

@@ -1,0 +1,190 @@
+"""Makes what lies beside the records agree with them: index rows, status rows, locators, membership twins.
+
+Every step is safe beside live writers: locators are only inserted, twins are written under the etag of the row they follow,
+and an execution whose index rows were written is looked at again until it has not changed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import anyio
+from azure.core.exceptions import HttpResponseError
+
+from bifrost_store.backends.protocol import RepairReport
+from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow, TableAccount
+from bifrost_store.backends.table.mappings import INDEX_PREFIXES
+from bifrost_store.backends.table.mappings.base import IS_TOMBSTONE, NEVER_EXTRA, RELATIONSHIPS, SORT_KEY, end_of, marker_row
+from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
+from bifrost_store.backends.table.mappings.membership import TWIN_PREFIX, MembershipMapping
+from bifrost_store.backends.table.scan import older_twins
+from bifrost_store.backends.table.writer import TableWriter
+from bifrost_store.core.record import Key, Record
+from bifrost_store.errors import CorruptDocumentError
+
+T = TypeVar("T")
+
+_CHUNK = 100
+_AT_ONCE = 16
+_CONFLICTS = (404, 409, 412)
+
+
+class TableRepair:
+    """One pass over executions and memberships."""
+
+    def __init__(self, account: TableAccount, writer: TableWriter) -> None:
+        self._account = account
+        self._writer = writer
+        self._executions = ExecutionMapping()
+        self._memberships = MembershipMapping()
+        self._report = RepairReport()
+        self._older_twins: dict[str, set[str]] = {}
+
+    async def run(self, old_application_stopped: bool) -> RepairReport:
+        """Repair all; mark partitions as located if the operator vouches for it."""
+        partitions: set[str] = set()
+        async for chunk in _chunks(self._rows("Entities", self._executions.prefix)):
+            partitions.update(stored.partition_key for stored in chunk)
+            records = [record for stored in chunk if (record := await self._record(stored)) is not None]
+            await self._at_once(records, self._repair_locator)
+            await self._at_once(records, self._repair_index_rows)
+        await self._remove_index_rows_left_behind()
+        await self._repair_memberships()
+        if old_application_stopped:
+            for partition_key in sorted(partitions):
+                await self._account.write("Entities", [Put({"PartitionKey": partition_key, "RowKey": LOCATED_MARK})])
+                self._report.note("partitions marked as located")
+        return self._report
+
+    async def _record(self, stored: StoredRow) -> Record | None:
+        partition_key = stored.partition_key
+        if partition_key not in self._older_twins:
+            self._older_twins = {partition_key: await older_twins(self._account, partition_key)}
+        key = self._executions.key_of(partition_key, stored.row_key)
+        if key is None or stored.row_key in self._older_twins[partition_key]:
+            return None
+        return self._decode(key, stored)
+
+    def _decode(self, key: Key, stored: StoredRow) -> Record | None:
+        try:
+            return self._executions.decode(key, stored)
+        except CorruptDocumentError as error:
+            self._report.unreadable.append(error)
+            return None
+
+    async def _repair_locator(self, record: Record) -> None:
+        marker = self._executions.marker(record.key, record.sort_key)
+        if await self._account.read(marker.table, marker.partition_key, marker.row_key) is not None:
+            return
+        row = marker_row(marker, record, self._executions.address(record.key, record.sort_key).row_key)
+        if await self._try([Insert(row)], marker.table):
+            self._report.note("locators added")
+
+    async def _repair_index_rows(self, record: Record) -> None:
+        current: Record | None = record
+        while current is not None:
+            changes = await self._index_changes(current)
+            if not changes:
+                return
+            await self._writer.write_index(changes)
+            self._report.note("index rows written", len(changes))
+            before, current = current, await self._read_again(current)
+            if current is None:
+                await self._writer.write_index([Remove("GLOBAL", str(r["RowKey"])) for r in self._executions.index_rows(before)])
+
+    async def _index_changes(self, record: Record) -> list[Change]:
+        changes: list[Change] = []
+        for row in self._executions.index_rows(record):
+            stored = await self._account.read(RELATIONSHIPS, "GLOBAL", str(row["RowKey"]))
+            if stored is None or not _shows(stored.properties, row):
+                changes.append(Put(row))
+        return changes
+
+    async def _read_again(self, record: Record) -> Record | None:
+        address = self._executions.address(record.key, record.sort_key)
+        stored = await self._account.read(address.table, address.partition_key, address.row_key)
+        return None if stored is None else self._decode(record.key, stored)
+
+    async def _remove_index_rows_left_behind(self) -> None:
+        """Remove index rows of deleted executions, and status rows of those that are in another status."""
+        deleted = {(s.partition_key, s.row_key) async for s in self._rows("Entities", LOCATOR_PREFIX) if s.properties.get(IS_TOMBSTONE)}
+        for prefix in INDEX_PREFIXES:
+            if not deleted and prefix != "status:":
+                continue
+            async for stored in self._rows(RELATIONSHIPS, prefix):
+                partition_key = str(stored.properties.get("OrganizationId") or "GLOBAL")
+                locator = LOCATOR_PREFIX + stored.row_key.rpartition(":")[2]
+                is_left_behind = (partition_key, locator) in deleted
+                if not is_left_behind and prefix == "status:":
+                    is_left_behind = await self._is_in_another_status(stored, partition_key, locator)
+                if is_left_behind and await self._try([Remove("GLOBAL", stored.row_key, stored.etag)], RELATIONSHIPS):
+                    self._report.note("index rows removed")
+
+    async def _is_in_another_status(self, stored: StoredRow, partition_key: str, locator: str) -> bool:
+        found = await self._account.read("Entities", partition_key, locator)
+        anchor = None if found is None else f"{self._executions.prefix}{found.properties.get(SORT_KEY)}"
+        row = None if anchor is None else await self._account.read("Entities", partition_key, anchor)
+        if row is None:
+            self._report.note("status rows without an execution (left alone)")
+            return False
+        return stored.row_key.split(":")[1] != (row.properties.get("Status") or "Pending")
+
+    async def _repair_memberships(self) -> None:
+        mapping = self._memberships
+        for prefix in (mapping.prefix, TWIN_PREFIX):
+            async for stored in self._rows(RELATIONSHIPS, prefix):
+                key = mapping.key_of("GLOBAL", stored.row_key)
+                if key is None:
+                    continue
+                twin = mapping.twin_key(key) if prefix == mapping.prefix else mapping.address(key, "").row_key
+                if await self._account.read(RELATIONSHIPS, "GLOBAL", twin) is not None:
+                    continue
+                changes = [Put(stored.properties, stored.etag), Insert({**stored.properties, "RowKey": twin})]
+                if await self._try(changes, RELATIONSHIPS):
+                    self._report.note("membership rows added")
+
+    async def _try(self, changes: Sequence[Change], table: str) -> bool:
+        """Write unless a live writer was faster, which is fine too."""
+        try:
+            await self._account.write(table, changes)
+        except HttpResponseError as error:
+            if error.status_code not in _CONFLICTS:
+                raise
+            return False
+        return True
+
+    async def _at_once(self, items: Sequence[T], function: Callable[[T], Awaitable[None]]) -> None:
+        limiter = anyio.CapacityLimiter(_AT_ONCE)
+
+        async def run(item: T) -> None:
+            async with limiter:
+                await function(item)
+
+        async with anyio.create_task_group() as group:
+            for item in items:
+                group.start_soon(run, item)
+
+    def _rows(self, table: str, prefix: str) -> AsyncIterator[StoredRow]:
+        conditions = "RowKey ge @lo and RowKey lt @hi"
+        parameters = {"lo": prefix, "hi": end_of(prefix)}
+        if table == RELATIONSHIPS:
+            conditions, parameters = f"PartitionKey eq @p and {conditions}", {"p": "GLOBAL", **parameters}
+        return self._account.rows(table, conditions, parameters)
+
+
+async def _chunks(rows: AsyncIterator[StoredRow]) -> AsyncIterator[list[StoredRow]]:
+    chunk: list[StoredRow] = []
+    async for stored in rows:
+        chunk.append(stored)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _shows(stored: Row, wanted: Row) -> bool:
+    """Return whether a stored index row holds what it should; the time of the last change is not compared."""
+    ignored = NEVER_EXTRA | {"UpdatedAt"}
+    return {n: v for n, v in stored.items() if n not in ignored} == {n: v for n, v in wanted.items() if n not in ignored}

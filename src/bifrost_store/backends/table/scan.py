@@ -1,0 +1,176 @@
+"""Everything in the account as records: resumable, page by page, nothing left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from bifrost_store.backends.protocol import ScanPage
+from bifrost_store.backends.table.account import StoredRow, TableAccount
+from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.mappings import INDEX_PREFIXES, Mappings
+from bifrost_store.backends.table.mappings.base import ANCHOR, GUARD_PREFIX, IS_TOMBSTONE, RELATIONSHIPS, end_of, read_marker
+from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
+from bifrost_store.backends.table.mappings.membership import TWIN_PREFIX, MembershipMapping
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidKeyError
+
+_CONTROL_PREFIX = "bifrost-store:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Between two pages: the table being read, and the service's own continuation in it (None: from its start)."""
+
+    table: str
+    continuation: dict[str, str] | None
+
+    def encode(self) -> str:
+        return json.dumps({"table": self.table, "continuation": self.continuation})
+
+    @classmethod
+    def decode(cls, token: str) -> _Position:
+        try:
+            parts = json.loads(token)
+            return cls(str(parts["table"]), parts["continuation"])
+        except (ValueError, TypeError, KeyError):
+            raise InvalidContinuationTokenError("resume token: not one that a scan of Table Storage gave") from None
+
+
+class TableScanner:
+    """Reads every row of every table and says what each one is."""
+
+    def __init__(self, account: TableAccount, mappings: Mappings) -> None:
+        self._account = account
+        self._mappings = mappings
+
+    async def pages(self, resume_token: str | None) -> AsyncIterator[ScanPage]:
+        """Go through all records and tombstones, table by table in name order."""
+        start = None if resume_token is None else _Position.decode(resume_token)
+        for table in await self._account.table_names():
+            if start is not None and table < start.table:
+                continue
+            continuation = start.continuation if start is not None and table == start.table else None
+            if start is not None and table == start.table and continuation is None:
+                continue
+            reading = _TableReading(self._account, self._mappings, table)
+            async for rows, following in self._account.pages(table, "", {}, continuation=continuation):
+                records, errors = await reading.records(rows)
+                yield ScanPage(tuple(records), tuple(errors), _Position(table, following).encode())
+
+    async def unclaimed(self) -> AsyncIterator[Record]:
+        """Go through the rows that no kind claims."""
+        async for page in self.pages(None):
+            for record in page.records:
+                if record.key.kind == "legacy_row" and not record.is_tombstone:
+                    yield record
+
+
+class _TableReading:
+    """What reading one table must remember between its pages."""
+
+    def __init__(self, account: TableAccount, mappings: Mappings, table: str) -> None:
+        self._account = account
+        self._mappings = mappings
+        self._table = table
+        self._checked_partition: str | None = None
+        self._older_twins: set[str] = set()
+        self._anchored: set[Key] | None = None
+
+    async def records(self, rows: list[StoredRow]) -> tuple[list[Record], list[CorruptDocumentError]]:
+        """Return the records of *rows*, and an error for each that cannot be read."""
+        records: list[Record] = []
+        errors: list[CorruptDocumentError] = []
+        for stored in rows:
+            try:
+                record = await self._record(stored)
+            except CorruptDocumentError as error:
+                errors.append(error)
+                continue
+            if record is not None:
+                records.append(record)
+        return records, errors
+
+    async def _record(self, stored: StoredRow) -> Record | None:
+        partition_key, row_key = stored.partition_key, stored.row_key
+        if row_key.startswith(LOCATOR_PREFIX) or row_key.startswith(GUARD_PREFIX):
+            return self._tombstone(stored)
+        if self._is_ours_or_derived(partition_key, row_key):
+            return None
+        key = self._mappings.key_of(self._table, partition_key, row_key)
+        if key is not None and key.kind == ExecutionMapping.spec.kind and await self._is_older_twin(partition_key, row_key):
+            key = None
+        if key is not None and row_key.startswith(TWIN_PREFIX) and await self._has_anchor(key):
+            return None
+        key = key or self._mappings.legacy_key(self._table, partition_key, row_key)
+        return self._mappings.by_kind[key.kind].decode(key, stored)
+
+    def _is_ours_or_derived(self, partition_key: str, row_key: str) -> bool:
+        if self._table == RELATIONSHIPS:
+            return partition_key == "GLOBAL" and row_key.startswith(INDEX_PREFIXES)
+        if self._table == "Config":
+            return partition_key == "SYSTEM" and row_key.startswith(_CONTROL_PREFIX)
+        return self._table == ExecutionMapping.table and row_key == LOCATED_MARK
+
+    def _tombstone(self, stored: StoredRow) -> Record | None:
+        if not stored.properties.get(IS_TOMBSTONE):
+            return None
+        partition_key, row_key = stored.partition_key, stored.row_key
+        try:
+            if row_key.startswith(LOCATOR_PREFIX):
+                key = Key(ExecutionMapping.spec.kind, Scope.from_partition_key(partition_key), row_key.removeprefix(LOCATOR_PREFIX))
+            else:
+                anchor = str(stored.properties[ANCHOR])
+                key = self._mappings.key_of(self._table, partition_key, anchor) or self._mappings.legacy_key(
+                    self._table, partition_key, anchor
+                )
+        except (InvalidKeyError, KeyError):
+            raise CorruptDocumentError(
+                f"row {self._table}/{partition_key}/{row_key}: a tombstone that names no record; delete the row", backend=BACKEND
+            ) from None
+        return read_marker(key, stored).tombstone
+
+    async def _is_older_twin(self, partition_key: str, row_key: str) -> bool:
+        """Return whether a newer row has the same execution id. Newer rows come first in a partition."""
+        if partition_key != self._checked_partition:
+            self._checked_partition = partition_key
+            self._older_twins = await older_twins(self._account, partition_key)
+        return row_key in self._older_twins
+
+    async def _has_anchor(self, key: Key) -> bool:
+        if self._anchored is None:
+            self._anchored = await _membership_anchors(self._account, self._mappings)
+        return key in self._anchored
+
+
+async def older_twins(account: TableAccount, partition_key: str) -> set[str]:
+    """Return the row keys of executions in a partition whose id a newer row has too."""
+    mapping = ExecutionMapping()
+    seen: set[str] = set()
+    older: set[str] = set()
+    async for stored in _key_range(account, mapping.table, partition_key, mapping.prefix):
+        key = mapping.key_of(partition_key, stored.row_key)
+        if key is not None:
+            if key.id in seen:
+                older.add(stored.row_key)
+            seen.add(key.id)
+    return older
+
+
+async def _membership_anchors(account: TableAccount, mappings: Mappings) -> set[Key]:
+    prefix = MembershipMapping.prefix
+    keys = set()
+    async for stored in _key_range(account, RELATIONSHIPS, "GLOBAL", prefix):
+        key = mappings.key_of(RELATIONSHIPS, "GLOBAL", stored.row_key)
+        if key is not None:
+            keys.add(key)
+    return keys
+
+
+def _key_range(account: TableAccount, table: str, partition_key: str, prefix: str) -> AsyncIterator[StoredRow]:
+    parameters: dict[str, Any] = {"p": partition_key, "lo": prefix, "hi": end_of(prefix)}
+    conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
+    return account.rows(table, conditions, parameters, select=["PartitionKey", "RowKey"])

@@ -1,0 +1,150 @@
+"""Carries writes out: one transaction for the records, then the index rows that old code expects."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+
+import anyio
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.data.tables import TableTransactionError
+
+from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Remove, TableAccount
+from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
+from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, RowMapping
+from bifrost_store.backends.table.reader import TableReader
+from bifrost_store.backends.table.writes import Write
+from bifrost_store.core.record import Record
+from bifrost_store.errors import NotProvisionedError, OutcomeUnknownError, StoreError
+
+_ATTEMPTS = 5
+_LONGEST_PAUSE_SECONDS = 2.0
+_FIRST_PAUSE_SECONDS = 0.05
+_CONFLICTS = frozenset({404, 409, 412})
+_logger = logging.getLogger("bifrost_store.table")
+
+
+class TableWriter:
+    """Sends what writes ask for until they are settled."""
+
+    def __init__(self, account: TableAccount, reader: TableReader) -> None:
+        self._account = account
+        self._reader = reader
+
+    async def carry_out(self, writes: Sequence[Write]) -> None:
+        """Settle *writes*, all in one transaction; raise the first failure. All are of one kind and partition."""
+        for write in writes:
+            if write.looks_first:
+                await write.look(False)
+        await self._send_until_settled(writes)
+        await self.write_index([change for write in writes for change in self._index_changes(write)])
+
+    async def _send_until_settled(self, writes: Sequence[Write]) -> None:
+        is_lost = False
+        for attempt in range(_ATTEMPTS):
+            pending = [write for write in writes if not write.is_settled]
+            batches = [write.changes() for write in pending]
+            if not any(batches):
+                return
+            try:
+                etags = await self._account.write(self._table(pending[0]), [c for batch in batches for c in batch])
+            except AzureError as error:
+                is_lost = is_lost or is_ambiguous(error)
+                await self._recover(error, pending, is_lost, is_last=attempt == _ATTEMPTS - 1)
+                continue
+            for write, batch in zip(pending, batches, strict=True):
+                write.sent(etags[: len(batch)])
+                etags = etags[len(batch) :]
+
+    def _table(self, write: Write) -> str:
+        return self._reader.mapping(write.key.kind).address(write.key, write.sort_key).table
+
+    async def _recover(self, error: AzureError, pending: Sequence[Write], is_lost: bool, *, is_last: bool) -> None:
+        """Prepare for sending again, or raise what the caller must hear."""
+        failure = map_error(error)
+        is_conflict = isinstance(error, HttpResponseError) and error.status_code in _CONFLICTS
+        is_conflict = is_conflict and not isinstance(failure, NotProvisionedError)
+        if not is_conflict and not is_lost and not failure.is_retryable:
+            raise failure from error
+        if is_conflict or is_lost:
+            try:
+                await _look_again(pending, is_lost)
+            except StoreError as outcome:
+                raise outcome from (outcome.__cause__ or error)
+        if all(write.is_settled for write in pending):
+            return
+        pause = failure.retry_after_seconds or _FIRST_PAUSE_SECONDS * 2 ** random.uniform(0, 4)  # noqa: S311 - jitter
+        if is_last or pause > _LONGEST_PAUSE_SECONDS:
+            raise failure from error
+        if not is_conflict:
+            await anyio.sleep(pause)
+
+    def _index_changes(self, write: Write) -> list[Change]:
+        if write.record is None or write.result is False:
+            return []
+        mapping = self._reader.mapping(write.key.kind)
+        return index_changes(mapping, write.record, write.previous, write.memo)
+
+    async def write_index(self, changes: Sequence[Change]) -> None:
+        """Write index rows; what fails is logged and left to the next touch or to repair, as readers do not use them."""
+        try:
+            for start in range(0, len(changes), MAX_TRANSACTION):
+                await self._write_index_part(list(changes[start : start + MAX_TRANSACTION]))
+        except AzureError as error:
+            _logger.warning(
+                "table.index_rows_incomplete",
+                extra={"count": len(changes), "error": type(map_error(error)).__name__, "remedy": "bifrost-store repair"},
+            )
+
+    async def _write_index_part(self, changes: list[Change]) -> None:
+        while changes:
+            try:
+                await self._account.write(RELATIONSHIPS, changes, is_repeatable=True)
+            except HttpResponseError as error:
+                if error.status_code != 404 or isinstance(map_error(error), NotProvisionedError):
+                    raise
+                changes = _without_missing(changes, error)
+            else:
+                return
+
+
+async def _look_again(pending: Sequence[Write], is_lost: bool) -> None:
+    for write in pending:
+        try:
+            await write.look(is_lost)
+        except AzureError as error:
+            if is_lost:
+                raise OutcomeUnknownError(
+                    f"{write.key}: the answer was lost, and reading what happened failed too; read it before trying again",
+                    backend=BACKEND,
+                    key=str(write.key),
+                ) from error
+            raise
+        except StoreError:
+            if any(other.is_own for other in pending):
+                continue
+            raise
+    if any(write.is_own for write in pending):
+        # A transaction is all or nothing: what is found of one write holds for all.
+        for write in pending:
+            write.settle_as_sent()
+
+
+def index_changes(mapping: RowMapping, record: Record, previous: Record | None, memo: str) -> list[Change]:
+    """Return what makes the index rows those of *record* (a tombstone has none) after *previous*, or after *memo*."""
+    rows = [] if record.is_tombstone else mapping.index_rows(record)
+    wanted = {str(row["RowKey"]) for row in rows}
+    if previous is None:
+        stale = [] if record.is_tombstone else mapping.stale_index_keys(record, memo)
+    else:
+        stale = [str(row["RowKey"]) for row in mapping.index_rows(previous)]
+    return [*(Put(row) for row in rows), *(Remove("GLOBAL", key) for key in stale if key not in wanted)]
+
+
+def _without_missing(changes: list[Change], error: HttpResponseError) -> list[Change]:
+    """Return *changes* without the removal of the row that *error* says is missing."""
+    position = error.index if isinstance(error, TableTransactionError) else 0
+    if position < len(changes) and isinstance(changes[position], Remove):
+        return changes[:position] + changes[position + 1 :]
+    return [change for change in changes if not isinstance(change, Remove)]

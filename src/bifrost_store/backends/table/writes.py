@@ -1,0 +1,332 @@
+"""The writes of the waist as changes to rows, and how each is settled when the service refuses or its answer is lost.
+
+A write knows what it last saw of its record, offers the changes that follow, and looks again when they did not go through.
+``look`` either settles it (``result``), raises what the caller must hear, or leaves it ready to be sent again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row
+from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.mappings.base import Marker, NativeEtag, marker_row
+from bifrost_store.backends.table.mappings.execution import ExecutionMapping
+from bifrost_store.backends.table.mappings.membership import MembershipMapping
+from bifrost_store.backends.table.reader import State, TableReader
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.version import NO_VERSION, Etag, Version, new_write_id
+from bifrost_store.errors import (
+    DocumentExistsError,
+    DocumentNotFoundError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    StoreError,
+)
+
+_NOTHING = State(None, None, None)
+
+
+class Write(ABC):
+    """One write to one record.
+
+    Attributes:
+        looks_first: The stored state must be read before anything can be sent.
+        result: What the caller gets, once settled.
+        is_settled: Nothing more is to be sent.
+        is_own: The stored state was found to be this write's.
+        record: The record or tombstone as it is to be stored; what index rows are made from.
+        previous: The record that is written over, if it was read.
+        memo: What the state before told about its index rows.
+    """
+
+
+    def __init__(self, reader: TableReader, clock: Clock, key: Key, epoch: int) -> None:
+        self._reader = reader
+        self._now = clock
+        self._mapping = reader.mapping(key.kind)
+        self._epoch = epoch
+        self._write_id = new_write_id()
+        self.looks_first = False
+        self.key = key
+        self.is_settled = False
+        self.is_own = False
+        self.result: Record | bool = False
+        self.record: Record | None = None
+        self.previous: Record | None = None
+        self.memo = ""
+
+    @property
+    def sort_key(self) -> str:
+        """The record's sort key, where it is known."""
+        return "" if self.record is None else self.record.sort_key
+
+    @abstractmethod
+    def changes(self) -> list[Change]:
+        """Return the changes to send, the anchor's first; none if there is nothing to do."""
+
+    @abstractmethod
+    async def look(self, is_lost: bool) -> None:
+        """Read what is stored and decide. *is_lost*: an earlier sending may have gone through unanswered."""
+
+    def sent(self, etags: list[str]) -> None:
+        """Take note that `changes` went through; *etags* are those of its rows."""
+        self.is_settled = True
+
+    def settle_as_sent(self) -> None:
+        """Settle it as gone through, unless it is settled already."""
+        if not self.is_settled:
+            self._settle(True if self.record is None or self.record.is_tombstone else self.record, is_own=True)
+
+    def _version_after(self, base: Version) -> Version:
+        return Version(base.revision + 1, self._write_id, max(self._epoch, base.epoch))
+
+    def _rows(self, record: Record) -> list[Row]:
+        return self._mapping.encode(record)
+
+    def _marker_row(self, record: Record) -> Row:
+        anchor = self._mapping.address(record.key, record.sort_key)
+        return marker_row(self._mapping.marker(record.key, record.sort_key), record, anchor.row_key)
+
+    def _stored(self, record: Record, etag: str) -> Record:
+        return replace(record, native_etag=self._mapping.native_etag(record, etag), backend=BACKEND)
+
+    def _settle(self, result: Record | bool, *, is_own: bool = False) -> None:
+        self.result, self.is_settled, self.is_own = result, True, is_own
+
+    def _refuse(self, error: type[StoreError], message: str) -> StoreError:
+        return error(message, backend=BACKEND, key=str(self.key))
+
+    def _unknown(self) -> StoreError:
+        return self._refuse(OutcomeUnknownError, f"{self.key}: the answer was lost and later writes hide what happened; read it")
+
+
+class CreateWrite(Write):
+    """Inserts anchor and marker; goes on from a tombstone or an expired record where one is in the way."""
+
+    def __init__(self, reader: TableReader, clock: Clock, record: Record, epoch: int) -> None:
+        super().__init__(reader, clock, record.key, epoch)
+        self._given = record
+        self._state = _NOTHING
+        self._anchor_at = 0
+
+    def changes(self) -> list[Change]:
+        self.record = record = replace(self._given, version=self._version_after(self._base()), backend=BACKEND)
+        changes = put_anchor(self._mapping.encode(record), self._state)
+        self._anchor_at = next(n for n, change in enumerate(changes) if not isinstance(change, Remove))
+        return [*changes, put_marker(self._marker_row(record), self._state.marker)]
+
+    def _base(self) -> Version:
+        if self._state.record is not None:
+            return self._state.record.version
+        marker = self._state.marker
+        return NO_VERSION if marker is None or marker.tombstone is None else marker.tombstone.version
+
+    async def look(self, is_lost: bool) -> None:
+        sent = self.record
+        self._state = state = await self._reader.state(self.key, self._given.sort_key)
+        stored = state.record
+        if stored is not None and stored.version.write_id == self._write_id:
+            return self._settle(stored, is_own=True)
+        if is_lost and sent is not None and self._base().revision > sent.version.revision:
+            raise self._unknown()
+        if stored is not None and stored.is_present(self._now()):
+            raise self._refuse(DocumentExistsError, f"{self.key} exists already")
+        self.previous = stored
+
+    def sent(self, etags: list[str]) -> None:
+        assert self.record is not None
+        self.is_settled = True
+        self.result = self._stored(self.record, etags[self._anchor_at])
+
+
+class ReplaceWrite(Write):
+    """Puts the anchor over exactly the state expected."""
+
+    def __init__(self, reader: TableReader, clock: Clock, record: Record, expected: Etag, epoch: int) -> None:
+        super().__init__(reader, clock, record.key, epoch)
+        self._given = record
+        self._expected = expected
+        hint = expected.native_for(BACKEND)
+        self._native = None if hint is None else NativeEtag.parse(hint)
+        self.looks_first = self._native is None
+
+    def changes(self) -> list[Change]:
+        native = self._native
+        assert native is not None
+        if Record(self.key, {}, expires_at=native.expires_at).is_expired(self._now()):
+            raise self._refuse(DocumentNotFoundError, f"{self.key} does not exist")
+        base = Version(self._expected.version.revision, self._expected.version.write_id, self._base_epoch)
+        self.record = record = replace(self._given, version=self._version_after(base), backend=BACKEND)
+        self.memo = native.memo
+        anchor, *twins = self._rows(record)
+        changes: list[Change] = [Put(anchor, native.etag), *(Put(twin) for twin in twins)]
+        if isinstance(self._mapping, ExecutionMapping):
+            changes.append(Put(self._marker_row(record)))
+        return changes
+
+    @property
+    def _base_epoch(self) -> int:
+        return self._given.version.epoch
+
+    async def look(self, is_lost: bool) -> None:
+        stored = await self._reader.anchored(self.key, self._given.sort_key)
+        if stored is None or not stored.is_present(self._now()):
+            if is_lost:
+                raise self._unknown()
+            raise self._refuse(DocumentNotFoundError, f"{self.key} does not exist")
+        if stored.version.write_id == self._write_id:
+            return self._settle(stored, is_own=True)
+        if not stored.version.is_same_state(self._expected.version):
+            if is_lost and stored.version.revision > self._expected.version.revision + 1:
+                raise self._unknown()
+            raise self._refuse(PreconditionFailedError, f"{self.key} has changed since it was read; read it again")
+        assert stored.native_etag is not None
+        self._native = NativeEtag.parse(stored.native_etag)
+
+    def sent(self, etags: list[str]) -> None:
+        assert self.record is not None
+        self.is_settled = True
+        self.result = self._stored(self.record, etags[0])
+
+
+class DeleteWrite(Write):
+    """Removes the record's rows and turns the marker into its tombstone."""
+
+    def __init__(self, reader: TableReader, clock: Clock, key: Key, expected: Etag | None, epoch: int) -> None:
+        super().__init__(reader, clock, key, epoch)
+        self.looks_first = True
+        self._expected = expected
+        self._removals: list[Change] = []
+
+    def changes(self) -> list[Change]:
+        return [*self._removals, Put(self._marker_row(self.record))] if self.record is not None else []
+
+    async def look(self, is_lost: bool) -> None:
+        sent = self.record
+        self.record = None
+        stored = await self._find()
+        if stored is None or not stored.is_present(self._now()):
+            return await self._settle_absent(sent, is_lost)
+        if self._expected is not None and not stored.version.is_same_state(self._expected.version):
+            raise self._refuse(PreconditionFailedError, f"{self.key} has changed since it was read; read it again")
+        assert stored.native_etag is not None
+        self.previous = stored
+        self.record = stored.tombstone(self._version_after(stored.version))
+        self._removals = await rows_to_remove(self._reader, stored)
+
+    async def _find(self) -> Record | None:
+        (stored,) = await self._reader.get([self.key])
+        return stored
+
+    async def _settle_absent(self, sent: Record | None, is_lost: bool) -> None:
+        marker = await self._reader.marker(self.key, "") if is_lost else None
+        tombstone = None if marker is None else marker.tombstone
+        if tombstone is not None and tombstone.version.write_id == self._write_id:
+            self.record = sent
+            return self._settle(True, is_own=True)
+        if is_lost and (tombstone is None or sent is None or tombstone.version.revision != sent.version.revision):
+            raise self._unknown()
+        self._settle(False)
+
+    def sent(self, etags: list[str]) -> None:
+        self.is_settled, self.result = True, True
+
+
+class ApplyWrite(Write):
+    """Stores a record or tombstone as it is, unless what is stored is as new; or over exactly one state."""
+
+    def __init__(self, reader: TableReader, clock: Clock, record: Record, over: str | None) -> None:
+        super().__init__(reader, clock, record.key, record.version.epoch)
+        self.looks_first = True
+        self._given = record
+        self._over = over
+        self._state = _NOTHING
+        self._knows_marker = False
+        self._removals: list[Change] = []
+
+    def changes(self) -> list[Change]:
+        self.record = record = replace(self._given, backend=BACKEND)
+        marker = put_marker(self._marker_row(record), self._state.marker)
+        if record.is_tombstone:
+            # Where rows are removed, their etags guard the marker too.
+            return [*self._removals, Put(self._marker_row(record))] if self._removals else [marker]
+        if self._state.anchor is not None and not self._knows_marker:
+            marker = Put(self._marker_row(record))
+        return [*put_anchor(self._mapping.encode(record), self._state), marker]
+
+    async def look(self, is_lost: bool) -> None:
+        if self.record is None:
+            await self._look_at_anchor()
+        else:
+            self._state = await self._reader.state(self.key, self._given.sort_key)
+            self._knows_marker = True
+        if self._over is None and self._is_older_than_stored(is_lost):
+            return
+        if self._over is not None and self._over != self._native_of_stored():
+            return self._settle(is_lost and self._is_stored())
+        self.memo = "" if self._state.record is None else self._mapping.memo(self._state.record)
+        self.previous = self._state.record
+        if self._given.is_tombstone and self.previous is not None:
+            self._removals = await rows_to_remove(self._reader, self.previous)
+
+    async def _look_at_anchor(self) -> None:
+        anchor = await self._reader.row(self._mapping.address(self.key, self._given.sort_key))
+        record = None if anchor is None else self._mapping.decode(self.key, anchor)
+        self._state = State(record, anchor, None)
+        if self._over is not None and record is None:
+            self._state = await self._reader.state(self.key, self._given.sort_key)
+            self._knows_marker = True
+
+    def _stored_now(self) -> Record | None:
+        marker = self._state.marker
+        return self._state.record or (None if marker is None else marker.tombstone)
+
+    def _is_stored(self) -> bool:
+        stored = self._stored_now()
+        return stored is not None and stored.version == self._given.version
+
+    def _native_of_stored(self) -> str | None:
+        stored = self._stored_now()
+        return None if stored is None else stored.native_etag
+
+    def _is_older_than_stored(self, is_lost: bool) -> bool:
+        stored = self._stored_now()
+        if stored is None or stored.is_expired(self._now()) or stored.version.age < self._given.version.age:
+            return False
+        self._settle(is_lost and self._is_stored())
+        return True
+
+    def sent(self, etags: list[str]) -> None:
+        self.is_settled, self.result = True, True
+
+
+def put_anchor(rows: list[Row], state: State) -> list[Change]:
+    """Return the changes that store a record's rows over *state*, whose anchor may lie under another key."""
+    anchor_row, *twins = rows
+    puts: list[Change] = [Put(twin) for twin in twins]
+    anchor = state.anchor
+    if anchor is None:
+        return [Insert(anchor_row), *puts]
+    if anchor.row_key == anchor_row["RowKey"]:
+        return [Put(anchor_row, anchor.etag), *puts]
+    return [Remove(anchor.partition_key, anchor.row_key, anchor.etag), Insert(anchor_row), *puts]
+
+
+def put_marker(row: Row, marker: Marker | None) -> Change:
+    """Return the change that stores the row beside the anchor over *marker*."""
+    return Insert(row) if marker is None else Put(row, marker.etag)
+
+
+async def rows_to_remove(reader: TableReader, stored: Record) -> list[Change]:
+    """Return the changes that remove the rows of *stored*, provided that its anchor is still in that state."""
+    mapping = reader.mapping(stored.key.kind)
+    address = mapping.address(stored.key, stored.sort_key)
+    if not isinstance(mapping, MembershipMapping):
+        return [Remove(address.partition_key, address.row_key, NativeEtag.parse(stored.native_etag or "").etag)]
+    # Either of the two rows may be missing where the old application wrote them.
+    keys = (address.row_key, mapping.twin_key(stored.key))
+    rows = [await reader.row(replace(address, row_key=key)) for key in keys]
+    return [Remove(row.partition_key, row.row_key, row.etag) for row in rows if row is not None]

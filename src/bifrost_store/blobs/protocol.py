@@ -1,0 +1,71 @@
+"""The blob store as this library needs it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+EXECUTION_DATA = "execution-data"
+BRANDING = "branding"
+UPLOADS = "uploads"
+CONTAINERS = (EXECUTION_DATA, BRANDING, UPLOADS)
+"""Containers of today's layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """What a listing tells of a blob: its name, its size in bytes, its content type."""
+
+    name: str
+    size: int
+    content_type: str
+
+
+@runtime_checkable
+class BlobStore(Protocol):
+    """Named byte strings in containers. Safe for concurrent use within one event loop.
+
+    Names are text as Azure Blob Storage allows it: 1 to 1,024 characters, ``/`` separating folders ("Naming and Referencing
+    Containers, Blobs, and Metadata", Microsoft). A name that would leave its container is refused with InvalidKeyError.
+    """
+
+    async def put(self, container: str, name: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Store *data*, replacing what was there. Readers see the old or the new bytes, never a part."""
+        ...
+
+    async def get(self, container: str, name: str) -> bytes | None:
+        """Return the bytes, or None if there is no such blob (or container)."""
+        ...
+
+    async def copy(self, container: str, source: str, target: str) -> None:
+        """Store the bytes of *source* under *target* too, content type included.
+
+        Raises:
+            DocumentNotFoundError: There is no *source*.
+        """
+        ...
+
+    async def delete(self, container: str, name: str) -> bool:
+        """Remove the blob; return whether it was there."""
+        ...
+
+    def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        """Go through the blobs whose names begin with *prefix*, in name order; nothing if there is no such container."""
+        ...
+
+    async def provision(self) -> None:
+        """Make the containers of today's layout where missing."""
+        ...
+
+    async def ping(self) -> str:
+        """Return one line about the store that answered.
+
+        Raises:
+            StoreError: It cannot be used; the message says why and what to do.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what this store opened. Calling it twice is harmless."""
+        ...

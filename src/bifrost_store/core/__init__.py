@@ -1,0 +1,1 @@
+"""Plain values of the waist: scopes, keys, versions, records, queries. No I/O."""

@@ -1,0 +1,56 @@
+"""Time as the library keeps it: timezone-aware UTC with microseconds, in one fixed-width text form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from bifrost_store.errors import InvalidRequestError
+
+Clock = Callable[[], datetime]
+"""Returns the present moment, timezone-aware. Passed in wherever time matters, so that tests can set it."""
+
+_LAST_SORTABLE_MS = 9_999_999_999_999
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return *moment* in UTC; a naive one is taken as UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """Return *moment* as ``2025-11-14T11:11:51.872212Z``: always six digits, so that text order is time order."""
+    return as_utc(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Return the moment that an ISO 8601 *text* names; one without a zone is UTC.
+
+    Raises:
+        ValueError: *text* is not a date and time.
+    """
+    return as_utc(datetime.fromisoformat(text))
+
+
+def milliseconds_since_epoch(moment: datetime) -> int:
+    """Return the whole milliseconds from 1970 to *moment*, rounded down."""
+    delta = as_utc(moment) - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+
+
+def reverse_timestamp(moment: datetime) -> str:
+    """Return the 13 digits that sort newer moments first, as today's row keys have them.
+
+    Raises:
+        InvalidRequestError: *moment* lies before 1970 or after 2286 and has no such form.
+    """
+    milliseconds = milliseconds_since_epoch(moment)
+    if not 0 <= milliseconds <= _LAST_SORTABLE_MS:
+        raise InvalidRequestError(f"the time {moment.isoformat()} lies outside 1970 to 2286 and cannot be ordered")
+    return f"{_LAST_SORTABLE_MS - milliseconds:013d}"

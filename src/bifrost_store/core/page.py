@@ -1,0 +1,94 @@
+"""Pages and the portable continuation tokens between them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, overload
+
+from bifrost_store.core.query import Query
+from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Sequence[T], Generic[T]):
+    """Some items in order, and where to go on.
+
+    Attributes:
+        items: What was found.
+        continuation_token: Pass it with the same call to get what follows; None on the last page.
+        unreadable: Rows in this stretch that cannot be read, each named by an error. They hide no other row.
+    """
+
+    items: tuple[T, ...]
+    continuation_token: str | None = None
+    unreadable: tuple[CorruptDocumentError, ...] = field(default=())
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.items)
+
+    def convert(self, function: Callable[[T], U]) -> Page[U]:
+        """Return the page with *function* applied to each item; one that raises CorruptDocumentError becomes unreadable."""
+        items: list[U] = []
+        unreadable = list(self.unreadable)
+        for item in self.items:
+            try:
+                items.append(function(item))
+            except CorruptDocumentError as error:
+                unreadable.append(error)
+        return Page(tuple(items), self.continuation_token, tuple(unreadable))
+
+
+def fingerprint(query: Query) -> str:
+    """Return what names a query but for its limit and position, so that a token fits no other."""
+    text = repr((query.kind, query.scope and query.scope.value, query.filters))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def encode_token(query: Query, position: Sequence[str]) -> str:
+    """Return the token that continues *query* after *position*: a sort key, or a scope and a sort key where no scope was given."""
+    payload = json.dumps([fingerprint(query), *position], separators=(",", ":"))
+    return base64.urlsafe_b64encode((_checksum(payload) + payload).encode("ascii")).decode("ascii").rstrip("=")
+
+
+def decode_token(query: Query) -> list[str] | None:
+    """Return the position in *query*'s token, or None if it has no token.
+
+    Raises:
+        InvalidContinuationTokenError: It was altered, is no token, or belongs to another query.
+    """
+    token = query.continuation_token
+    if token is None:
+        return None
+    try:
+        text = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
+        checksum, payload = text[:8], text[8:]
+        parts = json.loads(payload)
+    except (binascii.Error, UnicodeError, ValueError):
+        raise InvalidContinuationTokenError("continuation token: not one that this library gave out") from None
+    if checksum != _checksum(payload) or not isinstance(parts, list) or not all(isinstance(p, str) for p in parts):
+        raise InvalidContinuationTokenError("continuation token: it was altered")
+    if parts[0] != fingerprint(query):
+        raise InvalidContinuationTokenError("continuation token: it belongs to another query; start from the first page")
+    return parts[1:]
+
+
+def _checksum(payload: str) -> str:
+    return hashlib.sha256(b"bifrost-store:" + payload.encode("ascii")).hexdigest()[:8]

@@ -1,0 +1,101 @@
+"""Queries as data: what a backend compiles to its own language, and their meaning in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bifrost_store.core.record import Record
+from bifrost_store.core.scope import Scope
+
+MAX_PAGE_SIZE = 500
+FilterValue = str | int | bool | None
+
+ID = "id"
+SORT_KEY = "sortKey"
+"""Names usable in filters beside the fields that a `DocumentSpec` declares queryable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eq:
+    """The field equals *value*, type for type; None means absent or null."""
+
+    field: str
+    value: FilterValue
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """The field equals one of *values* (at least one)."""
+
+    field: str
+    values: tuple[FilterValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The field is a text with ``ge <= field < lt`` by code point; a bound that is None is open."""
+
+    field: str
+    ge: str | None = None
+    lt: str | None = None
+
+
+Filter = Eq | In | Range
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Records of one kind whose fields meet all *filters*.
+
+    Attributes:
+        scope: One scope, in the order of ``sort_key``; None: every scope, in no promised order, off hot paths.
+        limit: Records on a page, 1 to 500.
+        continuation_token: From the page before; None for the first.
+    """
+
+    kind: str
+    scope: Scope | None
+    filters: tuple[Filter, ...] = ()
+    limit: int = 100
+    continuation_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One row of an aggregate: the group's values in the order asked for, how many records, and the sums.
+
+    A sum leaves out fields that are absent or null.
+    """
+
+    values: tuple[FilterValue, ...]
+    count: int
+    sums: tuple[int, ...]
+
+
+def field_value(record: Record, field: str) -> object:
+    """Return what a filter on *field* sees of *record*."""
+    if field == ID:
+        return record.key.id
+    if field == SORT_KEY:
+        return record.sort_key
+    return record.body.get(field)
+
+
+def matches(record: Record, filters: Sequence[Filter]) -> bool:
+    """Return whether *record* meets all *filters*: the meaning that every backend's own language must reproduce."""
+    return all(_meets(field_value(record, f.field), f) for f in filters)
+
+
+def _meets(value: object, condition: Filter) -> bool:
+    match condition:
+        case Eq(_, wanted):
+            return _same(value, wanted)
+        case In(_, wanted_values):
+            return any(_same(value, wanted) for wanted in wanted_values)
+        case Range(_, ge, lt):
+            return isinstance(value, str) and (ge is None or value >= ge) and (lt is None or value < lt)
+
+
+def _same(value: object, wanted: FilterValue) -> bool:
+    return type(value) is type(wanted) and value == wanted

@@ -1,0 +1,124 @@
+"""The envelope that backends store, and its key."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from bifrost_store.core.clock import format_time, parse_time
+from bifrost_store.core.json import canonical_json
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.version import NO_VERSION, Etag, Version
+
+SCHEMA_VERSION = 1
+"""Integer shape of stored records; names which parts of a record its digest covers (see `Record.digest`)."""
+
+NEVER: Final = "never"
+Expiry = datetime | Literal["never"] | None
+"""When a record stops existing: a moment, `NEVER`, or None where nothing is stored (rows of the old application)."""
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Identity of a record: equal on every backend, and built from the caller's arguments alone."""
+
+    kind: str
+    scope: Scope
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.scope} {self.id!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored document.
+
+    Attributes:
+        key: Its identity.
+        body: JSON object with camelCase names: every field that the kind's `DocumentSpec` lists, None where unset.
+        sort_key: ASCII text that orders records of one kind in one scope; fixed at creation.
+        version: Set by the backend; `NO_VERSION` on a record that was never stored.
+        expires_at: See `Expiry`.
+        extra: Stored columns that no field claims, by column name; they travel along untouched.
+        is_tombstone: The record was deleted; body and extra are empty.
+        native_etag: What the answering backend calls this state; a hint for `Etag`.
+        backend: Name of the backend that answered, or None.
+    """
+
+    key: Key
+    body: Body
+    sort_key: str = ""
+    version: Version = NO_VERSION
+    expires_at: Expiry = None
+    extra: Body = field(default_factory=dict)
+    is_tombstone: bool = False
+    native_etag: str | None = field(default=None, compare=False)
+    backend: str | None = field(default=None, compare=False)
+
+    @property
+    def etag(self) -> Etag:
+        """The precondition that names this state."""
+        return Etag(Version(self.version.revision, self.version.write_id), self.backend, self.native_etag)
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits over kind, scope, id, body, extra and expiry: equal for equal content on every backend.
+
+        The version is left out, so that a digest tells whether the content is what the version's writer stored.
+        """
+        content = {
+            "key": [self.key.kind, self.key.scope.value, self.key.id],
+            "body": self.body,
+            "extra": self.extra,
+            "expiresAt": dump_expiry(self.expires_at),
+            "tombstone": self.is_tombstone,
+            "schema": SCHEMA_VERSION,
+        }
+        return hashlib.sha256(canonical_json(content)).hexdigest()[:32]
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the record has stopped existing at *now*. Decided by what is stored, never by a store's clock."""
+        return isinstance(self.expires_at, datetime) and self.expires_at <= now
+
+    def is_present(self, now: datetime) -> bool:
+        """Return whether readers see it: neither deleted nor expired."""
+        return not self.is_tombstone and not self.is_expired(now)
+
+    def with_body(self, body: Body, expires_at: Expiry | Literal["keep"] = "keep") -> Record:
+        """Return the record with another body, to be passed to ``replace``."""
+        return replace(self, body=body, expires_at=self.expires_at if expires_at == "keep" else expires_at)
+
+    def tombstone(self, version: Version) -> Record:
+        """Return the tombstone that stands for this record after its deletion as *version*."""
+        return Record(self.key, {}, self.sort_key, version, is_tombstone=True)
+
+
+def dump_expiry(expiry: Expiry) -> str | None:
+    """Return the stored text of *expiry*."""
+    return format_time(expiry) if isinstance(expiry, datetime) else expiry
+
+
+def load_expiry(text: str | None) -> Expiry:
+    """Return the expiry that a stored *text* means.
+
+    Raises:
+        ValueError: *text* is neither ``never`` nor a date and time.
+    """
+    if text is None or text == NEVER:
+        return None if text is None else NEVER
+    return parse_time(text)
+
+
+def default_sort_key(record_id: str) -> str:
+    """Return the ASCII text that orders a record by its id: the id itself, with ``%`` and non-ASCII escaped."""
+    if record_id.isascii() and record_id.isprintable() and "%" not in record_id:
+        return record_id
+    return "".join(
+        c if c.isascii() and c.isprintable() and c != "%" else "".join(f"%{byte:02X}" for byte in c.encode())
+        for c in record_id
+    )

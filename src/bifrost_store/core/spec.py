@@ -1,0 +1,72 @@
+"""What a backend may know of a kind of document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bifrost_store.core.json import check_text
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import InvalidKeyError, InvalidRequestError
+
+MAX_IDENTIFIER_CHARACTERS = 128
+MAX_COLUMN_UNITS = 32_768
+"""UTF-16 units of one text property: 64 KiB ("Understanding the Table service data model", Microsoft)."""
+MAX_RECORD_UNITS = 400_000
+"""UTF-16 units of a record in all: under Table Storage's 1 MiB for an entity, whatever else the row holds."""
+
+
+def check_identifier(text: str, field: str) -> None:
+    """Refuse what cannot be an identifier: empty, over 128 characters, or with lone surrogates.
+
+    Raises:
+        InvalidKeyError: The message names *field* and the rule.
+    """
+    if not text or len(text) > MAX_IDENTIFIER_CHARACTERS:
+        raise InvalidKeyError(f"{field}: must have 1 to {MAX_IDENTIFIER_CHARACTERS} characters, not {len(text)}")
+    try:
+        check_text(text, field)
+    except InvalidRequestError as error:
+        raise InvalidKeyError(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSpec:
+    """A kind of document as backends see it.
+
+    Attributes:
+        kind: The type discriminator, stored with every record.
+        fields: Names that a body has, each of them always present; None: any.
+        queryable: Fields that filters and aggregates may name.
+        scopes: Where records of this kind may live.
+        container: The Cosmos DB container that holds them.
+        column_limit: UTF-16 units of any one field's stored text; None: only the record's own limit counts.
+        record_limit: UTF-16 units of the whole record's text; None: unlimited.
+        check_id: Raises InvalidKeyError for a text that is no id of this kind.
+    """
+
+    kind: str
+    fields: frozenset[str] | None = None
+    queryable: frozenset[str] = frozenset()
+    scopes: Literal["global", "organization", "tenant", "any"] = "tenant"
+    container: Literal["entities", "executions"] = "entities"
+    column_limit: int | None = MAX_COLUMN_UNITS
+    record_limit: int | None = MAX_RECORD_UNITS
+    check_id: Callable[[str], None] = lambda text: check_identifier(text, "id")
+
+    def allows(self, scope: Scope) -> bool:
+        """Return whether records of this kind may live in *scope*."""
+        match self.scopes:
+            case "global":
+                return scope.value == "GLOBAL"
+            case "organization":
+                return scope.organization_id is not None
+            case "tenant":
+                return scope.value != "SYSTEM"
+            case "any":
+                return True
+
+
+Specs = Mapping[str, DocumentSpec]
+"""Every kind a store knows, by name."""

@@ -1,0 +1,95 @@
+"""Versions of a record, and the etag that callers pass back as a precondition."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import uuid
+from dataclasses import dataclass
+
+from bifrost_store.errors import InvalidRequestError
+
+_ETAG = re.compile(r"(?P<revision>[1-9][0-9]{0,9})\.(?P<write_id>[0-9a-f]{32})(?:;(?P<backend>[a-z0-9_]+)=(?P<native>[A-Za-z0-9_-]+))?")
+
+
+def new_write_id() -> str:
+    """Return an id for one write: 32 hex digits, never used before."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One state of a record, the same on every backend.
+
+    Attributes:
+        revision: Number of writes so far, from 1; a delete counts.
+        write_id: 32 hex digits naming the write; on a row that the old application wrote last, the digest of its content.
+        epoch: Of the route it was written under; 0 before any migration.
+    """
+
+    revision: int
+    write_id: str
+    epoch: int = 0
+
+    @property
+    def age(self) -> tuple[int, int]:
+        """Newer means a higher (epoch, revision)."""
+        return (self.epoch, self.revision)
+
+    def is_same_state(self, other: Version) -> bool:
+        """Return whether both name the same write. The epoch is no part of a precondition."""
+        return (self.revision, self.write_id) == (other.revision, other.write_id)
+
+    def next(self, epoch: int = 0) -> Version:
+        """Return the version of the write that follows, under a new write id."""
+        return Version(self.revision + 1, new_write_id(), max(epoch, self.epoch))
+
+
+NO_VERSION = Version(0, "0" * 32)
+"""Stands before the first write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Etag:
+    """A precondition: the version that the caller saw, and as a hint what its backend calls that state.
+
+    Attributes:
+        version: What is compared. Its epoch is always 0 here.
+        backend: Name of the backend that gave the hint, or None.
+        native: That backend's own etag, or None. Only this backend may use it, to save a read.
+    """
+
+    version: Version
+    backend: str | None = None
+    native: str | None = None
+
+    def encode(self) -> str:
+        """Return the opaque text that models carry."""
+        text = f"{self.version.revision}.{self.version.write_id}"
+        if self.backend is None or self.native is None:
+            return text
+        return f"{text};{self.backend}={base64.urlsafe_b64encode(self.native.encode()).decode().rstrip('=')}"
+
+    @classmethod
+    def parse(cls, text: str) -> Etag:
+        """Return the etag that *text* encodes.
+
+        Raises:
+            InvalidRequestError: *text* is not an etag of this library.
+        """
+        match = _ETAG.fullmatch(text)
+        if match is None:
+            raise InvalidRequestError("etag: not one that this library gave out")
+        version = Version(int(match["revision"]), match["write_id"])
+        if match["native"] is None:
+            return cls(version)
+        try:
+            native = base64.urlsafe_b64decode(match["native"] + "=" * (-len(match["native"]) % 4)).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            raise InvalidRequestError("etag: not one that this library gave out") from None
+        return cls(version, match["backend"], native)
+
+    def native_for(self, backend: str) -> str | None:
+        """Return the hint if *backend* gave it."""
+        return self.native if self.backend == backend else None

@@ -1,0 +1,52 @@
+"""A row of today's tables that no kind claims: carried whole, never dropped."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import JsonValue
+
+from bifrost_store.core.record import Body, Record
+from bifrost_store.core.spec import DocumentSpec
+from bifrost_store.documents.base import Document
+from bifrost_store.errors import InvalidKeyError
+
+
+def legacy_row_id(table: str, partition_key: str, row_key: str) -> str:
+    """Return the id of a row: its table and keys joined by ``/``, which none of them can hold."""
+    return f"{table}/{partition_key}/{row_key}"
+
+
+def _check_id(text: str) -> None:
+    if text.count("/") != 2 or not text.split("/")[0].isalnum():
+        raise InvalidKeyError(f"legacy row id {text[:80]!r}: expected table/partition key/row key")
+
+
+class LegacyRow(Document):
+    """A row of an older layout, or of a kind that a later version of this library will claim.
+
+    Attributes:
+        id: ``table/partition key/row key``.
+        columns: Column name to value. Text is itself; any other type is ``{"type": "Edm.Int32", "value": ...}`` with the
+            value as the Table service's JSON has it.
+    """
+
+    spec: ClassVar[DocumentSpec] = DocumentSpec(
+        kind="legacy_row",
+        fields=frozenset({"table", "partitionKey", "rowKey", "columns"}),
+        queryable=frozenset({"table"}),
+        scopes="any",
+        column_limit=None,
+        record_limit=None,
+        check_id=_check_id,
+    )
+
+    id: str
+    table: str
+    partition_key: str
+    row_key: str
+    columns: dict[str, JsonValue]
+
+    @classmethod
+    def identity(cls, record: Record) -> Body:
+        return {"scope": record.key.scope, "id": record.key.id}

@@ -1,0 +1,131 @@
+"""Everything this library raises, in one small hierarchy.
+
+    StoreError
+    ├── ConfigurationError            fix the settings, then start again
+    │   └── MissingDependencyError    install the named extra
+    ├── InvalidRequestError           fix the call; nothing was written
+    │   ├── InvalidKeyError
+    │   ├── InvalidContinuationTokenError
+    │   └── DocumentTooLargeError
+    ├── DocumentNotFoundError         there is no such document (or it has expired)
+    ├── DocumentExistsError           a document with this identity is already there
+    ├── PreconditionFailedError       someone else won: read again, decide again
+    ├── CorruptDocumentError          what is stored cannot be read
+    ├── OutcomeUnknownError           the write may or may not have happened
+    └── BackendError                  the database did not do it
+        ├── ThrottledError            try again after ``retry_after_seconds``
+        ├── BackendTimeoutError       try again
+        ├── BackendUnavailableError   try again
+        ├── AccessDeniedError         fix credentials or permissions
+        └── NotProvisionedError       run ``bifrost-store init``
+
+Every error says whether trying the same call again can help (``is_retryable``). The database's own error is chained as
+``__cause__``. No message, attribute or repr holds a credential or the content of a document.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StoreError(Exception):
+    """Base of every error of this library.
+
+    Attributes:
+        backend: Name of the backend that answered, if one did.
+        operation: Method of the waist that failed (``get``, ``create``, ...), if known.
+        key: ``kind scope id`` of the document concerned, if one is.
+        is_retryable: Whether the same call may succeed later, unchanged.
+        retry_after_seconds: How long the database asked to wait, if it did.
+    """
+
+    is_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        backend: str | None = None,
+        operation: str | None = None,
+        key: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.backend = backend
+        self.operation = operation
+        self.key = key
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ConfigurationError(StoreError):
+    """A setting is missing, malformed or names something unknown. Correct it and open the store again."""
+
+
+class MissingDependencyError(ConfigurationError):
+    """An optional dependency is not installed. The message names the extra to install."""
+
+
+class InvalidRequestError(StoreError):
+    """The call cannot be carried out as given; nothing was written. The message names the field and the rule."""
+
+
+class InvalidKeyError(InvalidRequestError):
+    """A scope, an id or another identifier breaks its rule."""
+
+
+class InvalidContinuationTokenError(InvalidRequestError):
+    """A continuation token was altered, or belongs to another query. Start again from the first page."""
+
+
+class DocumentTooLargeError(InvalidRequestError):
+    """A value is longer than every backend can keep. The message names the field, its size and the limit."""
+
+
+class DocumentNotFoundError(StoreError):
+    """The document to change does not exist, was deleted, or has expired."""
+
+
+class DocumentExistsError(StoreError):
+    """A document with this identity exists already. Read it, or choose another id."""
+
+
+class PreconditionFailedError(StoreError):
+    """Someone else changed the document since it was read, or its state forbids the change. Read it again and decide anew."""
+
+
+class CorruptDocumentError(StoreError):
+    """What is stored cannot be read. The message names the row and field, and what would mend it."""
+
+
+class OutcomeUnknownError(StoreError):
+    """The answer to a write was lost and what happened cannot be told. Read the document before trying again."""
+
+
+class BackendError(StoreError):
+    """The database failed or refused for a reason that is not in the call itself."""
+
+
+class ThrottledError(BackendError):
+    """The database asks to slow down. Nothing was written; try again after ``retry_after_seconds``."""
+
+    is_retryable = True
+
+
+class BackendTimeoutError(BackendError):
+    """The database did not answer in time. A write was found not to have happened; try again."""
+
+    is_retryable = True
+
+
+class BackendUnavailableError(BackendError):
+    """The database cannot be reached or is out of service. A write was found not to have happened; try again."""
+
+    is_retryable = True
+
+
+class AccessDeniedError(BackendError):
+    """The database refuses these credentials, or they lack a permission. Correct them; trying again does not help."""
+
+
+class NotProvisionedError(BackendError):
+    """A table, container or schema is missing. Run ``bifrost-store init`` (or ``Store.provision``) once."""

@@ -1,0 +1,202 @@
+"""Refuses bad input alike on every backend, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bifrost_store.backends.protocol import (
+    MAX_BATCH_OPERATIONS,
+    MAX_BATCH_UNITS,
+    Apply,
+    Backend,
+    Create,
+    Delete,
+    Operation,
+    Replace,
+    ScanPage,
+)
+from bifrost_store.core.json import check_json, check_text, dump_json, utf16_length
+from bifrost_store.core.page import Page, decode_token
+from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, Group, In, Query, Range
+from bifrost_store.core.record import Key, Record, default_sort_key
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import DocumentSpec, Specs
+from bifrost_store.core.version import Etag
+from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, InvalidRequestError
+
+MAX_FILTER_VALUES = 100
+
+
+class CheckedBackend:
+    """A `Backend` whose inner backend sees only what it can keep. Opened stores always have one around each backend."""
+
+    def __init__(self, inner: Backend, specs: Specs) -> None:
+        self.inner = inner
+        self._specs = specs
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        self._check_key(key)
+        if fallback is not None:
+            self._check_key(replace(key, scope=fallback))
+        return await self.inner.get(key, fallback=None if fallback == key.scope else fallback)
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        return await self.inner.create(self._checked(record), epoch=epoch)
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        return await self.inner.replace(self._checked(record), expected, epoch=epoch)
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+        self._check_key(key)
+        return await self.inner.delete(key, expected=expected, epoch=epoch)
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        return await self.inner.apply(self._applicable(record), over=over)
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+        if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
+            raise InvalidRequestError(f"batch: 1 to {MAX_BATCH_OPERATIONS} operations, not {len(operations)}")
+        checked = [self._checked_operation(operation) for operation in operations]
+        keys = [operation_key(operation) for operation in checked]
+        if len({(key.kind, key.scope) for key in keys}) > 1:
+            raise InvalidRequestError("batch: all operations must be of one kind in one scope")
+        if len(set(keys)) < len(keys):
+            raise InvalidRequestError("batch: a key occurs more than once")
+        if sum(_text_units(op.record) for op in checked if not isinstance(op, Delete)) > MAX_BATCH_UNITS:
+            raise DocumentTooLargeError(f"batch: more than {MAX_BATCH_UNITS} characters in all; split it")
+        return await self.inner.batch(checked, epoch=epoch)
+
+    async def query(self, query: Query) -> Page[Record]:
+        self._check_query(query)
+        if not 1 <= query.limit <= MAX_PAGE_SIZE:
+            raise InvalidRequestError(f"limit: 1 to {MAX_PAGE_SIZE}, not {query.limit}")
+        decode_token(query)
+        return await self.inner.query(query)
+
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()
+    ) -> list[Group]:
+        spec = self._check_query(query)
+        for name in (*group_by, *sum_of):
+            _check_queryable(spec, name)
+        return await self.inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+
+    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        return self.inner.scan(resume_token)
+
+    async def purge_expired(self, *, kind: str, limit: int = MAX_PAGE_SIZE) -> list[Record]:
+        self._spec(kind)
+        return await self.inner.purge_expired(kind=kind, limit=limit)
+
+    async def provision(self) -> None:
+        await self.inner.provision()
+
+    async def ping(self) -> str:
+        return await self.inner.ping()
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    def _spec(self, kind: str) -> DocumentSpec:
+        try:
+            return self._specs[kind]
+        except KeyError:
+            raise InvalidRequestError(f"kind {kind!r}: unknown; one of {', '.join(sorted(self._specs))}") from None
+
+    def _check_key(self, key: Key) -> DocumentSpec:
+        spec = self._spec(key.kind)
+        if not spec.allows(key.scope):
+            raise InvalidKeyError(f"scope {key.scope}: a {key.kind} cannot live there")
+        spec.check_id(key.id)
+        return spec
+
+    def _checked(self, record: Record) -> Record:
+        spec = self._check_key(record.key)
+        if spec.fields is not None and record.body.keys() != spec.fields:
+            odd = ", ".join(sorted(record.body.keys() ^ spec.fields))
+            raise InvalidRequestError(f"{record.key.kind}: the body must have exactly the declared fields; differing: {odd}")
+        for name, value in record.body.items():
+            check_json(value, name)
+        check_json(record.extra, "extra")
+        _check_sizes(record, spec)
+        if isinstance(record.expires_at, datetime) and record.expires_at.tzinfo is None:
+            raise InvalidRequestError("expiresAt: must have a time zone")
+        if not record.sort_key:
+            return replace(record, sort_key=default_sort_key(record.key.id))
+        if not record.sort_key.isascii():
+            raise InvalidRequestError("sortKey: must be ASCII")
+        return record
+
+    def _applicable(self, record: Record) -> Record:
+        if record.version.revision < 1:
+            raise InvalidRequestError("apply: the record has no version")
+        if not record.is_tombstone:
+            return self._checked(record)
+        self._check_key(record.key)
+        return record if record.sort_key else replace(record, sort_key=default_sort_key(record.key.id))
+
+    def _checked_operation(self, operation: Operation) -> Operation:
+        match operation:
+            case Create(record):
+                return Create(self._checked(record))
+            case Replace(record, expected):
+                return Replace(self._checked(record), expected)
+            case Apply(record):
+                return Apply(self._applicable(record))
+            case Delete(key):
+                self._check_key(key)
+                return operation
+
+    def _check_query(self, query: Query) -> DocumentSpec:
+        spec = self._spec(query.kind)
+        if query.scope is not None and not spec.allows(query.scope):
+            raise InvalidKeyError(f"scope {query.scope}: a {query.kind} cannot live there")
+        for condition in query.filters:
+            _check_queryable(spec, condition.field)
+            match condition:
+                case Eq(name, value):
+                    values: tuple[object, ...] = (value,)
+                case In(name, values):
+                    if not 1 <= len(values) <= MAX_FILTER_VALUES:
+                        raise InvalidRequestError(f"{name}: 1 to {MAX_FILTER_VALUES} values to choose from, not {len(values)}")
+                case Range(name, ge, lt):
+                    values = (ge, lt)
+            for value in values:
+                if isinstance(value, str):
+                    check_text(value, name)
+        return spec
+
+
+def operation_key(operation: Operation) -> Key:
+    """Return the key that *operation* concerns."""
+    return operation.key if isinstance(operation, Delete) else operation.record.key
+
+
+def _check_queryable(spec: DocumentSpec, name: str) -> None:
+    if name not in spec.queryable and name not in (ID, SORT_KEY):
+        raise InvalidRequestError(f"{spec.kind}: {name!r} cannot be filtered on; one of {', '.join(sorted(spec.queryable))}")
+
+
+def _text_units(record: Record) -> int:
+    return sum(_units(value) for value in (*record.body.values(), *record.extra.values()))
+
+
+def _units(value: object) -> int:
+    return utf16_length(value) if isinstance(value, str) else len(dump_json(value))
+
+
+def _check_sizes(record: Record, spec: DocumentSpec) -> None:
+    total = 0
+    for name, value in (*record.body.items(), *record.extra.items()):
+        units = _units(value)
+        total += units
+        if spec.column_limit is not None and units > spec.column_limit:
+            raise DocumentTooLargeError(f"{name}: {units} characters, the limit is {spec.column_limit} (UTF-16 units)")
+    if spec.record_limit is not None and total > spec.record_limit:
+        raise DocumentTooLargeError(f"{record.key.kind}: {total} characters in all, the limit is {spec.record_limit} (UTF-16 units)")
