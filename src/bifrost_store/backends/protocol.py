@@ -28,7 +28,8 @@ from bifrost_store.core.version import Etag
 from bifrost_store.errors import CorruptDocumentError
 
 MAX_BATCH_OPERATIONS = 32
-MAX_BATCH_UNITS = 1024 * 1024
+MAX_BATCH_BYTES = 1024 * 1024
+"""Of all bodies and extras together, as ASCII JSON: what Table Storage's 4 MiB a transaction take with every further row."""
 
 
 @dataclass(frozen=True, slots=True)

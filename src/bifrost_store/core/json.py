@@ -26,30 +26,30 @@ def check_json(value: object, field: str) -> None:
 
 
 def _check(value: object, field: str, depth: int) -> None:
-    if value is None or value is True or value is False:
-        return
-    kind = type(value)
-    if kind is str:
-        check_text(value, field)  # type: ignore[arg-type]
-    elif kind is int:
-        if not -_INTEGER_BOUND < value < _INTEGER_BOUND:  # type: ignore[operator]
+    match value:
+        case None | bool():
+            pass
+        case str():
+            check_text(value, field)
+        case int() if not -_INTEGER_BOUND < value < _INTEGER_BOUND:
             raise InvalidRequestError(f"{field}: an integer of more than {_MAX_INTEGER_DIGITS} digits cannot be stored")
-    elif kind is float:
-        if not math.isfinite(value):  # type: ignore[arg-type]
+        case float() if not math.isfinite(value):
             raise InvalidRequestError(f"{field}: {value} is not JSON")
-    elif depth >= MAX_DEPTH:
-        raise InvalidRequestError(f"{field}: nested deeper than {MAX_DEPTH} levels")
-    elif kind is list:
-        for item in value:  # type: ignore[attr-defined]
-            _check(item, field, depth + 1)
-    elif kind is dict:
-        for name, item in value.items():  # type: ignore[attr-defined]
-            if type(name) is not str:
-                raise InvalidRequestError(f"{field}: an object's names must be text, not {type(name).__name__}")
-            check_text(name, field)
-            _check(item, field, depth + 1)
-    else:
-        raise InvalidRequestError(f"{field}: {kind.__name__} is not a JSON type")
+        case int() | float():
+            pass
+        case list() | dict() if depth >= MAX_DEPTH:
+            raise InvalidRequestError(f"{field}: nested deeper than {MAX_DEPTH} levels")
+        case list():
+            for item in value:
+                _check(item, field, depth + 1)
+        case dict():
+            for name, item in value.items():
+                if not isinstance(name, str):
+                    raise InvalidRequestError(f"{field}: an object's names must be text, not {type(name).__name__}")
+                check_text(name, field)
+                _check(item, field, depth + 1)
+        case _:
+            raise InvalidRequestError(f"{field}: {type(value).__name__} is not a JSON type")
 
 
 def check_text(text: str, field: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +62,10 @@ def fingerprint(query: Query) -> str:
 
 
 def encode_token(query: Query, position: Sequence[str]) -> str:
-    """Return the token that continues *query* after *position*: a sort key, or a scope and a sort key where no scope was given."""
+    """Return the token that continues *query* after *position*: a sort key, before it the scope where *query* has none.
+
+    All parts are ASCII.
+    """
     payload = json.dumps([fingerprint(query), *position], separators=(",", ":"))
     return base64.urlsafe_b64encode((_checksum(payload) + payload).encode("ascii")).decode("ascii").rstrip("=")
 
@@ -80,12 +82,12 @@ def decode_token(query: Query) -> list[str] | None:
     try:
         text = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
         checksum, payload = text[:8], text[8:]
-        parts = json.loads(payload)
-    except (binascii.Error, UnicodeError, ValueError):
+        parts = json.loads(payload) if checksum == _checksum(payload) else None
+    except (UnicodeError, ValueError, RecursionError):
         raise InvalidContinuationTokenError("continuation token: not one that this library gave out") from None
-    if checksum != _checksum(payload) or not isinstance(parts, list) or not all(isinstance(p, str) for p in parts):
+    if not isinstance(parts, list) or not parts or not all(isinstance(part, str) and part.isascii() for part in parts):
         raise InvalidContinuationTokenError("continuation token: it was altered")
-    if parts[0] != fingerprint(query):
+    if parts[0] != fingerprint(query) or len(parts) != (3 if query.scope is None else 2):
         raise InvalidContinuationTokenError("continuation token: it belongs to another query; start from the first page")
     return parts[1:]
 

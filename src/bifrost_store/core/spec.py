@@ -43,6 +43,7 @@ class DocumentSpec:
         container: The Cosmos DB container that holds them.
         column_limit: UTF-16 units of any one field's stored text; None: only the record's own limit counts.
         record_limit: UTF-16 units of the whole record's text; None: unlimited.
+        is_batchable: Records of one scope can be written together on every backend.
         check_id: Raises InvalidKeyError for a text that is no id of this kind.
     """
 
@@ -53,6 +54,7 @@ class DocumentSpec:
     container: Literal["entities", "executions"] = "entities"
     column_limit: int | None = MAX_COLUMN_UNITS
     record_limit: int | None = MAX_RECORD_UNITS
+    is_batchable: bool = True
     check_id: Callable[[str], None] = lambda text: check_identifier(text, "id")
 
     def allows(self, scope: Scope) -> bool:

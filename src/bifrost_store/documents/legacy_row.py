@@ -38,6 +38,7 @@ class LegacyRow(Document):
         scopes="any",
         column_limit=None,
         record_limit=None,
+        is_batchable=False,
         check_id=_check_id,
     )
 

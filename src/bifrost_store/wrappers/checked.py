@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bifrost_store.backends.protocol import (
     MAX_BATCH_OPERATIONS,
-    MAX_BATCH_UNITS,
+    MAX_BATCH_BYTES,
     Apply,
     Backend,
     Create,
@@ -19,7 +19,7 @@ from bifrost_store.backends.protocol import (
 )
 from bifrost_store.core.json import check_json, check_text, dump_json, utf16_length
 from bifrost_store.core.page import Page, decode_token
-from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, Group, In, Query, Range
+from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range
 from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
@@ -68,8 +68,10 @@ class CheckedBackend:
             raise InvalidRequestError("batch: all operations must be of one kind in one scope")
         if len(set(keys)) < len(keys):
             raise InvalidRequestError("batch: a key occurs more than once")
-        if sum(_text_units(op.record) for op in checked if not isinstance(op, Delete)) > MAX_BATCH_UNITS:
-            raise DocumentTooLargeError(f"batch: more than {MAX_BATCH_UNITS} characters in all; split it")
+        if not self._spec(keys[0].kind).is_batchable:
+            raise InvalidRequestError(f"batch: records of kind {keys[0].kind} are written one by one")
+        if sum(_json_bytes(op.record) for op in checked if not isinstance(op, Delete)) > MAX_BATCH_BYTES:
+            raise DocumentTooLargeError(f"batch: more than {MAX_BATCH_BYTES} bytes as JSON; split it")
         return await self.inner.batch(checked, epoch=epoch)
 
     async def query(self, query: Query) -> Page[Record]:
@@ -161,15 +163,15 @@ class CheckedBackend:
             _check_queryable(spec, condition.field)
             match condition:
                 case Eq(name, value):
-                    values: tuple[object, ...] = (value,)
+                    values: tuple[FilterValue, ...] = (value,)
                 case In(name, values):
                     if not 1 <= len(values) <= MAX_FILTER_VALUES:
                         raise InvalidRequestError(f"{name}: 1 to {MAX_FILTER_VALUES} values to choose from, not {len(values)}")
                 case Range(name, ge, lt):
                     values = (ge, lt)
-            for value in values:
-                if isinstance(value, str):
-                    check_text(value, name)
+            for text in values:
+                if isinstance(text, str):
+                    check_text(text, name)
         return spec
 
 
@@ -183,8 +185,8 @@ def _check_queryable(spec: DocumentSpec, name: str) -> None:
         raise InvalidRequestError(f"{spec.kind}: {name!r} cannot be filtered on; one of {', '.join(sorted(spec.queryable))}")
 
 
-def _text_units(record: Record) -> int:
-    return sum(_units(value) for value in (*record.body.values(), *record.extra.values()))
+def _json_bytes(record: Record) -> int:
+    return len(dump_json(record.body)) + len(dump_json(record.extra))
 
 
 def _units(value: object) -> int:

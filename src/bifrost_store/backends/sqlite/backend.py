@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
 from bifrost_store.backends.sqlite import queries
@@ -13,7 +12,7 @@ from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
 from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_from_record
 from bifrost_store.core.clock import Clock, format_time, utc_now
-from bifrost_store.core.json import load_json
+from bifrost_store.core.json import check_json, dump_json, load_json
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
@@ -26,6 +25,7 @@ from bifrost_store.errors import (
     DocumentExistsError,
     DocumentNotFoundError,
     InvalidContinuationTokenError,
+    InvalidRequestError,
     PreconditionFailedError,
 )
 
@@ -86,7 +86,7 @@ class SqliteBackend:
                 return [await self._carry_out(execute, operation, epoch) for operation in operations]
 
     async def query(self, query: Query) -> Page[Record]:
-        position, now = _position(query), self._now()
+        position, now = decode_token(query), self._now()
         records: list[Record] = []
         unreadable: list[CorruptDocumentError] = []
         while True:
@@ -116,19 +116,19 @@ class SqliteBackend:
         position = ["", "", ""] if resume_token is None else _scan_position(resume_token)
         while True:
             kind, scope, record_id = position
-            parameters = {"kind": kind, "scope": scope, "id": record_id, "limit": _SCAN_PAGE_SIZE}
+            parameters: dict[str, Value] = {"kind": kind, "scope": scope, "id": record_id, "limit": _SCAN_PAGE_SIZE}
             with mapped_errors(self._path, "scan"):
                 rows = await self._connection.execute(queries.SCAN, parameters)
             if not rows:
                 return
             position = list(rows[-1][:3])
             records, unreadable = self._read(rows)
-            yield ScanPage(tuple(records), tuple(unreadable), json.dumps(position))
+            yield ScanPage(tuple(records), tuple(unreadable), dump_json(position))
 
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         with mapped_errors(self._path, "purge_expired", is_write=True):
             rows = await self._connection.execute(queries.PURGE, {"kind": kind, "limit": limit, "now": self._now()})
-        return self._read(rows)[0]
+        return [self._purged(row) for row in rows]
 
     async def provision(self) -> None:
         with mapped_errors(self._path, "provision"):
@@ -147,15 +147,17 @@ class SqliteBackend:
             await self._connection.aclose()
 
     async def _carry_out(self, execute: Execute, operation: Operation, epoch: int) -> Record | bool:
-        match operation:
-            case Create(record):
-                return await self._create(execute, record, epoch)
-            case Replace(record, expected):
-                return await self._replace(execute, record, expected, epoch)
-            case Delete(key, expected_or_none):
-                return await self._delete(execute, key, expected_or_none, epoch)
-            case Apply(record):
-                return await self._apply(execute, record, None)
+        key = operation.key if isinstance(operation, Delete) else operation.record.key
+        with mapped_errors(self._path, "batch", key, is_write=True):
+            match operation:
+                case Create(record):
+                    return await self._create(execute, record, epoch)
+                case Replace(record, expected):
+                    return await self._replace(execute, record, expected, epoch)
+                case Delete(_, expected_or_none):
+                    return await self._delete(execute, key, expected_or_none, epoch)
+                case Apply(record):
+                    return await self._apply(execute, record, None)
 
     async def _create(self, execute: Execute, record: Record, epoch: int) -> Record:
         record = replace(record, version=Version(1, new_write_id(), epoch))
@@ -204,6 +206,14 @@ class SqliteBackend:
                 unreadable.append(error)
         return records, unreadable
 
+    def _purged(self, row: Row) -> Record:
+        """Return the record that was in *row*; one that cannot be read is gone too, and comes without its body."""
+        try:
+            return record_from_row(row, self._specs)
+        except CorruptDocumentError:
+            kind, scope, record_id, sort_key, *_ = row
+            return Record(Key(kind, Scope(scope), record_id), {}, sort_key, backend=NAME)
+
     def _now(self) -> str:
         return format_time(self._clock())
 
@@ -228,25 +238,20 @@ def _precondition_failed(key: Key, operation: str) -> PreconditionFailedError:
     )
 
 
-def _position(query: Query) -> list[str] | None:
-    position = decode_token(query)
-    if position is not None and len(position) != (2 if query.scope is None else 1):
-        raise InvalidContinuationTokenError("continuation token: not one that this library gave out")
-    return position
-
-
 def _position_of(record: Record, query: Query) -> list[str]:
     return [record.key.scope.value, record.sort_key] if query.scope is None else [record.sort_key]
 
 
 def _scan_position(resume_token: str) -> list[str]:
     try:
-        position = json.loads(resume_token)
-    except (ValueError, RecursionError):
+        position = load_json(resume_token)
+        check_json(position, "resume token")
+    except (ValueError, InvalidRequestError):
         position = None
-    if not isinstance(position, list) or len(position) != 3 or not all(isinstance(part, str) for part in position):
-        raise InvalidContinuationTokenError("resume token: not one that this backend gave out; scan from the beginning")
-    return position
+    if not isinstance(position, list) or [type(part) for part in cast(list[object], position)] != [str, str, str]:
+        message = "resume token: not one that this backend gave out; scan from the beginning"
+        raise InvalidContinuationTokenError(message, backend=NAME, operation="scan")
+    return cast(list[str], position)
 
 
 def _group(row: Row, field_count: int) -> Group:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import resources
@@ -57,7 +57,7 @@ class Connection:
             return await _fetch(connection, sql, parameters)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Execute]:
+    async def transaction(self) -> AsyncGenerator[Execute, None]:
         """Hold a write transaction: committed at the end of the block, rolled back if it raises or is cancelled."""
         async with self._lock, _transaction(await self._opened()) as execute:
             yield execute
@@ -128,7 +128,7 @@ async def _fetch(connection: aiosqlite.Connection, sql: str, parameters: Mapping
 
 
 @asynccontextmanager
-async def _transaction(connection: aiosqlite.Connection) -> AsyncIterator[Execute]:
+async def _transaction(connection: aiosqlite.Connection) -> AsyncGenerator[Execute, None]:
     try:
         await _fetch(connection, "BEGIN IMMEDIATE")
         yield partial(_fetch, connection)
@@ -146,7 +146,7 @@ async def _provision_if_missing(connection: aiosqlite.Connection, path: str, spe
 
 
 async def _provision(connection: aiosqlite.Connection, path: str, specs: Specs) -> None:
-    schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+    schema = resources.files("bifrost_store.backends.sqlite").joinpath("schema.sql").read_text("utf-8")
     async with _transaction(connection) as execute:
         await _is_provisioned(execute, path)
         for statement in (*schema.split(";\n"), *index_statements(specs)):

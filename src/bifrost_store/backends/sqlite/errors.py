@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -48,7 +48,7 @@ _MEANING: Final[dict[int, tuple[type[StoreError], str]]] = {
 
 
 @contextmanager
-def mapped_errors(path: str, operation: str, key: Key | None = None, *, is_write: bool = False) -> Iterator[None]:
+def mapped_errors(path: str, operation: str, key: Key | None = None, *, is_write: bool = False) -> Generator[None, None, None]:
     """Turn any error of SQLite inside the block into the one of this library that stands for it, chained.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Final
 from bifrost_store.backends.sqlite.rows import COLUMNS, Value, escape, is_int64
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, FilterValue, In, Query, Range
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import ConfigurationError
+from bifrost_store.errors import ConfigurationError, InvalidRequestError
 
 Statement = tuple[str, dict[str, Value]]
 
@@ -110,7 +110,7 @@ def compile_aggregate(query: Query, group_by: Sequence[str], sum_of: Sequence[st
 def compile_where(query: Query, now: str) -> Statement:
     """Return the condition that exactly the records which *query* describes meet."""
     # The kind is spelled out, being one of the specs': a partial index serves no condition on a parameter.
-    conditions = [f"kind = '{query.kind}'", PRESENT]
+    conditions = [f"kind = '{_literal(query.kind)}'", PRESENT]
     parameters: dict[str, Value] = {"now": now}
     if query.scope is not None:
         conditions.append("scope = :scope")
@@ -176,17 +176,23 @@ def _sum(name: str) -> tuple[str, str, str]:
     )
 
 
+def _literal(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise InvalidRequestError(f"{name!r} is no kind or queryable field")
+    return name
+
+
 def _column(name: str) -> str:
     return {ID: "id", SORT_KEY: "sort_key"}[name]
 
 
 def _extract(name: str) -> str:
-    return _column(name) if name in (ID, SORT_KEY) else f"json_extract(fields, '$.{name}')"
+    return _column(name) if name in (ID, SORT_KEY) else f"json_extract(fields, '$.{_literal(name)}')"
 
 
 def _extract_json(name: str) -> str:
-    return f"json_extract(fields, '$.{name}.json')"
+    return f"json_extract(fields, '$.{_literal(name)}.json')"
 
 
 def _type(name: str) -> str:
-    return f"typeof({_column(name)})" if name in (ID, SORT_KEY) else f"json_type(fields, '$.{name}')"
+    return f"typeof({_column(name)})" if name in (ID, SORT_KEY) else f"json_type(fields, '$.{_literal(name)}')"

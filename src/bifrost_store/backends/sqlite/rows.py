@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.core.json import check_text, dump_json, load_json
@@ -86,7 +86,7 @@ def _load_object(text: str) -> Body:
     value = load_json(text)
     if not isinstance(value, dict):
         raise TypeError("not an object")
-    return value
+    return cast(Body, value)
 
 
 def _with_missing_fields(body: Body, kind: str, specs: Specs) -> Body:

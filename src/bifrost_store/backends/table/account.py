@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -130,8 +130,8 @@ class TableAccount:
         """Go through the service's pages; with each comes the service's own continuation, None after the last."""
         pager = (
             self._table(table)
-            .query_entities(conditions, parameters=dict(parameters), results_per_page=page_size, select=select)
-            .by_page(continuation_token=None if continuation is None else dict(continuation))
+            .query_entities(conditions, parameters=dict(parameters), results_per_page=page_size, select=None if select is None else list(select))
+            .by_page(continuation_token=cast(Any, continuation))
         )
         what = "table"
         while True:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from azure.core.exceptions import AzureError
@@ -11,7 +11,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, RepairReport, Replace, ScanPage
 from bifrost_store.backends.table.account import Change, Remove, TableAccount, count_request
-from bifrost_store.backends.table.errors import BACKEND, map_error, wrap_errors
+from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import NativeEtag
 from bifrost_store.backends.table.query import TableQueries
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 TABLES = ("AuditLog", "Config", "Entities", "Relationships")
-_TRANSPORT = {
+_TRANSPORT: Mapping[str, Any] = {
     "raw_request_hook": count_request,
     "connection_timeout": 10,
     "read_timeout": 60,
@@ -213,5 +213,3 @@ def _record(write: Write) -> Record:
     assert isinstance(write.result, Record)
     return write.result
 
-
-__all__ = ["TableBackend", "map_error"]

@@ -28,7 +28,8 @@ def to_rest(value: object) -> tuple[str, Any]:
     """Return the Edm type of a value that the SDK read, and the value as the Table service's JSON has it."""
     match value:
         case EntityProperty():
-            return value.edm_type.value, str(value.value) if value.edm_type == EdmType.INT64 else value.value
+            edm_type = EdmType(value.edm_type)
+            return edm_type.value, str(value.value) if edm_type is EdmType.INT64 else value.value
         case str():
             return "Edm.String", value
         case bool():

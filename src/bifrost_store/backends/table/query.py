@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.errors import CorruptDocumentError
 
+_logger = logging.getLogger("bifrost_store.table")
 _MAX_COMPARISONS = 15
 """Discrete comparisons of one filter ("Querying tables and entities", Microsoft)."""
 
@@ -165,6 +167,7 @@ class TableQueries:
             try:
                 record = mapping.decode(key, stored)
             except CorruptDocumentError as error:
+                _logger.warning("table.unreadable_row", extra={"row": error.key})
                 yield _Found(position, None, error)
                 continue
             if record.is_present(now) and matches(record, query.filters):

@@ -140,7 +140,7 @@ class TableRepair:
                 twin = mapping.twin_key(key) if prefix == mapping.prefix else mapping.address(key, "").row_key
                 if await self._account.read(RELATIONSHIPS, "GLOBAL", twin) is not None:
                     continue
-                changes = [Put(stored.properties, stored.etag), Insert({**stored.properties, "RowKey": twin})]
+                changes: list[Change] = [Put(stored.properties, stored.etag), Insert({**stored.properties, "RowKey": twin})]
                 if await self._try(changes, RELATIONSHIPS):
                     self._report.note("membership rows added")
 

@@ -15,7 +15,6 @@ from bifrost_store.backends.table.columns import (
     TIME,
     Codec,
     Column,
-    UnreadableColumn,
     decode_columns,
     encode_columns,
     naive_time,
@@ -197,10 +196,8 @@ def _read_result(text: str | None, result_type: str | None) -> tuple[object, str
     try:
         return load_json(text), "json"
     except ValueError:
-        if result_type == "json":
-            raise UnreadableColumn("column Result: expected JSON") from None
-    stripped = text.strip()
-    return text, "html" if stripped.startswith("<") and ">" in stripped else "text"
+        stripped = text.strip()
+        return text, "html" if stripped.startswith("<") and ">" in stripped else "text"
 
 
 def _is_empty_object(text: str) -> bool:

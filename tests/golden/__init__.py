@@ -1,0 +1,1 @@
+"""What the old application answered on a real data set, against what this library answers on the same rows."""
