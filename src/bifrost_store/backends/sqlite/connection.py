@@ -11,6 +11,7 @@ from typing import Final, cast
 
 import aiosqlite
 import anyio
+import anyio.to_thread
 
 from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.backends.sqlite.queries import check_names, index_statements
@@ -90,6 +91,8 @@ class Connection:
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             oldest = ".".join(map(str, _OLDEST_SQLITE))
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old, {oldest} is needed; use a newer Python")
+        # A failure inside aiosqlite.connect would leave its thread behind, reporting to an event loop that may be gone.
+        await anyio.to_thread.run_sync(self._try_to_open)
         connection = await aiosqlite.connect(
             self.path, timeout=self._busy_timeout_seconds, isolation_level=None, cached_statements=256
         )
@@ -102,6 +105,9 @@ class Connection:
             await connection.close()
             raise
         return connection
+
+    def _try_to_open(self) -> None:
+        sqlite3.connect(self.path).close()
 
     async def _use_wal(self, connection: aiosqlite.Connection) -> None:
         await _fetch(connection, "PRAGMA synchronous = FULL")

@@ -151,14 +151,12 @@ class ReplaceWrite(Write):
         self._expected = expected
         hint = expected.native_for(BACKEND)
         self._native = None if hint is None else NativeEtag.parse(hint)
-        self.looks_first = self._native is None
+        self.looks_first = self._native is None or self._is_expired(self._native)
 
     def changes(self) -> list[Change]:
         native = self._native
         assert native is not None
-        if Record(self.key, {}, expires_at=native.expires_at).is_expired(self._now()):
-            raise self._refuse(DocumentNotFoundError, f"{self.key} does not exist")
-        base = Version(self._expected.version.revision, self._expected.version.write_id, self._base_epoch)
+        base = Version(self._expected.version.revision, self._expected.version.write_id, native.epoch)
         self.record = record = replace(self._given, version=self._version_after(base), backend=BACKEND)
         self.memo = native.memo
         anchor, *twins = self._rows(record)
@@ -167,12 +165,14 @@ class ReplaceWrite(Write):
             changes.append(Put(self._marker_row(record)))
         return changes
 
-    @property
-    def _base_epoch(self) -> int:
-        return self._given.version.epoch
+    def _is_expired(self, native: NativeEtag) -> bool:
+        return Record(self.key, {}, expires_at=native.expires_at).is_expired(self._now())
 
     async def look(self, is_lost: bool) -> None:
         stored = await self._reader.anchored(self.key, self._given.sort_key)
+        if stored is None:
+            # It may have been deleted and made anew, which gives an execution another row.
+            (stored,) = await self._reader.get([self.key])
         if stored is None or not stored.is_present(self._now()):
             if is_lost:
                 raise self._unknown()

@@ -156,7 +156,7 @@ class RowMapping:
 
     def native_etag(self, record: Record, etag: str) -> str:
         """Return the hint for *record* whose anchor the service calls *etag*."""
-        return NativeEtag(etag, self.memo(record), record.expires_at).encode()
+        return NativeEtag(etag, self.memo(record), record.expires_at, record.version.epoch).encode()
 
     def decode(self, key: Key, stored: StoredRow) -> Record:
         """Return the record of an anchor row.
@@ -202,7 +202,8 @@ class RowMapping:
             version = Version(revision + 1, record.digest, integer(row.get(EPOCH, 0)))
         else:
             version = Version(revision, str(row.get(WRITE_ID)), integer(row.get(EPOCH, 0)))
-        return replace(record, version=version, native_etag=self.native_etag(record, stored.etag))
+        record = replace(record, version=version)
+        return replace(record, native_etag=self.native_etag(record, stored.etag))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,10 +274,11 @@ class NativeEtag:
     etag: str
     memo: str = ""
     expires_at: Expiry = None
+    epoch: int = 0
 
     def encode(self) -> str:
         """Return the text form."""
-        return f"{self.memo}|{dump_expiry(self.expires_at) or ''}|{self.etag}"
+        return f"{self.memo}|{dump_expiry(self.expires_at) or ''}|{self.epoch}|{self.etag}"
 
     @classmethod
     def parse(cls, text: str) -> NativeEtag:
@@ -286,8 +288,8 @@ class NativeEtag:
             InvalidRequestError: It is none of this backend's.
         """
         try:
-            memo, expiry, etag = text.split("|", 2)
-            return cls(etag, memo, load_expiry(expiry or None))
+            memo, expiry, epoch, etag = text.split("|", 3)
+            return cls(etag, memo, load_expiry(expiry or None), int(epoch))
         except ValueError:
             raise InvalidRequestError("etag: not one that this library gave out") from None
 
