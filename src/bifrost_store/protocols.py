@@ -15,6 +15,7 @@ Common to all methods:
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -462,7 +463,7 @@ class Executions(Protocol):
         """Store the run's log entries, replacing earlier ones; JSON objects, in the order given."""
         ...
 
-    async def load_logs(self, execution: Execution | ExecutionRef) -> list[dict[str, Any]] | None:
+    async def load_logs(self, execution: Execution | ExecutionRef) -> builtins.list[dict[str, Any]] | None:
         """Return the log entries, or None if none were saved or the run does not exist.
 
         Raises:
@@ -486,7 +487,7 @@ class Executions(Protocol):
         """Store the run's state checkpoints, replacing earlier ones."""
         ...
 
-    async def load_snapshot(self, execution: Execution | ExecutionRef) -> list[Any] | None:
+    async def load_snapshot(self, execution: Execution | ExecutionRef) -> builtins.list[Any] | None:
         """Return the state checkpoints; None and errors as `load_logs`."""
         ...
 

@@ -7,10 +7,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Apply, Backend, Create, Delete, Replace
 from bifrost_store.backends.sqlite import SqliteBackend, queries
-from bifrost_store.backends.sqlite.connection import Connection
+from bifrost_store.backends.sqlite import connection as connection_module
 from bifrost_store.backends.sqlite.errors import map_error
 from bifrost_store.backends.sqlite.rows import escape, unescape
 from bifrost_store.core.clock import format_time
@@ -58,7 +59,7 @@ ORGANIZATION = Scope.organization("o-1")
 def execution(number: int = 1, scope: Scope = ORGANIZATION, **fields: Any) -> Record:
     started_at = NOW + timedelta(seconds=number)
     names = SPECS["execution"].fields or ()
-    body = {
+    body: dict[str, Any] = {
         **dict.fromkeys(names),
         "executionId": f"e-{number}",
         "workflowName": "nightly",
@@ -94,6 +95,14 @@ def backend(sqlite: SqliteBackend) -> CheckedBackend:
 def sql(path: Path, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         return connection.execute(statement, parameters).fetchall()
+
+
+def assert_no_workers() -> None:
+    """Check that no thread of a connection is left, nor could fail after its event loop has gone."""
+    workers = [thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name]
+    for worker in workers:
+        worker.join(5)
+    assert not any(worker.is_alive() for worker in workers)
 
 
 class TestFile:
@@ -155,7 +164,9 @@ class TestFile:
         with pytest.raises(InvalidRequestError, match="closed"):
             await sqlite.get(execution().key)
 
-    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 2", "version 2"), ("application_id = 7", "another application")])
+    @pytest.mark.parametrize(
+        ("pragma", "word"), [("user_version = 2", "version 2"), ("application_id = 7", "another application")]
+    )
     async def test_foreign_layout_is_refused(self, path: Path, pragma: str, word: str) -> None:
         """A file of a newer release or of another application is left alone."""
         first = SqliteBackend(str(path), SPECS)
@@ -268,8 +279,22 @@ class TestProcesses:
         pages = [page async for page in backend.scan()]
         await backend.aclose()
 
-        assert process.returncode == -9
+        assert -9 == process.returncode
         assert ["first"] == [record.key.id for page in pages for record in page.records]
+
+    def test_a_program_may_end_without_closing(self, path: Path) -> None:
+        """A program that forgets to close the backend, or fails before it could, ends all the same."""
+        program = f"""
+            import anyio
+            from bifrost_store.backends.sqlite import SqliteBackend
+            from bifrost_store.documents import SPECS
+
+            backend = SqliteBackend({str(path)!r}, SPECS)
+            anyio.run(backend.provision)
+        """
+        command = [sys.executable, "-c", inspect.cleandoc(program)]
+
+        assert 0 == subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, timeout=20, check=False).returncode
 
     async def test_busy_is_retryable(self, path: Path) -> None:
         """A write that another process keeps waiting beyond the timeout fails retryably and names the file; reads go on."""
@@ -278,57 +303,61 @@ class TestProcesses:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             for write in (backend.create(execution(2)), backend.batch([Create(execution(2))])):
-                with pytest.raises(BackendUnavailableError, match="store.db") as raised:
+                with pytest.raises(BackendUnavailableError, match=r"store\.db") as raised:
                     await write
                 assert raised.value.is_retryable
                 assert isinstance(raised.value.__cause__, sqlite3.OperationalError)
             assert stored == await backend.get(stored.key)
             other.execute("ROLLBACK")
 
-        assert (await backend.create(execution(2))).version.revision == 1
+        assert 1 == (await backend.create(execution(2))).version.revision
         await backend.aclose()
 
 
 class TestCancellation:
-    async def test_cancelled_batches_leave_nothing_open(self, backend: CheckedBackend, sqlite: SqliteBackend, path: Path) -> None:
-        """A batch cancelled at any statement is undone or done as a whole, and the next call works."""
+    async def test_cancelled_batches_leave_nothing_open(
+        self, backend: CheckedBackend, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A batch cancelled at any statement is undone as a whole, or done if it was committing, and leaves no lock."""
         await backend.provision()
-        statement = "none yet"
-        for stop_before in range(12):
-            remaining = stop_before
-            with anyio.CancelScope() as scope:
+        statements: list[str] = []
 
-                async def cancel_in_time(connection: Any, sql_text: str, *parameters: Any) -> Any:
-                    nonlocal remaining, statement
-                    if remaining == 0:
-                        statement = sql_text.split()[0]
-                        scope.cancel()
-                    remaining -= 1
-                    return await fetch(connection, sql_text, *parameters)
+        async def cancel_at(position: int, scope: anyio.CancelScope, connection: Any, text: str, *parameters: Any) -> Any:
+            if position == len(statements):
+                scope.cancel()
+            statements.append(text.split()[0])
+            return await fetch(connection, text, *parameters)
 
-                with pytest.MonkeyPatch.context() as patch:
-                    module = "bifrost_store.backends.sqlite.connection._fetch"
-                    fetch: Callable[..., Any] = sys.modules[Connection.__module__]._fetch  # type: ignore[attr-defined]
-                    patch.setattr(module, cancel_in_time)
-                    await backend.batch([Create(execution(stop_before * 10 + number)) for number in range(4)])
+        fetch = connection_module._fetch
+        for position in range(6):
+            statements.clear()
+            with monkeypatch.context() as patch, anyio.CancelScope() as scope:
+                patch.setattr(connection_module, "_fetch", partial(cancel_at, position, scope))
+                await backend.batch([Create(execution(number)) for number in range(4)])
 
-            assert not sqlite._connection._connection.in_transaction  # type: ignore[union-attr]
-            ((count,),) = sql(path, "SELECT count(*) FROM records")
-            assert count % 4 == 0, statement
-        assert statement == "COMMIT"
+            assert scope.cancelled_caught
+            assert [("e-0",), ("e-1",), ("e-2",), ("e-3",)] * (position == 5) == sql(path, "SELECT id FROM records ORDER BY id")
+            await backend.create(execution(99))
+            assert await backend.get(execution(99).key) is not None
+            sql(path, "DELETE FROM records")
+        assert ["BEGIN", *["INSERT"] * 4, "COMMIT"] == statements
 
-    async def test_a_waiting_batch_can_be_cancelled(self, sqlite: SqliteBackend) -> None:
+    async def test_a_waiting_call_can_be_cancelled(self, sqlite: SqliteBackend) -> None:
         """A task that waits for its turn leaves the one whose turn it is alone."""
         await sqlite.provision()
-        async with anyio.create_task_group() as tasks:
-            async with sqlite._connection.transaction() as execute:
-                tasks.start_soon(sqlite.create, execution(1))
-                await anyio.wait_all_tasks_blocked()
-                tasks.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await sqlite._create(execute, execution(2), 0)
-                    await execute("COMMIT", {})
+        scope = anyio.CancelScope()
 
+        async def wait_in_line() -> None:
+            with scope:
+                await sqlite.create(execution(1))
+
+        async with anyio.create_task_group() as tasks, sqlite._connection.transaction() as execute:
+            tasks.start_soon(wait_in_line)
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+            await sqlite._create(execute, execution(2), 0)
+
+        assert scope.cancelled_caught
         assert await sqlite.get(execution(1).key) is None
         assert await sqlite.get(execution(2).key) is not None
 
@@ -354,7 +383,6 @@ class TestCancellation:
 
     async def test_cancelled_opening_leaves_no_thread(self, path: Path) -> None:
         """A call that is cancelled while it opens the file leaves a backend that closes cleanly."""
-        before = threading.active_count()
         backend = SqliteBackend(str(path), SPECS)
         with anyio.CancelScope() as scope:
             scope.cancel()
@@ -362,7 +390,7 @@ class TestCancellation:
         assert await backend.get(execution().key) is None
         await backend.aclose()
 
-        assert before == threading.active_count()
+        assert_no_workers()
 
 
 class TestText:
@@ -401,8 +429,9 @@ class TestText:
             assert [record_id] == [record.key.id for record in page]
 
 
-SCALARS: list[Any] = [None, True, False, 0, 1, -1, 2**53 + 1, 2**63, 2**63 + 1, "", "1", "true", "null", "{}", "[]"]
-SCALARS += ["a", "a\x00", "a\x00b", "a\x01", "\x01\x01", "é", "\U0001f600", '{"json": "1"}', format_time(NOW)]
+TEXTS = ["", "1", "true", "null", "{}", "[]", '{"json": "1"}', format_time(NOW)]
+HOSTILE_TEXTS = ["a", "a\x00", "a\x00b", "a\x01", "\x01\x01", "é", "\U0001f600", "'", '"', "%"]
+SCALARS: list[Any] = [None, True, False, 0, 1, -1, 2**53 + 1, 2**63, 2**63 + 1, *TEXTS, *HOSTILE_TEXTS]
 STORED: list[Any] = [*SCALARS, 1.0, 0.0, -0.0, 1e300, float(2**63), [], [1], {}, {"json": "1"}, {"json": str(2**63)}]
 NAMES = ("a", "b")
 ANY_SPEC = {"thing": DocumentSpec("thing", queryable=frozenset(NAMES))}
@@ -411,7 +440,7 @@ ANY_SPEC = {"thing": DocumentSpec("thing", queryable=frozenset(NAMES))}
 def filters() -> st.SearchStrategy[Filter]:
     name = st.sampled_from([*NAMES, "id", "sortKey"])
     value = st.sampled_from(SCALARS)
-    bound = st.sampled_from([value for value in SCALARS if value is None or isinstance(value, str)])
+    bound = st.sampled_from([None, *TEXTS, *HOSTILE_TEXTS])
     values = st.lists(value, min_size=1, max_size=4).map(tuple)
     return st.one_of(st.builds(Eq, name, value), st.builds(In, name, values), st.builds(Range, name, bound, bound))
 
@@ -464,7 +493,9 @@ class TestQueries:
             ((Eq("formId", "f"),), "records_execution_formId"),
         ],
     )
-    async def test_pages_are_read_from_an_index(self, sqlite: SqliteBackend, conditions: tuple[Filter, ...], index: str) -> None:
+    async def test_pages_are_read_from_an_index(
+        self, sqlite: SqliteBackend, conditions: tuple[Filter, ...], index: str
+    ) -> None:
         """A page of a scope, filtered or not, is found through an index in its order, without sorting."""
         await sqlite.provision()
         query = Query("execution", ORGANIZATION, conditions)
@@ -476,12 +507,16 @@ class TestQueries:
 
     @pytest.mark.parametrize(
         ("statement", "index"),
-        [(queries.GET, "sqlite_autoindex_records_1"), (queries.SCAN, "sqlite_autoindex_records_1"), (queries.PURGE, "records_by_expiry")],
+        [
+            (queries.GET, "sqlite_autoindex_records_1"),
+            (queries.SCAN, "sqlite_autoindex_records_1"),
+            (queries.PURGE, "records_by_expiry"),
+        ],
     )
     async def test_statements_use_an_index(self, sqlite: SqliteBackend, statement: str, index: str) -> None:
         """Reading by key, scanning and purging search an index and sort nothing."""
         await sqlite.provision()
-        parameters = dict.fromkeys(("kind", "scope", "fallback", "id", "now", "limit"), "1")
+        parameters: dict[str, Any] = dict.fromkeys(("kind", "scope", "fallback", "id", "now", "limit"), "1")
         plan = await sqlite._connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
 
         assert any(index in str(step[3]) for step in plan)
@@ -503,7 +538,9 @@ class TestUnreadable:
             ("expires_at", "2025-99-99T00:00:00.000000Z"),
         ],
     )
-    async def test_one_unreadable_row_hides_no_other(self, backend: CheckedBackend, path: Path, column: str, value: object) -> None:
+    async def test_one_unreadable_row_hides_no_other(
+        self, backend: CheckedBackend, path: Path, column: str, value: object
+    ) -> None:
         """A row that cannot be read is named with its column, never with its content, beside the rows that can."""
         for number in range(4):
             await backend.create(execution(number))
@@ -514,7 +551,7 @@ class TestUnreadable:
 
         assert ["e-3", "e-1", "e-0"] == [record.key.id for record in [*page, *rest]]
         (error,) = scanned.unreadable
-        assert (error.backend, "e-2" in str(error.key), column in str(error)) == ("sqlite", True, True)
+        assert ("sqlite", True, True) == (error.backend, "e-2" in str(error.key), column in str(error))
         assert "secret" not in str(error)
         if column != "scope":
             with pytest.raises(CorruptDocumentError):
@@ -527,7 +564,9 @@ class TestUnreadable:
 
         assert stored == await backend.get(stored.key)
 
-    @pytest.mark.parametrize("token", ["", "x", "[]", '"abc"', '["a", "b"]', '["a", "b", 1]', '["a", "b", "\\ud800"]', "[" * 9999])
+    @pytest.mark.parametrize(
+        "token", ["", "x", "[]", '"abc"', '["a", "b"]', '["a", "b", 1]', '["a", "b", "\\ud800"]', "[" * 9999]
+    )
     async def test_bad_resume_tokens(self, backend: CheckedBackend, token: str) -> None:
         """A resume token that scan did not give out is refused."""
         with pytest.raises(InvalidContinuationTokenError):
@@ -619,6 +658,7 @@ class TestErrors:
         await backend.aclose()
 
         assert [] == list(tmp_path.iterdir())
+        assert_no_workers()
 
     async def test_file_that_is_no_database(self, path: Path) -> None:
         """A file of another kind is refused and left as it is."""

@@ -129,5 +129,5 @@ class Execution(Document):
     @property
     def blobs(self) -> Mapping[PayloadName, str]:
         """Names of the payload blobs that this state of the record refers to."""
-        blobs: Mapping[PayloadName, str] = self.record.body.get("blobs") or {}
-        return blobs
+        blobs: Mapping[PayloadName, str | None] = self.record.body.get("blobs") or {}
+        return {payload: name for payload, name in blobs.items() if name is not None}

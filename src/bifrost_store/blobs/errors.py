@@ -1,0 +1,115 @@
+"""Azure Blob Storage's errors as this library's, by HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Final
+
+from bifrost_store.errors import (
+    AccessDeniedError,
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    DocumentNotFoundError,
+    DocumentTooLargeError,
+    InvalidRequestError,
+    MissingDependencyError,
+    NotProvisionedError,
+    PreconditionFailedError,
+    StoreError,
+    ThrottledError,
+)
+
+try:
+    import_module("aiohttp")  # What the SDK sends its requests with: it would be missed at the first one only.
+    import_module("azure.storage.blob.aio")
+    from azure.core.exceptions import (
+        AzureError,
+        ClientAuthenticationError,
+        HttpResponseError,
+        ServiceRequestError,
+        ServiceRequestTimeoutError,
+        ServiceResponseTimeoutError,
+    )
+except ImportError as error:
+    raise MissingDependencyError("Azure Blob Storage needs an extra: pip install 'bifrost-store[table]'") from error
+
+NAME: Final = "blob"
+
+_BY_STATUS: Final[dict[int, tuple[type[StoreError], str]]] = {
+    400: (InvalidRequestError, "refuses the request as invalid"),
+    401: (AccessDeniedError, "refuses these credentials; check the connection string or the identity"),
+    403: (AccessDeniedError, "denies access; check the key, its expiry, the role assignments and the account's firewall"),
+    404: (DocumentNotFoundError, "has no such blob"),
+    408: (BackendTimeoutError, "did not answer in time; try again"),
+    409: (PreconditionFailedError, "refuses the change: a lease, a snapshot, a copy or a retention policy holds the blob"),
+    412: (PreconditionFailedError, "refuses the change: the blob is leased, or was changed meanwhile"),
+    413: (DocumentTooLargeError, "takes no blob of this size"),
+    429: (ThrottledError, "asks to slow down"),
+    500: (BackendUnavailableError, "failed; try again"),
+    502: (BackendUnavailableError, "cannot be reached by a gateway before it; try again"),
+    503: (ThrottledError, "is busy; try again later"),
+    504: (BackendTimeoutError, "did not answer a gateway before it in time; try again"),
+}
+_BY_CODE: Final[dict[str, tuple[type[StoreError], str]]] = {
+    "ContainerNotFound": (NotProvisionedError, "has no such container; run `bifrost-store init`"),
+    "ContainerBeingDeleted": (BackendUnavailableError, "is still deleting the container; try again later"),
+    "OperationTimedOut": (BackendTimeoutError, "did not answer in time; try again"),
+    "PendingCopyOperation": (BackendUnavailableError, "is still copying to the blob; try again"),
+}
+_RETRY_AFTER_HEADERS: Final = (("x-ms-retry-after-ms", 0.001), ("retry-after-ms", 0.001), ("retry-after", 1.0))
+
+
+@contextmanager
+def mapped_errors(operation: str, name: str | None = None) -> Generator[None, None, None]:
+    """Turn the SDK's errors inside the block into this library's, chained, naming the operation and the blob."""
+    try:
+        yield
+    except AzureError as error:
+        mapped = map_error(error)
+        mapped.operation, mapped.key = operation, name
+        raise mapped from error
+    except StoreError as error:
+        error.operation, error.key = operation, name
+        raise
+
+
+def map_error(error: AzureError) -> StoreError:
+    """Return what *error* means to a caller. Its own text is left out: it may quote addresses that hold a signature."""
+    kind, meaning = _meaning(error)
+    return kind(f"Azure Blob Storage {meaning}", backend=NAME, retry_after_seconds=_retry_after(error))
+
+
+def _meaning(error: AzureError) -> tuple[type[StoreError], str]:
+    if isinstance(error, HttpResponseError) and error.status_code is not None and error.status_code >= 300:
+        return _BY_CODE.get(error_code(error)) or _by_status(error.status_code)
+    if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError):
+        return BackendTimeoutError, "did not answer in time; try again"
+    if isinstance(error, ClientAuthenticationError):
+        return AccessDeniedError, "cannot be asked: no usable credential was found; check the identity settings"
+    if isinstance(error, ServiceRequestError):
+        return BackendUnavailableError, "cannot be reached; check the endpoint and the network, then try again"
+    return BackendUnavailableError, f"gave no complete answer ({type(error).__name__}); try again"
+
+
+def _by_status(status: int) -> tuple[type[StoreError], str]:
+    default = BackendUnavailableError if status >= 500 else BackendError
+    return _BY_STATUS.get(status, (default, f"answered with status {status}"))
+
+
+def error_code(error: HttpResponseError) -> str:
+    """Return the service's own name for what happened, or an empty text."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")
+
+
+def _retry_after(error: AzureError) -> float | None:
+    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
+    for name, factor in _RETRY_AFTER_HEADERS:
+        try:
+            return float(headers[name]) * factor
+        except (KeyError, ValueError):
+            continue
+    return None

@@ -1,0 +1,282 @@
+"""`FolderBlobStore`: blobs as files, beside the SQLite backend."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+from urllib.parse import unquote
+
+from anyio import to_thread
+
+from bifrost_store.blobs.names import check_names, check_prefix
+from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo
+from bifrost_store.errors import AccessDeniedError, BackendError, ConfigurationError, DocumentNotFoundError, StoreError
+
+NAME: Final = "folder"
+DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
+_PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_SPECIAL: Final = re.compile(r"\.|(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", re.ASCII)
+"""Hidden files, and devices of Windows."""
+_LONG_NAMES: Final = "+long"
+_DETAILS: Final = "+details"
+_MAX_PART_BYTES: Final = 200
+"""File systems allow 255 in one part; the rest is room for marks."""
+_MAX_PATH_BYTES: Final = 600
+"""macOS allows 1,024 in a whole path; the rest is room for the root."""
+_CREATE_RETRIES: Final = 20
+_MEANING: Final[dict[int, tuple[type[StoreError], str]]] = {
+    errno.EACCES: (AccessDeniedError, "access was refused; let this process read and write in it"),
+    errno.EPERM: (AccessDeniedError, "access was refused; let this process read and write in it"),
+    errno.EROFS: (AccessDeniedError, "the file system is read-only; choose another folder"),
+    errno.ENOSPC: (BackendError, "the disk is full; free some space"),
+    errno.EDQUOT: (BackendError, "the disk quota is used up; free some space"),
+    errno.ENOTDIR: (ConfigurationError, "a file is in the way; choose another folder"),
+    errno.EEXIST: (ConfigurationError, "a file is in the way; choose another folder"),
+    errno.ENAMETOOLONG: (ConfigurationError, "its path is too long; choose a shorter one"),
+}
+
+
+class FolderBlobStore:
+    """Blobs in a folder, one file each, as ``<root>/<container>/<folders>/<file>``.
+
+    Readable where it can be, and safe on any file system: ``e-1/result.json`` is the file ``e-1+/result.json``. In each part
+    of a name between slashes, all but lower-case ASCII letters, digits and ``-_.`` is written as ``%`` and two hexadecimal
+    digits per UTF-8 byte, so that names which differ in case only are different files, and so are a leading dot and the first
+    letter of what Windows takes for a device; an empty part is ``%``. Folders end with ``+``, so that the blobs ``a`` and ``a/b`` can both be. A name too long for a path is the
+    file ``+long/<SHA-256 of the name>``. Such a name, and any content type but ``application/octet-stream``, is kept in a
+    file beside the blob's that ends with ``+details``. Other files with a ``+`` were being written when a process died.
+
+    A blob that was put survives a power cut. Several processes may share the folder.
+
+    Args:
+        root: Made, parents included, when something is first stored.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, container: str, name: str, data: bytes, *, content_type: str = DEFAULT_CONTENT_TYPE) -> None:
+        check_names(container, name)
+        await to_thread.run_sync(self._put, container, name, data, content_type)
+
+    async def get(self, container: str, name: str) -> bytes | None:
+        check_names(container, name)
+        return await to_thread.run_sync(self._get, container, name)
+
+    async def copy(self, container: str, source: str, target: str) -> None:
+        check_names(container, source, target)
+        await to_thread.run_sync(self._copy, container, source, target)
+
+    async def delete(self, container: str, name: str) -> bool:
+        check_names(container, name)
+        return await to_thread.run_sync(self._delete, container, name)
+
+    async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        check_names(container)
+        check_prefix(prefix)
+        for blob in await to_thread.run_sync(self._list, container, prefix):
+            yield blob
+
+    async def provision(self) -> None:
+        for container in CONTAINERS:
+            await to_thread.run_sync(self._provision, container)
+
+    async def ping(self) -> str:
+        """Return the folder's path, after writing a file in it."""
+        await to_thread.run_sync(self._try_out)
+        return f"folder {self._root}"
+
+    async def aclose(self) -> None:
+        """Nothing stays open between calls."""
+
+    def _put(self, container: str, name: str, data: bytes, content_type: str) -> None:
+        path = self._path(container, name)
+        details = {"contentType": content_type} if content_type != DEFAULT_CONTENT_TYPE else {}
+        if path.parent.name == _LONG_NAMES:
+            details["name"] = name
+        with self._mapped_errors("put"):
+            if details:
+                _write(_details_path(path), json.dumps(details).encode())
+            _write(path, data)
+            if not details:
+                _details_path(path).unlink(missing_ok=True)
+
+    def _get(self, container: str, name: str) -> bytes | None:
+        with self._mapped_errors("get"):
+            try:
+                return self._path(container, name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _copy(self, container: str, source: str, target: str) -> None:
+        data = self._get(container, source)
+        if data is None:
+            message = f"blob {source!r} does not exist in container {container}"
+            raise DocumentNotFoundError(message, backend=NAME, operation="copy", key=source)
+        details = _read_details(self._path(container, source))
+        self._put(container, target, data, details.get("contentType", DEFAULT_CONTENT_TYPE))
+
+    def _delete(self, container: str, name: str) -> bool:
+        path = self._path(container, name)
+        with self._mapped_errors("delete"):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+            _details_path(path).unlink(missing_ok=True)
+            _remove_empty_folders(path.parent, self._root / container)
+            return True
+
+    def _list(self, container: str, prefix: str) -> Sequence[BlobInfo]:
+        top = self._root / container
+        folders = _encode_folders(prefix.split("/")[:-1])
+        with self._mapped_errors("list"):
+            found = [
+                _describe(path, size, top)
+                for start in (top if _is_too_long(folders) else top.joinpath(*folders), top / _LONG_NAMES)
+                for path, size in _files(start)
+            ]
+        return sorted((blob for blob in found if blob and blob.name.startswith(prefix)), key=lambda blob: blob.name)
+
+    def _provision(self, container: str) -> None:
+        with self._mapped_errors("provision"):
+            _make_folder(self._root / container)
+
+    def _try_out(self) -> None:
+        with self._mapped_errors("ping"):
+            path = self._root / f"+{uuid.uuid4().hex}"
+            _write(path, b"")
+            path.unlink()
+
+    def _path(self, container: str, name: str) -> Path:
+        return self._root.joinpath(container, *_parts(name))
+
+    @contextlib.contextmanager
+    def _mapped_errors(self, operation: str) -> Generator[None, None, None]:
+        try:
+            yield
+        except OSError as error:
+            code = error.errno or 0
+            kind, meaning = _MEANING.get(code, (BackendError, "reading or writing failed; check the disk and the file system"))
+            name = errno.errorcode.get(code, type(error).__name__)
+            raise kind(f"blob folder {str(self._root)!r}: {meaning} ({name})", backend=NAME, operation=operation) from error
+
+
+def _parts(name: str) -> list[str]:
+    """Return the path, inside its container, of the file that holds a blob."""
+    *folders, last = name.split("/")
+    parts = [*_encode_folders(folders), _encode(last)]
+    return [_LONG_NAMES, hashlib.sha256(name.encode()).hexdigest()] if _is_too_long(parts) else parts
+
+
+def _encode(part: str) -> str:
+    text = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in part.encode())
+    return f"%{ord(text[0]):02x}{text[1:]}" if _SPECIAL.match(text) else text or "%"
+
+
+def _encode_folders(parts: list[str]) -> list[str]:
+    return [f"{_encode(part)}+" for part in parts]
+
+
+def _decode(part: str) -> str:
+    return unquote(part.removesuffix("+").removesuffix("%"))
+
+
+def _is_too_long(parts: list[str]) -> bool:
+    lengths = [len(part) for part in parts]
+    return max(lengths, default=0) > _MAX_PART_BYTES or sum(lengths) + len(lengths) > _MAX_PATH_BYTES
+
+
+def _details_path(path: Path) -> Path:
+    return path.with_name(path.name + _DETAILS)
+
+
+def _read_details(path: Path) -> dict[str, str]:
+    try:
+        details = json.loads(_details_path(path).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return cast(dict[str, str], details) if isinstance(details, dict) else {}
+
+
+def _describe(path: Path, size: int, top: Path) -> BlobInfo | None:
+    """Return what a listing tells of the blob in *path*, or None if no blob has that file."""
+    parts = path.relative_to(top).parts
+    details = _read_details(path)
+    name = details.get("name", "") if parts[0] == _LONG_NAMES else "/".join(map(_decode, parts))
+    if _parts(name) != list(parts):
+        return None
+    return BlobInfo(name, size, details.get("contentType", DEFAULT_CONTENT_TYPE))
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Yield the files of blobs under *folder* with their sizes; nothing if there is no such folder."""
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name != _LONG_NAMES:
+                yield from _files(folder / entry.name)
+        elif "+" not in entry.name:
+            with contextlib.suppress(FileNotFoundError):
+                yield folder / entry.name, entry.stat().st_size
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Make *path* hold *data*, at once and for good."""
+    temporary = path.with_name(f"+{uuid.uuid4().hex}")
+    try:
+        with _create(temporary) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(FileNotFoundError):
+        _sync_folder(path.parent)
+
+
+def _create(path: Path) -> BinaryIO:
+    for _ in range(_CREATE_RETRIES):
+        # Someone may delete the last blob in the folder just then, and the folder with it.
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            _make_folder(path.parent)
+            return path.open("xb")
+    _make_folder(path.parent)
+    return path.open("xb")
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # Folders cannot be opened there; the file system keeps their entries in order.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_empty_folders(folder: Path, top: Path) -> None:
+    with contextlib.suppress(OSError):
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent

@@ -1,0 +1,134 @@
+"""Azurite, Microsoft's emulator of Azure Storage, brought up for as long as it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL, STDOUT, Popen
+
+import anyio
+
+from bifrost_store.errors import ConfigurationError
+
+COMMAND_VARIABLE = "BIFROST_AZURITE"
+"""Environment variable with the command that starts Azurite, where it is not on the path."""
+
+_ACCOUNT = "devstoreaccount1"
+# The emulator's own published key, the same on every machine.
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_START_SECONDS = 30.0
+_TRIES = 3
+_SET_PARENT_DEATH_SIGNAL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Azurite:
+    """A running emulator.
+
+    Attributes:
+        connection_string: For tables and blobs alike.
+        table_port, blob_port: On 127.0.0.1.
+    """
+
+    connection_string: str
+    table_port: int
+    blob_port: int
+
+
+def find_command() -> list[str] | None:
+    """Return the command that starts Azurite: from ``BIFROST_AZURITE``, else from the path, else None."""
+    configured = os.environ.get(COMMAND_VARIABLE)
+    if configured:
+        return shlex.split(configured)
+    found = shutil.which("azurite")
+    return None if found is None else [found]
+
+
+@contextlib.asynccontextmanager
+async def run_azurite(command: list[str] | None = None) -> AsyncIterator[Azurite]:
+    """Start Azurite in memory on free ports and stop it at the end of the block, or with this process.
+
+    Raises:
+        ConfigurationError: There is no Azurite, or it does not come up; the message holds what it said last.
+    """
+    command = command or find_command()
+    if command is None:
+        raise ConfigurationError(f"Azurite is not installed; `npm install -g azurite`, or set {COMMAND_VARIABLE} to its command")
+    with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
+        for attempt in range(_TRIES):
+            process, azurite = _start(command, Path(folder) / f"azurite-{attempt}.log")
+            try:
+                if await _answers(process, azurite):
+                    yield azurite
+                    return
+            finally:
+                _stop(process)
+        said = (Path(folder) / f"azurite-{_TRIES - 1}.log").read_text("utf-8", "replace").strip()[-500:]
+        raise ConfigurationError(f"Azurite does not come up ({shlex.join(command)}): {said or 'it said nothing'}")
+
+
+def _start(command: list[str], log: Path) -> tuple[Popen[bytes], Azurite]:
+    blob, queue, table = _free_ports(3)
+    options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    ports = [f"--blobPort={blob}", f"--queuePort={queue}", f"--tablePort={table}"]
+    with log.open("wb") as output:
+        process = Popen(  # noqa: S603 - the operator's own command
+            [*command, *options, *ports],
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=STDOUT,
+            cwd=log.parent,
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+    connection_string = (
+        f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
+        f"BlobEndpoint=http://127.0.0.1:{blob}/{_ACCOUNT};TableEndpoint=http://127.0.0.1:{table}/{_ACCOUNT};"
+    )
+    return process, Azurite(connection_string, table, blob)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+async def _answers(process: Popen[bytes], azurite: Azurite) -> bool:
+    """Wait until both services accept connections; return False if the process ends or takes too long."""
+    with anyio.move_on_after(_START_SECONDS):
+        for port in (azurite.table_port, azurite.blob_port):
+            while True:
+                if process.poll() is not None:
+                    return False
+                try:
+                    stream = await anyio.connect_tcp("127.0.0.1", port)
+                except OSError:
+                    await anyio.sleep(0.05)
+                else:
+                    await stream.aclose()
+                    break
+        return True
+    return False
+
+
+def _stop(process: Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,193 @@
+"""The one loop that reads a record, changes it and writes it back, so that no concurrent change is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import stamina
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.version import Etag
+from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, PreconditionFailedError, StoreError
+
+T = TypeVar("T")
+
+Change = Callable[[Record], Record | None]
+"""Returns what to store over the record given, or None to leave it as it is. May refuse with a `StoreError`.
+
+It may be called several times, and with a record that is out of date: what it then returns or raises is not used.
+"""
+
+# A writer loses only to another that wins, so that waiting need not grow: it must spread the losers.
+_RETRYING: Final = stamina.AsyncRetryingCaller(
+    attempts=100, timeout=None, wait_initial=0.0, wait_exp_base=1, wait_jitter=0.1, wait_max=0.1
+)
+
+
+class LostRaceError(Exception):
+    """Someone else wrote first: raised inside `until_won` to begin again."""
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def until_won(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what *attempt* returns, called again after a short random wait whenever it raises `LostRaceError`.
+
+    Raises:
+        StoreError: What the last of 100 lost races was lost with.
+    """
+    try:
+        return await _RETRYING(LostRaceError, attempt)
+    except LostRaceError as lost:
+        raise lost.error from lost.error.__cause__
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A record as stored, and what it was written over; *before* is None if nothing had to be written."""
+
+    record: Record
+    before: Record | None
+
+
+async def _write_nothing() -> None:
+    pass
+
+
+async def change_record(
+    backend: Backend,
+    key: Key,
+    change: Change,
+    *,
+    known: Record | None = None,
+    etag: str | None = None,
+    before_write: Callable[[], Awaitable[None]] = _write_nothing,
+) -> Changed:
+    """Store what *change* makes of the record at *key*, whoever else writes meanwhile.
+
+    Args:
+        known: The record as the caller has it, which saves a read. If it turns out to be out of date, or if *change*
+            refuses it or leaves it as it is, the record is read and *change* decides again.
+        etag: The caller's precondition. With it nothing is tried again.
+        before_write: Called before a record is sent, each time.
+
+    Raises:
+        DocumentNotFoundError: There is no record.
+        PreconditionFailedError: The record is not in the state that *etag* names, or others kept winning.
+    """
+    if etag is not None:
+        return await _change_state(backend, key, change, known, Etag.parse(etag), before_write)
+    untried = known
+
+    async def attempt() -> Changed:
+        nonlocal untried
+        base, untried = untried, None
+        new = None if base is None else _tried(change, base)
+        if base is None or new is None:
+            base = await read(backend, key)
+            new = change(base)
+        if new is None:
+            return Changed(base, None)
+        await before_write()
+        try:
+            return Changed(await backend.replace(new, base.etag), base)
+        except PreconditionFailedError as error:
+            raise LostRaceError(error) from error
+
+    return await until_won(attempt)
+
+
+async def put_record(backend: Backend, key: Key, make: Callable[[Record | None], Record]) -> Record:
+    """Store what *make* makes of the record at *key*, or of None if there is none, whoever else writes meanwhile."""
+
+    async def attempt() -> Record:
+        stored = await backend.get(key)
+        new = make(stored)
+        try:
+            return await (backend.create(new) if stored is None else backend.replace(new, stored.etag))
+        except (DocumentExistsError, DocumentNotFoundError, PreconditionFailedError) as error:
+            raise LostRaceError(error) from error
+
+    return await until_won(attempt)
+
+
+async def delete_record(backend: Backend, key: Key, *, etag: str | None = None) -> Record | None:
+    """Delete the record at *key* and return it as it was, or None if there was none.
+
+    Raises:
+        PreconditionFailedError: The record is not in the state that *etag* names, or others kept winning.
+    """
+    expected = None if etag is None else Etag.parse(etag)
+
+    async def attempt() -> Record | None:
+        stored = await backend.get(key)
+        if stored is None:
+            return None
+        if expected is not None:
+            check_state(stored, expected)
+        try:
+            return stored if await backend.delete(key, expected=stored.etag) else None
+        except PreconditionFailedError as error:
+            if expected is not None:
+                raise
+            raise LostRaceError(error) from error
+
+    return await until_won(attempt)
+
+
+async def read(backend: Backend, key: Key) -> Record:
+    """Return the record at *key*.
+
+    Raises:
+        DocumentNotFoundError: There is none.
+    """
+    record = await backend.get(key)
+    if record is None:
+        raise DocumentNotFoundError(f"{key} does not exist", operation="get", key=str(key))
+    return record
+
+
+def check_state(record: Record, expected: Etag) -> None:
+    """Refuse a record that has changed since the caller read it.
+
+    Raises:
+        PreconditionFailedError: It is not in the state that *expected* names.
+    """
+    if not record.version.is_same_state(expected.version):
+        raise PreconditionFailedError(
+            f"{record.key} has been changed since it was read; read it again", backend=record.backend, key=str(record.key)
+        )
+
+
+async def _change_state(
+    backend: Backend,
+    key: Key,
+    change: Change,
+    known: Record | None,
+    expected: Etag,
+    before_write: Callable[[], Awaitable[None]],
+) -> Changed:
+    base = known if known is not None and known.version.is_same_state(expected.version) else None
+    new = None if base is None else _tried(change, base)
+    if base is None or new is None:
+        base = await read(backend, key)
+        check_state(base, expected)
+        expected = base.etag
+        new = change(base)
+    if new is None:
+        return Changed(base, None)
+    await before_write()
+    return Changed(await backend.replace(new, expected), base)
+
+
+def _tried(change: Change, record: Record) -> Record | None:
+    """Return what *change* makes of a record that may be out of date; None if only the stored one can decide."""
+    with suppress(StoreError):
+        return change(record)
+    return None

@@ -1,0 +1,113 @@
+"""What callers pass in, checked before anything is written. Every refusal names the field and the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar, cast
+
+from bifrost_store.core.clock import as_utc
+from bifrost_store.core.json import check_json, check_text, dump_json, load_json
+from bifrost_store.core.query import MAX_PAGE_SIZE
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import DocumentSpec, check_identifier
+from bifrost_store.errors import InvalidKeyError, InvalidRequestError
+
+E = TypeVar("E", bound=StrEnum)
+
+MAX_NAME_CHARACTERS = 200
+MAX_DURATION_MS = 2_147_483_647
+"""A 32-bit integer in today's tables."""
+
+
+def check_scope(value: object, spec: DocumentSpec) -> None:
+    """Refuse what is no `Scope`, or one in which a kind cannot live."""
+    if not isinstance(value, Scope):
+        raise InvalidKeyError(f"scope: must be a Scope, not {type(value).__name__}")
+    if not spec.allows(value):
+        raise InvalidKeyError(f"scope {value}: no {spec.kind} can live there")
+
+
+def check_id(value: object, field: str) -> None:
+    """Refuse what cannot be an identifier: 1 to 128 characters of Unicode text."""
+    if not isinstance(value, str):
+        raise InvalidKeyError(f"{field}: must be text, not {type(value).__name__}")
+    check_identifier(value, field)
+
+
+def check_name(value: object, field: str, *, least: int = 1) -> None:
+    """Refuse what is not text of *least* to 200 characters."""
+    check_string(value, field)
+    if not isinstance(value, str) or not least <= len(value) <= MAX_NAME_CHARACTERS:
+        raise InvalidRequestError(f"{field}: must have {least} to {MAX_NAME_CHARACTERS} characters")
+
+
+def check_string(value: object, field: str) -> None:
+    """Refuse what is not Unicode text."""
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"{field}: must be text, not {type(value).__name__}")
+    check_text(value, field)
+
+
+def check_flag(value: object, field: str) -> None:
+    """Refuse what is not a bool."""
+    if not isinstance(value, bool):
+        raise InvalidRequestError(f"{field}: must be True or False, not {type(value).__name__}")
+
+
+def check_duration(value: object, field: str) -> None:
+    """Refuse what is not a whole number of milliseconds that 31 bits hold."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_DURATION_MS:
+        raise InvalidRequestError(f"{field}: must be a whole number from 0 to {MAX_DURATION_MS}")
+
+
+def check_limit(value: object) -> None:
+    """Refuse what cannot be the size of a page."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PAGE_SIZE:
+        raise InvalidRequestError(f"limit: must be a whole number from 1 to {MAX_PAGE_SIZE}")
+
+
+def one_of(kind: type[E], value: object, field: str) -> E:
+    """Return *value* as a member of *kind*."""
+    for member in kind:
+        if isinstance(value, str) and member == value:
+            return member
+    raise InvalidRequestError(f"{field}: must be one of {', '.join(kind)}")
+
+
+def utc(value: object, field: str) -> datetime:
+    """Return a moment in UTC; a naive one is UTC already."""
+    if not isinstance(value, datetime):
+        raise InvalidRequestError(f"{field}: must be a datetime, not {type(value).__name__}")
+    try:
+        return as_utc(value)
+    except OverflowError:
+        raise InvalidRequestError(f"{field}: lies outside the years 1 to 9999 in UTC") from None
+
+
+def json_object(value: object, field: str) -> dict[str, Any]:
+    """Return a plain copy of a mapping."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequestError(f"{field}: must be a JSON object, not {type(value).__name__}")
+    copy: dict[str, Any] = plain_json(dict(cast(Mapping[object, object], value)), field)
+    return copy
+
+
+def json_list(value: object, field: str) -> list[Any]:
+    """Return a plain copy of a sequence."""
+    copy: list[Any] = plain_json(as_list(value, field), field)
+    return copy
+
+
+def as_list(value: object, field: str) -> list[object]:
+    """Return the items of a sequence that is no text."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes | bytearray):
+        raise InvalidRequestError(f"{field}: must be a list, not {type(value).__name__}")
+    return list(cast(Sequence[object], value))
+
+
+def plain_json(value: object, field: str) -> Any:
+    """Return a copy of *value* as every backend gives it back: plain Python types, nothing shared with the caller."""
+    check_json(value, field)
+    return load_json(dump_json(value))

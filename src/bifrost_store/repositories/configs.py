@@ -1,0 +1,110 @@
+"""Configuration values, with GLOBAL as the fallback of every organization."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.page import Page
+from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.unset import UNSET, Unset
+from bifrost_store.core.version import Etag
+from bifrost_store.documents import Config, ConfigType
+from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError, PreconditionFailedError
+from bifrost_store.repositories.changes import change_record, put_record
+from bifrost_store.repositories.checks import check_id, check_scope, check_string, one_of, plain_json
+from bifrost_store.repositories.reading import all_records, joined, ordered, together
+
+_SECRET_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
+"""Of a Key Vault secret ("About Azure Key Vault keys, secrets and certificates: Objects, identifiers and versioning")."""
+_PYTHON_TYPES: Final[dict[ConfigType, type]] = {ConfigType.STRING: str, ConfigType.INT: int, ConfigType.BOOL: bool}
+
+
+class ConfigRepository:
+    """The `Configs` of a store. See `bifrost_store.protocols.Configs`."""
+
+    def __init__(self, backend: Backend, *, clock: Clock) -> None:
+        self._backend = backend
+        self._clock = clock
+
+    async def set(
+        self,
+        scope: Scope,
+        key: str,
+        value: Any,
+        *,
+        config_type: ConfigType,
+        updated_by: str,
+        description: str | None | Unset = UNSET,
+        etag: str | None = None,
+    ) -> Config:
+        record_key = _key(scope, key)
+        config_type = one_of(ConfigType, config_type, "config_type")
+        check_id(updated_by, "updated_by")
+        if description is not UNSET and description is not None:
+            check_string(description, "description")
+        values = _typed_values(config_type, value)
+
+        def make(stored: Record | None) -> Record:
+            kept = None if stored is None else stored.body["description"]
+            body: Body = {
+                "key": key,
+                "configType": config_type.value,
+                **values,
+                "description": kept if description is UNSET else description,
+                "updatedAt": format_time(self._clock()),
+                "updatedBy": updated_by,
+            }
+            return Record(record_key, body) if stored is None else stored.with_body(body)
+
+        if etag is None:
+            return Config.from_record(await put_record(self._backend, record_key, make))
+        try:
+            changed = await change_record(self._backend, record_key, make, etag=etag)
+        except DocumentNotFoundError as error:
+            message = f"{record_key} has been deleted since it was read"
+            raise PreconditionFailedError(message, backend=error.backend, key=str(record_key)) from error
+        return Config.from_record(changed.record)
+
+    async def get(self, scope: Scope, key: str, *, fallback: bool = True) -> Config | None:
+        record = await self._backend.get(_key(scope, key), fallback=GLOBAL if fallback and scope != GLOBAL else None)
+        return None if record is None else Config.from_record(record)
+
+    async def list(self, scope: Scope, *, include_global: bool = True) -> Page[Config]:
+        check_scope(scope, Config.spec)
+        if not include_global or scope == GLOBAL:
+            return ordered(await self._all(scope), key=lambda config: config.key)
+        own, shared = await together(lambda: self._all(scope), lambda: self._all(GLOBAL))
+        overridden = {config.key for config in own}
+        rest = tuple(config for config in shared if config.key not in overridden)
+        return ordered(joined([own, Page(rest, None, shared.unreadable)]), key=lambda config: config.key)
+
+    async def delete(self, scope: Scope, key: str, *, etag: str | None = None) -> bool:
+        expected = None if etag is None else Etag.parse(etag)
+        return await self._backend.delete(_key(scope, key), expected=expected)
+
+    async def _all(self, scope: Scope) -> Page[Config]:
+        return (await all_records(self._backend, "config", scope)).convert(Config.from_record)
+
+
+def _key(scope: Scope, key: str) -> Key:
+    check_scope(scope, Config.spec)
+    check_id(key, "config key")
+    return Key("config", scope, key)
+
+
+def _typed_values(config_type: ConfigType, value: Any) -> Body:
+    """Return the fields that hold *value*, once it fits its type. The error never shows it: it may be a secret."""
+    if config_type is ConfigType.JSON:
+        return {"value": plain_json(value, "value"), "secretRef": None}
+    if config_type is ConfigType.SECRET_REF:
+        if not isinstance(value, str) or _SECRET_NAME.fullmatch(value) is None:
+            raise InvalidRequestError("value: the name of a Key Vault secret has 1 to 127 letters, digits or dashes")
+        return {"value": None, "secretRef": value}
+    expected = _PYTHON_TYPES[config_type]
+    if not isinstance(value, expected) or isinstance(value, bool) is not (expected is bool):
+        raise InvalidRequestError(f"value: a {config_type} must be {expected.__name__}, not {type(value).__name__}")
+    return {"value": plain_json(value, "value"), "secretRef": None}

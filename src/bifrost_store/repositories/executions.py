@@ -1,0 +1,347 @@
+"""Runs of workflows and their payloads."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.version import Etag
+from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
+from bifrost_store.documents.execution import PayloadName, check_execution_id
+from bifrost_store.errors import (
+    CorruptDocumentError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    InvalidContinuationTokenError,
+    InvalidKeyError,
+    InvalidRequestError,
+)
+from bifrost_store.protocols import ExecutionFilter, ExecutionRef, ExecutionStatistics, Result
+from bifrost_store.repositories.changes import Change, Changed, change_record, delete_record
+from bifrost_store.repositories.checks import (
+    as_list,
+    check_id,
+    check_limit,
+    check_name,
+    check_scope,
+    json_list,
+    json_object,
+    one_of,
+    utc,
+)
+from bifrost_store.repositories.execution_models import ExecutionModels, known_values
+from bifrost_store.repositories.execution_queries import compile_filter, compile_window, started_before, status_filter
+from bifrost_store.repositories.execution_rules import NewExecution, Outcome, Rules, new_outcome, refused
+from bifrost_store.repositories.payload_blobs import BlobsOfScope, PayloadBlobs
+from bifrost_store.repositories.payloads import (
+    NewBlob,
+    Placement,
+    is_in_blob,
+    missing_blob,
+    place_input,
+    place_json,
+    place_result,
+)
+from bifrost_store.repositories.reading import all_records, for_each, ordered
+from bifrost_store.repositories.statistics import compute_figures, count_by_status
+
+KIND: Final = "execution"
+
+
+class ExecutionRepository:
+    """The `Executions` of a store. See `bifrost_store.protocols.Executions`.
+
+    Args:
+        blobs: Gives the blob store of a scope.
+        retention: How long after its last change a run expires; None: never.
+    """
+
+    def __init__(self, backend: Backend, *, clock: Clock, blobs: BlobsOfScope, retention: timedelta | None) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._retention = retention
+        self._payloads = PayloadBlobs(blobs)
+        self._models = ExecutionModels(backend, self._payloads)
+
+    async def create(
+        self,
+        scope: Scope,
+        *,
+        workflow_name: str,
+        executed_by: str,
+        executed_by_name: str,
+        input_data: Mapping[str, Any] | None = None,
+        form_id: str | None = None,
+        status: ExecutionStatus = ExecutionStatus.RUNNING,
+        execution_id: str | None = None,
+        started_at: datetime | None = None,
+    ) -> Execution:
+        key = _key(scope, str(uuid4()) if execution_id is None else execution_id)
+        check_id(workflow_name, "workflow_name")
+        check_id(executed_by, "executed_by")
+        check_name(executed_by_name, "executed_by_name", least=0)
+        if form_id is not None:
+            check_id(form_id, "form_id")
+        new = NewExecution(
+            workflow_name=workflow_name,
+            executed_by=executed_by,
+            executed_by_name=executed_by_name,
+            input_data=json_object({} if input_data is None else input_data, "input_data"),
+            form_id=form_id,
+            status=one_of(ExecutionStatus, status, "status"),
+            started_at=None if started_at is None else utc(started_at, "started_at"),
+        )
+        placement = place_input(key.id, new.input_data)
+        record = new.record(key, placement, self._clock(), self._retention)
+        blobs = _blobs([placement])
+        try:
+            async with self._payloads.writing(scope, blobs) as write:
+                await write.put()
+                stored = await self._backend.create(record)
+        except DocumentExistsError as error:
+            return await self._repeated(key, new, error)
+        return await self._shown(stored, known_values(None, blobs))
+
+    async def get(self, scope: Scope, execution_id: str, *, fallback: bool = True) -> Execution | None:
+        record = await self._find(scope, execution_id, fallback)
+        return None if record is None else await self._models.show(record)
+
+    async def get_status(self, scope: Scope, execution_id: str, *, fallback: bool = True) -> ExecutionStatus | None:
+        record = await self._find(scope, execution_id, fallback)
+        return None if record is None else Execution.from_record(record).status
+
+    async def list(
+        self,
+        scope: Scope,
+        where: ExecutionFilter = ExecutionFilter(),
+        *,
+        limit: int = 50,
+        continuation_token: str | None = None,
+    ) -> Page[Execution]:
+        check_scope(scope, Execution.spec)
+        check_limit(limit)
+        filters = compile_filter(where)
+        if filters is None and continuation_token is not None:
+            raise InvalidContinuationTokenError("continuation token: it belongs to another query; nothing can match this one")
+        if filters is None:
+            return Page(())
+        page = await self._backend.query(Query(KIND, scope, filters, limit, continuation_token))
+        return await self._models.show_all(page)
+
+    async def set_status(
+        self, execution: Execution | ExecutionRef, status: ExecutionStatus, *, etag: str | None = None
+    ) -> Execution:
+        status = one_of(ExecutionStatus, status, "status")
+        if status.is_final:
+            raise InvalidRequestError(f"status: {status} ends a run; call complete")
+        rules = self._rules()
+        return (await self._change(execution, lambda record: rules.set_status(record, status), etag))[1]
+
+    async def complete(
+        self,
+        execution: Execution | ExecutionRef,
+        status: ExecutionStatus,
+        *,
+        duration_ms: int | None = None,
+        error_message: str | None = None,
+        error_type: str | None = None,
+        result: Any = None,
+        result_type: str | None = None,
+        etag: str | None = None,
+    ) -> Execution:
+        outcome = new_outcome(
+            _target(execution)[0].id,
+            status,
+            duration_ms=duration_ms,
+            error_message=error_message,
+            error_type=error_type,
+            result=result,
+            result_type=result_type,
+        )
+        rules = self._rules()
+        changed, shown = await self._change(
+            execution, lambda record: rules.complete(record, outcome), etag, _blobs(outcome.placements)
+        )
+        if changed.before is None and not await self._is_repeated(outcome, shown):
+            raise refused(shown.record, f"has ended already, with another outcome: {shown.status}")
+        return shown
+
+    async def cancel(self, execution: Execution | ExecutionRef, *, etag: str | None = None) -> Execution:
+        return (await self._change(execution, self._rules().cancel, etag))[1]
+
+    async def stuck(
+        self,
+        *,
+        now: datetime,
+        pending_timeout: timedelta = timedelta(minutes=10),
+        running_timeout: timedelta = timedelta(minutes=30),
+        cancelling_timeout: timedelta = timedelta(minutes=3),
+    ) -> Page[Execution]:
+        timeouts = zip(LIVE_STATUSES, (pending_timeout, running_timeout, cancelling_timeout), strict=True)
+        latest = {status: started_before(now, timeout, f"{status.lower()}_timeout") for status, timeout in timeouts}
+        window = compile_window(None, max(latest.values()))
+        if window is None:
+            return Page(())
+        found = await all_records(self._backend, KIND, None, status_filter(LIVE_STATUSES), *window)
+        late = tuple(r for r in found if r.body["startedAt"] < format_time(latest[ExecutionStatus(r.body["status"])]))
+        page = await self._models.show_all(Page(late, None, found.unreadable))
+        return ordered(page, key=lambda one: (LIVE_STATUSES.index(one.status), one.execution_id, one.scope))
+
+    async def count_by_status(
+        self, scope: Scope, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Mapping[ExecutionStatus, int]:
+        check_scope(scope, Execution.spec)
+        window = compile_window(since, until)
+        return {} if window is None else await count_by_status(self._backend, scope, window)
+
+    async def statistics(self, scope: Scope, *, since: datetime, until: datetime | None = None) -> ExecutionStatistics:
+        check_scope(scope, Execution.spec)
+        figures = await compute_figures(self._backend, scope, compile_window(since, until))
+        return figures.shown_with(await self._models.show_all(figures.recent_failures))
+
+    async def delete(self, scope: Scope, execution_id: str, *, etag: str | None = None) -> bool:
+        key = _key(scope, execution_id)
+        try:
+            deleted = await delete_record(self._backend, key, etag=etag)
+        except CorruptDocumentError:
+            return await self._backend.delete(key, expected=None if etag is None else Etag.parse(etag))
+        if deleted is not None:
+            await self._payloads.remove_all(deleted)
+        return deleted is not None
+
+    async def purge_expired(self) -> int:
+        count = 0
+        while purged := await self._backend.purge_expired(kind=KIND):
+            await for_each(self._payloads.remove_all, purged)
+            count += len(purged)
+        return count
+
+    async def save_result(
+        self, execution: Execution | ExecutionRef, result: Any, *, result_type: str | None = None, etag: str | None = None
+    ) -> Execution:
+        return await self._save(execution, place_result(_target(execution)[0].id, result, result_type), etag)
+
+    async def load_result(self, execution: Execution | ExecutionRef) -> Result | None:
+        result: Result | None = await self._load(execution, "result")
+        return result
+
+    async def save_logs(
+        self, execution: Execution | ExecutionRef, logs: Sequence[Mapping[str, Any]], *, etag: str | None = None
+    ) -> Execution:
+        return await self._save_json(execution, "logs", _entries(logs), etag)
+
+    async def load_logs(self, execution: Execution | ExecutionRef) -> builtins.list[dict[str, Any]] | None:
+        logs: builtins.list[dict[str, Any]] | None = await self._load(execution, "logs")
+        return logs
+
+    async def save_variables(
+        self, execution: Execution | ExecutionRef, variables: Mapping[str, Any], *, etag: str | None = None
+    ) -> Execution:
+        return await self._save_json(execution, "variables", json_object(variables, "variables"), etag)
+
+    async def load_variables(self, execution: Execution | ExecutionRef) -> dict[str, Any] | None:
+        variables: dict[str, Any] | None = await self._load(execution, "variables")
+        return variables
+
+    async def save_snapshot(
+        self, execution: Execution | ExecutionRef, snapshot: Sequence[Any], *, etag: str | None = None
+    ) -> Execution:
+        return await self._save_json(execution, "snapshot", json_list(snapshot, "snapshot"), etag)
+
+    async def load_snapshot(self, execution: Execution | ExecutionRef) -> builtins.list[Any] | None:
+        snapshot: builtins.list[Any] | None = await self._load(execution, "snapshot")
+        return snapshot
+
+    def _rules(self) -> Rules:
+        return Rules(self._clock(), self._retention)
+
+    async def _find(self, scope: Scope, execution_id: str, fallback: bool) -> Record | None:
+        key = _key(scope, execution_id)
+        return await self._backend.get(key, fallback=GLOBAL if fallback and scope != GLOBAL else None)
+
+    async def _shown(self, record: Record, known: Mapping[str, Any]) -> Execution:
+        """Return the model of a record that was just written."""
+        shown = await self._models.show(record, known)
+        if shown is None:
+            raise DocumentNotFoundError(f"{record.key} was deleted right after this change", key=str(record.key))
+        return shown
+
+    async def _repeated(self, key: Key, new: NewExecution, error: DocumentExistsError) -> Execution:
+        """Return what is stored if it is what the caller wanted to create."""
+        record = await self._backend.get(key)
+        stored = None if record is None else await self._models.show(record)
+        if stored is None or not new.is_repeated_by(stored):
+            raise error
+        return stored
+
+    async def _is_repeated(self, outcome: Outcome, stored: Execution) -> bool:
+        result = None if outcome.result is None else await self._load(stored, "result")
+        return outcome.is_repeated_by(stored, result)
+
+    async def _change(
+        self, execution: Execution | ExecutionRef, change: Change, etag: str | None, blobs: Sequence[NewBlob] = ()
+    ) -> tuple[Changed, Execution]:
+        """Make a change whose blobs are put before the record and settled after it."""
+        key, known = _target(execution)
+        async with self._payloads.writing(key.scope, blobs) as write:
+            changed = await change_record(self._backend, key, change, known=known, etag=etag, before_write=write.put)
+        if changed.before is None:
+            await write.discard()
+        else:
+            await self._payloads.settle(changed.before, changed.record, blobs)
+        return changed, await self._shown(changed.record, known_values(execution, blobs))
+
+    async def _save(self, execution: Execution | ExecutionRef, placement: Placement, etag: str | None) -> Execution:
+        rules = self._rules()
+        return (await self._change(execution, lambda record: rules.save(record, placement), etag, _blobs([placement])))[1]
+
+    async def _save_json(
+        self, execution: Execution | ExecutionRef, payload: PayloadName, value: Any, etag: str | None
+    ) -> Execution:
+        return await self._save(execution, place_json(_target(execution)[0].id, payload, value), etag)
+
+    async def _load(self, execution: Execution | ExecutionRef, payload: PayloadName) -> Any:
+        """Return a payload, or None. The record is read, once more, where it may be out of date."""
+        key, known = _target(execution)
+        record = known or await self._backend.get(key)
+        value = None if record is None else await self._payloads.load(record, payload)
+        if value is None and record is not None and (known is not None or is_in_blob(record, payload)):
+            record = await self._backend.get(key)
+            value = None if record is None else await self._payloads.load(record, payload)
+        if value is None and record is not None and is_in_blob(record, payload):
+            raise missing_blob(record, payload)
+        return value
+
+
+def _key(scope: Scope, execution_id: str) -> Key:
+    check_scope(scope, Execution.spec)
+    check_execution_id(execution_id)
+    return Key(KIND, scope, execution_id)
+
+
+def _target(execution: object) -> tuple[Key, Record | None]:
+    """Return the key of an execution, and its record as the caller has it."""
+    match execution:
+        case Execution():
+            return execution.record.key, execution.record
+        case ExecutionRef(scope, execution_id):
+            return _key(scope, execution_id), None
+        case _:
+            raise InvalidKeyError(f"execution: must be an Execution or an ExecutionRef, not {type(execution).__name__}")
+
+
+def _entries(logs: object) -> builtins.list[dict[str, Any]]:
+    return [json_object(entry, f"logs[{number}]") for number, entry in enumerate(as_list(logs, "logs"))]
+
+
+def _blobs(placements: Sequence[Placement]) -> builtins.list[NewBlob]:
+    return [placement.blob for placement in placements if placement.blob is not None]

@@ -1,0 +1,136 @@
+"""Payload blobs on their way: put before the record, copied for the old application after it, removed when superseded.
+
+Only what is done before the record is committed can fail a call. What follows is tidying: a failure is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
+from bifrost_store.core.record import Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.documents.execution import PayloadName
+from bifrost_store.errors import OutcomeUnknownError, StoreError
+from bifrost_store.repositories.payloads import (
+    NewBlob,
+    all_todays_names,
+    blob_name,
+    blob_names,
+    inline_result,
+    read_payload,
+    todays_name,
+    todays_names,
+)
+from bifrost_store.repositories.reading import for_each
+
+_LOG = logging.getLogger("bifrost_store.executions")
+
+BlobsOfScope = Callable[[Scope], BlobStore]
+"""Returns the blob store that goes with a scope's backend."""
+
+
+class PayloadBlobs:
+    """Reads and writes the payload blobs of executions."""
+
+    def __init__(self, blobs: BlobsOfScope) -> None:
+        self._blobs = blobs
+
+    def writing(self, scope: Scope, new: Sequence[NewBlob]) -> BlobWrite:
+        """Return the write of some blobs, to be entered around that of the record which names them."""
+        return BlobWrite(self, scope, new)
+
+    async def put(self, scope: Scope, new: Sequence[NewBlob]) -> None:
+        """Store blobs under their unique names."""
+        store = self._blobs(scope)
+        await for_each(lambda blob: store.put(EXECUTION_DATA, blob.name, blob.data), new)
+
+    async def discard(self, scope: Scope, new: Sequence[NewBlob]) -> None:
+        """Remove blobs that no record came to name."""
+        await for_each(partial(self._remove, scope), [blob.name for blob in new])
+
+    async def settle(self, before: Record, after: Record, new: Sequence[NewBlob]) -> None:
+        """Remove what *after* has superseded and copy what is new to today's names.
+
+        Superseded blobs go first: a slower writer that still wants to copy one then finds it gone.
+        """
+        scope = after.key.scope
+        await for_each(partial(self._remove, scope), sorted(blob_names(before) - blob_names(after)))
+        await for_each(partial(self._copy, scope), new)
+        await for_each(partial(self._remove, scope), sorted(_known_todays_names(before) - _known_todays_names(after)))
+
+    async def remove_all(self, record: Record) -> None:
+        """Remove every blob of a record that is gone."""
+        await for_each(partial(self._remove, record.key.scope), sorted(blob_names(record) | all_todays_names(record)))
+
+    async def load(self, record: Record, payload: PayloadName) -> Any:
+        """Return a payload as `read_payload` gives it, or None if it is not where the record says, or has none.
+
+        Raises:
+            CorruptDocumentError: It is there but cannot be read.
+        """
+        if payload == "result" and (inline := inline_result(record)) is not None:
+            return inline
+        name = blob_name(record, payload)
+        store = self._blobs(record.key.scope)
+        for candidate in todays_names(record, payload) if name is None else [name]:
+            data = await store.get(EXECUTION_DATA, candidate)
+            if data is not None:
+                return read_payload(record, payload, candidate, data)
+        return None
+
+    async def _copy(self, scope: Scope, blob: NewBlob) -> None:
+        target = todays_name(blob)
+        if target is None:
+            return
+        try:
+            await self._blobs(scope).copy(EXECUTION_DATA, blob.name, target)
+        except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
+            _LOG.warning("executions.payload_copy_failed", extra=_fields(scope, target, error))
+
+    async def _remove(self, scope: Scope, name: str) -> None:
+        try:
+            await self._blobs(scope).delete(EXECUTION_DATA, name)
+        except Exception as error:  # noqa: BLE001 - a blob that stays behind misleads nobody
+            _LOG.warning("executions.payload_delete_failed", extra=_fields(scope, name, error))
+
+
+class BlobWrite:
+    """Blobs that are put before a record, and removed if the block fails so that surely no record names them."""
+
+    def __init__(self, payloads: PayloadBlobs, scope: Scope, new: Sequence[NewBlob]) -> None:
+        self._payloads = payloads
+        self._scope = scope
+        self._new = new
+        self._is_sent = False
+
+    async def put(self) -> None:
+        """Store the blobs, unless that was done before."""
+        if not self._is_sent:
+            self._is_sent = True
+            await self._payloads.put(self._scope, self._new)
+
+    async def discard(self) -> None:
+        """Remove what was stored."""
+        if self._is_sent:
+            await self._payloads.discard(self._scope, self._new)
+
+    async def __aenter__(self) -> BlobWrite:
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, StoreError) and not isinstance(error, OutcomeUnknownError):
+            await self.discard()
+
+
+def _known_todays_names(record: Record) -> set[str]:
+    """Return today's names that hold payloads of the record, as far as the record tells."""
+    names = all_todays_names(record)
+    return names if record.body["resultInBlob"] else names - set(todays_names(record, "result"))
+
+
+def _fields(scope: Scope, name: str, error: Exception) -> dict[str, str]:
+    return {"scope": scope.value, "blob": name, "error": type(error).__name__}

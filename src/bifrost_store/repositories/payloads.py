@@ -1,0 +1,275 @@
+"""What of an execution is kept in its record and what in blobs, under which names, and how it is written and read.
+
+`blobs` in the record's body names the blob of each payload that has one. A name of None says that there is none; no name
+at all, that the old application wrote last and may have left the payload under today's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, get_args
+
+from bifrost_store.core.json import canonical_json, dump_json, load_json, utf16_length
+from bifrost_store.core.record import Body, Record
+from bifrost_store.core.spec import MAX_COLUMN_UNITS
+from bifrost_store.core.version import new_write_id
+from bifrost_store.documents.execution import PayloadName, ResultType
+from bifrost_store.errors import CorruptDocumentError, InvalidRequestError
+from bifrost_store.protocols import Result
+from bifrost_store.repositories.checks import plain_json
+
+MAX_INLINE_RESULT_BYTES: Final = 1_024
+
+_TODAYS_FILES: Final[dict[PayloadName, tuple[str, ...]]] = {
+    "result": ("result.json", "result.html", "result.txt"),
+    "logs": ("logs.json",),
+    "variables": ("variables.json",),
+    "snapshot": ("snapshot.json",),
+}
+"""Names that the old application knows, in the order in which it looks for a result."""
+_RESULT_FILES: Final[dict[ResultType, str]] = {"json": "result.json", "html": "result.html", "text": "result.txt"}
+_SHAPES: Final[dict[PayloadName, type]] = {"input": dict, "logs": list, "variables": dict, "snapshot": list}
+NO_PAYLOADS: Final[dict[str, None]] = dict.fromkeys(_TODAYS_FILES)
+"""`blobs` of a new record."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlob:
+    """A blob to be written: its name, unique to this write, its bytes, and the value that they hold."""
+
+    payload: PayloadName
+    name: str
+    data: bytes
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a payload goes: into *fields* of the record, or there only a trace of it and the rest into *blob*."""
+
+    payload: PayloadName
+    fields: Body = field(default_factory=dict[str, Any])
+    blob: NewBlob | None = None
+
+
+# Placing
+
+
+def place_input(execution_id: str, value: dict[str, Any]) -> Placement:
+    """Keep a run's input in the record unless its text is longer than one column takes."""
+    text = dump_json(value)
+    if len(text) <= MAX_COLUMN_UNITS:
+        return Placement("input", {"inputData": value})
+    return Placement("input", {"inputData": {}}, _json_blob(execution_id, "input", "input.json", value))
+
+
+def place_error(execution_id: str, message: str | None) -> Placement:
+    """Keep an error message in the record; of one that is longer than a column takes, the beginning."""
+    if message is None or utf16_length(message) <= MAX_COLUMN_UNITS:
+        return Placement("error", {"errorMessage": message})
+    blob = NewBlob("error", _unique_name(execution_id, "error.txt"), message.encode("utf-8"), message)
+    return Placement("error", {"errorMessage": _beginning(message, MAX_COLUMN_UNITS)}, blob)
+
+
+def place_result(execution_id: str, value: object, result_type: str | None) -> Placement:
+    """Keep a small object or text in the record, anything else in a blob; None means no result.
+
+    The old application reads an inline text as JSON if it can, and fails on inline lists, numbers and booleans: such go to
+    blobs, however small.
+
+    Raises:
+        InvalidRequestError: *value* cannot be kept, or does not fit *result_type*.
+    """
+    known_type = _result_type(value, result_type)
+    if value is None:
+        return Placement("result", {"result": None, "resultType": None, "resultSize": None, "resultInBlob": False})
+    plain = plain_json(value, "result")
+    size = _inline_size(plain, known_type)
+    if size is not None:
+        return Placement("result", {"result": plain, "resultType": known_type, "resultSize": size, "resultInBlob": False})
+    file = _RESULT_FILES[known_type]
+    if known_type == "json":
+        blob = _json_blob(execution_id, "result", file, plain)
+    else:
+        blob = NewBlob("result", _unique_name(execution_id, file), plain.encode("utf-8"), plain)
+    fields: Body = {"result": None, "resultType": known_type, "resultSize": len(blob.data), "resultInBlob": True}
+    return Placement("result", fields, blob)
+
+
+def place_json(execution_id: str, payload: PayloadName, value: list[Any] | dict[str, Any]) -> Placement:
+    """Put logs, variables or a snapshot in a blob, empty ones too."""
+    return Placement(payload, {}, _json_blob(execution_id, payload, _TODAYS_FILES[payload][0], value))
+
+
+def placed(body: Body, placements: Iterable[Placement]) -> Body:
+    """Return *body* with *placements* made."""
+    blobs: dict[str, str | None] = dict(body["blobs"] or {})
+    body = dict(body)
+    for placement in placements:
+        body |= placement.fields
+        if placement.blob is not None:
+            blobs[placement.payload] = placement.blob.name
+        elif placement.payload in _TODAYS_FILES:
+            blobs[placement.payload] = None
+        else:
+            blobs.pop(placement.payload, None)
+    return {**body, "blobs": blobs}
+
+
+# Names
+
+
+def blob_name(record: Record, payload: PayloadName) -> str | None:
+    """Return the name that the record gives for a payload's blob, or None."""
+    return _blobs(record).get(payload)
+
+
+def blob_names(record: Record) -> set[str]:
+    """Return every blob name in the record."""
+    return {name for name in _blobs(record).values() if name is not None}
+
+
+def todays_name(blob: NewBlob) -> str | None:
+    """Return the name under which the old application looks for what *blob* holds, if it does."""
+    if blob.payload not in _TODAYS_FILES:
+        return None
+    execution_id, _, file = blob.name.split("/")
+    return f"{execution_id}/{file}"
+
+
+def todays_names(record: Record, payload: PayloadName) -> list[str]:
+    """Return today's names under which a payload of the record may lie, in the order to look."""
+    blobs = _blobs(record)
+    name = blobs.get(payload)
+    if name is not None:
+        files: Sequence[str] = [file for file in _TODAYS_FILES.get(payload, ()) if name.endswith(f"/{file}")]
+    else:
+        files = () if payload in blobs else _TODAYS_FILES.get(payload, ())
+    return [f"{record.key.id}/{file}" for file in files]
+
+
+def all_todays_names(record: Record) -> set[str]:
+    """Return today's names under which payloads of the record may lie."""
+    return {name for payload in _TODAYS_FILES for name in todays_names(record, payload)}
+
+
+def is_in_blob(record: Record, payload: PayloadName) -> bool:
+    """Return whether the record says that the payload lies in a blob."""
+    return blob_name(record, payload) is not None or (payload == "result" and record.body["resultInBlob"] is True)
+
+
+# Reading
+
+
+def inline_result(record: Record) -> Result | None:
+    """Return the result that the record itself holds."""
+    value = record.body["result"]
+    if value is None or record.body["resultInBlob"]:
+        return None
+    return Result(record.body["resultType"] or infer_result_type(value), value)
+
+
+def infer_result_type(value: object) -> ResultType:
+    """Return the type of a result that nobody named: by the old application's test."""
+    if not isinstance(value, str):
+        return "json"
+    stripped = value.strip()
+    return "html" if stripped.startswith("<") and ">" in stripped else "text"
+
+
+def read_payload(record: Record, payload: PayloadName, name: str, data: bytes) -> Any:
+    """Return what the blob *name* holds: text for an error, a `Result` for a result, else a list or an object.
+
+    Raises:
+        CorruptDocumentError: The bytes are not what they should be.
+    """
+    try:
+        if payload == "result":
+            return _read_result(name, data)
+        if payload == "error":
+            return data.decode("utf-8")
+        value = load_json(data)
+    except ValueError:
+        raise _corrupt(record, name, "is not JSON, or not UTF-8 text") from None
+    if not isinstance(value, _SHAPES[payload]):
+        raise _corrupt(record, name, f"holds no JSON {'object' if _SHAPES[payload] is dict else 'list'}")
+    return value
+
+
+def missing_blob(record: Record, payload: PayloadName) -> CorruptDocumentError:
+    """Return the error for a blob that is not there though the record names it."""
+    name = blob_name(record, payload) or f"{record.key.id}/result.*"
+    return _corrupt(record, name, f"is missing, though the record names it for its {payload}")
+
+
+def same_json(one: object, other: object) -> bool:
+    """Return whether two values are equal type for type, whatever the order of names."""
+    return canonical_json({"value": one}) == canonical_json({"value": other})
+
+
+def _blobs(record: Record) -> dict[PayloadName, str | None]:
+    blobs: dict[PayloadName, str | None] = record.body["blobs"] or {}
+    return blobs
+
+
+def _read_result(name: str, data: bytes) -> Result:
+    if name.endswith(".json"):
+        return Result("json", load_json(data))
+    return Result("html" if name.endswith(".html") else "text", data.decode("utf-8"))
+
+
+def _corrupt(record: Record, name: str, what: str) -> CorruptDocumentError:
+    return CorruptDocumentError(
+        f"{record.key}: blob execution-data/{name} {what}. Restore the blob, or save the payload anew",
+        backend=record.backend,
+        key=str(record.key),
+    )
+
+
+def _result_type(value: object, given: str | None) -> ResultType:
+    if given is None:
+        return infer_result_type(value)
+    for known in get_args(ResultType):
+        if given == known:
+            if known != "json" and value is not None and not isinstance(value, str):
+                raise InvalidRequestError(f"result: must be text for result_type {known}, not {type(value).__name__}")
+            return known  # type: ignore[no-any-return]
+    raise InvalidRequestError(f"result_type: must be one of {', '.join(get_args(ResultType))}")
+
+
+def _inline_size(value: Any, result_type: ResultType) -> int | None:
+    """Return the bytes that an inline result takes; None if it cannot be one."""
+    if isinstance(value, str):
+        size = len(value.encode("utf-8"))
+        is_fit = result_type != "json" and size <= MAX_INLINE_RESULT_BYTES and not _parses_as_json(value)
+    else:
+        size = len(dump_json(value))
+        is_fit = isinstance(value, dict) and size <= MAX_INLINE_RESULT_BYTES
+    return size if is_fit else None
+
+
+def _parses_as_json(text: str) -> bool:
+    """Return whether the old application would take *text* for JSON; it knows NaN and Infinity too."""
+    try:
+        json.loads(text)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _json_blob(execution_id: str, payload: PayloadName, file: str, value: object) -> NewBlob:
+    data = json.dumps(value, indent=2, allow_nan=False).encode("ascii")
+    return NewBlob(payload, _unique_name(execution_id, file), data, value)
+
+
+def _unique_name(execution_id: str, file: str) -> str:
+    return f"{execution_id}/{new_write_id()}/{file}"
+
+
+def _beginning(text: str, units: int) -> str:
+    """Return at most *units* UTF-16 units of *text*, ending with a whole character."""
+    return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", errors="ignore")

@@ -1,0 +1,87 @@
+"""Reads whole lists, and several things at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar, overload
+
+import anyio
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import MAX_PAGE_SIZE, Filter, Query
+from bifrost_store.core.record import Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import CorruptDocumentError
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+MAX_CONCURRENT_CALLS = 8
+
+
+async def all_records(backend: Backend, kind: str, scope: Scope | None, *filters: Filter) -> Page[Record]:
+    """Return every record of *kind* that meets *filters*, read in pages of 500."""
+    records: list[Record] = []
+    unreadable: list[CorruptDocumentError] = []
+    token: str | None = None
+    while True:
+        page = await backend.query(Query(kind, scope, filters, MAX_PAGE_SIZE, token))
+        records += page.items
+        unreadable += page.unreadable
+        token = page.continuation_token
+        if token is None:
+            return Page(tuple(records), None, tuple(unreadable))
+
+
+def joined(pages: Iterable[Page[A]]) -> Page[A]:
+    """Return one page of everything in *pages*."""
+    items: list[A] = []
+    unreadable: list[CorruptDocumentError] = []
+    for page in pages:
+        items += page.items
+        unreadable += page.unreadable
+    return Page(tuple(items), None, tuple(unreadable))
+
+
+def ordered(page: Page[A], key: Callable[[A], Any], *, reverse: bool = False) -> Page[A]:
+    """Return the page with its items sorted by *key*; equal ones stay as they are."""
+    return Page(tuple(sorted(page.items, key=key, reverse=reverse)), page.continuation_token, page.unreadable)
+
+
+@overload
+async def together(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]], /) -> tuple[A, B]: ...
+@overload
+async def together(
+    first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]], third: Callable[[], Awaitable[C]], /
+) -> tuple[A, B, C]: ...
+async def together(*calls: Callable[[], Awaitable[Any]]) -> tuple[Any, ...]:
+    """Return the results of *calls*, made at the same time; the first failure in their order is raised as it is."""
+    return tuple(await for_each(lambda call: call(), calls))
+
+
+async def for_each(function: Callable[[A], Awaitable[B]], items: Sequence[A]) -> list[B]:
+    """Return what *function* makes of each item, at most `MAX_CONCURRENT_CALLS` at a time.
+
+    All end before the first failure, in the order of *items*, is raised as it is.
+    """
+    if len(items) < 2:
+        return [await function(item) for item in items]
+    results: dict[int, B] = {}
+    failures: dict[int, Exception] = {}
+    limiter = anyio.CapacityLimiter(MAX_CONCURRENT_CALLS)
+
+    async def run(number: int, item: A) -> None:
+        async with limiter:
+            try:
+                results[number] = await function(item)
+            except Exception as error:  # noqa: BLE001 - raised below, once all have ended
+                failures[number] = error
+
+    async with anyio.create_task_group() as group:
+        for number, item in enumerate(items):
+            group.start_soon(run, number, item)
+    if failures:
+        raise failures[min(failures)]
+    return [results[number] for number in range(len(items))]

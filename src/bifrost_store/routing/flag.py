@@ -1,0 +1,57 @@
+"""The feature flag that picks the backend, evaluated per scope."""
+
+from __future__ import annotations
+
+from openfeature.client import OpenFeatureClient
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.exception import ErrorCode
+
+from bifrost_store.backends.registry import BACKEND_NAMES
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import BackendUnavailableError, ConfigurationError
+
+FLAG_KEY = "bifrost-store-backend"
+"""The OpenFeature flag: a string, ``sqlite``, ``table`` or ``cosmos``."""
+
+
+class BackendFlag:
+    """Says which backend a scope's data is in.
+
+    Args:
+        setting: The answer where there is no flag provider, or where it does not know the flag.
+        client: Of an application that has a provider; None: the setting decides for every scope.
+    """
+
+    def __init__(self, setting: str, client: OpenFeatureClient | None = None) -> None:
+        self._setting = _known(setting, "the backend setting")
+        self._client = client
+
+    @property
+    def is_static(self) -> bool:
+        """Whether one backend answers for all scopes, for good."""
+        return self._client is None
+
+    def backend_of(self, scope: Scope) -> str:
+        """Return the name of the backend that answers for *scope* now. The provider's cost is the call's cost.
+
+        Raises:
+            ConfigurationError: The flag names no backend.
+            BackendUnavailableError: The provider failed; nothing is guessed, as the wrong store would take writes.
+        """
+        if self._client is None:
+            return self._setting
+        context = EvaluationContext(scope.value, {"organizationId": scope.organization_id or ""})
+        details = self._client.get_string_details(FLAG_KEY, self._setting, context)
+        if details.error_code is None or details.error_code is ErrorCode.FLAG_NOT_FOUND:
+            return _known(details.value, f"flag {FLAG_KEY} for {scope}")
+        if details.error_code is ErrorCode.TYPE_MISMATCH:
+            raise ConfigurationError(f"flag {FLAG_KEY} for {scope}: its value is no text; one of {', '.join(BACKEND_NAMES)}")
+        raise BackendUnavailableError(
+            f"flag {FLAG_KEY} for {scope} cannot be evaluated ({details.error_code}); check the flag provider, then try again"
+        )
+
+
+def _known(name: str, source: str) -> str:
+    if name not in BACKEND_NAMES:
+        raise ConfigurationError(f"{source}: {name!r} is no backend; one of {', '.join(BACKEND_NAMES)}")
+    return name

@@ -1,0 +1,128 @@
+"""Where the data is: the only reader of the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from bifrost_store.errors import ConfigurationError
+
+PREFIX = "BIFROST_STORE_"
+_FALLBACKS = {"table_connection_string": "AzureWebJobsStorage", "cosmos_connection_string": "CosmosDBConnection"}
+"""The application's own variables, honoured where ours are absent."""
+_MAX_RETENTION_DAYS = 36_500
+
+BackendName = Literal["sqlite", "table", "cosmos"]
+
+
+def _days(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
+class StoreSettings(BaseModel):
+    """What `open_store` needs to know. From the environment each is ``BIFROST_STORE_`` and its name in capitals."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    backend: BackendName = Field("sqlite", description="Which backend answers, where no flag provider says otherwise.", examples=["table"])
+    sqlite_path: str = Field("bifrost.db", min_length=1, description="File of the SQLite backend, or `:memory:`.", examples=["/var/lib/bifrost.db"])
+    table_connection_string: SecretStr | None = Field(
+        None,
+        description="Account of the Table Storage backend. `AzureWebJobsStorage` is used where this is absent.",
+        examples=["DefaultEndpointsProtocol=https;AccountName=...;AccountKey=..."],
+    )
+    table_endpoint: str | None = Field(
+        None, description="The same for access by identity.", examples=["https://account.table.core.windows.net"]
+    )
+    blob_connection_string: SecretStr | None = Field(
+        None,
+        description="Account of the payload blobs, for every backend. By default the table's account, and a folder beside the file for SQLite.",
+        examples=["DefaultEndpointsProtocol=https;AccountName=...;AccountKey=..."],
+    )
+    blob_endpoint: str | None = Field(
+        None, description="The same for access by identity.", examples=["https://account.blob.core.windows.net"]
+    )
+    cosmos_connection_string: SecretStr | None = Field(
+        None,
+        description="Account of the Cosmos DB backend. `CosmosDBConnection` is used where this is absent.",
+        examples=["AccountEndpoint=https://account.documents.azure.com:443/;AccountKey=..."],
+    )
+    cosmos_endpoint: str | None = Field(
+        None, description="The same for access by identity.", examples=["https://account.documents.azure.com"]
+    )
+    cosmos_database: str = Field("bifrost", min_length=1, description="Database of the Cosmos DB backend.", examples=["bifrost"])
+    execution_retention_days: Annotated[int | None, BeforeValidator(_days)] = Field(
+        14,
+        ge=1,
+        le=_MAX_RETENTION_DAYS,
+        description="Days that an execution is kept after its last change; `none`: for ever.",
+        examples=["30", "none"],
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(_explain(error, str)) from None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        for service in ("table", "blob", "cosmos"):
+            if getattr(self, f"{service}_connection_string") is not None and getattr(self, f"{service}_endpoint") is not None:
+                raise ValueError(f"{service}_connection_string and {service}_endpoint are both given; give one")
+        return self
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Return the settings that the environment gives.
+
+        Args:
+            environment: By default that of the process.
+
+        Raises:
+            ConfigurationError: A ``BIFROST_STORE_`` variable is unknown, or a value is wrong. Each is named; no secret is shown.
+        """
+        environment = os.environ if environment is None else environment
+        given = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
+        for name in given:
+            _check_known(name)
+        values: dict[str, str] = {name.lower(): value for name, value in given.items() if value != ""}
+        for field, variable in _FALLBACKS.items():
+            endpoint = field.replace("connection_string", "endpoint")
+            if field not in values and endpoint not in values and environment.get(variable):
+                values[field] = environment[variable]
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigurationError(_explain(error, variable_name)) from None
+
+    def is_configured(self, backend: str) -> bool:
+        """Return whether these settings say where *backend* keeps its data."""
+        if backend == "sqlite":
+            return self.backend == "sqlite" or "sqlite_path" in self.model_fields_set
+        return bool(getattr(self, f"{backend}_connection_string") or getattr(self, f"{backend}_endpoint"))
+
+
+def variable_name(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def _check_known(name: str) -> None:
+    known = [field.upper() for field in StoreSettings.model_fields]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {PREFIX}{near[0]}?" if near else f"; known are {', '.join(PREFIX + k for k in known)}"
+        raise ConfigurationError(f"unknown setting {PREFIX}{name}{hint}")
+
+
+def _explain(error: ValidationError, name_of: Any) -> str:
+    problems = []
+    for problem in error.errors(include_input=False, include_url=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{name_of(str(problem['loc'][0]))}: {message}" if problem["loc"] else message)
+    return "; ".join(problems)

@@ -1,0 +1,84 @@
+"""`Store`: what an application opens, one attribute per repository."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from openfeature.client import OpenFeatureClient
+
+from bifrost_store.backends.protocol import RepairReport
+from bifrost_store.backends.registry import BACKEND_NAMES, BackendFactory
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.documents import SPECS
+from bifrost_store.protocols import Configs, Executions, LegacyRows, Organizations, Users
+from bifrost_store.repositories.configs import ConfigRepository
+from bifrost_store.repositories.executions import ExecutionRepository
+from bifrost_store.repositories.legacy_rows import LegacyRowRepository
+from bifrost_store.repositories.organizations import OrganizationRepository
+from bifrost_store.repositories.users import UserRepository
+from bifrost_store.routing.flag import BackendFlag
+from bifrost_store.routing.router import RoutedBackend
+from bifrost_store.settings import StoreSettings
+
+
+class Store:
+    """The platform's data. Safe for concurrent use within one event loop; made by `open_store`.
+
+    Attributes:
+        organizations, users, config, executions, legacy_rows: The repositories.
+        backend: The waist beneath them, which follows the flag: for dump, load and the like.
+    """
+
+    def __init__(self, backend: RoutedBackend, *, clock: Clock, retention: timedelta | None) -> None:
+        self.backend = backend
+        self.organizations: Organizations = OrganizationRepository(backend, clock=clock)
+        self.users: Users = UserRepository(backend, clock=clock)
+        self.config: Configs = ConfigRepository(backend, clock=clock)
+        self.executions: Executions = ExecutionRepository(
+            backend, clock=clock, blobs=backend.blobs_for, retention=retention
+        )
+        self.legacy_rows: LegacyRows = LegacyRowRepository(backend)
+
+    async def provision(self) -> None:
+        """Make tables, containers and schema where missing; changes nothing that exists."""
+        await self.backend.provision()
+
+    async def ping(self) -> list[str]:
+        """Return a line about each backend and blob store in use.
+
+        Raises:
+            StoreError: One of them cannot be used; the message says why and what to do.
+        """
+        return (await self.backend.ping()).splitlines()
+
+    async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
+        """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`."""
+        return await self.backend.repair(old_application_stopped=old_application_stopped)
+
+
+@asynccontextmanager
+async def open_store(
+    settings: StoreSettings | None = None, *, flags: OpenFeatureClient | None = None, clock: Clock = utc_now
+) -> AsyncIterator[Store]:
+    """Open the store and close it at the end of the block. Nothing is connected to before the first call.
+
+    Args:
+        settings: By default those of the environment.
+        flags: Client of the application's OpenFeature provider, whose flag ``bifrost-store-backend`` is evaluated at every call,
+            per scope. Without one the setting ``backend`` decides.
+        clock: Tells the time.
+
+    Raises:
+        ConfigurationError: A setting is missing, unknown or malformed.
+    """
+    settings = settings or StoreSettings.from_environment()
+    days = settings.execution_retention_days
+    async with AsyncExitStack() as stack:
+        factory = BackendFactory(settings, SPECS, clock, stack)
+        flag = BackendFlag(settings.backend, flags)
+        configured = [name for name in BACKEND_NAMES if settings.is_configured(name)]
+        backend = RoutedBackend(flag, configured, factory.backend, factory.blobs, SPECS)
+        stack.push_async_callback(backend.aclose)
+        yield Store(backend, clock=clock, retention=None if days is None else timedelta(days=days))

@@ -1,0 +1,100 @@
+"""Fixtures of the contract suite, and the hypothesis profiles ``ci`` (default) and ``thorough``.
+
+A ``conftest.py`` imports all of them, gives a fixture ``<name>_harness`` for each harness, and calls `parametrize`::
+
+    pytest.register_assert_rewrite("bifrost_store.testing")
+    from bifrost_store.testing.fixtures import *
+
+    def pytest_generate_tests(metafunc):
+        parametrize(metafunc, [MyHarness])
+
+    @pytest.fixture(scope="session")
+    def mine_harness(): return MyHarness()
+
+The profile is chosen by the environment variable ``BIFROST_TEST_PROFILE``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.sqlite import SqliteBackend
+from bifrost_store.documents import SPECS
+from bifrost_store.testing.clock import SettableClock
+from bifrost_store.testing.harness import Harness, StoreUnderTest
+from bifrost_store.wrappers.checked import CheckedBackend
+
+__all__ = ["anyio_backend", "backend", "clock", "harness", "other", "parametrize", "store"]
+
+_SUPPRESSED: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
+"""The store of a test outlives an example: tests take ids of their own, or leave it as they found it."""
+
+settings.register_profile("ci", max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=_SUPPRESSED)
+settings.register_profile("thorough", settings.get_profile("ci"), max_examples=400, stateful_step_count=60)
+settings.load_profile(os.environ.get("BIFROST_TEST_PROFILE", "ci"))
+
+
+def parametrize(metafunc: pytest.Metafunc, harness_types: Sequence[type[Harness]]) -> None:
+    """Run each test that takes a store once per harness; with a ``fault``, once per fault that the harness can show."""
+    if "fault" in metafunc.fixturenames:
+        pairs = [(harness.name, fault) for harness in harness_types for fault in sorted(harness.faults)]
+        metafunc.parametrize(("harness", "fault"), pairs, indirect=["harness"], ids=["-".join(pair) for pair in pairs])
+    elif "harness" in metafunc.fixturenames:
+        names = [harness.name for harness in harness_types]
+        metafunc.parametrize("harness", names, indirect=True, ids=names)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The Azure SDKs and aiosqlite run on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """What the stores of a test take for the present moment."""
+    return SettableClock()
+
+
+@pytest.fixture
+def harness(request: pytest.FixtureRequest) -> Harness:
+    """The harness of the present run."""
+    found: Harness = request.getfixturevalue(f"{request.param}_harness")
+    return found
+
+
+@pytest.fixture
+async def store(harness: Harness, clock: SettableClock) -> AsyncIterator[StoreUnderTest]:
+    """An empty store of the backend under test."""
+    async with harness.open_empty(clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def backend(store: StoreUnderTest) -> Backend:
+    """The backend under test, over an empty store."""
+    return store.backend
+
+
+@pytest.fixture
+async def other(clock: SettableClock) -> AsyncIterator[Backend]:
+    """Another backend, over another empty store: what the backend under test must be interchangeable with."""
+    async with open_reference(clock) as reference:
+        yield reference
+
+
+@asynccontextmanager
+async def open_reference(clock: SettableClock) -> AsyncIterator[Backend]:
+    """Open an empty store of SQLite in memory."""
+    backend = CheckedBackend(SqliteBackend(":memory:", SPECS, clock=clock), SPECS)
+    try:
+        yield backend
+    finally:
+        await backend.aclose()

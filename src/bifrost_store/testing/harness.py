@@ -1,0 +1,82 @@
+"""What the contract suite needs of a backend under test."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.blobs.protocol import BlobStore
+from bifrost_store.core.clock import Clock
+
+
+class Fault(StrEnum):
+    """What can go wrong with every write, below the backend's SDK. What it must become is in `contract.errors`.
+
+    A harness names the faults that its technology can show.
+    """
+
+    UNREACHABLE = "unreachable"
+    """Nobody answers; or another process keeps the store locked."""
+    TIMEOUT = "timeout"
+    """The answer does not come in time, and nothing was written."""
+    THROTTLED = "throttled"
+    """The service asks to come back after 7 seconds."""
+    UNAVAILABLE = "unavailable"
+    """The service says that it is out of order."""
+    DENIED = "denied"
+    """Writing is not allowed."""
+    TOO_LARGE = "too_large"
+    """The service finds the request too large."""
+    FULL = "full"
+    """There is no space left."""
+    NOT_PROVISIONED = "not_provisioned"
+    """A table or container is missing."""
+    ANSWER_LOST = "answer_lost"
+    """The first write is carried out, but its answer never arrives."""
+    FALSE_CONFLICT = "false_conflict"
+    """The first write is refused as if the row existed (409), though it does not."""
+    FALSE_MISMATCH = "false_mismatch"
+    """The first write is refused as if the row had changed (412), though it has not."""
+
+
+class StoreUnderTest(Protocol):
+    """An open store, empty at first.
+
+    Attributes:
+        backend: In its `bifrost_store.wrappers.checked.CheckedBackend`.
+        blobs: The blob store beside it.
+    """
+
+    @property
+    def backend(self) -> Backend: ...
+    @property
+    def blobs(self) -> BlobStore: ...
+
+    def open_another(self) -> AbstractAsyncContextManager[Backend]:
+        """Open a second handle on the same store, as another process would."""
+        ...
+
+    def open_broken(self, fault: Fault) -> AbstractAsyncContextManager[Backend]:
+        """Open a handle on the same store whose writes meet *fault*; `backend` stays sound, except without tables.
+
+        Never called for a fault that the harness does not name.
+        """
+        ...
+
+
+class Harness(Protocol):
+    """Opens one backend for the suite.
+
+    Attributes:
+        name: Stands in test ids, and is what ``--backend`` selects.
+        faults: What `StoreUnderTest.open_broken` can do.
+    """
+
+    name: ClassVar[str]
+    faults: ClassVar[frozenset[Fault]]
+
+    def open_empty(self, clock: Clock) -> AbstractAsyncContextManager[StoreUnderTest]:
+        """Open the backend over a store that is provisioned and empty; close it at the end."""
+        ...

@@ -1,0 +1,188 @@
+"""The waist over a plain dict: the reference that says what every backend must answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.page import Page, decode_token, encode_token
+from bifrost_store.core.query import FilterValue, Group, Query, field_value, matches
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.version import NO_VERSION, Etag, new_write_id
+from bifrost_store.errors import (
+    DocumentExistsError,
+    DocumentNotFoundError,
+    InvalidContinuationTokenError,
+    PreconditionFailedError,
+    StoreError,
+)
+
+NAME: Final = "model"
+_PAGE_SIZE: Final = 100
+
+
+class ModelBackend:
+    """A `Backend` without a store: every method as plainly as its promise can be written down.
+
+    Args:
+        clock: Decides what has expired.
+    """
+
+    name = NAME
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._now = clock
+        self._records: dict[Key, Record] = {}
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        found = self._present(key)
+        return found if found is not None or fallback is None else self._present(replace(key, scope=fallback))
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        if self._present(record.key) is not None:
+            raise DocumentExistsError(f"{record.key} exists already", key=str(record.key))
+        return self._store(record, epoch)
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        stored = self._present(record.key)
+        if stored is None:
+            raise DocumentNotFoundError(f"{record.key} does not exist", key=str(record.key))
+        self._check_state(stored, expected)
+        return self._store(record, epoch)
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+        stored = self._present(key)
+        if stored is None:
+            return False
+        if expected is not None:
+            self._check_state(stored, expected)
+        self._records[key] = self._named(stored.tombstone(stored.version.next(epoch)))
+        return True
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        stored = self._records.get(record.key)
+        if over is not None:
+            is_wanted = stored is not None and stored.native_etag == over
+        else:
+            is_wanted = stored is None or stored.is_expired(self._now()) or stored.version.age < record.version.age
+        if is_wanted:
+            self._records[record.key] = self._named(record)
+        return is_wanted
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+        before = dict(self._records)
+        try:
+            return [await self._carry_out(operation, epoch) for operation in operations]
+        except StoreError:
+            self._records = before
+            raise
+
+    async def query(self, query: Query) -> Page[Record]:
+        position = decode_token(query)
+        found = [record for record in self._matching(query) if position is None or _position(query, record) > position]
+        items = tuple(found[: query.limit])
+        return Page(items, encode_token(query, _position(query, items[-1])) if len(found) > query.limit else None)
+
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+        groups: dict[tuple[FilterValue, ...], list[Record]] = {}
+        for record in self._matching(query):
+            groups.setdefault(tuple(_plain(record, name) for name in group_by), []).append(record)
+        return [
+            Group(values, len(records), tuple(sum(_number(record, name) for record in records) for name in sum_of))
+            for values, records in sorted(groups.items(), key=lambda group: [_rank(value) for value in group[0]])
+        ]
+
+    async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        start = _scan_start(resume_token)
+        records = sorted(self._records.values(), key=lambda record: str(record.key))
+        for first in range(start, len(records), _PAGE_SIZE):
+            yield ScanPage(tuple(records[first : first + _PAGE_SIZE]), (), str(first + _PAGE_SIZE))
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        expired = [record for record in self._records.values() if record.key.kind == kind and record.is_expired(self._now())]
+        for record in expired[:limit]:
+            del self._records[record.key]
+        return expired[:limit]
+
+    async def provision(self) -> None:
+        """There is nothing to make."""
+
+    async def ping(self) -> str:
+        return f"model: {len(self._records)} records"
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+    def _present(self, key: Key) -> Record | None:
+        record = self._records.get(key)
+        return record if record is not None and record.is_present(self._now()) else None
+
+    def _matching(self, query: Query) -> list[Record]:
+        return sorted(
+            (
+                record
+                for record in self._records.values()
+                if record.key.kind == query.kind
+                and query.scope in (None, record.key.scope)
+                and record.is_present(self._now())
+                and matches(record, query.filters)
+            ),
+            key=lambda record: _position(query, record),
+        )
+
+    def _store(self, record: Record, epoch: int) -> Record:
+        before = self._records.get(record.key)
+        version = (NO_VERSION if before is None else before.version).next(epoch)
+        stored = self._records[record.key] = self._named(replace(record, version=version))
+        return stored
+
+    def _named(self, record: Record) -> Record:
+        return replace(record, native_etag=f"{record.version.epoch}.{record.version.revision}.{new_write_id()}", backend=NAME)
+
+    def _check_state(self, stored: Record, expected: Etag) -> None:
+        if not stored.version.is_same_state(expected.version):
+            raise PreconditionFailedError(f"{stored.key} has been changed since it was read", key=str(stored.key))
+
+    async def _carry_out(self, operation: Operation, epoch: int) -> Record | bool:
+        match operation:
+            case Create(record):
+                return await self.create(record, epoch=epoch)
+            case Replace(record, expected):
+                return await self.replace(record, expected, epoch=epoch)
+            case Delete(key, expected_or_none):
+                return await self.delete(key, expected=expected_or_none, epoch=epoch)
+            case Apply(record):
+                return await self.apply(record)
+
+
+def _position(query: Query, record: Record) -> list[str]:
+    return [record.key.scope.value, record.sort_key] if query.scope is None else [record.sort_key]
+
+
+def _plain(record: Record, name: str) -> FilterValue:
+    value = field_value(record, name)
+    assert value is None or isinstance(value, str | int)
+    return value
+
+
+def _number(record: Record, name: str) -> int:
+    value = field_value(record, name)
+    return value if isinstance(value, int) else 0
+
+
+def _rank(value: FilterValue) -> tuple[int, FilterValue]:
+    """Order None before booleans, numbers and texts."""
+    ranks = {type(None): 0, bool: 1, int: 2, str: 3}
+    return ranks[type(value)], "" if value is None else value
+
+
+def _scan_start(resume_token: str | None) -> int:
+    if resume_token is None:
+        return 0
+    if not resume_token.isdecimal():
+        raise InvalidContinuationTokenError("resume token: not one that this backend gave out")
+    return int(resume_token)

@@ -1,0 +1,78 @@
+"""The library answers on the platform's real rows what the old application answered, or says why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bifrost_store import Store, StoreSettings, open_store
+from bifrost_store.transfer.records import dump_records, load_records
+from bifrost_store.transfer.rows import load_rows
+from tests.golden.answers import CALLS, golden_answer, load, name_of
+from tests.golden.differences import DIFFERENCES
+
+DATA = Path(os.environ.get("BIFROST_LEGACY_DATA") or Path(__file__).parents[3] / "shared" / "data" / "legacy")
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(not DATA.is_dir(), reason="the legacy data set is not here; set BIFROST_LEGACY_DATA to its folder"),
+]
+RECORDS = {name_of(record): record for record in load(DATA / "golden")} if DATA.is_dir() else {}
+
+
+@pytest.fixture(scope="module")
+def table_settings(azurite: Any) -> StoreSettings:
+    return StoreSettings(backend="table", table_connection_string=azurite.connection_string, execution_retention_days=None)
+
+
+@pytest.fixture(scope="module")
+async def table_store(table_settings: StoreSettings) -> AsyncIterator[Store]:
+    async with open_store(table_settings) as store:
+        await load_rows(table_settings, DATA)
+        yield store
+
+
+@pytest.fixture(scope="module")
+async def sqlite_store(table_store: Store, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
+    folder = tmp_path_factory.mktemp("carried")
+    settings = StoreSettings(backend="sqlite", sqlite_path=str(folder / "store.db"), execution_retention_days=None)
+    async with open_store(settings) as store:
+        await dump_records(table_store, folder / "dump")
+        await load_records(store, folder / "dump")
+        yield store
+
+
+@pytest.fixture(params=["table", "sqlite"], scope="module")
+def store(request: pytest.FixtureRequest) -> Store:
+    """The loaded tables, and the same data dumped from them and loaded into SQLite."""
+    found: Store = request.getfixturevalue(f"{request.param}_store")
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDS if name not in DIFFERENCES])
+async def test_the_answer_agrees(store: Store, name: str) -> None:
+    """A golden record's call gives the golden answer; ids that came in id order compare as sets."""
+    record = RECORDS[name]
+
+    assert golden_answer(record) == await CALLS[record["method"]](store, record["args"])
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+async def test_a_listed_difference_is_one(store: Store, name: str) -> None:
+    """A record that is listed as different still is, so that the list stays true."""
+    record = RECORDS[name]
+    try:
+        answer = await CALLS[record["method"]](store, record["args"])
+    except Exception as error:
+        answer = type(error).__name__
+
+    assert golden_answer(record) != answer
+
+
+def test_every_listed_difference_is_a_golden_record() -> None:
+    """The list names no record that does not exist, and gives each a reason."""
+    assert DIFFERENCES.keys() <= RECORDS.keys()
+    assert all(DIFFERENCES.values())

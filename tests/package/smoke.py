@@ -1,0 +1,27 @@
+"""Run by an interpreter that has only the wheel: what works without extras works, what does not names its extra."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bifrost_store import GLOBAL, StoreSettings, open_store
+from bifrost_store.errors import MissingDependencyError
+
+
+async def main() -> None:
+    async with open_store(StoreSettings(backend="sqlite", sqlite_path=":memory:")) as store:
+        run = await store.executions.create(GLOBAL, workflow_name="smoke", executed_by="me", executed_by_name="Me")
+        again = await store.executions.get(GLOBAL, run.execution_id)
+        assert again == run, (again, run)
+    settings = StoreSettings(backend="table", table_connection_string="UseDevelopmentStorage=true")
+    try:
+        async with open_store(settings) as store:
+            await store.organizations.list()
+    except MissingDependencyError as error:
+        assert "bifrost-store[table]" in str(error), error
+    else:
+        raise AssertionError("Table Storage worked without its extra")
+    print("the wheel works alone")
+
+
+asyncio.run(main())
