@@ -133,7 +133,16 @@ async def _get_execution_handler(store: Store, args: dict[str, Any]) -> Answer:
 
 async def _by_user(store: Store, args: dict[str, Any]) -> Answer:
     found = _by_id(await every_execution(store, ExecutionFilter(user=args["user_id"])), args["limit"])
-    return [_shown(execution, _INDEX_FIELDS) for execution in found]
+    return _ids(found)
+
+
+async def _models(store: Store, args: dict[str, Any]) -> Answer:
+    where = ExecutionFilter(user=args.get("user_id"), workflow=args.get("workflow_name"), form=args.get("form_id"))
+    if where.workflow is None:
+        found = await every_execution(store, where)
+    else:
+        found = [execution async for execution in _all(store, Scope.of(args["org_id"]), where)]
+    return [_shown(execution, _INDEX_FIELDS) for execution in _by_id(found, args["limit"])]
 
 
 async def _by_user_paged(store: Store, args: dict[str, Any]) -> Answer:
@@ -169,8 +178,8 @@ async def _all_pages(store: Store, args: dict[str, Any]) -> Answer:
 
 
 async def _listed(store: Store, args: dict[str, Any]) -> Answer:
-    page = await store.executions.list(Scope.of(args["org_id"]), limit=args["limit"])
-    return [execution.execution_id for execution in page]
+    scope = Scope.from_partition_key(args["org_id"] or "GLOBAL")
+    return [execution.execution_id for execution in await store.executions.list(scope, limit=args["limit"])]
 
 
 async def _list_handler(store: Store, args: dict[str, Any]) -> Answer:
@@ -312,6 +321,10 @@ async def _list_config(store: Store, args: dict[str, Any]) -> Answer:
     return sorted((_config_shown(config) for config in found), key=lambda shown: shown["key"])
 
 
+async def _list_config_keys(store: Store, args: dict[str, Any]) -> Answer:
+    return [{"key": shown["key"], "scope": shown["scope"]} for shown in await _list_config(store, args)]
+
+
 async def _load_config(store: Store, args: dict[str, Any]) -> Answer:
     found = await store.config.list(Scope.from_partition_key(args["partition_key"]), include_global=False)
     return {config.key: config.value if config.config_type == "json" else _config_shown(config)["value"] for config in found}
@@ -330,6 +343,9 @@ def _optional(fields: list[str]) -> Callable[[Any], Any]:
 
 
 def _config(answer: Any) -> Any:
+    if isinstance(answer, list):
+        scope, key = answer
+        return {"key": key, "scope": scope}
     return None if answer is None else {**answer, "updatedAt": _time(answer["updatedAt"])}
 
 
@@ -346,14 +362,13 @@ NORMAL: dict[str, Callable[[Any], Any]] = {
     "ExecutionRepository.get_execution": _optional(_EXECUTION_FIELDS),
     "executions.get_execution_handler": _handler,
     "ExecutionRepository.list_executions_by_user": _executions(_INDEX_FIELDS),
+    "ExecutionRepository.list_executions_by_workflow": _executions(_INDEX_FIELDS),
+    "ExecutionRepository.list_executions_by_form": _executions(_INDEX_FIELDS),
     "ExecutionRepository.list_executions_by_user_paged (all pages)": lambda pages: sorted(i for page in pages for i in page),
     "ExecutionRepository.list_executions_paged": _executions(_EXECUTION_FIELDS),
     "ExecutionRepository.list_executions_for_org": lambda rows: [row["ExecutionId"] for row in rows],
     "executions.list_executions_handler": _ids_of,
     "ExecutionRepository.get_stuck_executions": _executions([n for n in _INDEX_FIELDS if n != "completedAt"]),
-    "metrics.get_execution_statistics": lambda answer: {
-        n: v for n, v in answer.items() if n not in ("recentFailures", "avgDurationSeconds")
-    },
     "OrganizationRepository.get_organization": _optional(_ORGANIZATION_FIELDS),
     "OrganizationRepository.get_organization_by_domain": _optional(_ORGANIZATION_FIELDS),
     "OrganizationRepository.list_organizations": _sorted_by("id", lambda one: _project(one, _ORGANIZATION_FIELDS)),
@@ -363,6 +378,15 @@ NORMAL: dict[str, Callable[[Any], Any]] = {
     "ConfigRepository.get_config": _config,
     "ConfigRepository.list_config": _sorted_by("key", _config),
 }
+
+def call_of(record: dict[str, Any]) -> Call:
+    """Return what answers a golden record's call."""
+    if record["method"].startswith("ExecutionRepository.list_executions_by_") and "result" in record:
+        return _models
+    if "result_keys" in record:
+        return _list_config_keys
+    return CALLS[record["method"]]
+
 
 CALLS: dict[str, Call] = {
     "ExecutionRepository.get_execution": _get_execution,

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import traceback
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -98,15 +99,26 @@ async def names_of(store: BlobStore, container: str, prefix: str = "") -> list[s
     return [blob.name async for blob in store.list(container, prefix)]
 
 
-@pytest.fixture(params=["folder", "azure"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BlobStore]:
-    if request.param == "folder":
-        store: BlobStore = FolderBlobStore(tmp_path / "blobs")
-    else:
-        store = AzureBlobStore.from_connection_string(request.getfixturevalue("azurite").connection_string)
+@pytest.fixture
+async def folder_store(tmp_path: Path) -> AsyncIterator[FolderBlobStore]:
+    store = FolderBlobStore(tmp_path / "blobs")
     yield store
     await store.aclose()
     await store.aclose()
+
+
+@pytest.fixture
+async def azure_store(azurite: Any) -> AsyncIterator[AzureBlobStore]:
+    store = AzureBlobStore.from_connection_string(azurite.connection_string)
+    yield store
+    await store.aclose()
+    await store.aclose()
+
+
+@pytest.fixture(params=["folder_store", "azure_store"])
+def store(request: pytest.FixtureRequest) -> BlobStore:
+    found: BlobStore = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
@@ -136,7 +148,7 @@ class TestEveryStore:
         for _ in range(2):
             assert await store.get(container, "a") is None
             assert await store.delete(container, "a") is False
-            assert [] == await names_of(store, container, "a")
+            assert await names_of(store, container, "a") == []
             with pytest.raises(DocumentNotFoundError):
                 await store.copy(container, "a", "b")
             await store.put(container, "c", b"")
@@ -183,14 +195,14 @@ class TestEveryStore:
         await store.put(container, "e-10/logs.json", b"")
         await store.put(container, "e-1", b"x", content_type="text/plain; charset=utf-8")
 
-        assert ["e-1", "e-1/logs.json", "e-1/result.json", "e-10/logs.json"] == await names_of(store, container)
+        assert await names_of(store, container) == ["e-1", "e-1/logs.json", "e-1/result.json", "e-10/logs.json"]
         assert [
             BlobInfo("e-1/logs.json", 3, "application/json"),
             BlobInfo("e-1/result.json", 2, "application/octet-stream"),
         ] == [blob async for blob in store.list(container, "e-1/")]
-        assert ["e-1/result.json"] == await names_of(store, container, "e-1/res")
-        assert [] == await names_of(store, container, "E-1")
-        assert [] == await names_of(store, container, "e-1/result.json/")
+        assert await names_of(store, container, "e-1/res") == ["e-1/result.json"]
+        assert await names_of(store, container, "E-1") == []
+        assert await names_of(store, container, "e-1/result.json/") == []
         with pytest.raises(InvalidKeyError):
             await names_of(store, container, "\ud800")
 
@@ -201,7 +213,7 @@ class TestEveryStore:
         await store.copy(container, "a/logo é.png", "b")
         await store.copy(container, "b", "b")
 
-        assert b"PNG" * 50_000 == await store.get(container, "b")
+        assert await store.get(container, "b") == b"PNG" * 50_000
         assert [(blob.name, blob.content_type) async for blob in store.list(container)] == [
             ("a/logo é.png", "image/png"),
             ("b", "image/png"),
@@ -264,7 +276,7 @@ class TestFolder:
         """The usual names stand in the folder nearly as they are, and hold just the bytes."""
         await FolderBlobStore(root).put(EXECUTION_DATA, "0b7e-1/result.json", b"{}")
 
-        assert b"{}" == (root / "execution-data" / "0b7e-1+" / "result.json").read_bytes()
+        assert (root / "execution-data" / "0b7e-1+" / "result.json").read_bytes() == b"{}"
 
     async def test_nothing_is_left_over(self, root: Path) -> None:
         """Deleting the last blob of a folder removes the folder; replacing a blob leaves no temporary file."""
@@ -272,9 +284,9 @@ class TestFolder:
         await store.put(BRANDING, "a/b/c", b"1", content_type="image/png")
         await store.put(BRANDING, "a/b/c", b"2")
 
-        assert ["c"] == [path.name for path in (root / BRANDING / "a+" / "b+").iterdir()]
+        assert [path.name for path in (root / BRANDING / "a+" / "b+").iterdir()] == ["c"]
         await store.delete(BRANDING, "a/b/c")
-        assert [] == list((root / BRANDING).iterdir())
+        assert list((root / BRANDING).iterdir()) == []
 
     async def test_foreign_files_are_not_listed(self, root: Path) -> None:
         """Files that no put made, and those of a process that died, are no blobs."""
@@ -301,8 +313,8 @@ class TestFolder:
             await store.put(BRANDING, "a", b"new")
 
         assert "quotes" not in str(raised.value)
-        assert b"old" == await store.get(BRANDING, "a")
-        assert ["a"] == [path.name for path in (root / BRANDING).iterdir()]
+        assert await store.get(BRANDING, "a") == b"old"
+        assert [path.name for path in (root / BRANDING).iterdir()] == ["a"]
 
     async def test_deleting_folders_while_others_write(self, root: Path) -> None:
         """A folder that is emptied and removed while another blob is put into it makes neither call fail."""
@@ -317,7 +329,7 @@ class TestFolder:
             for number in range(4):
                 tasks.start_soon(churn, f"{number}")
 
-        assert [] == await names_of(store, BRANDING)
+        assert await names_of(store, BRANDING) == []
 
     async def test_a_file_in_the_way(self, tmp_path: Path) -> None:
         """A root that is a file is a configuration error naming it."""
@@ -459,7 +471,13 @@ class TestAzure:
             AzureBlobStore.from_connection_string(text)
 
         assert "secret" not in repr(raised.value)
-        assert raised.value.__cause__ is None and raised.value.__suppress_context__
+        assert raised.value.__cause__ is None
+        assert raised.value.__suppress_context__
+        assert "secret" not in "".join(traceback.format_exception(raised.value))
+
+    async def test_the_emulators_own_connection_string(self) -> None:
+        """The short form that the application's settings use on a developer's machine is understood."""
+        await AzureBlobStore.from_connection_string("UseDevelopmentStorage=true").aclose()
 
     @pytest.mark.parametrize("url", ["", "account", "http://account.blob.core.windows.net", "ftp://x"])
     def test_malformed_endpoints(self, url: str) -> None:
@@ -482,7 +500,7 @@ class TestAzure:
         client.close = lambda: closed.append(True)  # type: ignore[method-assign, assignment, return-value]
         await AzureBlobStore(client).aclose()
 
-        assert [] == closed
+        assert closed == []
 
     async def test_counts_requests(self, azurite: Any, container: str) -> None:
         """Every call is one request; making the container on the first put costs two more, one of them about a container."""
@@ -505,7 +523,10 @@ class TestAzure:
 
         assert [{"blob": 2, "blob_metadata": 1}, *[{"blob": 1}] * 6] == counts
 
-    async def test_copying_through_here(self, azurite: Any, container: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("status", [401, 403, 404, 409])
+    async def test_copying_through_here(
+        self, azurite: Any, container: str, monkeypatch: pytest.MonkeyPatch, status: int
+    ) -> None:
         """Where the service may not read the source by its address, the bytes pass through the library."""
         store = AzureBlobStore.from_connection_string(azurite.connection_string)
         await store.put(container, "a", b"1", content_type="image/png")
@@ -514,7 +535,7 @@ class TestAzure:
             raise refusal
 
         refusal = HttpResponseError("no")
-        refusal.status_code = 403
+        refusal.status_code = status
         monkeypatch.setattr("azure.storage.blob.aio.BlobClient.start_copy_from_url", refuse)
         await store.copy(container, "a", "b")
         with pytest.raises(DocumentNotFoundError):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
+_SOURCE_REFUSED: Final = (401, 403, 404, 409)
+"""Or the source is missing, or the target locked; the attempt to pass the bytes through here tells which."""
 _NO_ENDPOINT: Final = "the endpoint for Azure Blob Storage must read https://<account>.blob.core.windows.net"
 _MALFORMED: Final = (
     "the connection string for Azure Blob Storage is malformed; copy it anew from the storage account's access keys"
@@ -115,7 +117,7 @@ class AzureBlobStore:
             try:
                 answer = await target_blob.start_copy_from_url(self._blob(container, source).url)
             except HttpResponseError as error:
-                if error.status_code not in (401, 403, 404):
+                if error.status_code not in _SOURCE_REFUSED:
                     raise
                 await self._copy_through_here(container, source, target)
             else:

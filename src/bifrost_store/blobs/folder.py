@@ -50,9 +50,10 @@ class FolderBlobStore:
     Readable where it can be, and safe on any file system: ``e-1/result.json`` is the file ``e-1+/result.json``. In each part
     of a name between slashes, all but lower-case ASCII letters, digits and ``-_.`` is written as ``%`` and two hexadecimal
     digits per UTF-8 byte, so that names which differ in case only are different files, and so are a leading dot and the first
-    letter of what Windows takes for a device; an empty part is ``%``. Folders end with ``+``, so that the blobs ``a`` and ``a/b`` can both be. A name too long for a path is the
-    file ``+long/<SHA-256 of the name>``. Such a name, and any content type but ``application/octet-stream``, is kept in a
-    file beside the blob's that ends with ``+details``. Other files with a ``+`` were being written when a process died.
+    letter of what Windows takes for a device; an empty part is ``%``. Folders end with ``+``, so that the blobs ``a`` and
+    ``a/b`` can both be. A name too long for a path is the file ``+long/<SHA-256 of the name>``. Such a name, and any content
+    type but ``application/octet-stream``, is kept in a file beside the blob's that ends with ``+details``. Other files with
+    a ``+`` were being written when a process died.
 
     A blob that was put survives a power cut. Several processes may share the folder.
 

@@ -12,7 +12,7 @@ from bifrost_store.core.clock import as_utc, format_time
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
-from bifrost_store.errors import CorruptDocumentError
+from bifrost_store.errors import CorruptDocumentError, InvalidKeyError
 
 UtcTime = Annotated[datetime, AfterValidator(as_utc), PlainSerializer(format_time, return_type=str, when_used="json")]
 """A timezone-aware moment in UTC with microseconds; a stored text without a zone is UTC."""
@@ -58,12 +58,10 @@ class Document(BaseModel):
         try:
             document = cls.model_validate({**record.body, **cls.identity(record), "etag": record.etag.encode()})
         except ValidationError as error:
-            fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise CorruptDocumentError(
-                f"{record.key}: {fields}. Write the field anew, or delete the document",
-                backend=record.backend,
-                key=str(record.key),
-            ) from None
+            reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+            raise _corrupt(record, reason) from None
+        except InvalidKeyError:
+            raise _corrupt(record, "scope: names no organization") from None
         document._record = record
         return document
 
@@ -76,6 +74,12 @@ class Document(BaseModel):
         """Return this document's body with *changes* (snake_case names) made."""
         names = {name: field.alias or name for name, field in type(self).model_fields.items()}
         return {**self.record.body, **{names.get(name, to_camel(name)): _stored(value) for name, value in changes.items()}}
+
+
+def _corrupt(record: Record, reason: str) -> CorruptDocumentError:
+    return CorruptDocumentError(
+        f"{record.key}: {reason}. Write the field anew, or delete the document", backend=record.backend, key=str(record.key)
+    )
 
 
 def _stored(value: Any) -> Any:

@@ -64,7 +64,8 @@ class User(Document):
 
     @classmethod
     def identity(cls, record: Record) -> Body:
-        organization_id = record.body.get("organizationId")
+        is_platform = record.body.get("userType") == UserType.PLATFORM
+        organization_id = None if is_platform else record.body.get("organizationId")
         return {"scope": Scope.of(organization_id), "id": record.key.id}
 
 

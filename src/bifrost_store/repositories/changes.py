@@ -72,6 +72,9 @@ async def change_record(
     """Store what *change* makes of the record at *key*, whoever else writes meanwhile.
 
     Args:
+        backend: Holds the record.
+        key: Its identity.
+        change: See `Change`.
         known: The record as the caller has it, which saves a read. If it turns out to be out of date, or if *change*
             refuses it or leaves it as it is, the record is read and *change* decides again.
         etag: The caller's precondition. With it nothing is tried again.
@@ -83,15 +86,15 @@ async def change_record(
     """
     if etag is not None:
         return await _change_state(backend, key, change, known, Etag.parse(etag), before_write)
-    untried = known
+    new = None if known is None else _tried(change, known)
+    if known is not None and new is not None:
+        await before_write()
+        with suppress(PreconditionFailedError):
+            return Changed(await backend.replace(new, known.etag), known)
 
     async def attempt() -> Changed:
-        nonlocal untried
-        base, untried = untried, None
-        new = None if base is None else _tried(change, base)
-        if base is None or new is None:
-            base = await read(backend, key)
-            new = change(base)
+        base = await read(backend, key)
+        new = change(base)
         if new is None:
             return Changed(base, None)
         await before_write()

@@ -38,7 +38,7 @@ class ConfigRepository:
         *,
         config_type: ConfigType,
         updated_by: str,
-        description: str | None | Unset = UNSET,
+        description: str | Unset | None = UNSET,
         etag: str | None = None,
     ) -> Config:
         record_key = _key(scope, key)

@@ -55,6 +55,7 @@ from bifrost_store.repositories.reading import all_records, for_each, ordered
 from bifrost_store.repositories.statistics import compute_figures, count_by_status
 
 KIND: Final = "execution"
+_EVERY_EXECUTION: Final = ExecutionFilter()
 
 
 class ExecutionRepository:
@@ -112,17 +113,17 @@ class ExecutionRepository:
         return await self._shown(stored, known_values(None, blobs))
 
     async def get(self, scope: Scope, execution_id: str, *, fallback: bool = True) -> Execution | None:
-        record = await self._find(scope, execution_id, fallback)
+        record = await self._find(scope, execution_id, fallback=fallback)
         return None if record is None else await self._models.show(record)
 
     async def get_status(self, scope: Scope, execution_id: str, *, fallback: bool = True) -> ExecutionStatus | None:
-        record = await self._find(scope, execution_id, fallback)
+        record = await self._find(scope, execution_id, fallback=fallback)
         return None if record is None else Execution.from_record(record).status
 
     async def list(
         self,
         scope: Scope,
-        where: ExecutionFilter = ExecutionFilter(),
+        where: ExecutionFilter = _EVERY_EXECUTION,
         *,
         limit: int = 50,
         continuation_token: str | None = None,
@@ -264,7 +265,7 @@ class ExecutionRepository:
     def _rules(self) -> Rules:
         return Rules(self._clock(), self._retention)
 
-    async def _find(self, scope: Scope, execution_id: str, fallback: bool) -> Record | None:
+    async def _find(self, scope: Scope, execution_id: str, *, fallback: bool) -> Record | None:
         key = _key(scope, execution_id)
         return await self._backend.get(key, fallback=GLOBAL if fallback and scope != GLOBAL else None)
 

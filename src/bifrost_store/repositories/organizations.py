@@ -68,7 +68,7 @@ class OrganizationRepository:
         organization_id: str,
         *,
         name: str | Unset = UNSET,
-        domain: str | None | Unset = UNSET,
+        domain: str | Unset | None = UNSET,
         is_active: bool | Unset = UNSET,
         etag: str | None = None,
     ) -> Organization:

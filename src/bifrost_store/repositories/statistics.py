@@ -38,7 +38,7 @@ class Figures:
             by_status=self.by_status,
             success_rate=round(rate, 1),
             average_duration_ms=self.average_duration_ms,
-            recent_failures=failures,
+            recent_failures=tuple(failures),
         )
 
 

@@ -97,14 +97,14 @@ class UserRepository:
         if any(_lacks_organization(user) for user in page):
             first = await self._memberships.first_scopes()
             page = page.convert(lambda user: _in_organization(user, first.get(user.id)))
-        return _in_order(page, by_last_login)
+        return _in_order(page, by_last_login=by_last_login)
 
     async def list_organization(self, organization_id: str, *, by_last_login: bool = False) -> Page[User]:
         scope = _organization_scope(organization_id)
         emails = [record.key.id for record in await self._memberships.of_organization(scope)]
         page = (await self._by_emails(emails)).convert(User.from_record)
         members = tuple(_in_organization(user, scope) for user in page if user.user_type is UserType.ORG)
-        return _in_order(Page(members, None, page.unreadable), by_last_login)
+        return _in_order(Page(members, None, page.unreadable), by_last_login=by_last_login)
 
     async def update(
         self,
@@ -112,8 +112,8 @@ class UserRepository:
         *,
         display_name: str | Unset = UNSET,
         is_active: bool | Unset = UNSET,
-        entra_user_id: str | None | Unset = UNSET,
-        last_entra_id_sync: datetime | None | Unset = UNSET,
+        entra_user_id: str | Unset | None = UNSET,
+        last_entra_id_sync: datetime | Unset | None = UNSET,
         etag: str | None = None,
     ) -> User:
         given: dict[str, Any] = {
@@ -307,7 +307,7 @@ def _in_organization(user: User, organization: Scope | None) -> User:
     return user.model_copy(update={"scope": organization})
 
 
-def _in_order(page: Page[User], by_last_login: bool) -> Page[User]:
+def _in_order(page: Page[User], *, by_last_login: bool) -> Page[User]:
     if not by_last_login:
         return ordered(page, key=lambda user: (user.display_name, user.id))
     by_id = ordered(page, key=lambda user: user.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -243,3 +244,16 @@ def records(draw: st.DrawFn, kind: str | None = None) -> Record:
     assert body.keys() == SPECS[kind].fields
     extra = {} if kind == "legacy_row" else draw(extras)
     return Record(Key(kind, scope, record_id), body, sort_key, expires_at=draw(expiries), extra=extra)
+
+
+_FIXED: Final = frozenset({"email", "key", "executionId", "startedAt", "table", "partitionKey", "rowKey"})
+"""Fields that repeat the key or the sort key."""
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[Record, Record]:
+    """Return a record and what it is changed to."""
+    before = draw(records())
+    after = draw(records(before.key.kind))
+    kept = {name: value for name, value in before.body.items() if name in _FIXED}
+    return before, replace(after, key=before.key, sort_key=before.sort_key, body={**after.body, **kept})

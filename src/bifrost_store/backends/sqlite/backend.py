@@ -25,11 +25,13 @@ from bifrost_store.errors import (
     DocumentExistsError,
     DocumentNotFoundError,
     InvalidContinuationTokenError,
+    InvalidKeyError,
     InvalidRequestError,
     PreconditionFailedError,
 )
 
 _SCAN_PAGE_SIZE: Final = 500
+_RANKS: Final[dict[type, int]] = {type(None): 0, bool: 1, int: 2, str: 3}
 
 
 class SqliteBackend:
@@ -128,7 +130,7 @@ class SqliteBackend:
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         with mapped_errors(self._path, "purge_expired", is_write=True):
             rows = await self._connection.execute(queries.PURGE, {"kind": kind, "limit": limit, "now": self._now()})
-        return [self._purged(row) for row in rows]
+        return [record for row in rows if (record := self._purged(row)) is not None]
 
     async def provision(self) -> None:
         with mapped_errors(self._path, "provision"):
@@ -206,13 +208,16 @@ class SqliteBackend:
                 unreadable.append(error)
         return records, unreadable
 
-    def _purged(self, row: Row) -> Record:
+    def _purged(self, row: Row) -> Record | None:
         """Return the record that was in *row*; one that cannot be read is gone too, and comes without its body."""
         try:
             return record_from_row(row, self._specs)
         except CorruptDocumentError:
             kind, scope, record_id, sort_key, *_ = row
+        try:
             return Record(Key(kind, Scope(scope), record_id), {}, sort_key, backend=NAME)
+        except InvalidKeyError:
+            return None
 
     def _now(self) -> str:
         return format_time(self._clock())
@@ -267,6 +272,5 @@ def _sum(upper: int | None, lower: int | None, large: str) -> int:
 
 
 def _group_order(group: Group) -> list[Any]:
-    """Order None before booleans, numbers and texts."""
-    ranks = {type(None): 0, bool: 1, int: 2, str: 3}
-    return [(ranks.get(type(value), 4), "" if value is None else value) for value in group.values]
+    """Order None, booleans, integers and texts, in this order, before what no filter can name."""
+    return [(_RANKS[type(value)], value) if type(value) in _RANKS else (4, dump_json(value)) for value in group.values]

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import resources
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import aiosqlite
 import anyio
@@ -23,7 +23,6 @@ from bifrost_store.errors import ConfigurationError, InvalidRequestError
 Execute = Callable[[str, Mapping[str, Value]], Awaitable[list[Row]]]
 """Carries out one statement and returns all its rows."""
 
-MEMORY: Final = ":memory:"
 _APPLICATION_ID: Final = 0x62667374
 _LAYOUT_VERSION: Final = 1
 _OLDEST_SQLITE: Final = (3, 35, 0)
@@ -95,7 +94,8 @@ class Connection:
         await anyio.to_thread.run_sync(self._try_to_open)
         opening = aiosqlite.connect(self.path, timeout=self._busy_timeout_seconds, isolation_level=None, cached_statements=256)
         # A program that ends without closing the store must end all the same.
-        getattr(opening, "_thread", opening).daemon = True
+        thread: Any = getattr(opening, "_thread", opening)
+        thread.daemon = True
         connection = await opening
         try:
             # Text that is no UTF-8 must not fail the whole page it is on: rows.py refuses it row by row.

@@ -44,18 +44,22 @@ _TRANSPORT: Mapping[str, Any] = {
 
 
 class TableBackend:
-    """A `Backend` over today's tables: rows that old code reads, plus rows of ours that it never meets."""
+    """A `Backend` over today's tables: rows that old code reads, plus rows of ours that it never meets.
+
+    Attributes:
+        account: The tables themselves, for tools that handle raw rows.
+    """
 
     name = BACKEND
 
     def __init__(self, service: TableServiceClient, specs: Specs, *, clock: Clock = utc_now) -> None:
-        self._account = TableAccount(service)
+        self.account = TableAccount(service)
         self._mappings = Mappings(specs)
         self._now = clock
-        self._reader = TableReader(self._account, self._mappings)
-        self._writer = TableWriter(self._account, self._reader)
-        self._scanner = TableScanner(self._account, self._mappings)
-        self._queries = TableQueries(self._account, self._mappings, self._scanner, clock)
+        self._reader = TableReader(self.account, self._mappings)
+        self._writer = TableWriter(self.account, self._reader)
+        self._scanner = TableScanner(self.account, self._mappings)
+        self._queries = TableQueries(self.account, self._mappings, self._scanner, clock)
 
     @classmethod
     def from_connection_string(cls, connection_string: str, specs: Specs, *, clock: Clock = utc_now) -> TableBackend:
@@ -143,7 +147,7 @@ class TableBackend:
         with wrap_errors("purge_expired"):
             for key_range in mapping.ranges(None, ()):
                 parameters = {"lo": key_range.lo, "hi": key_range.hi, "now": dump_expiry(self._now())}
-                async for stored in self._account.rows(mapping.table, conditions, parameters):
+                async for stored in self.account.rows(mapping.table, conditions, parameters):
                     key = mapping.key_of(stored.partition_key, stored.row_key)
                     if len(purged) == limit:
                         return purged
@@ -161,7 +165,7 @@ class TableBackend:
         marker = await self._reader.row(mapping.marker(record.key, record.sort_key))
         beside: list[Change] = [] if marker is None else [Remove(marker.partition_key, marker.row_key, marker.etag)]
         try:
-            await self._account.write(address.table, [anchor, *beside])
+            await self.account.write(address.table, [anchor, *beside])
         except AzureError as error:
             if getattr(error, "status_code", None) in (404, 412):
                 return False
@@ -171,27 +175,27 @@ class TableBackend:
     async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
         """See `SupportsRepair.repair`."""
         with wrap_errors("repair"):
-            return await TableRepair(self._account, self._writer).run(old_application_stopped)
+            return await TableRepair(self.account, self._writer).run(old_application_stopped)
 
     async def provision(self) -> None:
         with wrap_errors("provision"):
-            existing = await self._account.table_names()
+            existing = await self.account.table_names()
             for table in TABLES:
                 if table not in existing:
-                    await self._account.create_table(table)
+                    await self.account.create_table(table)
 
     async def ping(self) -> str:
         with wrap_errors("ping"):
-            missing = sorted(set(TABLES) - set(await self._account.table_names()))
+            missing = sorted(set(TABLES) - set(await self.account.table_names()))
         if missing:
             raise NotProvisionedError(
-                f"Table Storage account {self._account.name} lacks {', '.join(missing)}; run `bifrost-store init`", backend=BACKEND
+                f"Table Storage account {self.account.name} lacks {', '.join(missing)}; run `bifrost-store init`", backend=BACKEND
             )
-        return f"table: account {self._account.name}, all tables present"
+        return f"table: account {self.account.name}, all tables present"
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
-            await self._account.aclose()
+            await self.account.aclose()
 
     def _write(self, operation: Operation, epoch: int) -> Write:
         match operation:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
-from bifrost_store.backends.table.mappings.base import KEY_COLUMNS, VERSION_COLUMNS, Address, RowMapping
+from bifrost_store.backends.table.mappings.base import KEY_COLUMNS, VERSION_COLUMNS, Address, RowMapping, read_expiry
 from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import LegacyRow
@@ -45,8 +43,9 @@ class LegacyRowMapping(RowMapping):
         return {name: from_json(value) for name, value in record.body["columns"].items()}
 
     def _decode_content(self, key: Key, stored: StoredRow) -> Record:
+        row = stored.properties
         hidden = VERSION_COLUMNS | KEY_COLUMNS
-        columns = {name: to_json(value) for name, value in stored.properties.items() if name not in hidden}
+        columns = {name: to_json(value) for name, value in row.items() if name not in hidden}
         table, partition_key, row_key = key.id.split("/", 2)
         body = {"table": table, "partitionKey": partition_key, "rowKey": row_key, "columns": columns}
-        return replace(Record(key, body, default_sort_key(key.id)), backend=BACKEND)
+        return Record(key, body, default_sort_key(key.id), expires_at=read_expiry(row), backend=BACKEND)

@@ -1,0 +1,93 @@
+"""Raw rows of an account, in and out, in the JSON of the Table service's REST interface: every type exact, nothing interpreted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Row
+from bifrost_store.backends.table.backend import TableBackend
+from bifrost_store.backends.table.edm import from_rest, to_rest
+from bifrost_store.backends.table.errors import wrap_errors
+from bifrost_store.core.json import dump_json
+from bifrost_store.errors import InvalidRequestError
+
+_PLAIN_TYPES = {"Edm.String"}
+_TYPE_SUFFIX = "@odata.type"
+_MAX_TRANSACTION_BYTES = 3 * 1024 * 1024
+"""Under the 4 MiB of a transaction's request ("Performing entity group transactions", Microsoft)."""
+
+
+class RawRows:
+    """The rows of one account as they are stored, without the server's own ``Timestamp``."""
+
+    def __init__(self, backend: TableBackend) -> None:
+        self._account = backend.account
+
+    async def table_names(self) -> list[str]:
+        """Return the names of every table, sorted."""
+        with wrap_errors("tables"):
+            return await self._account.table_names()
+
+    async def read(self, table: str) -> AsyncIterator[dict[str, Any]]:
+        """Go through a table's rows in the order of their keys."""
+        with wrap_errors("tables"):
+            async for stored in self._account.rows(table, "", {}):
+                yield _as_json(stored.properties)
+
+    async def write(self, table: str, rows: Iterable[Mapping[str, Any]]) -> AsyncIterator[int]:
+        """Put rows over whatever is there, in transactions; yields how many each wrote.
+
+        Raises:
+            InvalidRequestError: A row has no keys, or a value that does not fit its type; those before it were written.
+        """
+        with wrap_errors("tables", table):
+            await self._account.create_table(table)
+            batch: list[Change] = []
+            size = 0
+            for number, row in enumerate(rows, start=1):
+                change = Put(_as_entity(row, table, number))
+                is_full = len(batch) == MAX_TRANSACTION or size + len(dump_json(dict(row))) > _MAX_TRANSACTION_BYTES
+                if batch and (is_full or _partition(batch[0]) != _partition(change)):
+                    await self._account.write(table, batch, is_repeatable=True)
+                    yield len(batch)
+                    batch, size = [], 0
+                batch.append(change)
+                size += len(dump_json(dict(row)))
+            if batch:
+                await self._account.write(table, batch, is_repeatable=True)
+                yield len(batch)
+
+
+def _partition(change: Change) -> object:
+    return change.row["PartitionKey"] if isinstance(change, Put) else None
+
+
+def _as_json(properties: Row) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, value in properties.items():
+        edm_type, plain = to_rest(value)
+        row[name] = plain
+        if edm_type not in _PLAIN_TYPES:
+            row[name + _TYPE_SUFFIX] = edm_type
+    return row
+
+
+def _as_entity(row: Mapping[str, Any], table: str, number: int) -> Row:
+    try:
+        entity = {
+            name: from_rest(row.get(name + _TYPE_SUFFIX, "Edm.String" if isinstance(value, str) else _implied(value)), value)
+            for name, value in row.items()
+            if not name.endswith(_TYPE_SUFFIX)
+        }
+    except (ValueError, TypeError) as error:
+        raise InvalidRequestError(f"row {number} of {table}: {error}") from None
+    if not isinstance(entity.get("PartitionKey"), str) or not isinstance(entity.get("RowKey"), str):
+        raise InvalidRequestError(f"row {number} of {table}: PartitionKey and RowKey must be text")
+    return entity
+
+
+def _implied(value: object) -> str:
+    if isinstance(value, bool):
+        return "Edm.Boolean"
+    return "Edm.Int32" if isinstance(value, int) else "Edm.Double"

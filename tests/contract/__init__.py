@@ -1,0 +1,1 @@
+"""The contract suite, run on every backend of this library."""

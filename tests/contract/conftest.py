@@ -1,0 +1,71 @@
+"""Runs the contract on every backend, or on those that ``--backend`` names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+pytest.register_assert_rewrite("bifrost_store.testing")
+
+from bifrost_store.backends.protocol import Backend  # noqa: E402 - after the line above
+from bifrost_store.demo.azurite import Azurite  # noqa: E402
+from bifrost_store.testing.clock import SettableClock  # noqa: E402
+from bifrost_store.testing.fixtures import anyio_backend, backend, clock, harness, open_reference, parametrize, store  # noqa: E402, F401
+from bifrost_store.testing.harness import Harness  # noqa: E402
+from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--backend``."""
+    names = [harness.name for harness in HARNESSES]
+    parser.addoption("--backend", action="append", choices=names, help="run the contract on this backend only (repeatable)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each contract test once per selected harness."""
+    parametrize(metafunc, selected(metafunc.config))
+
+
+def selected(config: pytest.Config) -> list[type[SqliteHarness] | type[TableHarness] | type[ModelHarness]]:
+    """Return the harnesses that ``--backend`` names; by default those of all backends, and the model."""
+    wanted = config.getoption("--backend", default=None)
+    return [harness for harness in HARNESSES if not wanted or harness.name in wanted]
+
+
+@pytest.fixture(scope="session")
+def sqlite_harness() -> SqliteHarness:
+    """SQLite."""
+    return SqliteHarness()
+
+
+@pytest.fixture(scope="session")
+def model_harness() -> ModelHarness:
+    """The reference."""
+    return ModelHarness()
+
+
+@pytest.fixture(scope="session")
+def table_harness(azurite: Azurite) -> TableHarness:
+    """Table Storage."""
+    return TableHarness(azurite)
+
+
+@pytest.fixture
+def other_harness(request: pytest.FixtureRequest) -> Harness | None:
+    """Table Storage beside SQLite, where both are selected; else None, which stands for SQLite in memory."""
+    if request.node.callspec.params["harness"] == "sqlite" and TableHarness in selected(request.config):
+        found: Harness = request.getfixturevalue("table_harness")
+        return found
+    return None
+
+
+@pytest.fixture
+async def other(other_harness: Harness | None, clock: SettableClock) -> AsyncIterator[Backend]:
+    """Another backend over another store."""
+    if other_harness is None:
+        async with open_reference(clock) as reference:
+            yield reference
+    else:
+        async with other_harness.open_empty(clock) as opened:
+            yield opened.backend

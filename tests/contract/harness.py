@@ -1,0 +1,223 @@
+"""The harnesses of this library's backends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Final
+
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.backends.table.account import count_request
+from bifrost_store.backends.table.backend import TableBackend
+from bifrost_store.blobs.azure import AzureBlobStore
+from bifrost_store.blobs.folder import FolderBlobStore
+from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.record import Key
+from bifrost_store.core.scope import GLOBAL
+from bifrost_store.demo.azurite import Azurite
+from bifrost_store.documents import SPECS
+from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Freeze, Reaction
+from bifrost_store.testing.harness import Fault
+from bifrost_store.testing.model import ModelBackend
+from bifrost_store.wrappers.checked import CheckedBackend
+
+_MAX_TRANSACTION: Final = 100
+_ANYTHING: Final = Key("config", GLOBAL, "x")
+
+
+@dataclass(frozen=True)
+class SqliteStore:
+    """One database file."""
+
+    backend: Backend
+    blobs: BlobStore
+    path: Path
+    clock: Clock
+
+    @asynccontextmanager
+    async def open_another(self) -> AsyncIterator[Backend]:
+        async with _closing(SqliteBackend(str(self.path), SPECS, clock=self.clock)) as backend:
+            yield backend
+
+    @asynccontextmanager
+    async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
+        inner = SqliteBackend(str(self.path), SPECS, clock=self.clock, busy_timeout_seconds=0.02)
+        async with _closing(inner) as backend, self.open_another() as locker:
+            await backend.get(_ANYTHING)
+            if fault is Fault.UNREACHABLE:
+                assert isinstance(locker, CheckedBackend)
+                async with locker.inner._connection.transaction():
+                    yield backend
+                return
+            await inner._connection.execute(_SQL_OF_FAULT[fault], {})
+            yield backend
+
+
+_SQL_OF_FAULT: Final = {
+    Fault.DENIED: "PRAGMA query_only = ON",
+    Fault.FULL: "PRAGMA max_page_count = 1",
+    Fault.NOT_PROVISIONED: "DROP TABLE records",
+}
+
+
+class SqliteHarness:
+    """SQLite in files of a temporary folder, each backend with its blobs in a folder beside it."""
+
+    name: ClassVar[str] = "sqlite"
+    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.UNREACHABLE, *_SQL_OF_FAULT})
+
+    @asynccontextmanager
+    async def open_empty(self, clock: Clock) -> AsyncIterator[SqliteStore]:
+        with TemporaryDirectory(prefix="bifrost-store-") as folder:
+            path = Path(folder) / "store.db"
+            async with _closing(SqliteBackend(str(path), SPECS, clock=clock)) as backend:
+                await backend.provision()
+                yield SqliteStore(backend, FolderBlobStore(Path(f"{path}.blobs")), path, clock)
+
+
+@dataclass(frozen=True)
+class TableStore:
+    """The tables and blobs of one account."""
+
+    backend: Backend
+    blobs: BlobStore
+    azurite: Azurite
+    clock: Clock
+
+    @asynccontextmanager
+    async def open_another(self) -> AsyncIterator[Backend]:
+        inner = TableBackend.from_connection_string(self.azurite.connection_string, SPECS, clock=self.clock)
+        async with _closing(inner) as backend:
+            yield backend
+
+    @asynccontextmanager
+    async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
+        if fault is Fault.NOT_PROVISIONED:
+            await _delete_tables(self.azurite)
+        async with self.proxied() as (proxy, backend):
+            if fault in _REACTION_TO_FAULT:
+                times = 1 if fault in _ONCE else None
+                proxy.react(_REACTION_TO_FAULT[fault], times=times)
+            yield backend
+
+    @asynccontextmanager
+    async def proxied(self, **options: Any) -> AsyncIterator[tuple[FaultProxy, Backend]]:
+        """Yield a proxy, and a backend that reaches the tables through it, impatiently; *options* are those of the SDK."""
+        async with FaultProxy(f"http://127.0.0.1:{self.azurite.table_port}") as proxy:
+            service = TableServiceClient.from_connection_string(through(proxy, self.azurite), **{**_IMPATIENT, **options})
+            async with _closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
+                yield proxy, backend
+
+
+_IMPATIENT: Final[Mapping[str, Any]] = {"raw_request_hook": count_request, "read_timeout": 0.2, "retry_total": 0}
+_REACTION_TO_FAULT: Final[Mapping[Fault, Reaction]] = {
+    Fault.UNREACHABLE: DropBefore(),
+    Fault.TIMEOUT: Freeze(),
+    Fault.THROTTLED: Answer(429, "TooManyRequests", {"Retry-After": "7"}),
+    Fault.UNAVAILABLE: Answer(503, "ServerBusy"),
+    Fault.DENIED: Answer(403, "AuthorizationFailure"),
+    Fault.TOO_LARGE: Answer(413, "RequestBodyTooLarge"),
+    Fault.ANSWER_LOST: DropAfter(),
+    Fault.FALSE_CONFLICT: Answer(409, "EntityAlreadyExists"),
+    Fault.FALSE_MISMATCH: Answer(412, "UpdateConditionNotSatisfied"),
+}
+_ONCE: Final = frozenset({Fault.ANSWER_LOST, Fault.FALSE_CONFLICT, Fault.FALSE_MISMATCH})
+
+
+class TableHarness:
+    """Table and Blob Storage of one Azurite, emptied before each store is opened.
+
+    Args:
+        azurite: Used by one store at a time.
+    """
+
+    name: ClassVar[str] = "table"
+    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.NOT_PROVISIONED, *_REACTION_TO_FAULT})
+
+    def __init__(self, azurite: Azurite) -> None:
+        self.azurite = azurite
+
+    @asynccontextmanager
+    async def open_empty(self, clock: Clock) -> AsyncIterator[TableStore]:
+        async with AsyncExitStack() as stack:
+            connection_string = self.azurite.connection_string
+            inner = TableBackend.from_connection_string(connection_string, SPECS, clock=clock)
+            backend = await stack.enter_async_context(_closing(inner))
+            blobs = AzureBlobStore.from_connection_string(connection_string)
+            stack.push_async_callback(blobs.aclose)
+            await empty_tables(self.azurite)
+            await _empty_containers(blobs)
+            await backend.provision()
+            yield TableStore(backend, blobs, self.azurite, clock)
+
+
+class ModelHarness:
+    """The model itself: what the suite demands, the reference must keep too."""
+
+    name: ClassVar[str] = "model"
+    faults: ClassVar[frozenset[Fault]] = frozenset()
+
+    @asynccontextmanager
+    async def open_empty(self, clock: Clock) -> AsyncIterator[SqliteStore]:
+        with TemporaryDirectory(prefix="bifrost-store-") as folder:
+            async with _closing(ModelBackend(clock=clock)) as backend:
+                yield _ModelStore(backend, FolderBlobStore(Path(folder)), Path(folder), clock)
+
+
+class _ModelStore(SqliteStore):
+    @asynccontextmanager
+    async def open_another(self) -> AsyncIterator[Backend]:
+        yield self.backend
+
+
+HARNESSES: Final = (SqliteHarness, TableHarness, ModelHarness)
+
+
+def through(proxy: FaultProxy, azurite: Azurite) -> str:
+    """Return the connection string that leads to the tables of *azurite* through *proxy*."""
+    return azurite.connection_string.replace(f"http://127.0.0.1:{azurite.table_port}", proxy.url)
+
+
+async def empty_tables(azurite: Azurite) -> None:
+    """Remove every row of every table. The account must be an emulator's: `Azurite` knows no other."""
+    async with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+        async for table in service.list_tables():
+            await _empty_table(service.get_table_client(table.name))
+
+
+async def _empty_table(table: TableClient) -> None:
+    by_partition: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    async for row in table.list_entities(select=["PartitionKey", "RowKey"]):
+        by_partition.setdefault(row["PartitionKey"], []).append(("delete", dict(row)))
+    for removals in by_partition.values():
+        for start in range(0, len(removals), _MAX_TRANSACTION):
+            await table.submit_transaction(removals[start : start + _MAX_TRANSACTION])
+
+
+async def _delete_tables(azurite: Azurite) -> None:
+    async with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+        for table in [table.name async for table in service.list_tables()]:
+            await service.delete_table(table)
+
+
+async def _empty_containers(blobs: BlobStore) -> None:
+    await blobs.provision()
+    for container in CONTAINERS:
+        for blob in [blob async for blob in blobs.list(container)]:
+            await blobs.delete(container, blob.name)
+
+
+@asynccontextmanager
+async def _closing(inner: Backend) -> AsyncIterator[CheckedBackend]:
+    backend = CheckedBackend(inner, SPECS)
+    try:
+        yield backend
+    finally:
+        await backend.aclose()
