@@ -80,8 +80,8 @@ async def test_by_key_it_is_one_read_and_one_write(backend: YieldingBackend, sto
     """Without the record a change costs a get and a replace."""
     changed = await change_record(backend, KEY, increment)
 
-    assert ["get", "replace"] == backend.calls
-    assert {"count": 1} == changed.record.body
+    assert backend.calls == ["get", "replace"]
+    assert changed.record.body == {"count": 1}
     assert stored == changed.before
 
 
@@ -89,7 +89,7 @@ async def test_given_the_record_it_is_one_write(backend: YieldingBackend, stored
     """With the record as it is stored a change costs a replace."""
     changed = await change_record(backend, KEY, increment, known=stored)
 
-    assert ["replace"] == backend.calls
+    assert backend.calls == ["replace"]
     assert stored == changed.before
 
 
@@ -99,7 +99,7 @@ async def test_a_record_out_of_date_is_read_again(backend: YieldingBackend, stor
 
     changed = await change_record(backend, KEY, increment, known=stored)
 
-    assert {"count": 2} == changed.record.body
+    assert changed.record.body == {"count": 2}
 
 
 async def test_a_refusal_is_believed_only_of_what_is_stored(backend: YieldingBackend, stored: Record) -> None:
@@ -114,16 +114,16 @@ async def test_a_refusal_is_believed_only_of_what_is_stored(backend: YieldingBac
 
     changed = await change_record(backend, KEY, only_odd, known=stored)
 
-    assert {"count": 2} == changed.record.body
+    assert changed.record.body == {"count": 2}
     with pytest.raises(InvalidRequestError):
         await change_record(backend, KEY, only_odd)
 
 
 async def test_nothing_to_change_is_verified_and_not_written(backend: YieldingBackend, stored: Record) -> None:
     """A rule that leaves the caller's record as it is leads to a read, and to no write."""
-    changed = await change_record(backend, KEY, lambda record: None, known=stored)
+    changed = await change_record(backend, KEY, lambda _: None, known=stored)
 
-    assert ["get"] == backend.calls
+    assert backend.calls == ["get"]
     assert stored == changed.record
     assert changed.before is None
 
@@ -156,9 +156,9 @@ async def test_an_etag_is_compared_with_the_stored_state(backend: YieldingBacken
 
     changed = await change_record(backend, KEY, increment, known=stored, etag=present.etag.encode())
 
-    assert {"count": 2} == changed.record.body
+    assert changed.record.body == {"count": 2}
     with pytest.raises(PreconditionFailedError):
-        await change_record(backend, KEY, lambda record: None, known=stored, etag=stored.etag.encode())
+        await change_record(backend, KEY, lambda _: None, known=stored, etag=stored.etag.encode())
 
 
 async def test_twenty_writers_lose_nothing(backend: YieldingBackend, stored: Record) -> None:
@@ -170,7 +170,7 @@ async def test_twenty_writers_lose_nothing(backend: YieldingBackend, stored: Rec
 
     record = await backend.get(KEY)
     assert record is not None
-    assert (20, 21) == (record.body["count"], record.version.revision)
+    assert (record.body["count"], record.version.revision) == (20, 21)
 
 
 async def test_twenty_first_writers_lose_nothing(backend: YieldingBackend) -> None:
@@ -185,7 +185,7 @@ async def test_twenty_first_writers_lose_nothing(backend: YieldingBackend) -> No
 
     record = await backend.get(KEY)
     assert record is not None
-    assert (20, 20) == (record.body["count"], record.version.revision)
+    assert (record.body["count"], record.version.revision) == (20, 20)
 
 
 async def test_losing_for_ever_ends_with_the_conflict(backend: YieldingBackend, stored: Record) -> None:
@@ -202,7 +202,7 @@ async def test_losing_for_ever_ends_with_the_conflict(backend: YieldingBackend, 
     with pytest.raises(PreconditionFailedError) as caught:
         await change_record(contended, KEY, increment)
 
-    assert 100 == contended.calls.count("replace")
+    assert contended.calls.count("replace") == 100
     assert isinstance(caught.value.__cause__, OSError)
 
 
@@ -220,7 +220,7 @@ async def test_other_errors_are_not_tried_again(backend: YieldingBackend, stored
     with pytest.raises(BackendTimeoutError):
         await change_record(slow, KEY, increment)
 
-    assert 1 == slow.calls.count("replace")
+    assert slow.calls.count("replace") == 1
 
 
 async def test_before_write_precedes_every_write_and_only_writes(backend: YieldingBackend, stored: Record) -> None:
@@ -231,9 +231,9 @@ async def test_before_write_precedes_every_write_and_only_writes(backend: Yieldi
 
     await change_record(backend, KEY, increment, before_write=note)
     await change_record(backend, KEY, increment, known=stored, before_write=note)
-    await change_record(backend, KEY, lambda record: None, before_write=note)
+    await change_record(backend, KEY, lambda _: None, before_write=note)
 
-    assert ["get", "before", "replace", "before", "replace", "get", "before", "replace", "get"] == backend.calls
+    assert backend.calls == ["get", "before", "replace", "before", "replace", "get", "before", "replace", "get"]
 
 
 async def test_deleting_returns_the_record_that_was_deleted(backend: YieldingBackend, stored: Record) -> None:

@@ -74,7 +74,7 @@ class DictBlobStore:
     async def aclose(self) -> None: ...
 
     def _note(self, operation: str, container: str) -> None:
-        assert EXECUTION_DATA == container
+        assert container == EXECUTION_DATA
         self.calls.append(operation)
         if operation in self.failing:
             raise BackendUnavailableError(f"{operation} fails")
@@ -122,13 +122,11 @@ def blobs() -> DictBlobStore:
 
 @pytest.fixture
 def executions(backend: FailingBackend, blobs: DictBlobStore, clock: SettableClock) -> ExecutionRepository:
-    return ExecutionRepository(
-        CheckedBackend(backend, SPECS), clock=clock, blobs=lambda scope: blobs, retention=timedelta(days=14)
-    )
+    return ExecutionRepository(CheckedBackend(backend, SPECS), clock=clock, blobs=lambda _: blobs, retention=timedelta(days=14))
 
 
 async def start(executions: ExecutionRepository, scope: Scope = ORG, **fields: Any) -> Execution:
-    given = {"workflow_name": "w", "executed_by": "u", "executed_by_name": "U", "execution_id": "e-1", **fields}
+    given: dict[str, Any] = {"workflow_name": "w", "executed_by": "u", "executed_by_name": "U", "execution_id": "e-1", **fields}
     return await executions.create(scope, **given)
 
 
@@ -161,7 +159,7 @@ async def test_a_failed_write_takes_its_blobs_back(
     with pytest.raises(BackendUnavailableError):
         await start(executions, execution_id="e-2", input_data=LONG)
 
-    assert {} == blobs.blobs
+    assert blobs.blobs == {}
 
 
 async def test_an_unknown_outcome_keeps_its_blobs(
@@ -200,12 +198,12 @@ async def test_a_copy_that_fails_fails_nothing(
 
     with caplog.at_level(logging.WARNING, "bifrost_store.executions"):
         execution = await executions.save_logs(execution, [{"message": "one"}])
-        await executions.save_logs(execution, [{"message": "two"}])
+        execution = await executions.save_logs(execution, [{"message": "two"}])
 
     events = [record.message for record in caplog.records]
-    assert ["executions.payload_copy_failed", "executions.payload_delete_failed", "executions.payload_copy_failed"] == events
+    assert events == ["executions.payload_copy_failed", "executions.payload_delete_failed", "executions.payload_copy_failed"]
     assert "message" not in str(caplog.records[0].__dict__.get("blob"))
-    assert [{"message": "two"}] == await executions.load_logs(execution)
+    assert await executions.load_logs(execution) == [{"message": "two"}]
 
 
 async def test_superseded_blobs_go(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
@@ -214,8 +212,8 @@ async def test_superseded_blobs_go(executions: ExecutionRepository, blobs: DictB
     for number in range(3):
         execution = await executions.save_variables(execution, {"n": number})
 
-    assert 2 == len(blobs.blobs)
-    assert {"n": 2} == await executions.load_variables(execution)
+    assert len(blobs.blobs) == 2
+    assert await executions.load_variables(execution) == {"n": 2}
 
 
 async def test_the_loser_of_a_race_overwrites_nothing(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
@@ -252,7 +250,7 @@ async def test_repeating_a_creation_compares_spilled_input(executions: Execution
     assert first == await start(executions, input_data={**LONG, "n": 1})
     with pytest.raises(DocumentExistsError):
         await start(executions, input_data={**LONG, "n": 1.0})
-    assert 1 == len(blobs.blobs)
+    assert len(blobs.blobs) == 1
 
 
 async def test_models_show_whole_values_and_keep_the_stored_record(executions: ExecutionRepository) -> None:
@@ -262,9 +260,9 @@ async def test_models_show_whole_values_and_keep_the_stored_record(executions: E
 
     for shown in (ended, await executions.get(ORG, "e-1"), (await executions.list(ORG))[0]):
         assert shown is not None
-        assert (LONG, "x" * 40_000) == (shown.input_data, shown.error_message)
-        assert {} == shown.record.body["inputData"]
-        assert "x" * 32_768 == shown.record.body["errorMessage"]
+        assert (shown.input_data, shown.error_message) == (LONG, "x" * 40_000)
+        assert shown.record.body["inputData"] == {}
+        assert shown.record.body["errorMessage"] == "x" * 32_768
 
 
 async def test_a_model_in_hand_spares_reading_its_blobs(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
@@ -274,8 +272,8 @@ async def test_a_model_in_hand_spares_reading_its_blobs(executions: ExecutionRep
 
     ended = await executions.complete(execution, ExecutionStatus.SUCCESS)
 
-    assert LONG == ended.input_data
-    assert [] == blobs.calls
+    assert ended.input_data == LONG
+    assert blobs.calls == []
 
 
 async def test_a_reader_whose_blob_is_gone_reads_the_record_again(executions: ExecutionRepository) -> None:
@@ -284,8 +282,8 @@ async def test_a_reader_whose_blob_is_gone_reads_the_record_again(executions: Ex
     saved = await executions.save_logs(created, [{"n": 1}])
     await executions.save_logs(saved, [{"n": 2}])
 
-    assert [{"n": 2}] == await executions.load_logs(created)
-    assert [{"n": 2}] == await executions.load_logs(saved)
+    assert await executions.load_logs(created) == [{"n": 2}]
+    assert await executions.load_logs(saved) == [{"n": 2}]
 
 
 async def test_a_missing_blob_is_reported(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
@@ -300,8 +298,8 @@ async def test_a_missing_blob_is_reported(executions: ExecutionRepository, blobs
     with pytest.raises(CorruptDocumentError, match="for its input"):
         await executions.get(ORG, "e-1")
     page = await executions.list(ORG)
-    assert ["e-2"] == [one.execution_id for one in page]
-    assert 1 == len(page.unreadable)
+    assert [one.execution_id for one in page] == ["e-2"]
+    assert len(page.unreadable) == 1
 
 
 async def test_nothing_saved_is_none(executions: ExecutionRepository) -> None:
@@ -317,9 +315,9 @@ async def test_nothing_saved_is_none(executions: ExecutionRepository) -> None:
     await executions.save_snapshot(execution, [])
     await executions.save_result(execution, "")
 
-    assert [] == await executions.load_logs(execution)
-    assert {} == await executions.load_variables(execution)
-    assert [] == await executions.load_snapshot(execution)
+    assert await executions.load_logs(execution) == []
+    assert await executions.load_variables(execution) == {}
+    assert await executions.load_snapshot(execution) == []
     assert Result("text", "") == await executions.load_result(execution)
 
 
@@ -331,7 +329,7 @@ async def test_payloads_of_the_old_application_are_read(
     await forget_names(backend, execution, resultInBlob=True)
     blobs.blobs |= {"e-1/logs.json": b"[]", "e-1/result.txt": b"text", "e-1/result.html": b"<p>"}
 
-    assert [] == await executions.load_logs(ExecutionRef(ORG, "e-1"))
+    assert await executions.load_logs(ExecutionRef(ORG, "e-1")) == []
     assert Result("html", "<p>") == await executions.load_result(ExecutionRef(ORG, "e-1"))
     assert await executions.load_variables(ExecutionRef(ORG, "e-1")) is None
 
@@ -347,9 +345,9 @@ async def test_one_id_in_two_scopes_is_two_runs(executions: ExecutionRepository,
 
     assert await executions.load_logs(other) is None
     await executions.save_logs(other, [{"of": "other"}])
-    assert [{"of": "one"}] == await executions.load_logs(one)
+    assert await executions.load_logs(one) == [{"of": "one"}]
     assert await executions.delete(OTHER, "e-1")
-    assert [{"of": "one"}] == await executions.load_logs(one)
+    assert await executions.load_logs(one) == [{"of": "one"}]
 
 
 async def test_deleting_removes_every_blob(executions: ExecutionRepository, blobs: DictBlobStore, clock: SettableClock) -> None:
@@ -362,8 +360,8 @@ async def test_deleting_removes_every_blob(executions: ExecutionRepository, blob
             assert await end
         else:
             clock.advance(days=14)
-            assert 1 == await executions.purge_expired()
-        assert {} == blobs.blobs
+            assert await executions.purge_expired() == 1
+        assert blobs.blobs == {}
 
 
 async def test_expiry_follows_the_last_change(

@@ -59,7 +59,7 @@ def test_input_stays_in_the_record_up_to_the_length_of_a_column() -> None:
     at_limit, over = place_input("e-1", fitting), place_input("e-1", {"a": fitting["a"] + "x"})
 
     assert (fitting, None) == (at_limit.fields["inputData"], at_limit.blob)
-    assert {} == over.fields["inputData"]
+    assert over.fields["inputData"] == {}
     assert {"a": fitting["a"] + "x"} == read_back(over, "input")
 
 
@@ -145,6 +145,7 @@ def test_every_result_reads_back_type_for_type(value: Any) -> None:
     placement = place_result("e-1", value, None)
     result = inline_result(record_of({}, placement)) if placement.blob is None else read_back(placement, "result")
 
+    assert result is not None
     assert same_json(value, result.value)
 
 
@@ -201,17 +202,18 @@ def test_results_share_nothing_with_the_caller() -> None:
 
     value["a"].append(2)
 
-    assert {"a": [1]} == placement.fields["result"]
+    assert placement.fields["result"] == {"a": [1]}
 
 
 def test_names_are_unique_to_a_write() -> None:
     """Two writes of one payload never use one name; both end with today's file name."""
     one, other = (place_json("e-1", "logs", []).blob for _ in range(2))
 
-    assert one is not None and other is not None
+    assert one is not None
+    assert other is not None
     assert one.name != other.name
-    assert one.name.startswith("e-1/") and one.name.endswith("/logs.json")
-    assert "e-1/logs.json" == todays_name(one)
+    assert one.name.split("/")[::2] == ["e-1", "logs.json"]
+    assert todays_name(one) == "e-1/logs.json"
 
 
 def test_input_and_error_have_no_name_of_today() -> None:
@@ -235,9 +237,9 @@ def test_todays_names_are_asked_only_where_the_old_application_may_have_written(
     """A record that names no payload may have it under today's names; one that says there is none has not."""
     old, new = record_of({}), record_of(dict(NO_PAYLOADS), place_json("e-1", "logs", []))
 
-    assert ["e-1/result.json", "e-1/result.html", "e-1/result.txt"] == todays_names(old, "result")
-    assert ["e-1/snapshot.json"] == todays_names(old, "snapshot")
-    assert [] == todays_names(old, "input")
+    assert todays_names(old, "result") == ["e-1/result.json", "e-1/result.html", "e-1/result.txt"]
+    assert todays_names(old, "snapshot") == ["e-1/snapshot.json"]
+    assert todays_names(old, "input") == []
     assert {"e-1/logs.json"} == all_todays_names(new)
 
 

@@ -93,6 +93,20 @@ def membership(email: str = "kim@contoso.com", *, scope: Scope = ORGANIZATION) -
     return Record(Key("membership", scope, email), {"email": email, "createdAt": format_time(START), "createdBy": "system"})
 
 
+def organization(organization_id: str = "o-1", **fields: Any) -> Record:
+    """Return an active organization."""
+    body: Body = {
+        "name": "Contoso",
+        "domain": None,
+        "isActive": True,
+        "createdAt": format_time(START),
+        "createdBy": "system",
+        "updatedAt": format_time(START),
+    }
+    assert fields.keys() <= body.keys()
+    return Record(Key("organization", GLOBAL, organization_id), {**body, **fields})
+
+
 def legacy_row(row_key: str = "audit:1", *, table: str = "Entities", scope: Scope = GLOBAL, **columns: Any) -> Record:
     """Return a row that no kind claims."""
     body: Body = {"table": table, "partitionKey": scope.partition_key, "rowKey": row_key, "columns": columns}
@@ -103,3 +117,25 @@ def changed(record: Record, **fields: Any) -> Record:
     """Return *record* with some fields of its body changed."""
     assert fields.keys() <= record.body.keys()
     return record.with_body({**record.body, **fields})
+
+
+EXAMPLES: Final = (execution(), config(), user(), membership(), organization(), legacy_row())
+"""One record of each kind: they differ in what lies beside them in today's layout."""
+
+
+def touched(record: Record, number: int = 1) -> Record:
+    """Return *record* with another body; *number* tells changes apart."""
+    text = f"changed {number}"
+    match record.key.kind:
+        case "execution":
+            return changed(record, errorMessage=text)
+        case "config":
+            return changed(record, description=text)
+        case "user":
+            return changed(record, displayName=text)
+        case "organization":
+            return changed(record, name=text)
+        case "membership":
+            return changed(record, createdBy=text)
+        case _:
+            return changed(record, columns={"Text": text})

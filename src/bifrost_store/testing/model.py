@@ -44,14 +44,14 @@ class ModelBackend:
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         if self._present(record.key) is not None:
-            raise DocumentExistsError(f"{record.key} exists already", key=str(record.key))
+            raise _refusal(DocumentExistsError, "create", record.key)
         return self._store(record, epoch)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
         stored = self._present(record.key)
         if stored is None:
-            raise DocumentNotFoundError(f"{record.key} does not exist", key=str(record.key))
-        self._check_state(stored, expected)
+            raise _refusal(DocumentNotFoundError, "replace", record.key)
+        _check_state(stored, expected, "replace")
         return self._store(record, epoch)
 
     async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
@@ -59,7 +59,7 @@ class ModelBackend:
         if stored is None:
             return False
         if expected is not None:
-            self._check_state(stored, expected)
+            _check_state(stored, expected, "delete")
         self._records[key] = self._named(stored.tombstone(stored.version.next(epoch)))
         return True
 
@@ -143,10 +143,6 @@ class ModelBackend:
     def _named(self, record: Record) -> Record:
         return replace(record, native_etag=f"{record.version.epoch}.{record.version.revision}.{new_write_id()}", backend=NAME)
 
-    def _check_state(self, stored: Record, expected: Etag) -> None:
-        if not stored.version.is_same_state(expected.version):
-            raise PreconditionFailedError(f"{stored.key} has been changed since it was read", key=str(stored.key))
-
     async def _carry_out(self, operation: Operation, epoch: int) -> Record | bool:
         match operation:
             case Create(record):
@@ -157,6 +153,15 @@ class ModelBackend:
                 return await self.delete(key, expected=expected_or_none, epoch=epoch)
             case Apply(record):
                 return await self.apply(record)
+
+
+def _check_state(stored: Record, expected: Etag, operation: str) -> None:
+    if not stored.version.is_same_state(expected.version):
+        raise _refusal(PreconditionFailedError, operation, stored.key)
+
+
+def _refusal(kind: type[StoreError], operation: str, key: Key) -> StoreError:
+    return kind(f"{operation} {key}: {kind.__doc__}", backend=NAME, operation=operation, key=str(key))
 
 
 def _position(query: Query, record: Record) -> list[str]:

@@ -1,0 +1,20 @@
+"""``bifrost-store``, and ``python -m bifrost_store.cli``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; exits 0 when fine, 1 when it failed, 2 on wrong use."""
+    try:
+        from bifrost_store.cli.app import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("typer", "rich", "click"):
+            raise
+        sys.exit(f"error: {error.name} is not installed; pip install 'bifrost-store[cli]'")
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""``demo``: the same calls on each backend, side by side."""
+
+from __future__ import annotations
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from bifrost_store.cli.output import JsonOption, out, report, run, talk
+from bifrost_store.demo.journey import Journey, travel
+
+
+def demo(*, as_json: JsonOption = False) -> None:
+    """Load a small data set, make the same calls on each backend with the flag flipped in between, and compare."""
+    talk.print("Bringing up Azurite and loading the data set ...", style="dim")
+    journey = run(travel)
+    if as_json:
+        report(_as_json(journey), as_json=True, lines=[])
+    else:
+        _show(journey)
+    if not journey.is_identical:
+        raise typer.Exit(1)
+
+
+def _as_json(journey: Journey) -> dict[str, object]:
+    calls = [
+        {"call": call.call, "is_identical": call.is_identical, "answers": call.answers, "requests": call.requests}
+        for call in journey.calls
+    ]
+    return {"ok": journey.is_identical, "backends": journey.backends, "notes": journey.notes, "calls": calls}
+
+
+def _show(journey: Journey) -> None:
+    table = Table(show_lines=True)
+    for column in ("call", *(f"{backend} answers" for backend in journey.backends), "requests"):
+        table.add_column(column, overflow="fold")
+    for call in journey.calls:
+        requests = ", ".join(f"{backend} {call.requests[backend]}" for backend in journey.backends)
+        style = None if call.is_identical else "red"
+        answers = [escape(_short(call.answers[backend])) for backend in journey.backends]
+        table.add_row(escape(call.call), *answers, requests, style=style)
+    out.print(table)
+    for note in journey.notes:
+        out.print(note, markup=False)
+    if len(journey.backends) > 1:
+        different = [call.call for call in journey.calls if not call.is_identical]
+        out.print("identical" if not different else f"different: {', '.join(different)}", markup=False)
+
+
+def _short(text: str, limit: int = 160) -> str:
+    return text if len(text) <= limit else f"{text[:limit]} ..."

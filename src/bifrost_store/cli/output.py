@@ -1,0 +1,74 @@
+"""Data to stdout, talk to stderr; bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, TypeVar
+
+import anyio
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+T = TypeVar("T")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
+_PLAIN_LINE_EVERY = 1000
+
+out = Console(soft_wrap=True, highlight=False)
+talk = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def run(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine function to its end."""
+    return anyio.run(function)
+
+
+def report(values: dict[str, Any], *, as_json: bool, lines: list[str]) -> None:
+    """Print a report: *values* as JSON, or *lines* for people."""
+    if as_json:
+        print(json.dumps(values, ensure_ascii=False))  # noqa: T201 - data goes to stdout
+    else:
+        for line in lines:
+            out.print(line, markup=False)
+
+
+def show_error(error: BaseException, *, is_verbose: bool) -> None:
+    """Print an error on one line, and with *is_verbose* what caused it. No message of ours holds a secret."""
+    talk.print(f"error: {_one_line(error)}", markup=False, style="red")
+    cause = error.__cause__ or error.__context__
+    while is_verbose and cause is not None:
+        talk.print(f"  caused by {type(cause).__name__}: {_one_line(cause)}", markup=False)
+        cause = cause.__cause__ or cause.__context__
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str, int], None]]:
+    """Show how far something is: a moving count on a terminal, a line every thousand elsewhere."""
+    if talk.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=talk, transient=True) as progress:
+            tasks: dict[str, Any] = {}
+
+            def advance(what: str, count: int) -> None:
+                if what not in tasks:
+                    tasks[what] = progress.add_task(what, total=None)
+                progress.advance(tasks[what], count)
+
+            yield advance
+        return
+    counts: dict[str, int] = {}
+
+    def add(what: str, count: int) -> None:
+        before = counts.get(what, 0)
+        counts[what] = before + count
+        if before // _PLAIN_LINE_EVERY != counts[what] // _PLAIN_LINE_EVERY:
+            talk.print(f"{counts[what]} {what}", markup=False)
+
+    yield add

@@ -1,0 +1,46 @@
+"""``dump`` and ``load``: every record, from any backend to any backend."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bifrost_store.cli.output import JsonOption, counting, report, run
+from bifrost_store.store import open_store
+from bifrost_store.transfer.records import TransferReport, dump_records, load_records
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dump.", file_okay=False)]
+Restart = Annotated[bool, typer.Option("--restart", help="Start again instead of going on where the last run stopped.")]
+
+
+def dump(folder: Folder, *, restart: Restart = False, as_json: JsonOption = False) -> None:
+    """Write every record, tombstone and blob below DIR. An interrupted dump goes on where it stopped."""
+
+    async def transfer() -> TransferReport:
+        async with open_store() as store:
+            with counting() as progress:
+                return await dump_records(store, folder, restart=restart, progress=progress)
+
+    _show(run(transfer), as_json=as_json)
+
+
+def load(folder: Folder, *, restart: Restart = False, as_json: JsonOption = False) -> None:
+    """Apply every record of a dump, and store its blobs. What is there as new or newer stays."""
+
+    async def transfer() -> TransferReport:
+        async with open_store() as store:
+            with counting() as progress:
+                return await load_records(store, folder, restart=restart, progress=progress)
+
+    _show(run(transfer), as_json=as_json)
+
+
+def _show(done: TransferReport, *, as_json: bool) -> None:
+    lines = [f"{kind}: {count}" for kind, count in sorted(done.records.items())]
+    lines += [f"blobs: {done.blobs}", *(f"unreadable: {line}" for line in done.unreadable)]
+    report({"ok": done.is_complete, **asdict(done)}, as_json=as_json, lines=lines)
+    if not done.is_complete:
+        raise typer.Exit(1)
