@@ -24,7 +24,17 @@ from typing import Any, Protocol
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.unset import UNSET, Unset
-from bifrost_store.documents import Config, ConfigType, Execution, ExecutionStatus, LegacyRow, Membership, Organization, User, UserType
+from bifrost_store.documents import (
+    Config,
+    ConfigType,
+    Execution,
+    ExecutionStatus,
+    LegacyRow,
+    Membership,
+    Organization,
+    User,
+    UserType,
+)
 
 
 class Organizations(Protocol):

@@ -28,8 +28,12 @@ class StoreSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    backend: BackendName = Field("sqlite", description="Which backend answers, where no flag provider says otherwise.", examples=["table"])
-    sqlite_path: str = Field("bifrost.db", min_length=1, description="File of the SQLite backend, or `:memory:`.", examples=["/var/lib/bifrost.db"])
+    backend: BackendName = Field(
+        "sqlite", description="Which backend answers, where no flag provider says otherwise.", examples=["table"]
+    )
+    sqlite_path: str = Field(
+        "bifrost.db", min_length=1, description="File of the SQLite backend, or `:memory:`.", examples=["/var/lib/bifrost.db"]
+    )
     table_connection_string: SecretStr | None = Field(
         None,
         description="Account of the Table Storage backend. `AzureWebJobsStorage` is used where this is absent.",
@@ -40,7 +44,7 @@ class StoreSettings(BaseModel):
     )
     blob_connection_string: SecretStr | None = Field(
         None,
-        description="Account of the payload blobs, for every backend. By default the table's account, and a folder beside the file for SQLite.",
+        description="Account of the payload blobs, for every backend. By default the table's; for SQLite a folder beside the file.",
         examples=["DefaultEndpointsProtocol=https;AccountName=...;AccountKey=..."],
     )
     blob_endpoint: str | None = Field(

@@ -36,9 +36,7 @@ class Store:
         self.organizations: Organizations = OrganizationRepository(backend, clock=clock)
         self.users: Users = UserRepository(backend, clock=clock)
         self.config: Configs = ConfigRepository(backend, clock=clock)
-        self.executions: Executions = ExecutionRepository(
-            backend, clock=clock, blobs=backend.blobs_for, retention=retention
-        )
+        self.executions: Executions = ExecutionRepository(backend, clock=clock, blobs=backend.blobs_for, retention=retention)
         self.legacy_rows: LegacyRows = LegacyRowRepository(backend)
 
     async def provision(self) -> None:

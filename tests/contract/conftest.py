@@ -69,3 +69,10 @@ async def other(other_harness: Harness | None, clock: SettableClock) -> AsyncIte
     else:
         async with other_harness.open_empty(clock) as opened:
             yield opened.backend
+
+
+@pytest.fixture
+def table_only(request: pytest.FixtureRequest) -> None:
+    """Leave a test of Table Storage alone out of a run for another backend."""
+    if TableHarness not in selected(request.config):
+        pytest.skip("Table Storage is not selected")

@@ -40,9 +40,7 @@ _EXECUTION_FIELDS = (
     "durationMs startedAt completedAt"
 ).split()
 _INDEX_FIELDS = "executionId workflowName executedBy executedByName status errorMessage durationMs startedAt completedAt".split()
-_USER_FIELDS = (
-    "id email displayName userType isPlatformAdmin isActive lastLogin createdAt entraUserId lastEntraIdSync".split()
-)
+_USER_FIELDS = "id email displayName userType isPlatformAdmin isActive lastLogin createdAt entraUserId lastEntraIdSync".split()
 _ORGANIZATION_FIELDS = "id name domain isActive createdAt createdBy updatedAt".split()
 
 
@@ -127,7 +125,10 @@ async def _get_execution_handler(store: Store, args: dict[str, Any]) -> Answer:
     shown = _shown(execution, _EXECUTION_FIELDS)
     result = await store.executions.load_result(execution)
     shown |= {"result": result and result.value, "resultType": result and result.type}
-    shown |= {"logs": await store.executions.load_logs(execution), "variables": await store.executions.load_variables(execution)}
+    shown |= {
+        "logs": await store.executions.load_logs(execution),
+        "variables": await store.executions.load_variables(execution),
+    }
     return [shown, None]
 
 
@@ -200,11 +201,10 @@ async def _list_handler(store: Store, args: dict[str, Any]) -> Answer:
 
 async def _stuck(store: Store, args: dict[str, Any]) -> Answer:
     timeouts = {
-        f"{status}_timeout": timedelta(minutes=args[f"{status}_timeout_minutes"])
-        for status in ("pending", "running", "cancelling")
+        f"{status}_timeout": timedelta(minutes=args[f"{status}_timeout_minutes"]) for status in ("pending", "running", "cancelling")
     }
     page = await store.executions.stuck(now=datetime.fromisoformat(args["now"]), **timeouts)
-    fields = [name for name in _INDEX_FIELDS if name not in ("completedAt",)]
+    fields = [name for name in _INDEX_FIELDS if name != "completedAt"]
     return [_shown(execution, fields) for execution in page]
 
 
@@ -310,9 +310,7 @@ def _config_shown(config: Config) -> dict[str, Any]:
 
 
 async def _get_config(store: Store, args: dict[str, Any]) -> Answer:
-    config = await store.config.get(
-        Scope.from_partition_key(args["scope"]), args["key"], fallback=args["fallback_to_global"]
-    )
+    config = await store.config.get(Scope.from_partition_key(args["scope"]), args["key"], fallback=args["fallback_to_global"])
     return None if config is None else _config_shown(config)
 
 
@@ -378,6 +376,7 @@ NORMAL: dict[str, Callable[[Any], Any]] = {
     "ConfigRepository.get_config": _config,
     "ConfigRepository.list_config": _sorted_by("key", _config),
 }
+
 
 def call_of(record: dict[str, Any]) -> Call:
     """Return what answers a golden record's call."""

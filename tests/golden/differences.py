@@ -97,9 +97,7 @@ _BY_REASON: dict[str, tuple[Difference, tuple[str, ...]]] = {
     ),
     "upper case": (
         UPPER_CASE,
-        (
-            'ConfigRepository.list_config {"include_global": false, "scope": "0a3bf4d9-c097-4e13-89a5-b1d8560d8297"}',
-        ),
+        ('ConfigRepository.list_config {"include_global": false, "scope": "0a3bf4d9-c097-4e13-89a5-b1d8560d8297"}',),
     ),
     "organization unseen": (
         ORGANIZATION_UNSEEN,

@@ -524,9 +524,7 @@ class TestAzure:
         assert [{"blob": 2, "blob_metadata": 1}, *[{"blob": 1}] * 6] == counts
 
     @pytest.mark.parametrize("status", [401, 403, 404, 409])
-    async def test_copying_through_here(
-        self, azurite: Any, container: str, monkeypatch: pytest.MonkeyPatch, status: int
-    ) -> None:
+    async def test_copying_through_here(self, azurite: Any, container: str, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
         """Where the service may not read the source by its address, the bytes pass through the library."""
         store = AzureBlobStore.from_connection_string(azurite.connection_string)
         await store.put(container, "a", b"1", content_type="image/png")

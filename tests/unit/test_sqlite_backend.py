@@ -166,9 +166,7 @@ class TestFile:
         with pytest.raises(InvalidRequestError, match="closed"):
             await sqlite.get(execution().key)
 
-    @pytest.mark.parametrize(
-        ("pragma", "word"), [("user_version = 2", "version 2"), ("application_id = 7", "another application")]
-    )
+    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 2", "version 2"), ("application_id = 7", "another application")])
     async def test_foreign_layout_is_refused(self, path: Path, pragma: str, word: str) -> None:
         """A file of a newer release or of another application is left alone."""
         first = SqliteBackend(str(path), SPECS)
@@ -498,9 +496,7 @@ class TestQueries:
             ((Eq("formId", "f"),), "records_execution_formId"),
         ],
     )
-    async def test_pages_are_read_from_an_index(
-        self, sqlite: SqliteBackend, conditions: tuple[Filter, ...], index: str
-    ) -> None:
+    async def test_pages_are_read_from_an_index(self, sqlite: SqliteBackend, conditions: tuple[Filter, ...], index: str) -> None:
         """A page of a scope, filtered or not, is found through an index in its order, without sorting."""
         await sqlite.provision()
         query = Query("execution", ORGANIZATION, conditions)
@@ -543,9 +539,7 @@ class TestUnreadable:
             ("expires_at", "2025-99-99T00:00:00.000000Z"),
         ],
     )
-    async def test_one_unreadable_row_hides_no_other(
-        self, backend: CheckedBackend, path: Path, column: str, value: object
-    ) -> None:
+    async def test_one_unreadable_row_hides_no_other(self, backend: CheckedBackend, path: Path, column: str, value: object) -> None:
         """A row that cannot be read is named with its column, never with its content, beside the rows that can."""
         for number in range(4):
             await backend.create(execution(number))
@@ -569,9 +563,7 @@ class TestUnreadable:
 
         assert stored == await backend.get(stored.key)
 
-    @pytest.mark.parametrize(
-        "token", ["", "x", "[]", '"abc"', '["a", "b"]', '["a", "b", 1]', '["a", "b", "\\ud800"]', "[" * 9999]
-    )
+    @pytest.mark.parametrize("token", ["", "x", "[]", '"abc"', '["a", "b"]', '["a", "b", 1]', '["a", "b", "\\ud800"]', "[" * 9999])
     async def test_bad_resume_tokens(self, backend: CheckedBackend, token: str) -> None:
         """A resume token that scan did not give out is refused."""
         with pytest.raises(InvalidContinuationTokenError):

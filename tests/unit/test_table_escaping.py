@@ -11,7 +11,9 @@ from bifrost_store.backends.table.escaping import escape, unescape
 from bifrost_store.core.json import utf16_length
 
 FORBIDDEN = re.compile("[/\\\\#?\x00-\x1f\x7f-\x9f]")
-identifiers = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128) | st.text("%/#?LP2F\x00\u2028", max_size=128)
+identifiers = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128) | st.text(
+    "%/#?LP2F\x00\u2028", max_size=128
+)
 
 
 @given(identifiers)

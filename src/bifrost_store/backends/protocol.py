@@ -158,9 +158,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def aggregate(
-        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()
-    ) -> list[Group]:
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         """Count and sum the records that *query* describes, ordered by group values. Its limit and token are not used.
 
         Records without a field count under None. Nothing found: no groups.

@@ -28,9 +28,7 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 _SOURCE_REFUSED: Final = (401, 403, 404, 409)
 """Or the source is missing, or the target locked; the attempt to pass the bytes through here tells which."""
 _NO_ENDPOINT: Final = "the endpoint for Azure Blob Storage must read https://<account>.blob.core.windows.net"
-_MALFORMED: Final = (
-    "the connection string for Azure Blob Storage is malformed; copy it anew from the storage account's access keys"
-)
+_MALFORMED: Final = "the connection string for Azure Blob Storage is malformed; copy it anew from the storage account's access keys"
 
 
 def count_request(request: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line; exits 0 when fine, 1 when it failed, 2 on wrong use."""
     try:
-        from bifrost_store.cli.app import run
+        from bifrost_store.cli.app import run  # noqa: PLC0415 - only here can its absence be told
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("typer", "rich", "click"):
             raise

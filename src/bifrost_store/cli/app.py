@@ -32,7 +32,7 @@ _is_verbose = False
 
 @app.callback()
 def options(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the chain of causes of an error.")] = False,  # noqa: FBT002
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the chain of causes of an error.")] = False,
 ) -> None:
     """Tools for a bifrost store. Settings come from the environment, see the documentation."""
     global _is_verbose  # noqa: PLW0603 - one process, one command

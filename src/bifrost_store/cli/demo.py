@@ -9,6 +9,8 @@ from rich.table import Table
 from bifrost_store.cli.output import JsonOption, out, report, run, talk
 from bifrost_store.demo.journey import Journey, travel
 
+_NARROWEST = 132
+
 
 def demo(*, as_json: JsonOption = False) -> None:
     """Load a small data set, make the same calls on each backend with the flag flipped in between, and compare."""
@@ -39,7 +41,7 @@ def _show(journey: Journey) -> None:
         style = None if call.is_identical else "red"
         answers = [escape(_short(call.answers[backend])) for backend in journey.backends]
         table.add_row(escape(call.call), *answers, requests, style=style)
-    out.print(table)
+    out.print(table, width=max(out.width, _NARROWEST))
     for note in journey.notes:
         out.print(note, markup=False)
     if len(journey.backends) > 1:

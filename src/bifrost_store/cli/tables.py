@@ -11,7 +11,9 @@ from bifrost_store.cli.output import JsonOption, counting, report, run
 from bifrost_store.settings import StoreSettings
 from bifrost_store.transfer.rows import dump_rows, load_rows
 
-app = typer.Typer(help="Raw rows and blobs of the Table Storage account, in the form of the platform's data sets.", no_args_is_help=True)
+app = typer.Typer(
+    help="Raw rows and blobs of the Table Storage account, in the form of the platform's data sets.", no_args_is_help=True
+)
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with tables/, blobs/ and blobs.jsonl.", file_okay=False)]
 

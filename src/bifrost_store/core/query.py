@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 
@@ -71,6 +72,12 @@ class Group:
     values: tuple[FilterValue, ...]
     count: int
     sums: tuple[int, ...]
+
+
+def group_order(group: Group) -> list[tuple[int, object]]:
+    """Return the sort key by which aggregates come: None, booleans, integers, texts, then what no filter can name."""
+    ranks: dict[type, int] = {type(None): 0, bool: 1, int: 2, str: 3}
+    return [(ranks[type(v)], "" if v is None else v) if type(v) in ranks else (4, dump_json(v)) for v in group.values]
 
 
 def field_value(record: Record, field: str) -> object:

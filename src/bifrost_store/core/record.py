@@ -119,6 +119,5 @@ def default_sort_key(record_id: str) -> str:
     if record_id.isascii() and record_id.isprintable() and "%" not in record_id:
         return record_id
     return "".join(
-        c if c.isascii() and c.isprintable() and c != "%" else "".join(f"%{byte:02X}" for byte in c.encode())
-        for c in record_id
+        c if c.isascii() and c.isprintable() and c != "%" else "".join(f"%{byte:02X}" for byte in c.encode()) for c in record_id
     )

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from bifrost_store.errors import InvalidRequestError
 
-_ETAG = re.compile(r"(?P<revision>[1-9][0-9]{0,9})\.(?P<write_id>[0-9a-f]{32})(?:;(?P<backend>[a-z0-9_]+)=(?P<native>[A-Za-z0-9_-]+))?")
+_ETAG = re.compile(
+    r"(?P<revision>[1-9][0-9]{0,9})\.(?P<write_id>[0-9a-f]{32})(?:;(?P<backend>[a-z0-9_]+)=(?P<native>[A-Za-z0-9_-]+))?"
+)
 
 
 def new_write_id() -> str:

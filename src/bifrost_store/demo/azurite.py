@@ -89,7 +89,7 @@ def _start(command: list[str], log: Path) -> tuple[Popen[bytes], Azurite]:
             stderr=STDOUT,
             cwd=log.parent,
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call, no allocation
         )
     connection_string = (
         f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"

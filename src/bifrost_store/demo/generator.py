@@ -124,7 +124,15 @@ class Generator:
         key = f"execution:{_LAST_MS - int((started - datetime(1970, 1, 1)).total_seconds() * 1000)}_{execution}"  # noqa: DTZ001
         given = json.dumps({"dry_run": duration % 2 == 0, "batch": duration, "ratio": duration / 7})
         self._row(
-            "Entities", scope, key, ExecutionId=execution, InputData=given, ResultInBlob=is_in_blob, Result=result, **shown, **end
+            "Entities",
+            scope,
+            key,
+            ExecutionId=execution,
+            InputData=given,
+            ResultInBlob=is_in_blob,
+            Result=result,
+            **shown,
+            **end,
         )
         self._index_rows(scope, execution, shown, end)
         if status == "Success" and duration % 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.flag_evaluation import FlagResolutionDetails
+from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 from pydantic import SecretStr
 
@@ -76,7 +76,7 @@ class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
         return FlagResolutionDetails(self.backend)
 
     def resolve_boolean_details(
-        self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None  # noqa: FBT001
+        self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
         return FlagResolutionDetails(default_value)
 
@@ -90,7 +90,12 @@ class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
     ) -> FlagResolutionDetails[float]:
         return FlagResolutionDetails(default_value)
 
-    def resolve_object_details(self, flag_key: str, default_value: object, evaluation_context: object = None) -> object:
+    def resolve_object_details(
+        self,
+        flag_key: str,
+        default_value: Sequence[FlagValueType] | Mapping[str, FlagValueType],
+        evaluation_context: EvaluationContext | None = None,
+    ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
         return FlagResolutionDetails(default_value)
 
 
@@ -103,7 +108,10 @@ async def travel() -> Journey:
         async with run_azurite() as azurite:
             secret = SecretStr(azurite.connection_string)
             settings = StoreSettings(
-                backend="table", table_connection_string=secret, sqlite_path=str(folder / "demo.db"), execution_retention_days=None
+                backend="table",
+                table_connection_string=secret,
+                sqlite_path=str(folder / "demo.db"),
+                execution_retention_days=None,
             )
             with resources.as_file(resources.files("bifrost_store.demo") / "data") as data:
                 await load_rows(settings, data)

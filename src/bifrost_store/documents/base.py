@@ -62,7 +62,7 @@ class Document(BaseModel):
             raise _corrupt(record, reason) from None
         except InvalidKeyError:
             raise _corrupt(record, "scope: names no organization") from None
-        document._record = record
+        document._record = record  # noqa: SLF001 - its own class
         return document
 
     @classmethod

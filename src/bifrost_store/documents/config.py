@@ -30,7 +30,7 @@ class ConfigType(StrEnum):
     INT = "int"
     BOOL = "bool"
     JSON = "json"
-    SECRET_REF = "secret_ref"
+    SECRET_REF = "secret_ref"  # noqa: S105 - a type's name
 
 
 class Config(Document):

@@ -18,7 +18,7 @@ def legacy_row_id(table: str, partition_key: str, row_key: str) -> str:
 
 
 def _check_id(text: str) -> None:
-    if text.count("/") != 2 or not text.split("/")[0].isalnum():
+    if text.count("/") != 2 or not text.split("/", maxsplit=1)[0].isalnum():
         raise InvalidKeyError(f"legacy row id {text[:80]!r}: expected table/partition key/row key")
 
 

@@ -194,7 +194,9 @@ class ExecutionRepository:
             return Page(())
         found = await all_records(self._backend, KIND, None, status_filter(LIVE_STATUSES), *window)
         late = tuple(r for r in found if r.body["startedAt"] < format_time(latest[ExecutionStatus(r.body["status"])]))
-        page = await self._models.show_all(Page(late, None, found.unreadable))
+        shown = await self._models.show_all(Page(late, None, found.unreadable))
+        # A record whose blobs were gone was read anew, and may have ended since.
+        page = Page(tuple(one for one in shown if not one.status.is_final), None, shown.unreadable)
         return ordered(page, key=lambda one: (LIVE_STATUSES.index(one.status), one.execution_id, one.scope))
 
     async def count_by_status(
@@ -325,6 +327,7 @@ class ExecutionRepository:
 
 def _key(scope: Scope, execution_id: str) -> Key:
     check_scope(scope, Execution.spec)
+    check_id(execution_id, "execution id")
     check_execution_id(execution_id)
     return Key(KIND, scope, execution_id)
 

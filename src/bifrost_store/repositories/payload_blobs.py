@@ -14,7 +14,7 @@ from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents.execution import PayloadName
-from bifrost_store.errors import OutcomeUnknownError, StoreError
+from bifrost_store.errors import DocumentNotFoundError, OutcomeUnknownError, StoreError
 from bifrost_store.repositories.payloads import (
     NewBlob,
     all_todays_names,
@@ -88,6 +88,8 @@ class PayloadBlobs:
             return
         try:
             await self._blobs(scope).copy(EXECUTION_DATA, blob.name, target)
+        except DocumentNotFoundError:
+            pass  # Superseded meanwhile, by a write that makes its own copy.
         except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
             _LOG.warning("executions.payload_copy_failed", extra=_fields(scope, target, error))
 

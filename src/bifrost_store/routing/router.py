@@ -121,9 +121,7 @@ class RoutedBackend:
             following = json.dumps([backends[position + 1].name, None]) if position + 1 < len(backends) else None
         return Page(kept, following, page.unreadable)
 
-    async def aggregate(
-        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()
-    ) -> list[Group]:
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         if query.scope is None:
             backends = self.all_backends()
             if len(backends) > 1:

@@ -15,8 +15,8 @@ from bifrost_store.core.json import MAX_DEPTH, load_json
 from bifrost_store.core.record import NEVER, Body, Expiry, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import SPECS, ConfigType, ExecutionStatus, UserType
-from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.documents.config import OAUTH_KEY
+from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.documents.legacy_row import legacy_row_id
 from bifrost_store.testing.clock import START
 
@@ -49,8 +49,11 @@ identifiers: Strategy[str] = st.one_of(
 """1 to 128 characters of any kind."""
 
 execution_ids: Strategy[str] = st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True) | st.uuids().map(str)
-organization_ids: Strategy[str] = st.from_regex(r"[A-Za-z0-9-]{1,36}", fullmatch=True).filter(lambda t: t not in ("GLOBAL", "SYSTEM"))
+organization_ids: Strategy[str] = st.from_regex(r"[A-Za-z0-9-]{1,36}", fullmatch=True).filter(
+    lambda t: t not in ("GLOBAL", "SYSTEM")
+)
 config_keys: Strategy[str] = identifiers.filter(lambda text: OAUTH_KEY.fullmatch(text) is None)
+"""Identifiers but for those that belong to OAuth connections."""
 tenants: Strategy[Scope] = st.sampled_from([GLOBAL, *map(Scope.organization, ORGANIZATIONS)])
 organizations: Strategy[Scope] = st.sampled_from([Scope.organization(id_) for id_ in ORGANIZATIONS])
 

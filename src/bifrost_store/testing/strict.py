@@ -8,7 +8,6 @@ from typing import Any
 from bifrost_store.core.record import Record, dump_expiry
 
 
-
 def exact_json(value: object) -> str:
     """Return a text that is equal exactly when two JSON values are, whatever the order of names."""
     return json.dumps(value, allow_nan=False, sort_keys=True, ensure_ascii=True)

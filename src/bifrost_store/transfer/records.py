@@ -102,9 +102,7 @@ async def dump_records(
                 report.note(record)
             report.unreadable += [str(error) for error in page.unreadable]
             lines.flush()
-            state.write(
-                resume_token=page.resume_token, size=lines.tell(), records=report.records, unreadable=report.unreadable
-            )
+            state.write(resume_token=page.resume_token, size=lines.tell(), records=report.records, unreadable=report.unreadable)
             progress("records", len(page.records))
         size = lines.tell()
     files = BlobFiles(folder)
@@ -213,5 +211,3 @@ def _record(line: bytes) -> Record:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptDocumentError(f"not a dumped record ({type(error).__name__}); dump again") from None
-
-

@@ -20,9 +20,7 @@ from bifrost_store.transfer.blobs import BlobFiles
 Progress = Callable[[str, int], None]
 
 
-async def load_rows(
-    settings: StoreSettings, folder: Path, *, progress: Progress = lambda what, count: None
-) -> dict[str, int]:
+async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress = lambda what, count: None) -> dict[str, int]:
     """Put the rows of ``tables/<Table>.jsonl`` and the blobs of ``blobs.jsonl`` into the table account of *settings*.
 
     Rows and blobs of the same names are replaced; others stay. Returns how many rows each table got, and ``blobs``.
@@ -48,9 +46,7 @@ async def load_rows(
     return counts
 
 
-async def dump_rows(
-    settings: StoreSettings, folder: Path, *, progress: Progress = lambda what, count: None
-) -> dict[str, int]:
+async def dump_rows(settings: StoreSettings, folder: Path, *, progress: Progress = lambda what, count: None) -> dict[str, int]:
     """Write every row and blob of the table account of *settings* below *folder*; the same counts as `load_rows`."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}

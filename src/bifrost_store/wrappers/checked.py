@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from bifrost_store.backends.protocol import (
-    MAX_BATCH_OPERATIONS,
     MAX_BATCH_BYTES,
+    MAX_BATCH_OPERATIONS,
     Apply,
     Backend,
     Create,
@@ -81,9 +81,7 @@ class CheckedBackend:
         decode_token(query)
         return await self.inner.query(query)
 
-    async def aggregate(
-        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()
-    ) -> list[Group]:
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         spec = self._check_query(query)
         for name in (*group_by, *sum_of):
             _check_queryable(spec, name)
@@ -201,4 +199,6 @@ def _check_sizes(record: Record, spec: DocumentSpec) -> None:
         if spec.column_limit is not None and units > spec.column_limit:
             raise DocumentTooLargeError(f"{name}: {units} characters, the limit is {spec.column_limit} (UTF-16 units)")
     if spec.record_limit is not None and total > spec.record_limit:
-        raise DocumentTooLargeError(f"{record.key.kind}: {total} characters in all, the limit is {spec.record_limit} (UTF-16 units)")
+        raise DocumentTooLargeError(
+            f"{record.key.kind}: {total} characters in all, the limit is {spec.record_limit} (UTF-16 units)"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
 from bifrost_store.backends.sqlite import queries
@@ -14,7 +14,7 @@ from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_et
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import check_json, dump_json, load_json
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.query import Group, Query
+from bifrost_store.core.query import Group, Query, group_order
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
@@ -112,7 +112,7 @@ class SqliteBackend:
         with mapped_errors(self._path, "aggregate"):
             rows = await self._connection.execute(*statement)
         groups = [_group(row, len(group_by)) for row in rows if row[-1] > 0]
-        return sorted(groups, key=_group_order)
+        return sorted(groups, key=group_order)
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         position = ["", "", ""] if resume_token is None else _scan_position(resume_token)
@@ -269,8 +269,3 @@ def _group(row: Row, field_count: int) -> Group:
 def _sum(upper: int | None, lower: int | None, large: str) -> int:
     values = (load_json(text) for text in load_json(large))
     return ((upper or 0) << 32) + (lower or 0) + sum(value for value in values if type(value) is int)
-
-
-def _group_order(group: Group) -> list[Any]:
-    """Order None, booleans, integers and texts, in this order, before what no filter can name."""
-    return [(_RANKS[type(value)], value) if type(value) in _RANKS else (4, dump_json(value)) for value in group.values]

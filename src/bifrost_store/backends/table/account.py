@@ -130,7 +130,12 @@ class TableAccount:
         """Go through the service's pages; with each comes the service's own continuation, None after the last."""
         pager = (
             self._table(table)
-            .query_entities(conditions, parameters=dict(parameters), results_per_page=page_size, select=None if select is None else list(select))
+            .query_entities(
+                conditions,
+                parameters=dict(parameters),
+                results_per_page=page_size,
+                select=None if select is None else list(select),
+            )
             .by_page(continuation_token=cast(Any, continuation))
         )
         what = "table"

@@ -72,7 +72,8 @@ class TableBackend:
             service = TableServiceClient.from_connection_string(connection_string, **_TRANSPORT)
         except (ValueError, KeyError):
             raise ConfigurationError(
-                "the Table Storage connection string cannot be read; expected AccountName=...;AccountKey=...;...", backend=BACKEND
+                "the Table Storage connection string cannot be read; expected AccountName=...;AccountKey=...;...",
+                backend=BACKEND,
             ) from None
         return cls(service, specs, clock=clock)
 
@@ -128,9 +129,7 @@ class TableBackend:
         with wrap_errors("query"):
             return await self._queries.page(query)
 
-    async def aggregate(
-        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()
-    ) -> list[Group]:
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         with wrap_errors("aggregate"):
             return await self._queries.aggregate(query, group_by, sum_of)
 
@@ -189,7 +188,8 @@ class TableBackend:
             missing = sorted(set(TABLES) - set(await self.account.table_names()))
         if missing:
             raise NotProvisionedError(
-                f"Table Storage account {self.account.name} lacks {', '.join(missing)}; run `bifrost-store init`", backend=BACKEND
+                f"Table Storage account {self.account.name} lacks {', '.join(missing)}; run `bifrost-store init`",
+                backend=BACKEND,
             )
         return f"table: account {self.account.name}, all tables present"
 
@@ -216,4 +216,3 @@ class TableBackend:
 def _record(write: Write) -> Record:
     assert isinstance(write.result, Record)
     return write.result
-

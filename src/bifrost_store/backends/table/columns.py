@@ -44,7 +44,7 @@ class Column:
     default: Any = None
 
 
-class UnreadableColumn(ValueError):
+class UnreadableColumnError(ValueError):
     """A column of a row cannot be read; the message names it."""
 
 
@@ -57,7 +57,7 @@ def decode_columns(columns: Sequence[Column], row: Mapping[str, Any]) -> Body:
     """Return the fields that *row* holds.
 
     Raises:
-        UnreadableColumn: A value cannot be read as its field.
+        UnreadableColumnError: A value cannot be read as its field.
     """
     return {column.field: _decode(column, row) for column in columns}
 
@@ -70,7 +70,7 @@ def _decode(column: Column, row: Mapping[str, Any]) -> Any:
         try:
             return column.codec.decode(value)
         except (ValueError, TypeError, ArithmeticError) as error:
-            raise UnreadableColumn(f"column {name}: {error}") from None
+            raise UnreadableColumnError(f"column {name}: {error}") from None
     return column.default
 
 

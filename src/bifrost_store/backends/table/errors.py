@@ -60,7 +60,9 @@ def map_error(error: AzureError) -> StoreError:
     if isinstance(error, ClientAuthenticationError):
         return AccessDeniedError("no credential could be had for Table Storage; check the identity settings", backend=BACKEND)
     if isinstance(error, ServiceRequestError):
-        return BackendUnavailableError("Table Storage cannot be reached; check endpoint and network, then try again", backend=BACKEND)
+        return BackendUnavailableError(
+            "Table Storage cannot be reached; check endpoint and network, then try again", backend=BACKEND
+        )
     return BackendUnavailableError(f"the answer of Table Storage was lost ({type(error).__name__}); try again", backend=BACKEND)
 
 
@@ -69,7 +71,9 @@ def _map_status(error: HttpResponseError, status: int) -> StoreError:
     code = code.removeprefix("TableErrorCode.")
     if any(name in code or name in error.message for name in _TABLE_CODES) or "TABLE_NOT_FOUND" in code:
         return NotProvisionedError("a table is missing; run `bifrost-store init`", backend=BACKEND)
-    kind, message = _BY_STATUS.get(status, (BackendUnavailableError if status >= 500 else BackendError, f"Table Storage answered {status}"))
+    kind, message = _BY_STATUS.get(
+        status, (BackendUnavailableError if status >= 500 else BackendError, f"Table Storage answered {status}")
+    )
     return kind(message, backend=BACKEND, retry_after_seconds=_retry_after(error))
 
 

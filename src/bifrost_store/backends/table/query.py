@@ -14,7 +14,7 @@ from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.scan import TableScanner
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.query import SORT_KEY, Eq, Filter, Group, In, Query, Range, field_value, matches
+from bifrost_store.core.query import SORT_KEY, Eq, Filter, Group, In, Query, Range, field_value, group_order, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.errors import CorruptDocumentError
@@ -98,16 +98,15 @@ class TableQueries:
         async for one in self._found(mapping, query, None):
             if one.record is None:
                 continue
-            group = tuple(field_value(one.record, name) for name in group_by)
+            # With their types, as True and 1 are equal keys.
+            group = tuple((type(value), value) for value in (field_value(one.record, name) for name in group_by))
             counts[group] = counts.get(group, 0) + 1
             totals = sums.setdefault(group, [0] * len(sum_of))
             for number, name in enumerate(sum_of):
                 value = field_value(one.record, name)
                 totals[number] += value if isinstance(value, int) else 0
-        return [
-            Group(group, counts[group], tuple(sums[group]))
-            for group in sorted(counts, key=lambda values: [(v is not None, str(type(v)), v) for v in values])
-        ]
+        groups = [Group(tuple(value for _, value in key), counts[key], tuple(sums[key])) for key in counts]
+        return sorted(groups, key=group_order)
 
     def _found(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         if isinstance(mapping, LegacyRowMapping):
@@ -185,9 +184,7 @@ def _token_position(query: Query, last: Record) -> list[str]:
     return [last.sort_key] if query.scope is not None else [last.key.scope.value, last.sort_key]
 
 
-def _segments(
-    mapping: RowMapping, query: Query, key_range: KeyRange, after: tuple[str, str] | None
-) -> list[Conditions]:
+def _segments(mapping: RowMapping, query: Query, key_range: KeyRange, after: tuple[str, str] | None) -> list[Conditions]:
     """Return the stretches to read, in the order of (scope, sort key): GLOBAL comes before every organization."""
     if key_range.partition_key is not None:
         one = Conditions()

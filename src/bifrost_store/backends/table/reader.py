@@ -77,9 +77,7 @@ class TableReader:
         mapping = self.mapping(key.kind)
         if isinstance(mapping, ExecutionMapping):
             return await self._execution_state(mapping, key, sort_key)
-        anchor, marker = await together(
-            [lambda: self.row(mapping.address(key, "")), lambda: self.row(mapping.marker(key, ""))]
-        )
+        anchor, marker = await together([lambda: self.row(mapping.address(key, "")), lambda: self.row(mapping.marker(key, ""))])
         return State(
             None if anchor is None else mapping.decode(key, anchor),
             anchor,

@@ -108,7 +108,9 @@ class TableRepair:
 
     async def _remove_index_rows_left_behind(self) -> None:
         """Remove index rows of deleted executions, and status rows of those that are in another status."""
-        deleted = {(s.partition_key, s.row_key) async for s in self._rows("Entities", LOCATOR_PREFIX) if s.properties.get(IS_TOMBSTONE)}
+        deleted = {
+            (s.partition_key, s.row_key) async for s in self._rows("Entities", LOCATOR_PREFIX) if s.properties.get(IS_TOMBSTONE)
+        }
         for prefix in INDEX_PREFIXES:
             if not deleted and prefix != "status:":
                 continue

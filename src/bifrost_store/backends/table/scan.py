@@ -96,7 +96,7 @@ class _TableReading:
 
     async def _record(self, stored: StoredRow) -> Record | None:
         partition_key, row_key = stored.partition_key, stored.row_key
-        if row_key.startswith(LOCATOR_PREFIX) or row_key.startswith(GUARD_PREFIX):
+        if row_key.startswith((LOCATOR_PREFIX, GUARD_PREFIX)):
             return self._tombstone(stored)
         if self._is_ours_or_derived(partition_key, row_key):
             return None
@@ -129,7 +129,8 @@ class _TableReading:
                 )
         except (InvalidKeyError, KeyError):
             raise CorruptDocumentError(
-                f"row {self._table}/{partition_key}/{row_key}: a tombstone that names no record; delete the row", backend=BACKEND
+                f"row {self._table}/{partition_key}/{row_key}: a tombstone that names no record; delete the row",
+                backend=BACKEND,
             ) from None
         return read_marker(key, stored).tombstone
 

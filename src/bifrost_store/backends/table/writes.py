@@ -42,7 +42,6 @@ class Write(ABC):
         memo: What the state before told about its index rows.
     """
 
-
     def __init__(self, reader: TableReader, clock: Clock, key: Key, epoch: int) -> None:
         self._reader = reader
         self._now = clock
@@ -264,7 +263,7 @@ class ApplyWrite(Write):
             self._state = await self._reader.state(self.key, self._given.sort_key)
             self._knows_marker = True
         if self._over is None and self._is_older_than_stored(is_lost):
-            return
+            return None
         if self._over is not None and self._over != self._native_of_stored():
             return self._settle(is_lost and self._is_stored())
         self.memo = "" if self._state.record is None else self._mapping.memo(self._state.record)

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Version, new_write_id
 from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, InvalidRequestError
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import EXAMPLES, config, execution, touched
-from bifrost_store.testing.reading import everything, joined
+from bifrost_store.testing.bulk import everything, joined
 from bifrost_store.testing.strict import exactly
-from bifrost_store.core.query import Query
 
 pytestmark = pytest.mark.anyio
 
@@ -189,7 +189,12 @@ _writes = st.lists(
 )
 
 
-@given(writes=_writes.flatmap(lambda writes: st.lists(st.sampled_from(writes), max_size=4).flatmap(lambda more: st.permutations(writes + more))), which=st.sampled_from(EXAMPLES))
+@given(
+    writes=_writes.flatmap(
+        lambda writes: st.lists(st.sampled_from(writes), max_size=4).flatmap(lambda more: st.permutations(writes + more))
+    ),
+    which=st.sampled_from(EXAMPLES),
+)
 async def test_any_order_converges(backend: Backend, writes: Sequence[tuple[int, int, bool]], which: Record) -> None:
     """Whatever the order and however often they are repeated, applied writes leave the newest: a record or a tombstone."""
     stored = (await everything(backend)).get(which.key)

@@ -24,7 +24,6 @@ pytestmark = pytest.mark.anyio
 
 def test_every_kind_is_tried() -> None:
     """The strategies make records of every kind that the library knows."""
-
     assert sorted(SPECS) == sorted(strategies.KINDS)
 
 
@@ -86,7 +85,9 @@ async def test_a_hostile_key_names_one_record(backend: Backend, text: str) -> No
 @pytest.mark.parametrize("text", strategies.HOSTILE_TEXTS)
 async def test_hostile_text_is_stored_as_it_is(backend: Backend, text: str) -> None:
     """A text is kept code point for code point in every field: no escape, cut, trim or normal form."""
-    record = execution(workflowName=text, executedBy=text, formId=text, executedByName=text, errorMessage=text, inputData={text: text})
+    record = execution(
+        workflowName=text, executedBy=text, formId=text, executedByName=text, errorMessage=text, inputData={text: text}
+    )
     await backend.create(record)
     await backend.create(membership(text))
 
@@ -110,7 +111,9 @@ async def test_any_json_value_is_kept(backend: Backend, value: Any) -> None:
     assert exact_json(read.body["value"]) == exact_json(value)
 
 
-@pytest.mark.parametrize("value", [1, 1.0, True, 0, 0.0, -0.0, False, None, "", "1", [], {}, [[]], [{}], {"": None}, 2**53 + 1, 10**400])
+@pytest.mark.parametrize(
+    "value", [1, 1.0, True, 0, 0.0, -0.0, False, None, "", "1", [], {}, [[]], [{}], {"": None}, 2**53 + 1, 10**400]
+)
 async def test_types_are_told_apart(backend: Backend, value: Any) -> None:
     """1 is not 1.0, 0.0 is not -0.0, True is not 1, an empty list is no empty object, and null is kept."""
     await backend.create(config_of_json(value))

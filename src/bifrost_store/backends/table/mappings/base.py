@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from bifrost_store.backends.table.account import Row, StoredRow
-from bifrost_store.backends.table.columns import Column, UnreadableColumn, decode_columns, encode_columns, integer
+from bifrost_store.backends.table.columns import Column, UnreadableColumnError, decode_columns, encode_columns, integer
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape, unescape
@@ -186,7 +186,7 @@ class RowMapping:
         """Return the body that the columns hold.
 
         Raises:
-            UnreadableColumn: One of them cannot be read.
+            UnreadableColumnError: One of them cannot be read.
         """
         return decode_columns(self.columns, row)
 
@@ -253,10 +253,15 @@ def version_columns(record: Record) -> Row:
 
 
 def read_expiry(row: Row) -> Expiry:
+    """Return the expiry that a row holds.
+
+    Raises:
+        UnreadableColumnError: It holds something else.
+    """
     try:
         return load_expiry(row.get(EXPIRES_AT))
     except (ValueError, TypeError):
-        raise UnreadableColumn(f"column {EXPIRES_AT}: expected a date and time, or never") from None
+        raise UnreadableColumnError(f"column {EXPIRES_AT}: expected a date and time, or never") from None
 
 
 def unreadable(table: str, stored: StoredRow, reason: str) -> CorruptDocumentError:

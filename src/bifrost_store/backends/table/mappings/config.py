@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import TEXT, TIME, Column, UnreadableColumn, decode_columns, encode_columns
+from bifrost_store.backends.table.columns import TEXT, TIME, Column, UnreadableColumnError, decode_columns, encode_columns
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.record import Body, Key, Record
@@ -50,7 +50,7 @@ def _typed(config_type: str, text: str) -> object:
         case ConfigType.BOOL if text.lower() in ("true", "false"):
             return text.lower() == "true"
         case ConfigType.BOOL:
-            raise UnreadableColumn("column Value: expected true or false")
+            raise UnreadableColumnError("column Value: expected true or false")
         case ConfigType.JSON:
             return _parsed(load_json, text, "JSON")
         case _:
@@ -61,7 +61,7 @@ def _parsed(parse: Callable[[str], object], text: str, expected: str) -> object:
     try:
         return parse(text)
     except ValueError:
-        raise UnreadableColumn(f"column Value: expected {expected}") from None
+        raise UnreadableColumnError(f"column Value: expected {expected}") from None
 
 
 def _as_text(config_type: str, value: object) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
 from bifrost_store.backends.table.mappings.base import RowMapping
-from bifrost_store.core.record import Body, Key
+from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.documents import User
 
 
@@ -35,3 +35,7 @@ class UserMapping(RowMapping):
             "email": body["email"] if body["email"] is not None else key.id,
             "displayName": body["displayName"] if body["displayName"] is not None else key.id.partition("@")[0],
         }
+
+    def distrust(self, record: Record) -> Record:
+        """Forget the organization to show: the old application may have moved the user."""
+        return record.with_body({**record.body, "organizationId": None})

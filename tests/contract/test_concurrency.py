@@ -1,0 +1,3 @@
+"""Concurrency on every backend."""
+
+from bifrost_store.testing.contract.concurrency import *  # noqa: F403

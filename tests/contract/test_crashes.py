@@ -1,0 +1,91 @@
+"""A process is killed between any two requests of every operation on Table Storage that takes several."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from azure.data.tables.aio import TableServiceClient
+
+from bifrost_store import Store, StoreSettings, open_store
+from bifrost_store.demo.azurite import Azurite
+from bifrost_store.testing.crash import NOW, OPERATIONS, Kill, start, view
+from bifrost_store.testing.fault_proxy import FaultProxy
+from tests.contract.harness import empty_tables, through
+
+pytestmark = pytest.mark.anyio
+_LONGEST_SECONDS = 60
+
+Rows = dict[tuple[str, str, str], dict[str, Any]]
+
+
+def settings_for(connection_string: str) -> StoreSettings:
+    return StoreSettings(backend="table", table_connection_string=connection_string)
+
+
+@asynccontextmanager
+async def fresh(azurite: Azurite, operation: str) -> AsyncIterator[Store]:
+    """Yield a store that holds what *operation* starts from."""
+    await empty_tables(azurite)
+    async with open_store(settings_for(azurite.connection_string), clock=lambda: NOW) as store:
+        await store.provision()
+        await OPERATIONS[operation].before(store)
+        yield store
+
+
+async def rows_of(azurite: Azurite) -> Rows:
+    """Return the columns of today's layout in every row, our own left out."""
+    found: Rows = {}
+    async with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+        async for table in service.list_tables():
+            async for row in service.get_table_client(table.name).list_entities():
+                key = (table.name, str(row["PartitionKey"]), str(row["RowKey"]))
+                found[key] = {name: value for name, value in row.items() if not name.startswith("Bs")}
+    return found
+
+
+async def crash(azurite: Azurite, operation: str, kill: Kill) -> None:
+    """Carry out *operation* in another process and kill it as *kill* says."""
+    upstream = f"http://127.0.0.1:{azurite.table_port}"
+    async with FaultProxy(upstream) as proxy:
+        proxy.react(kill, when=lambda request: True)
+        process = start(operation, settings_for(through(proxy, azurite)))
+        kill.process = process
+        with anyio.fail_after(_LONGEST_SECONDS):
+            while process.is_alive():
+                await anyio.sleep(0.005)
+        process.join()
+
+
+@pytest.mark.usefixtures("table_only")
+@pytest.mark.parametrize("is_after", [False, True], ids=["before it is sent", "after it is done"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_a_killed_process_leaves_nothing_half_done(azurite: Azurite, operation: str, is_after: bool) -> None:
+    """Readers see the old or the new record, and repair with the same call again leaves what an undisturbed run leaves."""
+    async with fresh(azurite, operation) as store:
+        before, rows_before = await view(store), await rows_of(azurite)
+        await OPERATIONS[operation].step(store)
+        after, rows_after = await view(store), await rows_of(azurite)
+    number = 0
+    while True:
+        number += 1
+        kill = Kill(number, is_after)
+        async with fresh(azurite, operation) as store:
+            await crash(azurite, operation, kill)
+            seen = await view(store)
+            if OPERATIONS[operation].is_single_record:
+                assert seen in (before, after), number
+                await store.repair()
+                assert seen == await view(store)
+                assert (rows_before if seen == before else rows_after) == await rows_of(azurite), number
+            await OPERATIONS[operation].step(store)
+            await store.repair()
+            assert after == await view(store), number
+            assert rows_after == await rows_of(azurite), number
+        if not kill.has_killed:
+            break
+
+    assert number > 2, "the operation took no more than one request: nothing was tested"

@@ -1,0 +1,3 @@
+"""Isolation on every backend."""
+
+from bifrost_store.testing.contract.isolation import *  # noqa: F403
