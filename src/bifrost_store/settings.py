@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from bifrost_store.errors import ConfigurationError
 
@@ -16,6 +26,11 @@ _FALLBACKS = {"table_connection_string": "AzureWebJobsStorage", "cosmos_connecti
 """The application's own variables, honoured where ours are absent."""
 _MAX_RETENTION_DAYS = 36_500
 
+_RULES = {"extra_forbidden": "there is no such setting", "int_parsing": "must be a whole number of days, or none"}
+"""What pydantic's message leaves open, by its type of error."""
+
+_Naming = Callable[[str], str]
+"""What a field is called where it was given."""
 BackendName = Literal["sqlite", "table", "cosmos"]
 
 
@@ -67,18 +82,20 @@ class StoreSettings(BaseModel):
         examples=["30", "none"],
     )
 
-    def __init__(self, **values: Any) -> None:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_clearly(cls, values: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Raise ConfigurationError, which pydantic lets through, with the names that the caller knows: fields or variables."""
+        name_of: _Naming = info.context or str
         try:
-            super().__init__(**values)
+            settings = handler(values)
         except ValidationError as error:
-            raise ConfigurationError(_explain(error, str)) from None
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+            raise ConfigurationError(_explain(error, name_of)) from None
         for service in ("table", "blob", "cosmos"):
-            if getattr(self, f"{service}_connection_string") is not None and getattr(self, f"{service}_endpoint") is not None:
-                raise ValueError(f"{service}_connection_string and {service}_endpoint are both given; give one")
-        return self
+            both = (f"{service}_connection_string", f"{service}_endpoint")
+            if all(getattr(settings, field) is not None for field in both):
+                raise ConfigurationError(f"{' and '.join(map(name_of, both))} are both given; give one")
+        return settings
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -99,10 +116,7 @@ class StoreSettings(BaseModel):
             endpoint = field.replace("connection_string", "endpoint")
             if field not in values and endpoint not in values and environment.get(variable):
                 values[field] = environment[variable]
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            raise ConfigurationError(_explain(error, variable_name)) from None
+        return cls.model_validate(values, context=variable_name)
 
     def is_configured(self, backend: str) -> bool:
         """Return whether these settings say where *backend* keeps its data."""
@@ -119,14 +133,11 @@ def variable_name(field: str) -> str:
 def _check_known(name: str) -> None:
     known = [field.upper() for field in StoreSettings.model_fields]
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
+        near = difflib.get_close_matches(name.upper(), known, 1)
         hint = f"; did you mean {PREFIX}{near[0]}?" if near else f"; known are {', '.join(PREFIX + k for k in known)}"
         raise ConfigurationError(f"unknown setting {PREFIX}{name}{hint}")
 
 
-def _explain(error: ValidationError, name_of: Any) -> str:
-    problems = []
-    for problem in error.errors(include_input=False, include_url=False):
-        message = problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{name_of(str(problem['loc'][0]))}: {message}" if problem["loc"] else message)
-    return "; ".join(problems)
+def _explain(error: ValidationError, name_of: _Naming) -> str:
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(f"{name_of(str(problem['loc'][0]))}: {_RULES.get(problem['type'], problem['msg'])}" for problem in problems)

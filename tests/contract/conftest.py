@@ -22,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", action="append", choices=names, help="run the contract on this backend only (repeatable)")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the SDK send more than a mebibyte at once: aiohttp would rather have it in pieces."""
+    config.addinivalue_line("filterwarnings", "ignore:Sending a large body directly:ResourceWarning")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each contract test once per selected harness."""
     parametrize(metafunc, selected(metafunc.config))

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
+from unittest.mock import patch
 
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.backends.table import writer
 from bifrost_store.backends.table.account import count_request
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
@@ -24,7 +26,7 @@ from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Freeze, Reaction
-from bifrost_store.testing.harness import Fault
+from bifrost_store.testing.harness import PASSING_FAULTS, Fault
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend
 
@@ -103,8 +105,7 @@ class TableStore:
             await _delete_tables(self.azurite)
         async with self.proxied() as (proxy, backend):
             if fault in _REACTION_TO_FAULT:
-                times = 1 if fault in _ONCE else None
-                proxy.react(_REACTION_TO_FAULT[fault], times=times)
+                proxy.react(_REACTION_TO_FAULT[fault], times=1 if fault in PASSING_FAULTS else None)
             yield backend
 
     @asynccontextmanager
@@ -112,8 +113,9 @@ class TableStore:
         """Yield a proxy, and a backend that reaches the tables through it, impatiently; *options* are those of the SDK."""
         async with FaultProxy(f"http://127.0.0.1:{self.azurite.table_port}") as proxy:
             service = TableServiceClient.from_connection_string(through(proxy, self.azurite), **{**_IMPATIENT, **options})
-            async with _closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
-                yield proxy, backend
+            with patch.object(writer, "_FIRST_PAUSE_SECONDS", 0.001):
+                async with _closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
+                    yield proxy, backend
 
 
 _IMPATIENT: Final[Mapping[str, Any]] = {"raw_request_hook": count_request, "read_timeout": 0.2, "retry_total": 0}
@@ -128,7 +130,6 @@ _REACTION_TO_FAULT: Final[Mapping[Fault, Reaction]] = {
     Fault.FALSE_CONFLICT: Answer(409, "EntityAlreadyExists"),
     Fault.FALSE_MISMATCH: Answer(412, "UpdateConditionNotSatisfied"),
 }
-_ONCE: Final = frozenset({Fault.ANSWER_LOST, Fault.FALSE_CONFLICT, Fault.FALSE_MISMATCH})
 
 
 class TableHarness:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from azure.data.tables.aio import TableServiceClient
 
@@ -55,9 +56,7 @@ async def crash(azurite: Azurite, operation: str, kill: Kill) -> None:
         process = start(operation, settings_for(through(proxy, azurite)))
         kill.process = process
         with anyio.fail_after(_LONGEST_SECONDS):
-            while process.is_alive():
-                await anyio.sleep(0.005)
-        process.join()
+            await anyio.to_thread.run_sync(process.join, abandon_on_cancel=True)
 
 
 @pytest.mark.usefixtures("table_only")

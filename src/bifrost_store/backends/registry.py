@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from bifrost_store.errors import ConfigurationError, MissingDependencyError
 from bifrost_store.settings import StoreSettings, variable_name
 
 BACKEND_NAMES = ("sqlite", "table", "cosmos")
+"""What the setting and the flag may say."""
+_LATER = frozenset({"cosmos"})
 
 
 class BackendFactory:
@@ -39,18 +42,25 @@ class BackendFactory:
         """
         match name:
             case "sqlite":
-                sqlite = importlib.import_module("bifrost_store.backends.sqlite.backend")
-                backend: Backend = sqlite.SqliteBackend(self._settings.sqlite_path, self._specs, clock=self._clock)
-                return backend
+                return self._sqlite()
             case "table":
                 return self._table()
             case "cosmos":
-                raise ConfigurationError("the cosmos backend comes with a later version; use sqlite or table")
+                raise ConfigurationError("the cosmos backend comes with a later version; choose sqlite or table")
         raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(BACKEND_NAMES)}")
+
+    def _sqlite(self) -> Backend:
+        if not self._settings.is_configured("sqlite"):
+            # The default file is for those who chose SQLite; a flag must not send data to a file that nobody named.
+            raise ConfigurationError(f"the sqlite backend has no file; set {variable_name('sqlite_path')}")
+        module = importlib.import_module("bifrost_store.backends.sqlite.backend")
+        backend: Backend = module.SqliteBackend(self._settings.sqlite_path, self._specs, clock=self._clock)
+        return backend
 
     def _table(self) -> Backend:
         settings = self._settings
         module = _import("bifrost_store.backends.table.backend", "table")
+        _import("aiohttp", "table")  # What the SDK sends its requests with: it would be missed at the first one only.
         if settings.table_connection_string is not None:
             secret = settings.table_connection_string.get_secret_value()
             made: Backend = module.TableBackend.from_connection_string(secret, self._specs, clock=self._clock)
@@ -68,8 +78,9 @@ class BackendFactory:
             return self._azure_blobs(settings.blob_connection_string, settings.blob_endpoint)
         if backend == "sqlite":
             return FolderBlobStore(self._folder())
-        endpoint = settings.table_endpoint and settings.table_endpoint.replace(".table.", ".blob.", 1)
-        return self._azure_blobs(settings.table_connection_string, endpoint)
+        endpoint = settings.table_endpoint or ""
+        beside = endpoint.replace(".table.", ".blob.", 1)
+        return self._azure_blobs(settings.table_connection_string, beside if beside != endpoint else None)
 
     def _azure_blobs(self, connection_string: SecretStr | None, endpoint: str | None) -> BlobStore:
         module = _import("bifrost_store.blobs.azure", "table")
@@ -86,7 +97,6 @@ class BackendFactory:
         path = self._settings.sqlite_path
         if path != ":memory:":
             return Path(f"{path}.blobs")
-        tempfile = importlib.import_module("tempfile")
         return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bifrost-store-")))
 
     def _identity(self) -> Any:
@@ -97,10 +107,13 @@ class BackendFactory:
         return self._credential
 
 
+def configured_backends(settings: StoreSettings) -> list[str]:
+    """Return the names of the backends that *settings* say enough about to be opened."""
+    return [name for name in BACKEND_NAMES if name not in _LATER and settings.is_configured(name)]
+
+
 def _import(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
-    except MissingDependencyError:
-        raise
     except ImportError as error:
         raise MissingDependencyError(f"{error.name} is not installed; pip install 'bifrost-store[{extra}]'") from error

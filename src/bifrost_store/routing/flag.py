@@ -27,12 +27,15 @@ class BackendFlag:
         self._client = client
 
     @property
-    def is_static(self) -> bool:
-        """Whether one backend answers for all scopes, for good."""
-        return self._client is None
+    def only(self) -> str | None:
+        """The one backend that answers for all scopes, for good; None: the provider may change its mind at any time."""
+        return self._setting if self._client is None else None
 
-    def backend_of(self, scope: Scope) -> str:
-        """Return the name of the backend that answers for *scope* now. The provider's cost is the call's cost.
+    async def backend_of(self, scope: Scope) -> str:
+        """Return the name of the backend that answers for *scope* now.
+
+        The provider sees the scope as targeting key and the attribute ``organizationId``, empty for GLOBAL. It is asked at every
+        call and its cost is the call's, so it should answer from memory.
 
         Raises:
             ConfigurationError: The flag names no backend.
@@ -41,13 +44,13 @@ class BackendFlag:
         if self._client is None:
             return self._setting
         context = EvaluationContext(scope.value, {"organizationId": scope.organization_id or ""})
-        details = self._client.get_string_details(FLAG_KEY, self._setting, context)
+        details = await self._client.get_string_details_async(FLAG_KEY, self._setting, context)
         if details.error_code is None or details.error_code is ErrorCode.FLAG_NOT_FOUND:
             return _known(details.value, f"flag {FLAG_KEY} for {scope}")
         if details.error_code is ErrorCode.TYPE_MISMATCH:
             raise ConfigurationError(f"flag {FLAG_KEY} for {scope}: its value is no text; one of {', '.join(BACKEND_NAMES)}")
         raise BackendUnavailableError(
-            f"flag {FLAG_KEY} for {scope} cannot be evaluated ({details.error_code}); check the flag provider, then try again"
+            f"flag {FLAG_KEY} for {scope} cannot be evaluated ({details.error_code.value}); check the flag provider, then try again"
         )
 
 

@@ -28,7 +28,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite import SqliteBackend
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.clock import SettableClock
-from bifrost_store.testing.harness import Harness, StoreUnderTest
+from bifrost_store.testing.harness import PASSING_FAULTS, Fault, Harness, StoreUnderTest
 from bifrost_store.wrappers.checked import CheckedBackend
 
 __all__ = ["anyio_backend", "backend", "clock", "harness", "other", "parametrize", "store"]
@@ -43,10 +43,12 @@ settings.load_profile(os.environ.get("BIFROST_TEST_PROFILE", "ci"))
 
 def parametrize(metafunc: pytest.Metafunc, harness_types: Sequence[type[Harness]]) -> None:
     """Run each test that takes a store once per harness; with a ``fault``, once per fault that the harness can show."""
-    if "fault" in metafunc.fixturenames:
-        pairs = [(harness.name, fault) for harness in harness_types for fault in sorted(harness.faults)]
-        metafunc.parametrize(("harness", "fault"), pairs, indirect=["harness"], ids=["-".join(pair) for pair in pairs])
-    elif "harness" in metafunc.fixturenames:
+    for argument, wanted in (("fault", frozenset(Fault) - PASSING_FAULTS), ("passing_fault", PASSING_FAULTS)):
+        if argument in metafunc.fixturenames:
+            pairs = [(harness.name, fault) for harness in harness_types for fault in sorted(harness.faults & wanted)]
+            metafunc.parametrize(("harness", argument), pairs, indirect=["harness"], ids=["-".join(pair) for pair in pairs])
+            return
+    if "harness" in metafunc.fixturenames:
         names = [harness.name for harness in harness_types]
         metafunc.parametrize("harness", names, indirect=True, ids=names)
 

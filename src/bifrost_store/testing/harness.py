@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import BlobStore
@@ -39,6 +39,10 @@ class Fault(StrEnum):
     """The first write is refused as if the row existed (409), though it does not."""
     FALSE_MISMATCH = "false_mismatch"
     """The first write is refused as if the row had changed (412), though it has not."""
+
+
+PASSING_FAULTS: Final = frozenset({Fault.ANSWER_LOST, Fault.FALSE_CONFLICT, Fault.FALSE_MISMATCH})
+"""Faults that meet the first write alone, which must succeed all the same. The others last."""
 
 
 class StoreUnderTest(Protocol):

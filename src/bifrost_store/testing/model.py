@@ -188,6 +188,6 @@ def _rank(value: FilterValue) -> tuple[int, FilterValue]:
 def _scan_start(resume_token: str | None) -> int:
     if resume_token is None:
         return 0
-    if not resume_token.isdecimal():
+    if not resume_token.isdecimal() or len(resume_token) > 9:
         raise InvalidContinuationTokenError("resume token: not one that this backend gave out")
     return int(resume_token)

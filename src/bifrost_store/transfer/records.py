@@ -58,6 +58,9 @@ class _State:
 
     path: Path
 
+    def make_folder(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
     def read(self) -> dict[str, Any]:
         try:
             state: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
@@ -86,8 +89,8 @@ async def dump_records(
     Raises:
         ConfigurationError: *folder* holds a complete dump already (*restart* overwrites it), or something else.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     state = _State(folder / "dump.json")
+    state.make_folder()
     before = {} if restart else state.read()
     if before.get("is_complete"):
         raise ConfigurationError(f"{folder} holds a complete dump; choose another folder, or start again with --restart")

@@ -116,9 +116,11 @@ class TableQueries:
     async def _unclaimed(self, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through the rows that no kind claims: off hot paths, every table is read."""
         found = []
+        now = self._now()
         async for record in self._scanner.unclaimed():
             position = (record.key.scope.value, record.sort_key)
-            is_wanted = (query.scope is None or record.key.scope == query.scope) and matches(record, query.filters)
+            is_wanted = query.scope is None or record.key.scope == query.scope
+            is_wanted = is_wanted and record.is_present(now) and matches(record, query.filters)
             if is_wanted and (after is None or position > after):
                 found.append(_Found(position, record))
         for one in sorted(found, key=lambda one: one.position):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
+from azure.core.exceptions import ResourceNotFoundError
 
 from bifrost_store.backends.table.account import StoredRow, TableAccount
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.mappings.base import Address, Marker, RowMapping, end_of, read_marker
+from bifrost_store.backends.table.mappings.base import TABLES, Address, Marker, RowMapping, end_of, read_marker
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, ExecutionMapping
 from bifrost_store.backends.table.mappings.membership import MembershipMapping
 from bifrost_store.core.record import Key, Record
@@ -42,7 +43,12 @@ class TableReader:
 
     async def row(self, address: Address) -> StoredRow | None:
         """Return the row at *address*."""
-        return await self._account.read(address.table, address.partition_key, address.row_key)
+        try:
+            return await self._account.read(address.table, address.partition_key, address.row_key)
+        except ResourceNotFoundError:
+            if address.table in TABLES:
+                raise
+            return None
 
     async def get(self, keys: Sequence[Key]) -> list[Record | None]:
         """Return the record of each key, all of one kind and id; what a locator finds spares the others a search."""

@@ -12,7 +12,7 @@ from azure.data.tables import TableTransactionError
 
 from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, RowMapping
+from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, RowMapping
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
 from bifrost_store.core.record import Record
@@ -34,9 +34,7 @@ class TableWriter:
 
     async def carry_out(self, writes: Sequence[Write]) -> None:
         """Settle *writes*, all in one transaction; raise the first failure. All are of one kind and partition."""
-        for write in writes:
-            if write.looks_first:
-                await write.look(False)
+        await _look_first(writes)
         await self._send_until_settled(writes)
         await self.write_index([change for write in writes for change in self._index_changes(write)])
 
@@ -63,6 +61,10 @@ class TableWriter:
     async def _recover(self, error: AzureError, pending: Sequence[Write], is_lost: bool, *, is_last: bool) -> None:
         """Prepare for sending again, or raise what the caller must hear."""
         failure = map_error(error)
+        table = self._table(pending[0])
+        if isinstance(failure, NotProvisionedError) and table not in TABLES:
+            await self._account.create_table(table)
+            return
         is_conflict = isinstance(error, HttpResponseError) and error.status_code in _CONFLICTS
         is_conflict = is_conflict and not isinstance(failure, NotProvisionedError)
         if not is_conflict and not is_lost and not failure.is_retryable:
@@ -107,6 +109,18 @@ class TableWriter:
                 changes = _without_missing(changes, error)
             else:
                 return
+
+
+async def _look_first(writes: Sequence[Write]) -> None:
+    """Let those look that must; of several that fail, the first in order is heard."""
+    for position, write in enumerate(writes):
+        if write.looks_first:
+            try:
+                await write.look(False)
+            except StoreError:
+                for earlier in writes[:position]:
+                    await earlier.look(False)
+                raise
 
 
 async def _look_again(pending: Sequence[Write], is_lost: bool) -> None:

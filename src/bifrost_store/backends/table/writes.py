@@ -206,19 +206,13 @@ class DeleteWrite(Write):
     async def look(self, is_lost: bool) -> None:
         sent = self.record
         self.record = None
-        stored = await self._find()
+        stored, self._removals = await removals(self._reader, self.key)
         if stored is None or not stored.is_present(self._now()):
             return await self._settle_absent(sent, is_lost)
         if self._expected is not None and not stored.version.is_same_state(self._expected.version):
             raise self._refuse(PreconditionFailedError, f"{self.key} has changed since it was read; read it again")
-        assert stored.native_etag is not None
         self.previous = stored
         self.record = stored.tombstone(self._version_after(stored.version))
-        self._removals = await rows_to_remove(self._reader, stored)
-
-    async def _find(self) -> Record | None:
-        (stored,) = await self._reader.get([self.key])
-        return stored
 
     async def _settle_absent(self, sent: Record | None, is_lost: bool) -> None:
         marker = await self._reader.marker(self.key, "") if is_lost else None
@@ -257,7 +251,11 @@ class ApplyWrite(Write):
         return [*put_anchor(self._mapping.encode(record), self._state), marker]
 
     async def look(self, is_lost: bool) -> None:
-        if self.record is None:
+        if self._given.is_tombstone and isinstance(self._mapping, MembershipMapping):
+            stored, self._removals = await removals(self._reader, self.key)
+            marker = None if stored is not None else await self._reader.marker(self.key, "")
+            self._state = State(stored, None, marker)
+        elif self.record is None:
             await self._look_at_anchor()
         else:
             self._state = await self._reader.state(self.key, self._given.sort_key)
@@ -268,8 +266,9 @@ class ApplyWrite(Write):
             return self._settle(is_lost and self._is_stored())
         self.memo = "" if self._state.record is None else self._mapping.memo(self._state.record)
         self.previous = self._state.record
-        if self._given.is_tombstone and self.previous is not None:
-            self._removals = await rows_to_remove(self._reader, self.previous)
+        if self._given.is_tombstone and self._state.anchor is not None:
+            anchor = self._state.anchor
+            self._removals = [Remove(anchor.partition_key, anchor.row_key, anchor.etag)]
 
     async def _look_at_anchor(self) -> None:
         anchor = await self._reader.row(self._mapping.address(self.key, self._given.sort_key))
@@ -319,13 +318,25 @@ def put_marker(row: Row, marker: Marker | None) -> Change:
     return Insert(row) if marker is None else Put(row, marker.etag)
 
 
-async def rows_to_remove(reader: TableReader, stored: Record) -> list[Change]:
-    """Return the changes that remove the rows of *stored*, provided that its anchor is still in that state."""
-    mapping = reader.mapping(stored.key.kind)
-    address = mapping.address(stored.key, stored.sort_key)
-    if not isinstance(mapping, MembershipMapping):
-        return [Remove(address.partition_key, address.row_key, NativeEtag.parse(stored.native_etag or "").etag)]
-    # Either of the two rows may be missing where the old application wrote them.
-    keys = (address.row_key, mapping.twin_key(stored.key))
-    rows = [await reader.row(replace(address, row_key=key)) for key in keys]
-    return [Remove(row.partition_key, row.row_key, row.etag) for row in rows if row is not None]
+async def removals(reader: TableReader, key: Key) -> tuple[Record | None, list[Change]]:
+    """Return the stored record, and the changes that remove it provided that it is still in that state."""
+    mapping = reader.mapping(key.kind)
+    if isinstance(mapping, MembershipMapping):
+        return await _membership_removals(reader, mapping, key)
+    (stored,) = await reader.get([key])
+    if stored is None or stored.native_etag is None:
+        return None, []
+    address = mapping.address(key, stored.sort_key)
+    return stored, [Remove(address.partition_key, address.row_key, NativeEtag.parse(stored.native_etag).etag)]
+
+
+async def _membership_removals(reader: TableReader, mapping: MembershipMapping, key: Key) -> tuple[Record | None, list[Change]]:
+    """Either of the two rows may be missing where the old application wrote them; the record is read from what is there."""
+    address = mapping.address(key, "")
+    found = [await reader.row(address), await reader.row(replace(address, row_key=mapping.twin_key(key)))]
+    rows = [row for row in found if row is not None]
+    if not rows:
+        return None, []
+    first, *others = rows
+    changes: list[Change] = [Remove(first.partition_key, first.row_key, first.etag)]
+    return mapping.decode(key, first), [*changes, *(Remove(row.partition_key, row.row_key) for row in others)]

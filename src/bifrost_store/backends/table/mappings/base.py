@@ -44,6 +44,8 @@ NEVER_EXTRA = VERSION_COLUMNS | KEY_COLUMNS | {"etag"}
 """Columns that do not travel along; ``etag`` is a text in which the old application leaves a stale etag."""
 
 RELATIONSHIPS = "Relationships"
+TABLES = ("AuditLog", "Config", "Entities", RELATIONSHIPS)
+"""Tables of today's layout, which must be there. Rows carried whole may lie in any other."""
 GUARD_PREFIX = "bs-tomb:"
 MAX_KEY_UNITS = 512
 """UTF-16 units of a row key: 1 KiB ("Understanding the Table service data model", Microsoft)."""

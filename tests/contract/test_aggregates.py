@@ -1,0 +1,3 @@
+"""Aggregates on every backend."""
+
+from bifrost_store.testing.contract.aggregates import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Bad input on every backend."""
+
+from bifrost_store.testing.contract.bad_input import *  # noqa: F403
