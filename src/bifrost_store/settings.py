@@ -26,7 +26,8 @@ _FALLBACKS = {"table_connection_string": "AzureWebJobsStorage", "cosmos_connecti
 """The application's own variables, honoured where ours are absent."""
 _MAX_RETENTION_DAYS = 36_500
 
-_RULES = {"extra_forbidden": "there is no such setting", "int_parsing": "must be a whole number of days, or none"}
+_DAYS = "must be a whole number of days, or none"
+_RULES = {"extra_forbidden": "there is no such setting", "int_parsing": _DAYS, "int_parsing_size": _DAYS}
 """What pydantic's message leaves open, by its type of error."""
 
 _Naming = Callable[[str], str]

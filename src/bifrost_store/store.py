@@ -9,7 +9,7 @@ from datetime import timedelta
 from openfeature.client import OpenFeatureClient
 
 from bifrost_store.backends.protocol import RepairReport
-from bifrost_store.backends.registry import BACKEND_NAMES, BackendFactory
+from bifrost_store.backends.registry import BackendFactory, configured_backends
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.documents import SPECS
 from bifrost_store.protocols import Configs, Executions, LegacyRows, Organizations, Users
@@ -31,8 +31,9 @@ class Store:
         backend: The waist beneath them, which follows the flag: for dump, load and the like.
     """
 
-    def __init__(self, backend: RoutedBackend, *, clock: Clock, retention: timedelta | None) -> None:
+    def __init__(self, backend: RoutedBackend, *, clock: Clock, retention: timedelta | None, stack: AsyncExitStack) -> None:
         self.backend = backend
+        self._stack = stack
         self.organizations: Organizations = OrganizationRepository(backend, clock=clock)
         self.users: Users = UserRepository(backend, clock=clock)
         self.config: Configs = ConfigRepository(backend, clock=clock)
@@ -55,6 +56,10 @@ class Store:
         """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`."""
         return await self.backend.repair(old_application_stopped=old_application_stopped)
 
+    async def aclose(self) -> None:
+        """Close what was opened. `open_store` does it at the end of its block; calling it twice is harmless."""
+        await self._stack.aclose()
+
 
 @asynccontextmanager
 async def open_store(
@@ -76,7 +81,7 @@ async def open_store(
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, clock, stack)
         flag = BackendFlag(settings.backend, flags)
-        configured = [name for name in BACKEND_NAMES if settings.is_configured(name)]
+        configured = configured_backends(settings) or [settings.backend]
         backend = RoutedBackend(flag, configured, factory.backend, factory.blobs, SPECS)
         stack.push_async_callback(backend.aclose)
-        yield Store(backend, clock=clock, retention=None if days is None else timedelta(days=days))
+        yield Store(backend, clock=clock, retention=None if days is None else timedelta(days=days), stack=stack)

@@ -11,7 +11,16 @@ pytest.register_assert_rewrite("bifrost_store.testing")
 from bifrost_store.backends.protocol import Backend  # noqa: E402 - after the line above
 from bifrost_store.demo.azurite import Azurite  # noqa: E402
 from bifrost_store.testing.clock import SettableClock  # noqa: E402
-from bifrost_store.testing.fixtures import anyio_backend, backend, clock, harness, open_reference, parametrize, store  # noqa: E402, F401
+from bifrost_store.testing.fixtures import (  # noqa: E402, F401
+    anyio_backend,
+    backend,
+    clock,
+    harness,
+    open_reference,
+    parametrize,
+    repositories,
+    store,
+)
 from bifrost_store.testing.harness import Harness  # noqa: E402
 from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
 
@@ -54,6 +63,13 @@ def model_harness() -> ModelHarness:
 def table_harness(azurite: Azurite) -> TableHarness:
     """Table Storage."""
     return TableHarness(azurite)
+
+
+@pytest.fixture
+def harnesses(request: pytest.FixtureRequest) -> list[Harness]:
+    """Every selected harness at once, but for the model's own."""
+    names = [harness.name for harness in selected(request.config) if harness is not ModelHarness]
+    return [request.getfixturevalue(f"{name}_harness") for name in names]
 
 
 @pytest.fixture

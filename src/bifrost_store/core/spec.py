@@ -43,6 +43,9 @@ class DocumentSpec:
         container: The Cosmos DB container that holds them.
         column_limit: UTF-16 units of any one field's stored text; None: only the record's own limit counts.
         record_limit: UTF-16 units of the whole record's text; None: unlimited.
+        is_json: Whether a field of a body is stored as JSON text, which counts for its size; by default all but text is.
+        check_body: Raises InvalidRequestError for a body that cannot be of this kind.
+        has_extra: Stored columns that no field claims travel along.
         is_batchable: Records of one scope can be written together on every backend.
         check_id: Raises InvalidKeyError for a text that is no id of this kind.
     """
@@ -54,6 +57,9 @@ class DocumentSpec:
     container: Literal["entities", "executions"] = "entities"
     column_limit: int | None = MAX_COLUMN_UNITS
     record_limit: int | None = MAX_RECORD_UNITS
+    is_json: Callable[[str, Mapping[str, object]], bool] = lambda field, body: not isinstance(body[field], str)
+    check_body: Callable[[str, Mapping[str, object]], None] = lambda record_id, body: None
+    has_extra: bool = True
     is_batchable: bool = True
     check_id: Callable[[str], None] = lambda text: check_identifier(text, "id")
 

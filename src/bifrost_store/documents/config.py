@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
@@ -21,6 +22,11 @@ def _check_key(text: str) -> None:
     check_identifier(text, "config key")
     if OAUTH_KEY.fullmatch(text):
         raise InvalidKeyError(f"config key {text!r}: such keys belong to OAuth connections")
+
+
+def _is_json(field: str, body: Mapping[str, object]) -> bool:
+    """A value of type json is stored as JSON text, also where it is itself a text."""
+    return not isinstance(body[field], str) or (field == "value" and body["configType"] == ConfigType.JSON)
 
 
 class ConfigType(StrEnum):
@@ -47,6 +53,7 @@ class Config(Document):
         fields=frozenset({"key", "configType", "value", "secretRef", "description", "updatedAt", "updatedBy"}),
         queryable=frozenset({"configType"}),
         check_id=_check_key,
+        is_json=_is_json,
     )
 
     key: str

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import JsonValue
 
+from bifrost_store.core.columns import check_columns
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.documents.base import Document
-from bifrost_store.errors import InvalidKeyError
+from bifrost_store.errors import InvalidKeyError, InvalidRequestError
 
 
 def legacy_row_id(table: str, partition_key: str, row_key: str) -> str:
@@ -20,6 +22,12 @@ def legacy_row_id(table: str, partition_key: str, row_key: str) -> str:
 def _check_id(text: str) -> None:
     if text.count("/") != 2 or not text.split("/", maxsplit=1)[0].isalnum():
         raise InvalidKeyError(f"legacy row id {text[:80]!r}: expected table/partition key/row key")
+
+
+def _check_body(record_id: str, body: Mapping[str, object]) -> None:
+    if record_id != legacy_row_id(str(body["table"]), str(body["partitionKey"]), str(body["rowKey"])):
+        raise InvalidRequestError(f"legacy row {record_id[:80]!r}: the id must repeat table, partitionKey and rowKey")
+    check_columns(body["columns"], "columns")
 
 
 class LegacyRow(Document):
@@ -38,6 +46,8 @@ class LegacyRow(Document):
         scopes="any",
         column_limit=None,
         record_limit=None,
+        check_body=_check_body,
+        has_extra=False,
         is_batchable=False,
         check_id=_check_id,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import anyio
 from openfeature.client import OpenFeatureClient
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
+from openfeature.flag_evaluation import FlagEvaluationDetails
 
 from bifrost_store.backends.registry import BACKEND_NAMES
 from bifrost_store.core.scope import Scope
@@ -44,7 +46,7 @@ class BackendFlag:
         if self._client is None:
             return self._setting
         context = EvaluationContext(scope.value, {"organizationId": scope.organization_id or ""})
-        details = await self._client.get_string_details_async(FLAG_KEY, self._setting, context)
+        details = await _evaluate(self._client, self._setting, context)
         if details.error_code is None or details.error_code is ErrorCode.FLAG_NOT_FOUND:
             return _known(details.value, f"flag {FLAG_KEY} for {scope}")
         if details.error_code is ErrorCode.TYPE_MISMATCH:
@@ -52,6 +54,16 @@ class BackendFlag:
         raise BackendUnavailableError(
             f"flag {FLAG_KEY} for {scope} cannot be evaluated ({details.error_code.value}); check the flag provider, then try again"
         )
+
+
+async def _evaluate(client: OpenFeatureClient, default: str, context: EvaluationContext) -> FlagEvaluationDetails[str]:
+    try:
+        return await client.get_string_details_async(FLAG_KEY, default, context)
+    except UnboundLocalError as error:
+        # openfeature-sdk 0.10 trips over the cancellation of an evaluation, and hides it.
+        if isinstance(error.__context__, anyio.get_cancelled_exc_class()):
+            raise error.__context__ from None
+        raise
 
 
 def _known(name: str, source: str) -> str:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TypeVar
 
 import anyio
 
 from bifrost_store.backends.protocol import Backend, Operation, RepairReport, ScanPage, SupportsRepair
 from bifrost_store.blobs.protocol import BlobStore
-from bifrost_store.core.page import Page
+from bifrost_store.core.json import dump_json, load_json
+from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
+from bifrost_store.core.totals import Totals
 from bifrost_store.core.version import Etag
-from bifrost_store.errors import InvalidContinuationTokenError, InvalidRequestError
+from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidRequestError
+from bifrost_store.repositories.reading import together
+from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.wrappers.checked import CheckedBackend, operation_key
 
-T = TypeVar("T")
+_PAGE_SIZE = 500
 
 
 class RoutedBackend:
     """A `Backend` that asks the flag at every call and opens backends when they are first needed.
 
+    A call without a scope asks every backend that may hold data, in the order of their names, and keeps what the flag sends
+    there: a copy that stayed behind after a flip is not seen.
+
     Args:
         flag: Names the backend of a scope.
-        configured: Names of every backend that may hold data; asked where a call concerns all scopes.
-        open_backend, open_blobs: Make what a name stands for; called once for each.
+        configured: Names of every backend that may hold data.
+        open_backend, open_blobs: Make what a name stands for, without waiting; called once for each.
         specs: Every kind that the store knows.
     """
 
@@ -45,7 +51,7 @@ class RoutedBackend:
         specs: Specs,
     ) -> None:
         self._flag = flag
-        self._configured = list(configured)
+        self._names = sorted(configured) if flag.only is None else [flag.only]
         self._open_backend = open_backend
         self._open_blobs = open_blobs
         self._specs = specs
@@ -59,13 +65,17 @@ class RoutedBackend:
             opened = self._backends[name] = CheckedBackend(self._open_backend(name), self._specs)
         return opened
 
-    def backend_for(self, scope: Scope) -> CheckedBackend:
+    async def backend_for(self, scope: Scope) -> CheckedBackend:
         """Return the backend that answers for *scope* now."""
-        return self.backend(self._flag.backend_of(scope))
+        return self.backend(await self._flag.backend_of(scope))
 
     def blobs_for(self, scope: Scope) -> BlobStore:
-        """Return the blob store that goes with the backend of *scope*."""
-        return self.blobs(self._flag.backend_of(scope))
+        """Return a blob store that goes with the backend of *scope*, also after the flag was flipped."""
+
+        async def find() -> BlobStore:
+            return self.blobs(await self._flag.backend_of(scope))
+
+        return RoutedBlobStore(find)
 
     def blobs(self, backend: str) -> BlobStore:
         """Return the blob store that goes with *backend*, opened on first use."""
@@ -76,85 +86,103 @@ class RoutedBackend:
 
     def all_backends(self) -> list[CheckedBackend]:
         """Return every backend that may hold data, in the order of their names."""
-        names = {self._flag.backend_of(scope) for scope in (Scope("GLOBAL"),)} if self._flag.is_static else set(self._configured)
-        return [self.backend(name) for name in sorted(names)]
+        return [self.backend(name) for name in self._names]
+
+    def all_blobs(self) -> list[BlobStore]:
+        """Return the blob store of every backend that may hold data."""
+        return [self.blobs(name) for name in self._names]
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
-        own = self.backend_for(key.scope)
+        own = await self.backend_for(key.scope)
         if fallback is None:
             return await own.get(key)
-        other = self.backend_for(fallback)
+        other = await self.backend_for(fallback)
         if other is own:
             return await own.get(key, fallback=fallback)
-        return await _first_found(own, key, other, replace(key, scope=fallback))
+        first, second = await together(lambda: own.get(key), lambda: other.get(replace(key, scope=fallback)))
+        return first or second
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        return await self.backend_for(record.key.scope).create(record, epoch=epoch)
+        return await (await self.backend_for(record.key.scope)).create(record, epoch=epoch)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return await self.backend_for(record.key.scope).replace(record, expected, epoch=epoch)
+        return await (await self.backend_for(record.key.scope)).replace(record, expected, epoch=epoch)
 
     async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
-        return await self.backend_for(key.scope).delete(key, expected=expected, epoch=epoch)
+        return await (await self.backend_for(key.scope)).delete(key, expected=expected, epoch=epoch)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        return await self.backend_for(record.key.scope).apply(record, over=over)
+        return await (await self.backend_for(record.key.scope)).apply(record, over=over)
 
     async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
         if not operations:
             raise InvalidRequestError("batch: at least one operation")
-        return await self.backend_for(operation_key(operations[0]).scope).batch(operations, epoch=epoch)
+        return await (await self.backend_for(operation_key(operations[0]).scope)).batch(operations, epoch=epoch)
 
     async def query(self, query: Query) -> Page[Record]:
         if query.scope is not None:
-            return await self.backend_for(query.scope).query(query)
-        backends = self.all_backends()
-        if len(backends) == 1:
-            return await backends[0].query(query)
-        name, token = _split_token(query.continuation_token, [backend.name for backend in backends])
-        position = next(n for n, backend in enumerate(backends) if backend.name == name)
-        page = await backends[position].query(replace(query, continuation_token=token))
-        kept = tuple(record for record in page if self._flag.backend_of(record.key.scope) == name)
-        if page.continuation_token is not None:
-            following: str | None = json.dumps([name, page.continuation_token])
-        else:
-            following = json.dumps([backends[position + 1].name, None]) if position + 1 < len(backends) else None
-        return Page(kept, following, page.unreadable)
+            return await (await self.backend_for(query.scope)).query(query)
+        if len(self._names) == 1:
+            return await self.backend(self._names[0]).query(query)
+        name, token = self._start(decode_token(_across(query)))
+        records: list[Record] = []
+        unreadable: list[CorruptDocumentError] = []
+        while True:
+            rest = replace(query, limit=query.limit - len(records), continuation_token=token)
+            page = await self.backend(name).query(rest)
+            records += await self._routed(page, name)
+            unreadable += page.unreadable
+            token = page.continuation_token
+            if token is None:
+                later = self._names[self._names.index(name) + 1 :]
+                if not later:
+                    return Page(tuple(records), None, tuple(unreadable))
+                name = later[0]
+            if len(records) == query.limit:
+                return Page(tuple(records), encode_token(_across(query), [name, token or ""]), tuple(unreadable))
 
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
-        if query.scope is None:
-            backends = self.all_backends()
-            if len(backends) > 1:
-                raise InvalidRequestError("aggregate: name a scope while scopes are spread over several backends")
-            return await backends[0].aggregate(query, group_by=group_by, sum_of=sum_of)
-        return await self.backend_for(query.scope).aggregate(query, group_by=group_by, sum_of=sum_of)
+        """See `Backend.aggregate`. Without a scope, and with several backends, every record is read."""
+        if query.scope is not None:
+            return await (await self.backend_for(query.scope)).aggregate(query, group_by=group_by, sum_of=sum_of)
+        if len(self._names) == 1:
+            return await self.backend(self._names[0]).aggregate(query, group_by=group_by, sum_of=sum_of)
+        self.backend(self._names[0]).check_aggregate(query, group_by, sum_of)
+        totals = Totals(group_by, sum_of)
+        rest: Query | None = replace(query, limit=_PAGE_SIZE, continuation_token=None)
+        while rest is not None:
+            page = await self.query(rest)
+            totals.add(page)
+            rest = replace(rest, continuation_token=page.continuation_token) if page.continuation_token is not None else None
+        return totals.groups()
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        backends = self.all_backends()
-        name, token = _split_token(resume_token, [backend.name for backend in backends])
-        for backend in backends:
-            if backend.name < name:
-                continue
-            async for page in backend.scan(token if backend.name == name else None):
-                kept = tuple(r for r in page.records if self._flag.backend_of(r.key.scope) == backend.name)
-                yield ScanPage(kept, page.unreadable, json.dumps([backend.name, page.resume_token]))
+        start, token = self._start(_scan_place(resume_token))
+        for name in self._names[self._names.index(start) :]:
+            async for page in self.backend(name).scan(token if name == start else None):
+                following = dump_json([name, page.resume_token])
+                yield ScanPage(tuple(await self._routed(page.records, name)), page.unreadable, following)
 
-    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
-        for backend in self.all_backends():
-            purged = await backend.purge_expired(kind=kind, limit=limit)
-            if purged:
-                return purged
+    async def purge_expired(self, *, kind: str, limit: int = _PAGE_SIZE) -> list[Record]:
+        """See `Backend.purge_expired`. A stale copy is removed where it stayed behind, but not returned: what goes with the
+        record, its blobs, is that of the backend which the flag names.
+        """
+        for name in self._names:
+            while purged := await self.backend(name).purge_expired(kind=kind, limit=limit):
+                if routed := await self._routed(purged, name):
+                    return routed
         return []
 
     async def provision(self) -> None:
-        for backend in self.all_backends():
-            await backend.provision()
-            await self.blobs(backend.name).provision()
+        for name in self._names:
+            await self.backend(name).provision()
+            await self.blobs(name).provision()
 
     async def ping(self) -> str:
+        """Return two lines for each backend that may hold data: what it says, and what its blob store says."""
         lines = []
-        for backend in self.all_backends():
-            lines += [await backend.ping(), await self.blobs(backend.name).ping()]
+        for name in self._names:
+            lines += [await self.backend(name).ping(), await self.blobs(name).ping()]
         return "\n".join(lines)
 
     async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
@@ -170,34 +198,44 @@ class RoutedBackend:
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
-            opened_here: list[Backend | BlobStore] = [*self._backends.values(), *self._blobs.values()]
-            for opened in opened_here:
-                await opened.aclose()
+            async with AsyncExitStack() as stack:
+                for backend in self._backends.values():
+                    stack.push_async_callback(backend.aclose)
+                for blobs in self._blobs.values():
+                    stack.push_async_callback(blobs.aclose)
+
+    async def _routed(self, records: Iterable[Record], name: str) -> list[Record]:
+        """Return those of *records* that the flag sends to the backend they were found in."""
+        if self._flag.only is not None:
+            return list(records)
+        names: dict[Scope, str] = {}
+        for record in (records := list(records)):
+            if record.key.scope not in names:
+                names[record.key.scope] = await self._flag.backend_of(record.key.scope)
+        return [record for record in records if names[record.key.scope] == name]
+
+    def _start(self, place: list[str] | None) -> tuple[str, str | None]:
+        """Return the backend to go on with, and its own token there."""
+        if place is None:
+            return self._names[0], None
+        name, token = place
+        if name not in self._names:
+            raise InvalidContinuationTokenError(f"continuation token: the backend {name!r} is no longer in use; start again")
+        return name, token or None
 
 
-async def _first_found(own: Backend, key: Key, other: Backend, fallback: Key) -> Record | None:
-    found: dict[str, Record | None] = {}
+def _across(query: Query) -> Query:
+    """Return what tokens across backends belong to, so that no backend takes one for its own."""
+    return replace(query, kind=f"{query.kind} across backends")
 
-    async def get(what: str, backend: Backend, wanted: Key) -> None:
-        found[what] = await backend.get(wanted)
 
+def _scan_place(resume_token: str | None) -> list[str] | None:
+    if resume_token is None:
+        return None
     try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(get, "own", own, key)
-            group.start_soon(get, "fallback", other, fallback)
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return found["own"] or found["fallback"]
-
-
-def _split_token(token: str | None, names: list[str]) -> tuple[str, str | None]:
-    """Return the backend that a token belongs to, and its own token there."""
-    if token is None:
-        return names[0], None
-    try:
-        name, inner = json.loads(token)
-    except (ValueError, TypeError):
-        raise InvalidContinuationTokenError("continuation token: not one that this library gave out") from None
-    if name not in names:
-        raise InvalidContinuationTokenError(f"continuation token: the backend {name!r} is no longer in use; start again")
-    return name, inner
+        place = load_json(resume_token)
+    except ValueError:
+        place = None
+    if not isinstance(place, list) or [type(part) for part in place] != [str, str]:
+        raise InvalidContinuationTokenError("resume token: not one that this store gave out; scan from the beginning")
+    return place

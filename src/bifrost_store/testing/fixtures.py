@@ -29,9 +29,10 @@ from bifrost_store.backends.sqlite import SqliteBackend
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.harness import PASSING_FAULTS, Fault, Harness, StoreUnderTest
+from bifrost_store.testing.repositories import Repositories, repositories_over
 from bifrost_store.wrappers.checked import CheckedBackend
 
-__all__ = ["anyio_backend", "backend", "clock", "harness", "other", "parametrize", "store"]
+__all__ = ["anyio_backend", "backend", "clock", "harness", "other", "parametrize", "repositories", "store"]
 
 _SUPPRESSED: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 """The store of a test outlives an example: tests take ids of their own, or leave it as they found it."""
@@ -83,6 +84,12 @@ async def store(harness: Harness, clock: SettableClock) -> AsyncIterator[StoreUn
 def backend(store: StoreUnderTest) -> Backend:
     """The backend under test, over an empty store."""
     return store.backend
+
+
+@pytest.fixture
+def repositories(store: StoreUnderTest, clock: SettableClock) -> Repositories:
+    """The repositories over the store."""
+    return repositories_over(store.backend, store.blobs, clock)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from bifrost_store.backends.protocol import (
     Replace,
     ScanPage,
 )
+from bifrost_store.core.columns import check_columns
 from bifrost_store.core.json import check_json, check_text, dump_json, utf16_length
 from bifrost_store.core.page import Page, decode_token
 from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range
@@ -82,9 +83,7 @@ class CheckedBackend:
         return await self.inner.query(query)
 
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
-        spec = self._check_query(query)
-        for name in (*group_by, *sum_of):
-            _check_queryable(spec, name)
+        self.check_aggregate(query, group_by, sum_of)
         return await self.inner.aggregate(query, group_by=group_by, sum_of=sum_of)
 
     def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
@@ -102,6 +101,12 @@ class CheckedBackend:
 
     async def aclose(self) -> None:
         await self.inner.aclose()
+
+    def check_aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> None:
+        """Refuse what `aggregate` refuses, for those who add up the answers of several backends."""
+        spec = self._check_query(query)
+        for name in (*group_by, *sum_of):
+            _check_queryable(spec, name)
 
     def _spec(self, kind: str) -> DocumentSpec:
         try:
@@ -124,6 +129,10 @@ class CheckedBackend:
         for name, value in record.body.items():
             check_json(value, name)
         check_json(record.extra, "extra")
+        check_columns(record.extra, "extra")
+        if record.extra and not spec.has_extra:
+            raise InvalidRequestError(f"extra: a {spec.kind} has none")
+        spec.check_body(record.key.id, record.body)
         _check_sizes(record, spec)
         if isinstance(record.expires_at, datetime) and record.expires_at.tzinfo is None:
             raise InvalidRequestError("expiresAt: must have a time zone")
@@ -187,18 +196,19 @@ def _json_bytes(record: Record) -> int:
     return len(dump_json(record.body)) + len(dump_json(record.extra))
 
 
-def _units(value: object) -> int:
-    return utf16_length(value) if isinstance(value, str) else len(dump_json(value))
-
-
 def _check_sizes(record: Record, spec: DocumentSpec) -> None:
-    total = 0
-    for name, value in (*record.body.items(), *record.extra.items()):
-        units = _units(value)
-        total += units
+    sizes = {name: _units(value, is_json=spec.is_json(name, record.body)) for name, value in record.body.items()}
+    extra = {name: _units(value, is_json=not isinstance(value, str)) for name, value in record.extra.items()}
+    for name, units in (*sizes.items(), *extra.items()):
         if spec.column_limit is not None and units > spec.column_limit:
             raise DocumentTooLargeError(f"{name}: {units} characters, the limit is {spec.column_limit} (UTF-16 units)")
+    total = sum(sizes.values()) + sum(extra.values())
     if spec.record_limit is not None and total > spec.record_limit:
         raise DocumentTooLargeError(
             f"{record.key.kind}: {total} characters in all, the limit is {spec.record_limit} (UTF-16 units)"
         )
+
+
+def _units(value: object, *, is_json: bool) -> int:
+    """Return the UTF-16 units of a value as it is stored: as JSON text in ASCII, or as the text that it is."""
+    return len(dump_json(value)) if is_json else utf16_length(str(value))

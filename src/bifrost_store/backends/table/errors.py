@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aiohttp import ClientConnectorError
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -91,7 +92,10 @@ def is_ambiguous(error: AzureError) -> bool:
     """Return whether a write that failed with *error* may have been carried out."""
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         return error.status_code not in _DEFINITE
-    return not isinstance(error, ServiceRequestError | ClientAuthenticationError)
+    if isinstance(error, ClientAuthenticationError | ServiceRequestTimeoutError):
+        return False
+    # The transport calls every failure of aiohttp a request error, a connection lost while waiting for the answer too.
+    return not isinstance(error.inner_exception, ClientConnectorError)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -47,6 +48,8 @@ RELATIONSHIPS = "Relationships"
 TABLES = ("AuditLog", "Config", "Entities", RELATIONSHIPS)
 """Tables of today's layout, which must be there. Rows carried whole may lie in any other."""
 GUARD_PREFIX = "bs-tomb:"
+_SERVICE_ETAG = re.compile(r'W/"[^"*]+"')
+"""What the service gives; never ``*``, which would match any state."""
 MAX_KEY_UNITS = 512
 """UTF-16 units of a row key: 1 KiB ("Understanding the Table service data model", Microsoft)."""
 
@@ -296,9 +299,12 @@ class NativeEtag:
         """
         try:
             memo, expiry, epoch, etag = text.split("|", 3)
-            return cls(etag, memo, load_expiry(expiry or None), int(epoch))
+            native = cls(etag, memo, load_expiry(expiry or None), int(epoch))
         except ValueError:
             raise InvalidRequestError("etag: not one that this library gave out") from None
+        if _SERVICE_ETAG.fullmatch(etag) is None:
+            raise InvalidRequestError("etag: not one that this library gave out")
+        return native
 
 
 def guard_key(row_key: str) -> str:

@@ -1,0 +1,43 @@
+"""The blob store that follows the flag: each call goes where its scope's payloads are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from bifrost_store.blobs.protocol import BlobInfo, BlobStore
+
+
+class RoutedBlobStore:
+    """A `BlobStore` for one scope.
+
+    Args:
+        find: Returns the store that the scope's payloads are in now.
+    """
+
+    def __init__(self, find: Callable[[], Awaitable[BlobStore]]) -> None:
+        self._find = find
+
+    async def put(self, container: str, name: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        await (await self._find()).put(container, name, data, content_type=content_type)
+
+    async def get(self, container: str, name: str) -> bytes | None:
+        return await (await self._find()).get(container, name)
+
+    async def copy(self, container: str, source: str, target: str) -> None:
+        await (await self._find()).copy(container, source, target)
+
+    async def delete(self, container: str, name: str) -> bool:
+        return await (await self._find()).delete(container, name)
+
+    async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        async for blob in (await self._find()).list(container, prefix):
+            yield blob
+
+    async def provision(self) -> None:
+        await (await self._find()).provision()
+
+    async def ping(self) -> str:
+        return await (await self._find()).ping()
+
+    async def aclose(self) -> None:
+        """Nothing: the store behind it is closed by who opened it."""

@@ -1,0 +1,3 @@
+"""Configuration values on every backend."""
+
+from bifrost_store.testing.contract.repositories_config import *  # noqa: F403
