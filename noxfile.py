@@ -63,7 +63,7 @@ def contract(session: nox.Session, backend: str) -> None:
 @nox.session
 def package(session: nox.Session) -> None:
     """The wheel alone, installed without extras, does what the README promises of it."""
-    folder = Path(session.create_tmp())
+    folder = Path(session.create_tmp()).resolve()
     shutil.rmtree(folder / "dist", ignore_errors=True)
     session.install("build")
     session.run("python", "-m", "build", "--wheel", "--outdir", str(folder / "dist"), silent=True)

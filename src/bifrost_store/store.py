@@ -9,7 +9,7 @@ from datetime import timedelta
 from openfeature.client import OpenFeatureClient
 
 from bifrost_store.backends.protocol import RepairReport
-from bifrost_store.backends.registry import BackendFactory, configured_backends
+from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.documents import SPECS
 from bifrost_store.protocols import Configs, Executions, LegacyRows, Organizations, Users
@@ -29,10 +29,14 @@ class Store:
     Attributes:
         organizations, users, config, executions, legacy_rows: The repositories.
         backend: The waist beneath them, which follows the flag: for dump, load and the like.
+        places: Where the data is: backend and file or account of each that may hold some. No secrets.
     """
 
-    def __init__(self, backend: RoutedBackend, *, clock: Clock, retention: timedelta | None, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, backend: RoutedBackend, *, clock: Clock, retention: timedelta | None, places: list[str], stack: AsyncExitStack
+    ) -> None:
         self.backend = backend
+        self.places = places
         self._stack = stack
         self.organizations: Organizations = OrganizationRepository(backend, clock=clock)
         self.users: Users = UserRepository(backend, clock=clock)
@@ -81,7 +85,8 @@ async def open_store(
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, clock, stack)
         flag = BackendFlag(settings.backend, flags)
-        configured = configured_backends(settings) or [settings.backend]
-        backend = RoutedBackend(flag, configured, factory.backend, factory.blobs, SPECS)
+        names = [settings.backend] if flags is None else configured_backends(settings) or [settings.backend]
+        backend = RoutedBackend(flag, names, factory.backend, factory.blobs, SPECS)
         stack.push_async_callback(backend.aclose)
-        yield Store(backend, clock=clock, retention=None if days is None else timedelta(days=days), stack=stack)
+        retention = None if days is None else timedelta(days=days)
+        yield Store(backend, clock=clock, retention=retention, places=[place_of(settings, name) for name in names], stack=stack)

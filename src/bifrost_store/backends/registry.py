@@ -112,6 +112,19 @@ def configured_backends(settings: StoreSettings) -> list[str]:
     return [name for name in BACKEND_NAMES if name not in _LATER and settings.is_configured(name)]
 
 
+def place_of(settings: StoreSettings, backend: str) -> str:
+    """Return a line that names *backend* and its file or account, the same for the same data; without secrets."""
+    if backend == "sqlite":
+        path = settings.sqlite_path
+        return f"sqlite {path if path == ':memory:' else Path(path).absolute()}"
+    endpoint: str | None = getattr(settings, f"{backend}_endpoint")
+    secret: SecretStr | None = getattr(settings, f"{backend}_connection_string")
+    if endpoint is None and secret is not None:
+        parts = {name: value for name, _, value in (part.partition("=") for part in secret.get_secret_value().split(";"))}
+        endpoint = parts.get("TableEndpoint") or parts.get("AccountEndpoint") or parts.get("AccountName")
+    return f"{backend} {(endpoint or '').partition('?')[0].rstrip('/') or 'account'}"
+
+
 def _import(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -41,7 +42,7 @@ def _show(journey: Journey) -> None:
         style = None if call.is_identical else "red"
         answers = [escape(_short(call.answers[backend])) for backend in journey.backends]
         table.add_row(escape(call.call), *answers, requests, style=style)
-    out.print(table, width=max(out.width, _NARROWEST))
+    Console(width=max(out.width, _NARROWEST)).print(table)
     for note in journey.notes:
         out.print(note, markup=False)
     if len(journey.backends) > 1:

@@ -16,11 +16,17 @@ from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import ID, Eq, Filter, In, Query
 from bifrost_store.core.record import Body, Key, Record
-from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.scope import GLOBAL, Scope, is_organization_id
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Membership, User, UserType
-from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, InvalidRequestError, PreconditionFailedError
+from bifrost_store.errors import (
+    DocumentExistsError,
+    DocumentNotFoundError,
+    InvalidKeyError,
+    InvalidRequestError,
+    PreconditionFailedError,
+)
 from bifrost_store.repositories.changes import Change, change_record, check_state, read
 from bifrost_store.repositories.checks import check_flag, check_id, check_name, one_of, utc
 from bifrost_store.repositories.memberships import MembershipRecords
@@ -274,6 +280,8 @@ def _key(email: str) -> Key:
 
 def _organization_scope(organization_id: str) -> Scope:
     check_id(organization_id, "organization_id")
+    if not is_organization_id(organization_id):
+        raise InvalidKeyError(f"organization_id {organization_id!r}: 1 to 36 letters, digits or dashes, and no reserved word")
     return Scope.organization(organization_id)
 
 

@@ -35,7 +35,7 @@ class RoutedBackend:
 
     Args:
         flag: Names the backend of a scope.
-        configured: Names of every backend that may hold data.
+        names: Every backend that may hold data.
         open_backend, open_blobs: Make what a name stands for, without waiting; called once for each.
         specs: Every kind that the store knows.
     """
@@ -45,13 +45,13 @@ class RoutedBackend:
     def __init__(
         self,
         flag: BackendFlag,
-        configured: Sequence[str],
+        names: Sequence[str],
         open_backend: Callable[[str], Backend],
         open_blobs: Callable[[str], BlobStore],
         specs: Specs,
     ) -> None:
         self._flag = flag
-        self._names = sorted(configured) if flag.only is None else [flag.only]
+        self._names = sorted(names)
         self._open_backend = open_backend
         self._open_blobs = open_blobs
         self._specs = specs
@@ -71,11 +71,11 @@ class RoutedBackend:
 
     def blobs_for(self, scope: Scope) -> BlobStore:
         """Return a blob store that goes with the backend of *scope*, also after the flag was flipped."""
+        return RoutedBlobStore(lambda: self.present_blobs(scope))
 
-        async def find() -> BlobStore:
-            return self.blobs(await self._flag.backend_of(scope))
-
-        return RoutedBlobStore(find)
+    async def present_blobs(self, scope: Scope) -> BlobStore:
+        """Return the blob store that goes with the backend of *scope* now."""
+        return self.blobs(await self._flag.backend_of(scope))
 
     def blobs(self, backend: str) -> BlobStore:
         """Return the blob store that goes with *backend*, opened on first use."""

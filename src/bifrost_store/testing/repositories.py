@@ -29,9 +29,7 @@ class Repositories:
     legacy_rows: LegacyRows
 
 
-def repositories_over(
-    backend: Backend, blobs: BlobStore, clock: Clock, *, retention: timedelta | None = RETENTION
-) -> Repositories:
+def repositories_over(backend: Backend, blobs: BlobStore, clock: Clock, *, retention: timedelta | None = RETENTION) -> Repositories:
     """Return the repositories of *backend*, with payloads in *blobs*."""
     return Repositories(
         OrganizationRepository(backend, clock=clock),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,21 @@ from bifrost_store.backends.registry import BackendFactory
 from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
 from bifrost_store.core.clock import utc_now
 from bifrost_store.documents import SPECS
-from bifrost_store.errors import ConfigurationError
+from bifrost_store.errors import ConfigurationError, CorruptDocumentError
 from bifrost_store.settings import StoreSettings
 from bifrost_store.transfer.blobs import BlobFiles
+from bifrost_store.transfer.report import Progress, silent
 
-Progress = Callable[[str, int], None]
 
-
-async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress = lambda what, count: None) -> dict[str, int]:
+async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress = silent) -> dict[str, int]:
     """Put the rows of ``tables/<Table>.jsonl`` and the blobs of ``blobs.jsonl`` into the table account of *settings*.
 
     Rows and blobs of the same names are replaced; others stay. Returns how many rows each table got, and ``blobs``.
 
     Raises:
         ConfigurationError: *folder* has no such files, or one of them cannot be read.
+        InvalidRequestError: A row has no keys, or a value that does not fit its type; those before it were written.
+        CorruptDocumentError: A listed blob is not there as listed; those before it were written.
     """
     files = sorted((folder / "tables").glob("*.jsonl"))
     if not files:
@@ -39,18 +40,28 @@ async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress
                 counts[file.stem] += written
                 progress("rows", written)
         counts["blobs"] = 0
-        for container, name, content_type, data in BlobFiles(folder).read():
-            await blobs.put(container, name, data, content_type=content_type)
+        listed = BlobFiles(folder)
+        for _, blob in listed.lines():
+            if isinstance(blob, CorruptDocumentError):
+                raise blob
+            await blobs.put(blob.container, blob.name, listed.data(blob), content_type=blob.content_type)
             counts["blobs"] += 1
             progress("blobs", 1)
     return counts
 
 
-async def dump_rows(settings: StoreSettings, folder: Path, *, progress: Progress = lambda what, count: None) -> dict[str, int]:
-    """Write every row and blob of the table account of *settings* below *folder*; the same counts as `load_rows`."""
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
+async def dump_rows(settings: StoreSettings, folder: Path, *, progress: Progress = silent) -> dict[str, int]:
+    """Write every row and blob of the table account of *settings* below *folder*; the same counts as `load_rows`.
+
+    Rows are in the order of their keys, without the server's ``Timestamp``: the same rows give the same bytes.
+
+    Raises:
+        ConfigurationError: *folder* is not empty.
+    """
+    _make_empty(folder)
     counts: dict[str, int] = {}
     async with _account(settings) as (rows, blobs):
+        (folder / "tables").mkdir()
         for table in await rows.table_names():
             counts[table] = 0
             with (folder / "tables" / f"{table}.jsonl").open("w", encoding="utf-8") as lines:
@@ -58,17 +69,28 @@ async def dump_rows(settings: StoreSettings, folder: Path, *, progress: Progress
                     lines.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n")
                     counts[table] += 1
                     progress("rows", 1)
-        files = BlobFiles(folder)
-        files.begin()
-        counts["blobs"] = 0
-        for container in CONTAINERS:
-            async for info in blobs.list(container):
-                data = await blobs.get(container, info.name)
-                if data is not None:
-                    files.write(container, info.name, info.content_type, data)
-                    counts["blobs"] += 1
-                    progress("blobs", 1)
+        counts["blobs"] = await _dump_blobs(blobs, folder, progress)
     return counts
+
+
+async def _dump_blobs(blobs: BlobStore, folder: Path, progress: Progress) -> int:
+    files = BlobFiles(folder)
+    files.begin()
+    count = 0
+    for container in CONTAINERS:
+        async for info in blobs.list(container):
+            data = await blobs.get(container, info.name)
+            if data is not None:
+                files.write(container, info.name, info.content_type, data)
+                count += 1
+                progress("blobs", 1)
+    return count
+
+
+def _make_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise ConfigurationError(f"{folder} is not empty; choose another folder")
 
 
 @asynccontextmanager
@@ -84,11 +106,11 @@ async def _account(settings: StoreSettings) -> AsyncIterator[tuple[Any, BlobStor
 
 
 def _read_lines(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise ConfigurationError(f"{file}, line {number}: not JSON") from None
             if not isinstance(row, dict):
                 raise ConfigurationError(f"{file}, line {number}: not a JSON object")

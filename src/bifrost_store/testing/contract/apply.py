@@ -15,9 +15,9 @@ from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Version, new_write_id
 from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, InvalidRequestError
+from bifrost_store.testing.bulk import everything, joined
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import EXAMPLES, config, execution, touched
-from bifrost_store.testing.bulk import everything, joined
 from bifrost_store.testing.strict import exactly
 
 pytestmark = pytest.mark.anyio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from bifrost_store.backends.protocol import Backend
@@ -29,7 +30,7 @@ async def increment(backend: Backend, key: Key) -> None:
         try:
             await backend.replace(changed(record, value=str(int(record.body["value"]) + 1)), record.etag)
         except PreconditionFailedError:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         else:
             return
 

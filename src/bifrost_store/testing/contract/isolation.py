@@ -15,7 +15,7 @@ from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.testing import strategies
 from bifrost_store.testing.bulk import create_all, everything, joined
-from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, config, execution, membership, touched
+from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, changed, config, execution, membership, touched
 from bifrost_store.testing.harness import StoreUnderTest
 from bifrost_store.testing.strict import exactly
 
@@ -86,7 +86,7 @@ async def test_the_same_execution_id_in_every_scope(backend: Backend) -> None:
 @pytest.mark.parametrize("field", ["executedBy", "workflowName", "formId"])
 async def test_identities_that_begin_alike_are_told_apart(backend: Backend, field: str) -> None:
     """A filter on a user, workflow or form finds those of exactly that name, never those whose name goes on."""
-    await create_all(backend, [execution(number, **{field: name}) for number, name in enumerate(_PREFIXES)])
+    await create_all(backend, [changed(execution(number), **{field: name}) for number, name in enumerate(_PREFIXES)])
 
     for number, name in enumerate(_PREFIXES):
         found = await joined(backend, Query("execution", ORGANIZATION, (Eq(field, name),)))

@@ -217,9 +217,9 @@ class BackendsMachine(RuleBasedStateMachine):
         """Make *call* on every backend, demand equal answers, and return them; none, if all raised the same error."""
         answers = {name: self.runner.run(_answer(call(name, backend))) for name, backend in self._backends.items()}
         shown = {name: _comparable(answer) for name, answer in answers.items()}
-        self._differs = any(shown[name] != shown[MODEL] for name in shown)
-        for name in shown:
-            assert shown[name] == shown[MODEL], f"{name} differs from the model"
+        self._differs = any(answer != shown[MODEL] for answer in shown.values())
+        for name, answer in shown.items():
+            assert answer == shown[MODEL], f"{name} differs from the model"
         return {} if isinstance(answers[MODEL], StoreError) else answers
 
     def _learn(self, key: Key, answers: dict[str, Any]) -> None:
@@ -298,4 +298,4 @@ def test_every_sequence_gives_the_same_answers(harnesses: Sequence[Harness]) -> 
     """Whatever is done in whatever order, every backend answers as the model does, and holds the same records at the end."""
     with asyncio.Runner() as runner:
         machine = type("Machine", (BackendsMachine,), {"harnesses": harnesses, "runner": runner})
-        run_state_machine_as_test(machine)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(machine)

@@ -17,9 +17,9 @@ from bifrost_store.core.query import ID, SORT_KEY, Eq, In, Query, Range, matches
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.errors import InvalidContinuationTokenError, StoreError
+from bifrost_store.testing.bulk import apply_all, create_all, joined, pages
 from bifrost_store.testing.clock import START
 from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, config, execution, membership, user
-from bifrost_store.testing.bulk import apply_all, create_all, joined, pages
 from bifrost_store.testing.strict import exactly
 
 pytestmark = pytest.mark.anyio

@@ -49,6 +49,7 @@ async def test_typed_values_come_back(repositories: Repositories, config_type: C
     stored = await put(repositories, "key", value, config_type=config_type)
 
     read = await repositories.config.get(ORGANIZATION, "key")
+    assert read is not None
     assert read == stored
     assert read.config_type is config_type
     assert exact_json(read.value) == exact_json(value)

@@ -11,9 +11,9 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Etag, Version, new_write_id
 from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, PreconditionFailedError
+from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import EXAMPLES, config, execution, touched
-from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.strict import exactly
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,132 @@
+"""Dump at the waist: every record and tombstone as JSON lines, every blob as a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
+from bifrost_store.errors import ConfigurationError, InvalidKeyError
+from bifrost_store.store import Store
+from bifrost_store.transfer.blobs import BlobFiles
+from bifrost_store.transfer.homes import BlobHomes
+from bifrost_store.transfer.lines import line_of
+from bifrost_store.transfer.report import Progress, TransferReport, silent
+from bifrost_store.transfer.state import DumpState, StateFile
+
+_BLOBS_PER_STATE = 50
+
+
+async def dump_records(store: Store, folder: Path, *, restart: bool = False, progress: Progress = silent) -> TransferReport:
+    """Write every record, tombstone and blob of *store* below *folder*; an interrupted dump goes on where it stopped.
+
+    Records go to ``records.jsonl``, one a line; blobs to ``blobs/``, listed in ``blobs.jsonl``; ``dump.json`` says how far it is.
+    What is written meanwhile may or may not be in it.
+
+    Args:
+        restart: Throw away what an earlier dump left in *folder*.
+
+    Raises:
+        ConfigurationError: *folder* holds a complete dump already, one of another store, or something else.
+    """
+    dump = _Dump(store, folder, progress)
+    dump.begin(restart=restart)
+    await dump.write_records()
+    return await dump.write_blobs()
+
+
+class _Dump:
+    def __init__(self, store: Store, folder: Path, progress: Progress) -> None:
+        self._store = store
+        self._folder = folder
+        self._progress = progress
+        self._lines = folder / "records.jsonl"
+        self._file = StateFile(folder / "dump.json", DumpState)
+
+    def begin(self, *, restart: bool) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        before = self._file.read()
+        if before is None and any(self._folder.iterdir()):
+            raise ConfigurationError(f"{self._folder} holds something else than a dump; choose an empty folder")
+        if before is None or restart:
+            self._clear()
+            before = DumpState(id=uuid.uuid4().hex, places=self._store.places)
+        elif before.is_complete:
+            raise ConfigurationError(f"{self._folder} holds a complete dump; choose another folder, or start again with --restart")
+        elif before.places != self._store.places:
+            raise ConfigurationError(
+                f"{self._folder} holds the beginning of a dump of another store ({'; '.join(before.places)}); "
+                "choose another folder, or start again with --restart"
+            )
+        self._state = before
+        self._report = TransferReport(self._state.records, blobs=self._state.blobs, unreadable=self._state.unreadable)
+        self._save()
+
+    def _clear(self) -> None:
+        """Remove what an earlier dump wrote."""
+        for name in ("load.json", "blobs.jsonl", "records.jsonl"):
+            (self._folder / name).unlink(missing_ok=True)
+        if (self._folder / "blobs").is_dir():
+            shutil.rmtree(self._folder / "blobs")
+
+    async def write_records(self) -> None:
+        if self._state.is_scanned:
+            return
+        size = self._state.records_bytes
+        with self._lines.open("r+b" if size else "wb") as lines:
+            if lines.seek(0, os.SEEK_END) < size:
+                raise ConfigurationError(f"{self._lines} is shorter than it was; start again with --restart")
+            lines.truncate(size)
+            lines.seek(size)
+            async for page in self._store.backend.scan(self._state.resume_token):
+                lines.writelines(line_of(record) for record in page.records)
+                lines.flush()
+                os.fsync(lines.fileno())
+                for record in page.records:
+                    self._report.note(record)
+                for error in page.unreadable:
+                    self._report.refuse(error)
+                self._save(resume_token=page.resume_token, records_bytes=lines.tell())
+                self._progress("records", len(page.records))
+        self._save(is_scanned=True, resume_token=None)
+
+    async def write_blobs(self) -> TransferReport:
+        files = BlobFiles(self._folder)
+        done = files.begin(self._state.blobs_bytes)
+        homes = BlobHomes(self._store, self._lines)
+        for blobs in homes.stores:
+            async for container, name, content_type in _listed(blobs):
+                if (container, name) in done or blobs not in await homes.of(container, name):
+                    continue
+                done.add((container, name))
+                await self._write_blob(files, blobs, container, name, content_type)
+                if self._report.blobs % _BLOBS_PER_STATE == 0:
+                    self._save(blobs_bytes=files.size)
+        self._save(blobs_bytes=files.size, is_complete=True)
+        return self._report
+
+    async def _write_blob(self, files: BlobFiles, blobs: BlobStore, container: str, name: str, content_type: str) -> None:
+        try:
+            data = await blobs.get(container, name)
+        except InvalidKeyError as error:
+            self._report.refuse(f"{container}: {error}")
+            return
+        if data is not None:
+            files.write(container, name, content_type, data)
+            self._report.blobs += 1
+            self._progress("blobs", 1)
+
+    def _save(self, **changes: object) -> None:
+        report = self._report
+        seen = {"records": report.records, "unreadable": report.unreadable, "blobs": report.blobs}
+        self._state = self._state.model_copy(update={**seen, **changes})
+        self._file.write(self._state)
+
+
+async def _listed(blobs: BlobStore) -> AsyncIterator[tuple[str, str, str]]:
+    for container in CONTAINERS:
+        async for info in blobs.list(container):
+            yield container, info.name, info.content_type

@@ -1,0 +1,140 @@
+"""Load at the waist: a dump's records applied, its blobs stored, in any store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from bifrost_store.errors import ConfigurationError, CorruptDocumentError, InvalidKeyError, InvalidRequestError
+from bifrost_store.repositories.reading import for_each
+from bifrost_store.store import Store
+from bifrost_store.transfer.blobs import BlobFiles, BlobLine
+from bifrost_store.transfer.homes import BlobHomes
+from bifrost_store.transfer.lines import record_of
+from bifrost_store.transfer.report import Progress, TransferReport, silent
+from bifrost_store.transfer.state import DumpState, LoadState, StateFile
+
+_LINES_PER_STATE = 100
+_BLOBS_PER_STATE = 16
+
+Line = tuple[int, bytes]
+"""Where in the file a line begins, and its text."""
+
+
+async def load_records(store: Store, folder: Path, *, restart: bool = False, progress: Progress = silent) -> TransferReport:
+    """Apply every record of a complete dump to *store*, and store its blobs; what is there as new or newer stays.
+
+    An interrupted load goes on where it stopped, if it is into the same store still; ``load.json`` says how far it is. From
+    the beginning it changes nothing that is already there.
+
+    Args:
+        restart: Begin anew, whatever was loaded before.
+
+    Raises:
+        ConfigurationError: *folder* holds no complete dump of this format, or it was loaded into *store* already.
+    """
+    load = _Load(store, folder, progress)
+    await load.begin(restart=restart)
+    await load.read_records()
+    return await load.read_blobs()
+
+
+class _Load:
+    def __init__(self, store: Store, folder: Path, progress: Progress) -> None:
+        self._store = store
+        self._folder = folder
+        self._progress = progress
+        self._lines = folder / "records.jsonl"
+        self._blobs = BlobFiles(folder)
+        self._file = StateFile(folder / "load.json", LoadState)
+
+    async def begin(self, *, restart: bool) -> None:
+        dump = self._dump()
+        await self._store.provision()
+        before = self._file.read()
+        fresh = LoadState(id=dump.id, places=self._store.places)
+        if restart or before is None or (before.id, before.places) != (fresh.id, fresh.places):
+            before = fresh
+        if not await self._is_still_there(before):
+            before = fresh
+        if before.is_complete:
+            raise ConfigurationError(f"{self._folder} was loaded into this store already; load it again with --restart")
+        self._state = before
+        self._report = TransferReport(before.records, before.written, before.blobs, before.unreadable)
+
+    def _dump(self) -> DumpState:
+        dump = StateFile(self._folder / "dump.json", DumpState).read()
+        if dump is None or not dump.is_complete:
+            raise ConfigurationError(f"{self._folder} holds no complete dump; finish it with `bifrost-store dump {self._folder}`")
+        size = self._lines.stat().st_size if self._lines.exists() else 0
+        for path, found, wanted in (
+            (self._lines, size, dump.records_bytes),
+            (self._folder / "blobs.jsonl", self._blobs.size, dump.blobs_bytes),
+        ):
+            if found != wanted:
+                raise ConfigurationError(f"{path} has {found} bytes, the dump wrote {wanted}; dump again")
+        return dump
+
+    async def _is_still_there(self, before: LoadState) -> bool:
+        """Return whether the store holds what was loaded last: an emulator's, for one, is emptied behind the same name."""
+        if before.position == 0:
+            return True
+        ((_, line),) = islice(_lines(self._lines, before.last), 1)
+        try:
+            return not await self._store.backend.apply(record_of(line))
+        except (InvalidRequestError, CorruptDocumentError):
+            return False
+
+    async def read_records(self) -> None:
+        lines = _lines(self._lines, self._state.position)
+        while batch := list(islice(lines, _LINES_PER_STATE)):
+            await for_each(self._apply, batch)
+            last, line = batch[-1]
+            self._save(position=last + len(line), last=last)
+            self._progress("records", len(batch))
+
+    async def _apply(self, line: Line) -> None:
+        try:
+            record = record_of(line[1])
+            is_written = await self._store.backend.apply(record)
+            self._report.written += is_written
+            self._report.note(record)
+        except (InvalidRequestError, CorruptDocumentError) as error:
+            self._report.refuse(f"records.jsonl at byte {line[0]}: {error}")
+
+    async def read_blobs(self) -> TransferReport:
+        homes = BlobHomes(self._store, self._lines)
+        lines = islice(self._blobs.lines(), self._state.blob_lines, None)
+        while batch := list(islice(lines, _BLOBS_PER_STATE)):
+            await for_each(lambda line: self._put(homes, line[1]), batch)
+            self._save(blob_lines=batch[-1][0])
+            self._progress("blobs", len(batch))
+        self._save(is_complete=True)
+        return self._report
+
+    async def _put(self, homes: BlobHomes, blob: BlobLine | CorruptDocumentError) -> None:
+        try:
+            if isinstance(blob, CorruptDocumentError):
+                raise blob
+            data = self._blobs.data(blob)
+            for store in await homes.of(blob.container, blob.name):
+                await store.put(blob.container, blob.name, data, content_type=blob.content_type)
+            self._report.blobs += 1
+        except (CorruptDocumentError, InvalidKeyError) as error:
+            self._report.refuse(error)
+
+    def _save(self, **changes: object) -> None:
+        report = self._report
+        seen = {"records": report.records, "written": report.written, "blobs": report.blobs, "unreadable": report.unreadable}
+        self._state = self._state.model_copy(update={**seen, **changes})
+        self._file.write(self._state)
+
+
+def _lines(path: Path, start: int) -> Iterator[Line]:
+    with path.open("rb") as lines:
+        lines.seek(start)
+        position = start
+        for line in lines:
+            yield position, line
+            position += len(line)

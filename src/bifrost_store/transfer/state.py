@@ -1,0 +1,111 @@
+"""How far a dump or load has come: saved after each batch, so that the next run goes on where this one stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bifrost_store.errors import ConfigurationError
+
+FORMAT = "bifrost-store-dump"
+FORMAT_VERSION = 1
+
+
+class Progressed(BaseModel):
+    """What both states hold.
+
+    Attributes:
+        id: Names the dump.
+        places: Where the store's data is; see `Store.places`.
+        records, unreadable, blobs: See `TransferReport`.
+        is_complete: Nothing is left to do.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    format: str = FORMAT
+    version: int = FORMAT_VERSION
+    id: str
+    places: list[str]
+    records: dict[str, int] = {}
+    unreadable: list[str] = []
+    blobs: int = 0
+    is_complete: bool = False
+
+
+class DumpState(Progressed):
+    """Of a dump.
+
+    Attributes:
+        resume_token: Where the scan goes on; None before its first page.
+        is_scanned: All records are written.
+        records_bytes, blobs_bytes: Bytes of ``records.jsonl`` and ``blobs.jsonl`` that count.
+    """
+
+    resume_token: str | None = None
+    is_scanned: bool = False
+    records_bytes: int = 0
+    blobs_bytes: int = 0
+
+
+class LoadState(Progressed):
+    """Of a load.
+
+    Attributes:
+        position: Bytes of ``records.jsonl`` that are done.
+        last: Where the last line before *position* begins.
+        written: Records that were written.
+        blob_lines: Lines of ``blobs.jsonl`` that are done.
+    """
+
+    position: int = 0
+    last: int = 0
+    written: int = 0
+    blob_lines: int = 0
+
+
+S = TypeVar("S", bound=Progressed)
+
+
+@dataclass(frozen=True, slots=True)
+class StateFile(Generic[S]):
+    """A state beside the files that it speaks of: ``dump.json`` or ``load.json``."""
+
+    path: Path
+    kind: type[S]
+
+    def read(self) -> S | None:
+        """Return the state of *kind*, or None if there is no file.
+
+        Raises:
+            ConfigurationError: It is no such state, or that of a newer version.
+        """
+        try:
+            values = json.loads(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            values = None
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            raise ConfigurationError(f"{self.path} is not of this program; choose another folder")
+        if values.get("version") != FORMAT_VERSION:
+            found = values.get("version")
+            raise ConfigurationError(f"{self.path} has format version {found}; this program knows {FORMAT_VERSION}")
+        try:
+            return self.kind.model_validate(values)
+        except ValidationError:
+            raise ConfigurationError(f"{self.path} is damaged; delete it and start again") from None
+
+    def write(self, state: S) -> None:
+        """Save *state*: readers, also after a crash, find the old or the new one."""
+        temporary = self.path.with_suffix(".part")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(state.model_dump_json(indent=1))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
