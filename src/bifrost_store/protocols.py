@@ -407,8 +407,8 @@ class Executions(Protocol):
             error_message: Over 32,768 characters it is kept in a blob, its beginning in the record.
             result: Any JSON value, or a text with *result_type* ``html`` or ``text``; None: no result. Objects and texts of at most
                 1,024 bytes are kept in the record, everything else in a blob.
-            result_type: By default ``json`` for anything but text; for text ``html`` if, stripped, it starts with ``<`` and contains ``>``,
-                else ``text``.
+            result_type: By default ``json`` for anything but text; for text ``html`` if, stripped, it starts with ``<`` and
+                contains ``>``, else ``text``.
 
         Raises:
             DocumentNotFoundError: There is no such run in that scope.

@@ -45,38 +45,43 @@ class StoreSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     backend: BackendName = Field(
-        "sqlite", description="Which backend answers, where no flag provider says otherwise.", examples=["table"]
+        default="sqlite", description="Which backend answers, where no flag provider says otherwise.", examples=["table"]
     )
     sqlite_path: str = Field(
-        "bifrost.db", min_length=1, description="File of the SQLite backend, or `:memory:`.", examples=["/var/lib/bifrost.db"]
+        default="bifrost.db",
+        min_length=1,
+        description="File of the SQLite backend, or `:memory:`.",
+        examples=["/var/lib/bifrost.db"],
     )
     table_connection_string: SecretStr | None = Field(
-        None,
+        default=None,
         description="Account of the Table Storage backend. `AzureWebJobsStorage` is used where this is absent.",
         examples=["DefaultEndpointsProtocol=https;AccountName=...;AccountKey=..."],
     )
     table_endpoint: str | None = Field(
-        None, description="The same for access by identity.", examples=["https://account.table.core.windows.net"]
+        default=None, description="The same for access by identity.", examples=["https://account.table.core.windows.net"]
     )
     blob_connection_string: SecretStr | None = Field(
-        None,
+        default=None,
         description="Account of the payload blobs, for every backend. By default the table's; for SQLite a folder beside the file.",
         examples=["DefaultEndpointsProtocol=https;AccountName=...;AccountKey=..."],
     )
     blob_endpoint: str | None = Field(
-        None, description="The same for access by identity.", examples=["https://account.blob.core.windows.net"]
+        default=None, description="The same for access by identity.", examples=["https://account.blob.core.windows.net"]
     )
     cosmos_connection_string: SecretStr | None = Field(
-        None,
+        default=None,
         description="Account of the Cosmos DB backend. `CosmosDBConnection` is used where this is absent.",
         examples=["AccountEndpoint=https://account.documents.azure.com:443/;AccountKey=..."],
     )
     cosmos_endpoint: str | None = Field(
-        None, description="The same for access by identity.", examples=["https://account.documents.azure.com"]
+        default=None, description="The same for access by identity.", examples=["https://account.documents.azure.com"]
     )
-    cosmos_database: str = Field("bifrost", min_length=1, description="Database of the Cosmos DB backend.", examples=["bifrost"])
+    cosmos_database: str = Field(
+        default="bifrost", min_length=1, description="Database of the Cosmos DB backend.", examples=["bifrost"]
+    )
     execution_retention_days: Annotated[int | None, BeforeValidator(_days)] = Field(
-        14,
+        default=14,
         ge=1,
         le=_MAX_RETENTION_DAYS,
         description="Days that an execution is kept after its last change; `none`: for ever.",

@@ -10,16 +10,16 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
 from unittest.mock import patch
 
-from azure.data.tables.aio import TableClient, TableServiceClient
+from azure.data.tables.aio import TableServiceClient
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.table import writer
-from bifrost_store.backends.table.account import count_request
-from bifrost_store.backends.table.backend import TableBackend
+from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Remove, TableAccount, count_request
+from bifrost_store.backends.table.backend import TABLES, TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
 from bifrost_store.blobs.folder import FolderBlobStore
-from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
+from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL
@@ -30,7 +30,6 @@ from bifrost_store.testing.harness import PASSING_FAULTS, Fault
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend
 
-_MAX_TRANSACTION: Final = 100
 _ANYTHING: Final = Key("config", GLOBAL, "x")
 
 
@@ -153,9 +152,10 @@ class TableHarness:
             backend = await stack.enter_async_context(_closing(inner))
             blobs = AzureBlobStore.from_connection_string(connection_string)
             stack.push_async_callback(blobs.aclose)
-            await empty_tables(self.azurite)
-            await _empty_containers(blobs)
-            await backend.provision()
+            if not set(TABLES) <= set(await _empty_account(inner.account)):
+                await backend.provision()
+                await blobs.provision()
+            await _empty_container(blobs, EXECUTION_DATA)
             yield TableStore(backend, blobs, self.azurite, clock)
 
 
@@ -188,18 +188,21 @@ def through(proxy: FaultProxy, azurite: Azurite) -> str:
 
 async def empty_tables(azurite: Azurite) -> None:
     """Remove every row of every table. The account must be an emulator's: `Azurite` knows no other."""
-    async with TableServiceClient.from_connection_string(azurite.connection_string) as service:
-        async for table in service.list_tables():
-            await _empty_table(service.get_table_client(table.name))
+    async with _closing(TableBackend.from_connection_string(azurite.connection_string, SPECS)) as backend:
+        await _empty_account(backend.inner.account)  # type: ignore[attr-defined]
 
 
-async def _empty_table(table: TableClient) -> None:
-    by_partition: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    async for row in table.list_entities(select=["PartitionKey", "RowKey"]):
-        by_partition.setdefault(row["PartitionKey"], []).append(("delete", dict(row)))
-    for removals in by_partition.values():
-        for start in range(0, len(removals), _MAX_TRANSACTION):
-            await table.submit_transaction(removals[start : start + _MAX_TRANSACTION])
+async def _empty_account(account: TableAccount) -> list[str]:
+    """Remove every row, and return the names of the tables."""
+    names = await account.table_names()
+    for name in names:
+        by_partition: dict[str, list[Change]] = {}
+        async for row in account.rows(name, "", {}, select=["PartitionKey", "RowKey"]):
+            by_partition.setdefault(row.partition_key, []).append(Remove(row.partition_key, row.row_key))
+        for removals in by_partition.values():
+            for start in range(0, len(removals), MAX_TRANSACTION):
+                await account.write(name, removals[start : start + MAX_TRANSACTION])
+    return names
 
 
 async def _delete_tables(azurite: Azurite) -> None:
@@ -208,11 +211,9 @@ async def _delete_tables(azurite: Azurite) -> None:
             await service.delete_table(table)
 
 
-async def _empty_containers(blobs: BlobStore) -> None:
-    await blobs.provision()
-    for container in CONTAINERS:
-        for blob in [blob async for blob in blobs.list(container)]:
-            await blobs.delete(container, blob.name)
+async def _empty_container(blobs: BlobStore, container: str) -> None:
+    for blob in [blob async for blob in blobs.list(container)]:
+        await blobs.delete(container, blob.name)
 
 
 @asynccontextmanager

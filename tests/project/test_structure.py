@@ -13,7 +13,7 @@ import bifrost_store
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-LONGEST = {"protocols.py": 500}
+LONGEST = {"protocols.py": 520}
 """Lines that a file may have; protocols.py is all declarations, and one place to look."""
 INDEX_ROW = re.compile(r"[\"'f](userexec|workflowexec|formexec|userperm|orgperm):")
 INDEX_ROW_PLACES = ("backends/table/", "demo/generator.py", "testing/")

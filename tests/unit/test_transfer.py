@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from bifrost_store.errors import BackendUnavailableError, ConfigurationError, Co
 from bifrost_store.routing.flag import FLAG_KEY
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import EXAMPLES, ORGANIZATION, OTHER_ORGANIZATION, config, config_of_json, execution
-from bifrost_store.testing.strict import assert_equal_strictly
+from bifrost_store.testing.strict import exactly
 from bifrost_store.transfer import dumping, loading
 from bifrost_store.transfer.blobs import BlobFiles
 from bifrost_store.transfer.lines import line_of, record_of
@@ -93,8 +93,7 @@ async def assert_equal(one: Store, other: Store) -> None:
     ours = await records_of(one)
     assert ours.keys() == theirs.keys()
     for key, record in ours.items():
-        assert record.version == theirs[key].version
-        assert_equal_strictly(line_of(record), line_of(theirs[key]))
+        assert exactly(record) == exactly(theirs[key])
     assert await blobs_of(one) == await blobs_of(other)
 
 
@@ -107,8 +106,17 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_BLOBS_PER_STATE", 2)
 
 
-class Interruption(Exception):
+class InterruptionError(Exception):
     """Stands for whatever ends a process."""
+
+
+@contextmanager
+def ending(monkeypatch: pytest.MonkeyPatch, error: type[Exception], owner: object, name: str, method: object) -> Iterator[None]:
+    """Have the block end in *error*, which *method* of *owner* raises."""
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, method)
+        with pytest.raises(error):
+            yield
 
 
 async def test_everything_arrives_as_it_was(tmp_path: Path) -> None:
@@ -165,13 +173,12 @@ async def test_a_dump_goes_on_after_any_page(tmp_path: Path, monkeypatch: pytest
             number = 0
             async for page in scan(resume_token):
                 if number == pages:
-                    raise Interruption
+                    raise InterruptionError
                 yield page
                 number += 1
-            raise Interruption
+            raise InterruptionError
 
-        with monkeypatch.context() as patch, pytest.raises(Interruption):
-            patch.setattr(one.backend, "scan", interrupted)
+        with ending(monkeypatch, InterruptionError, one.backend, "scan", interrupted):
             await dump_records(one, tmp_path / "dump")
         with (tmp_path / "dump" / "records.jsonl").open("ab") as lines:
             lines.write(b'{"kind": "config", "sco')
@@ -197,8 +204,7 @@ async def test_a_dump_reads_no_blob_twice(tmp_path: Path, monkeypatch: pytest.Mo
             read.append(name)
             return await get(container, name)
 
-        with monkeypatch.context() as patch, pytest.raises(BackendUnavailableError):
-            patch.setattr(blobs, "get", interrupted)
+        with ending(monkeypatch, BackendUnavailableError, blobs, "get", interrupted):
             await dump_records(one, tmp_path / "dump")
         saved, again = read[:4], []
 
@@ -267,8 +273,7 @@ async def test_a_dump_of_another_store_is_not_finished_here(tmp_path: Path, monk
     """The rest of a dump must come from where its beginning came from."""
     async with store_in(tmp_path, "one") as one, store_in(tmp_path, "other") as other:
         await fill(one)
-        with monkeypatch.context() as patch, pytest.raises(Interruption):
-            patch.setattr(dumping.BlobFiles, "begin", _interrupt)
+        with ending(monkeypatch, InterruptionError, dumping.BlobFiles, "begin", _interrupt):
             await dump_records(one, tmp_path / "dump")
 
         with pytest.raises(ConfigurationError, match=r"another store \(sqlite .*one\.db\)"):
@@ -276,7 +281,7 @@ async def test_a_dump_of_another_store_is_not_finished_here(tmp_path: Path, monk
 
 
 def _interrupt(*args: Any, **values: Any) -> None:
-    raise Interruption
+    raise InterruptionError
 
 
 @pytest.mark.parametrize("name", ["records.jsonl", "blobs.jsonl"])
@@ -304,8 +309,7 @@ async def test_an_unfinished_dump_is_not_loaded(tmp_path: Path, monkeypatch: pyt
     """A load says how to finish the dump."""
     async with store_in(tmp_path) as store:
         await fill(store)
-        with monkeypatch.context() as patch, pytest.raises(Interruption):
-            patch.setattr(dumping.BlobFiles, "begin", _interrupt)
+        with ending(monkeypatch, InterruptionError, dumping.BlobFiles, "begin", _interrupt):
             await dump_records(store, tmp_path / "dump")
         with pytest.raises(ConfigurationError, match="finish it with `bifrost-store dump"):
             await load_records(store, tmp_path / "dump")
@@ -334,8 +338,7 @@ async def test_a_load_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pyte
     async with store_in(tmp_path, "one") as one, store_in(tmp_path, "other") as other:
         await fill(one)
         await dump_records(one, tmp_path / "dump")
-        with monkeypatch.context() as patch, pytest.raises(BackendUnavailableError):
-            patch.setattr(other.backend, "apply", Limited(other.backend.apply, limit))
+        with ending(monkeypatch, BackendUnavailableError, other.backend, "apply", Limited(other.backend.apply, limit)):
             await load_records(other, tmp_path / "dump")
         rest = Limited(other.backend.apply, 1000)
         monkeypatch.setattr(other.backend, "apply", rest)
@@ -353,8 +356,7 @@ async def test_blobs_go_on_where_they_stopped(tmp_path: Path, monkeypatch: pytes
         await fill(one)
         await dump_records(one, tmp_path / "dump")
         blobs = other.backend.blobs("sqlite")
-        with monkeypatch.context() as patch, pytest.raises(BackendUnavailableError):
-            patch.setattr(blobs, "put", Limited(blobs.put, 4))
+        with ending(monkeypatch, BackendUnavailableError, blobs, "put", Limited(blobs.put, 4)):
             await load_records(other, tmp_path / "dump")
         rest = Limited(blobs.put, 1000)
         monkeypatch.setattr(blobs, "put", rest)
@@ -370,8 +372,7 @@ async def test_a_load_begun_elsewhere_is_not_continued_here(tmp_path: Path, monk
     async with store_in(tmp_path, "one") as one, store_in(tmp_path, "two") as two, store_in(tmp_path, "three") as three:
         await fill(one)
         await dump_records(one, tmp_path / "dump")
-        with monkeypatch.context() as patch, pytest.raises(BackendUnavailableError):
-            patch.setattr(two.backend, "apply", Limited(two.backend.apply, 5))
+        with ending(monkeypatch, BackendUnavailableError, two.backend, "apply", Limited(two.backend.apply, 5)):
             await load_records(two, tmp_path / "dump")
         for store in (three, two):
             report = await load_records(store, tmp_path / "dump")
@@ -391,11 +392,15 @@ async def test_a_complete_load_says_so_unless_told_or_emptied(tmp_path: Path) ->
         again = await load_records(other, tmp_path / "dump", restart=True)
         # An expired record is absent: it is written again each time.
         assert (1, len(RECORDS)) == (again.written, sum(again.records.values()))
-    for path in tmp_path.glob("other.db*"):
-        if path.is_file():
-            path.unlink()
+    remove_database(tmp_path / "other.db")
     async with store_in(tmp_path, "other") as emptied:
         assert len(RECORDS) == (await load_records(emptied, tmp_path / "dump")).written
+
+
+def remove_database(path: Path) -> None:
+    for file in path.parent.glob(f"{path.name}*"):
+        if file.is_file():
+            file.unlink()
 
 
 def changed_line(record: Record, **changes: Any) -> bytes:
@@ -454,8 +459,7 @@ async def test_what_was_unreadable_before_a_load_stopped_is_still_reported(tmp_p
         await fill(one)
         await dump_records(one, tmp_path / "dump")
         insert_lines(tmp_path / "dump", [b"not JSON"])
-        with monkeypatch.context() as patch, pytest.raises(BackendUnavailableError):
-            patch.setattr(other.backend, "apply", Limited(other.backend.apply, 6))
+        with ending(monkeypatch, BackendUnavailableError, other.backend, "apply", Limited(other.backend.apply, 6)):
             await load_records(other, tmp_path / "dump")
 
         report = await load_records(other, tmp_path / "dump")
@@ -471,7 +475,7 @@ async def test_an_unreadable_row_is_named_by_the_dump(tmp_path: Path) -> None:
     async with store_in(tmp_path) as store:
         await fill(store)
         with sqlite3.connect(tmp_path / "store.db") as connection:
-            assert 1 == connection.execute("UPDATE records SET fields = '{' WHERE kind = 'organization'").rowcount
+            assert 1 == connection.execute("UPDATE records SET body = '{' WHERE kind = 'organization'").rowcount
         connection.close()
         report = await dump_records(store, tmp_path / "dump")
 
@@ -512,8 +516,8 @@ def test_a_line_gives_back_its_record(record: Record) -> None:
     """To a line and back changes nothing, type for type; a line has one end, at its end."""
     line = line_of(record)
 
-    assert_equal_strictly(line, line_of(record_of(line)))
-    assert record == record_of(line)
+    assert exactly(record) == exactly(record_of(line))
+    assert line == line_of(record_of(line))
     assert line.count(b"\n") == 1
 
 

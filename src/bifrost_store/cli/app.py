@@ -43,6 +43,6 @@ def run() -> None:
     """Run one command and exit: 0 fine, 1 failed, 2 wrong use or wrong settings."""
     try:
         app()
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         show_error(error, is_verbose=_is_verbose)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import anyio
 import typer
@@ -16,6 +17,11 @@ T = TypeVar("T")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
 _PLAIN_LINE_EVERY = 1000
+_SECRETS: Final = re.compile(
+    r"(?i)\b((?:AccountKey|SharedAccessSignature|sig|password|secret|token)(?:=|%3D)|SharedKey(?:Lite)? [^\s:]+:|Bearer )"
+    r"[^\s;&'\",)]+"
+)
+"""What the messages of other libraries may quote: keys and signatures, in connection strings, addresses and headers."""
 
 out = Console(soft_wrap=True, highlight=False)
 talk = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -29,23 +35,29 @@ def run(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
 def report(values: dict[str, Any], *, as_json: bool, lines: list[str]) -> None:
     """Print a report: *values* as JSON, or *lines* for people."""
     if as_json:
-        print(json.dumps(values, ensure_ascii=False))  # noqa: T201 - data goes to stdout
+        print(json.dumps(values))  # noqa: T201 - data goes to stdout
     else:
         for line in lines:
             out.print(line, markup=False)
 
 
 def show_error(error: BaseException, *, is_verbose: bool) -> None:
-    """Print an error on one line, and with *is_verbose* what caused it. No message of ours holds a secret."""
-    talk.print(f"error: {_one_line(error)}", markup=False, style="red")
-    cause = error.__cause__ or error.__context__
+    """Print an error on one line, and with *is_verbose* what caused it. Secrets that others quote are blotted out."""
+    wait = getattr(error, "retry_after_seconds", None)
+    talk.print(f"error: {_one_line(error)}{f'; try again after {wait:g} s' if wait else ''}", markup=False, style="red")
+    cause = _cause(error)
     while is_verbose and cause is not None:
         talk.print(f"  caused by {type(cause).__name__}: {_one_line(cause)}", markup=False)
-        cause = cause.__cause__ or cause.__context__
+        cause = _cause(cause)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """Return what led to *error*, unless it was raised ``from None``, which hides what should not be shown."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return _SECRETS.sub(r"\1***", " ".join(str(error).split())) or type(error).__name__
 
 
 @contextmanager

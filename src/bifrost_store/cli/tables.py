@@ -15,7 +15,10 @@ app = typer.Typer(
     help="Raw rows and blobs of the Table Storage account, in the form of the platform's data sets.", no_args_is_help=True
 )
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder with tables/, blobs/ and blobs.jsonl.", file_okay=False)]
+Folder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Folder with tables/, blobs/ and blobs.jsonl.", exists=True, file_okay=False)
+]
+NewFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Empty or new folder.", file_okay=False)]
 
 
 @app.command()
@@ -30,7 +33,7 @@ def load(folder: Folder, *, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def dump(folder: Folder, *, as_json: JsonOption = False) -> None:
+def dump(folder: NewFolder, *, as_json: JsonOption = False) -> None:
     """Write every row and blob of the account below DIR."""
 
     async def transfer() -> dict[str, int]:

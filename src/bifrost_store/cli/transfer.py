@@ -12,7 +12,8 @@ from bifrost_store.cli.output import JsonOption, counting, report, run
 from bifrost_store.store import open_store
 from bifrost_store.transfer.records import TransferReport, dump_records, load_records
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dump.", file_okay=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dump; new, or of an earlier run.", file_okay=False)]
+Dump = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a complete dump.", exists=True, file_okay=False)]
 Restart = Annotated[bool, typer.Option("--restart", help="Start again instead of going on where the last run stopped.")]
 
 
@@ -24,10 +25,10 @@ def dump(folder: Folder, *, restart: Restart = False, as_json: JsonOption = Fals
             with counting() as progress:
                 return await dump_records(store, folder, restart=restart, progress=progress)
 
-    _show(run(transfer), as_json=as_json)
+    _show(run(transfer), as_json=as_json, lines=[])
 
 
-def load(folder: Folder, *, restart: Restart = False, as_json: JsonOption = False) -> None:
+def load(folder: Dump, *, restart: Restart = False, as_json: JsonOption = False) -> None:
     """Apply every record of a dump, and store its blobs. What is there as new or newer stays."""
 
     async def transfer() -> TransferReport:
@@ -35,11 +36,12 @@ def load(folder: Folder, *, restart: Restart = False, as_json: JsonOption = Fals
             with counting() as progress:
                 return await load_records(store, folder, restart=restart, progress=progress)
 
-    _show(run(transfer), as_json=as_json)
+    done = run(transfer)
+    _show(done, as_json=as_json, lines=[f"written: {done.written} (the others were there already)"])
 
 
-def _show(done: TransferReport, *, as_json: bool) -> None:
-    lines = [f"{kind}: {count}" for kind, count in sorted(done.records.items())]
+def _show(done: TransferReport, *, as_json: bool, lines: list[str]) -> None:
+    lines = [f"{kind}: {count}" for kind, count in sorted(done.records.items())] + lines
     lines += [f"blobs: {done.blobs}", *(f"unreadable: {line}" for line in done.unreadable)]
     report({"ok": done.is_complete, **asdict(done)}, as_json=as_json, lines=lines)
     if not done.is_complete:

@@ -56,8 +56,9 @@ class _Load:
         fresh = LoadState(id=dump.id, places=self._store.places)
         if restart or before is None or (before.id, before.places) != (fresh.id, fresh.places):
             before = fresh
-        if not await self._is_still_there(before):
-            before = fresh
+        is_gone = await self._apply_last(before)
+        if is_gone is not False:
+            before = fresh.model_copy(update={"written": int(bool(is_gone))})
         if before.is_complete:
             raise ConfigurationError(f"{self._folder} was loaded into this store already; load it again with --restart")
         self._state = before
@@ -76,15 +77,18 @@ class _Load:
                 raise ConfigurationError(f"{path} has {found} bytes, the dump wrote {wanted}; dump again")
         return dump
 
-    async def _is_still_there(self, before: LoadState) -> bool:
-        """Return whether the store holds what was loaded last: an emulator's, for one, is emptied behind the same name."""
+    async def _apply_last(self, before: LoadState) -> bool | None:
+        """Return whether what was loaded last had to be written again: an emulator's store is emptied behind the same name.
+
+        None if that cannot be told.
+        """
         if before.position == 0:
-            return True
+            return False
         ((_, line),) = islice(_lines(self._lines, before.last), 1)
         try:
-            return not await self._store.backend.apply(record_of(line))
+            return await self._store.backend.apply(record_of(line))
         except (InvalidRequestError, CorruptDocumentError):
-            return False
+            return None
 
     async def read_records(self) -> None:
         lines = _lines(self._lines, self._state.position)

@@ -1,0 +1,477 @@
+"""The command line as processes: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from bifrost_store import GLOBAL, ConfigType, ExecutionStatus, Scope, Store, StoreSettings, open_store
+from bifrost_store.backends.protocol import Apply
+from bifrost_store.core.version import Version
+from bifrost_store.demo.azurite import COMMAND_VARIABLE, Azurite
+from bifrost_store.testing.examples import config
+
+DATA = Path(str(resources.files("bifrost_store.demo") / "data"))
+CLOSED_PORT = "http://127.0.0.1:9/acme"
+UNREACHABLE = f"AccountName=acme;AccountKey=c2VjcmV0;TableEndpoint={CLOSED_PORT};BlobEndpoint={CLOSED_PORT}"
+
+Settings = dict[str, str]
+Finished = subprocess.CompletedProcess[str]
+
+
+def environment(settings: Settings) -> Settings:
+    """The environment of this process, without any setting of a store but those given."""
+    names = ("BIFROST_STORE_", "AzureWebJobsStorage", "CosmosDBConnection")
+    return {name: value for name, value in os.environ.items() if not name.startswith(names)} | settings
+
+
+def run(*arguments: str | Path, settings: Settings, check: int = 0) -> Finished:
+    """Run one command to its end and demand its exit code."""
+    command = [sys.executable, "-m", "bifrost_store.cli", *map(str, arguments)]
+    finished = subprocess.run(command, env=environment(settings), capture_output=True, text=True, timeout=120, check=False)
+    assert check == finished.returncode, finished.stdout + finished.stderr
+    assert "Traceback" not in finished.stderr
+    return finished
+
+
+def report(*arguments: str | Path, settings: Settings, check: int = 0) -> dict[str, Any]:
+    """Run one command with ``--json``; its stdout must be one JSON object and nothing else."""
+    finished = run(*arguments, "--json", settings=settings, check=check)
+    values: dict[str, Any] = json.loads(finished.stdout)
+    assert finished.stdout.count("\n") == 1
+    assert values["ok"] is (check == 0)
+    return values
+
+
+def error_of(finished: Finished) -> str:
+    """The one line that says what went wrong."""
+    lines = finished.stderr.splitlines()
+    assert finished.stdout == ""
+    assert 1 == len(lines), finished.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Settings:
+    """A SQLite store of this test's own."""
+    return {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "store.db")}
+
+
+@pytest.fixture
+def table(azurite: Azurite) -> Iterator[Settings]:
+    """An emptied Table Storage account. The emulator is the whole session's, so its tables and blobs are removed first."""
+    empty(azurite)
+    yield {"BIFROST_STORE_BACKEND": "table", "BIFROST_STORE_TABLE_CONNECTION_STRING": azurite.connection_string}
+    empty(azurite)
+
+
+def empty(azurite: Azurite) -> None:
+    from azure.data.tables import TableServiceClient
+    from azure.storage.blob import BlobServiceClient
+
+    with TableServiceClient.from_connection_string(azurite.connection_string) as tables:
+        for found in list(tables.list_tables()):
+            tables.delete_table(found.name)
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as blobs:
+        for container in list(blobs.list_containers()):
+            blobs.delete_container(container.name)
+
+
+def in_store(settings: Settings, function: Any) -> Any:
+    """Run an async function on a store in this process."""
+
+    async def call() -> Any:
+        async with open_store(StoreSettings.from_environment(settings)) as store:
+            return await function(store)
+
+    return anyio.run(call)
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    return sorted((folder / "records.jsonl").read_bytes().splitlines())
+
+
+def test_init_then_ping(sqlite: Settings) -> None:
+    """Both print a line for the backend and one for its blob store; twice does no harm."""
+    for command in ("init", "init", "ping"):
+        lines = run(command, settings=sqlite).stdout.splitlines()
+
+        assert [True, True] == [lines[0].startswith("SQLite "), lines[1].startswith("folder ")]
+    assert 2 == len(report("ping", settings=sqlite)["stores"])
+    assert 2 == len(report("init", settings=sqlite)["stores"])
+
+
+def test_an_account_without_tables_says_how_to_make_them(table: Settings) -> None:
+    """Before `init` a ping fails and names the remedy; after it, it is fine."""
+    assert "run `bifrost-store init`" in error_of(run("ping", settings=table, check=1))
+    run("init", settings=table)
+    assert report("ping", settings=table)["stores"][0].startswith("table: account devstoreaccount1")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"BIFROST_STORE_BACKEND": "mongo"}, "BIFROST_STORE_BACKEND: "),
+        ({"BIFROST_STORE_BACKND": "table"}, "did you mean BIFROST_STORE_BACKEND?"),
+        ({"BIFROST_STORE_BACKEND": "table"}, "set BIFROST_STORE_TABLE_CONNECTION_STRING or BIFROST_STORE_TABLE_ENDPOINT"),
+        ({"BIFROST_STORE_BACKEND": "cosmos"}, "the cosmos backend comes with a later version"),
+        ({"BIFROST_STORE_BACKEND": "table", "AzureWebJobsStorage": "AccountKey;c2VjcmV0"}, "malformed"),
+    ],
+)
+def test_wrong_settings_exit_with_2(settings: Settings, message: str) -> None:
+    """One clear line on stderr, nothing on stdout, no secret anywhere."""
+    finished = run("ping", settings=settings, check=2)
+
+    assert message in error_of(finished)
+    assert "c2VjcmV0" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["launch"],
+        ["ping", "--fast"],
+        ["dump"],
+        ["load", "no such folder"],
+        ["tables", "load", "no such folder"],
+        ["tables", "drop"],
+    ],
+)
+def test_wrong_use_exits_with_2(arguments: list[str], sqlite: Settings) -> None:
+    """Unknown commands and options, and missing folders, are told on stderr."""
+    finished = run(*arguments, settings=sqlite, check=2)
+
+    assert finished.stdout == ""
+    assert finished.stderr
+
+
+def test_every_command_explains_itself(sqlite: Settings) -> None:
+    """``--help`` says what a command does; the list of them is complete."""
+    commands = run("--help", settings=sqlite).stdout
+
+    for command in ("init", "ping", "repair", "purge", "dump", "load", "demo", "tables"):
+        assert f" {command} " in commands
+        assert "Usage: " in run(command, "--help", settings=sqlite).stdout
+
+
+def test_an_unreachable_server_is_one_line_and_its_causes_on_demand() -> None:
+    """The line says what to check; ``--verbose`` adds the chain of causes; the key is in neither."""
+    settings = {"BIFROST_STORE_BACKEND": "table", "BIFROST_STORE_TABLE_CONNECTION_STRING": UNREACHABLE}
+    error = error_of(run("ping", settings=settings, check=1))
+    verbose = run("--verbose", "ping", settings=settings, check=1).stderr
+
+    assert "cannot be reached; check endpoint and network" in error
+    assert "  caused by ConnectionRefusedError: " in verbose
+    assert "c2VjcmV0" not in error + verbose
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(sqlite: Settings) -> None:
+    """What the operating system refuses is an error like any other."""
+    assert "/proc/" in error_of(run("dump", "/proc/dump", settings=sqlite, check=1))
+
+
+@pytest.mark.parametrize("module", ["typer", "rich"])
+def test_a_missing_extra_is_named(module: str) -> None:
+    """Without typer or rich the command says what to install."""
+    code = f"import sys; sys.modules[{module!r}] = None; from bifrost_store.cli.__main__ import main; main()"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert 1 == finished.returncode
+    assert f"error: {module} is not installed; pip install 'bifrost-store[cli]'\n" == finished.stderr
+
+
+def same_files(one: Path, other: Path) -> None:
+    compared = filecmp.dircmp(one, other)
+    assert [] == [*compared.left_only, *compared.right_only, *compared.funny_files]
+    matching, different, failed = filecmp.cmpfiles(one, other, compared.common_files, shallow=False)
+    assert ([], []) == (different, failed), one
+    assert sorted(compared.common_files) == sorted(matching)
+    for folder in compared.common_dirs:
+        same_files(one / folder, other / folder)
+
+
+def test_raw_rows_come_back_byte_for_byte(table: Settings, tmp_path: Path) -> None:
+    """The demo's rows and blobs, loaded and dumped, are the same files; a second load changes nothing."""
+    loaded = report("tables", "load", DATA, settings=table)
+    dumped = report("tables", "dump", tmp_path / "dump", settings=table)
+    again = report("tables", "load", tmp_path / "dump", settings=table)
+
+    assert loaded["counts"] == dumped["counts"] == again["counts"]
+    same_files(DATA, tmp_path / "dump")
+    assert "is not empty" in error_of(run("tables", "dump", tmp_path / "dump", settings=table, check=2))
+
+
+TYPED_ROW = {
+    "PartitionKey": "p",
+    "RowKey": "a",
+    "Int64": "9223372036854775807",
+    "Int64@odata.type": "Edm.Int64",
+    "Small": "-1",
+    "Small@odata.type": "Edm.Int64",
+    "Int32": -2147483648,
+    "Int32@odata.type": "Edm.Int32",
+    "Double": 0.1,
+    "Double@odata.type": "Edm.Double",
+    "Whole": 1.0,
+    "Whole@odata.type": "Edm.Double",
+    "Huge": 1.7976931348623157e308,
+    "Huge@odata.type": "Edm.Double",
+    "NaN": "NaN",
+    "NaN@odata.type": "Edm.Double",
+    "Infinite": "Infinity",
+    "Infinite@odata.type": "Edm.Double",
+    "Negative": "-Infinity",
+    "Negative@odata.type": "Edm.Double",
+    "Time": "2025-11-20T12:00:00.1234567Z",
+    "Time@odata.type": "Edm.DateTime",
+    "Second": "2025-11-20T12:00:00Z",
+    "Second@odata.type": "Edm.DateTime",
+    "Guid": "c9da6455-213d-42c9-9a79-3e9149a57833",
+    "Guid@odata.type": "Edm.Guid",
+    "Binary": "AAEC/w==",
+    "Binary@odata.type": "Edm.Binary",
+    "Nothing": "",
+    "Nothing@odata.type": "Edm.Binary",
+    "Yes": True,
+    "Yes@odata.type": "Edm.Boolean",
+    "Text": '☃\ud83d\ude00 \u2028 "quoted" 2025-11-20T12:00:00Z',
+    "Empty": "",
+    "Digits": "42",
+}
+
+
+def write_rows(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write one table in the form of the platform's data sets."""
+    (folder / "tables").mkdir(parents=True)
+    ordered = sorted(rows, key=lambda row: (row["PartitionKey"], row["RowKey"]))
+    lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in ordered]
+    (folder / "tables" / "Typed.jsonl").write_text("".join(lines), "utf-8")
+    (folder / "blobs.jsonl").touch()
+    return folder
+
+
+def test_every_column_type_survives(table: Settings, tmp_path: Path) -> None:
+    """Each Edm type, at its limits, and more rows of a partition than a transaction takes come back byte for byte."""
+    many = [{"PartitionKey": f"p{n % 2}", "RowKey": f"{n:04d} é", "Text": "x" * n} for n in range(250)]
+    folder = write_rows(tmp_path / "rows", [TYPED_ROW, *many])
+
+    assert {"Typed": 251, "blobs": 0} == report("tables", "load", folder, settings=table)["counts"]
+    run("tables", "dump", tmp_path / "dump", settings=table)
+
+    same_files(folder / "tables", tmp_path / "dump" / "tables")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"PartitionKey": "p"}, "row 1 of Typed: PartitionKey and RowKey must be text"),
+        ({"PartitionKey": "p", "RowKey": "r", "A": "x", "A@odata.type": "Edm.Int64"}, "row 1 of Typed: A"),
+        ({"PartitionKey": "p", "RowKey": "r", "A": "x", "A@odata.type": "Edm.Int32"}, "row 1 of Typed: A"),
+        ({"PartitionKey": "p", "RowKey": "r", "A": 1, "A@odata.type": "Edm.String"}, "row 1 of Typed: A"),
+        ({"PartitionKey": "p", "RowKey": "r", "A": "x", "A@odata.type": "Edm.Vector"}, "row 1 of Typed: A"),
+        ({"PartitionKey": "p", "RowKey": "r", "A": None}, "row 1 of Typed: A"),
+        ({"PartitionKey": "p", "RowKey": "r", "A": {"b": 1}}, "row 1 of Typed: A"),
+    ],
+)
+def test_a_row_that_cannot_be_stored_is_named(table: Settings, tmp_path: Path, row: dict[str, Any], message: str) -> None:
+    """The error names table, row and column."""
+    (tmp_path / "rows" / "tables").mkdir(parents=True)
+    (tmp_path / "rows" / "tables" / "Typed.jsonl").write_text(json.dumps(row))
+
+    assert message in error_of(run("tables", "load", tmp_path / "rows", settings=table, check=1))
+
+
+def test_a_dump_is_carried_to_any_backend_and_back(table: Settings, sqlite: Settings, tmp_path: Path) -> None:
+    """Today's rows dumped from Table Storage, loaded into SQLite, dumped there, loaded into an empty account: all dumps equal."""
+    run("tables", "load", DATA, settings=table)
+    first = report("dump", tmp_path / "a", settings=table)
+    loaded = report("load", tmp_path / "a", settings=sqlite)
+    second = report("dump", tmp_path / "b", settings=sqlite)
+
+    assert first["records"] == loaded["records"] == second["records"]
+    assert first["blobs"] == loaded["blobs"] == second["blobs"]
+    assert 64 == first["records"]["execution"]
+    assert lines_of(tmp_path / "a") == lines_of(tmp_path / "b")
+    same_files(tmp_path / "a" / "blobs", tmp_path / "b" / "blobs")
+
+
+def test_a_dump_loaded_into_an_empty_account_is_whole(table: Settings, sqlite: Settings, tmp_path: Path) -> None:
+    """From SQLite to Table Storage nothing is lost either, versions and tombstones included."""
+
+    async def fill(store: Store) -> None:
+        await store.organizations.create("Contoso", created_by="kim@contoso.com", id="o-1", domain="contoso.com")
+        await store.users.create("kim@contoso.com", organization_id="o-1")
+        await store.users.create("sam@contoso.com", organization_id="o-1")
+        await store.users.delete("sam@contoso.com")
+        scope = Scope.organization("o-1")
+        await store.config.set(scope, "limits", {"a": [1, 1.0, 2**70]}, config_type=ConfigType.JSON, updated_by="kim@contoso.com")
+        run = await store.executions.create(scope, workflow_name="sync", executed_by="kim@contoso.com", executed_by_name="Kim")
+        await store.executions.complete(run, ExecutionStatus.SUCCESS, result=["x" * 5000])
+
+    in_store(sqlite, fill)
+    first = report("dump", tmp_path / "a", settings=sqlite)
+    run("load", tmp_path / "a", settings=table)
+    run("dump", tmp_path / "b", settings=table)
+
+    assert 2 == first["records"]["tombstone"]
+    assert lines_of(tmp_path / "a") == lines_of(tmp_path / "b")
+    same_files(tmp_path / "a" / "blobs", tmp_path / "b" / "blobs")
+
+
+def test_a_finished_dump_or_load_says_so(sqlite: Settings, tmp_path: Path) -> None:
+    """Running either again is refused with a word about ``--restart``, which begins anew."""
+    in_store(sqlite, partial(set_configs, count=1))
+    other = {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "other.db")}
+    for command, settings in (("dump", sqlite), ("load", other)):
+        run(command, tmp_path / "dump", settings=settings)
+        assert "--restart" in error_of(run(command, tmp_path / "dump", settings=settings, check=2))
+        assert 1 == report(command, tmp_path / "dump", "--restart", settings=settings)["records"]["config"]
+
+
+async def set_configs(store: Store, count: int) -> None:
+    await store.provision()
+    records = [config(f"k{n:05d}", "x" * 200, scope=GLOBAL) for n in range(count)]
+    for first in range(0, count, 32):
+        await store.backend.batch([Apply(_versioned(record)) for record in records[first : first + 32]])
+
+
+def _versioned(record: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(record, version=Version(1, "a" * 32))
+
+
+def test_a_killed_dump_and_load_go_on(sqlite: Settings, tmp_path: Path) -> None:
+    """Killed in the middle, both go on where they were and carry everything once; the lines are whole."""
+    in_store(sqlite, partial(set_configs, count=4000))
+    other = {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "other.db")}
+    folder = tmp_path / "dump"
+    kill_when(folder / "dump.json", r'"records_bytes": [1-9]', "dump", folder, settings=sqlite)
+    interrupted = json.loads((folder / "dump.json").read_text())
+    dumped = report("dump", folder, settings=sqlite)
+    kill_when(folder / "load.json", r'"position": [1-9]', "load", folder, settings=other)
+    begun = json.loads((folder / "load.json").read_text())
+    loaded = report("load", folder, settings=other)
+
+    assert not interrupted["is_complete"]
+    assert not begun["is_complete"]
+    assert {"config": 4000} == dumped["records"] == loaded["records"]
+    assert 4000 == len({json.loads(line)["id"] for line in lines_of(folder)})
+    run("dump", tmp_path / "again", settings=other)
+    assert lines_of(folder) == lines_of(tmp_path / "again")
+
+
+def kill_when(file: Path, pattern: str, *arguments: str | Path, settings: Settings) -> None:
+    """Start a command and kill it as soon as *file* holds *pattern*."""
+    command = [sys.executable, "-m", "bifrost_store.cli", *map(str, arguments)]
+    with subprocess.Popen(command, env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if file.exists() and re.search(pattern, file.read_text()):
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.001)
+        process.wait()
+
+
+def test_an_unreadable_row_makes_a_dump_fail_but_hides_nothing(table: Settings, tmp_path: Path) -> None:
+    """The row is named, everything else is dumped, and the exit code is 1."""
+    wrong = {"PartitionKey": "GLOBAL", "RowKey": "user:kim@contoso.com", "Email": "kim@contoso.com", "IsActive": "maybe"}
+    folder = tmp_path / "rows" / "tables"
+    folder.mkdir(parents=True)
+    broken = {**wrong, "BsVersion": "rubbish", "BsRevision": "x", "BsBody": "{"}
+    (folder / "Entities.jsonl").write_text(json.dumps(broken) + "\n" + json.dumps({**_org_row(), "RowKey": "org:o-1"}))
+    run("init", settings=table)
+    run("tables", "load", tmp_path / "rows", settings=table)
+
+    done = report("dump", tmp_path / "dump", settings=table, check=1)
+
+    assert 1 == len(done["unreadable"])
+    assert "user:kim@contoso.com" in done["unreadable"][0] or "kim@contoso.com" in done["unreadable"][0]
+    assert {"organization": 1} == done["records"]
+    text = run("dump", tmp_path / "dump", "--restart", settings=table, check=1).stdout.splitlines()
+    assert "organization: 1" in text
+    assert any(line.startswith("unreadable: ") for line in text)
+
+
+def _org_row() -> dict[str, Any]:
+    moment = "2025-11-14T11:11:51"
+    return {
+        "PartitionKey": "GLOBAL",
+        "Name": "Contoso",
+        "IsActive": True,
+        "CreatedBy": "k",
+        "CreatedAt": moment,
+        "UpdatedAt": moment,
+    }
+
+
+def test_purge_removes_what_has_expired(sqlite: Settings) -> None:
+    """Expired executions go for good, others stay; the count is reported."""
+
+    async def fill() -> None:
+        settings = StoreSettings.from_environment(sqlite)
+        past = datetime.now(UTC) - timedelta(days=30)
+        for moment in (past, datetime.now(UTC)):
+            async with open_store(settings, clock=lambda moment=moment: moment) as store:
+                await store.executions.create(GLOBAL, workflow_name="w", executed_by="k", executed_by_name="K")
+
+    anyio.run(fill)
+
+    assert 1 == report("purge", settings=sqlite)["executions"]
+    assert "0 expired executions removed\n" == run("purge", settings=sqlite).stdout
+
+
+def test_repair_mends_what_is_missing_once(table: Settings, sqlite: Settings, tmp_path: Path) -> None:
+    """Index rows that are missing are written again and counted; afterwards there is nothing to mend."""
+    rows = tmp_path / "rows"
+    (rows / "tables").mkdir(parents=True)
+    for file in (DATA / "tables").iterdir():
+        kept = [line for line in file.read_text("utf-8").splitlines() if '"RowKey":"userexec:' not in line]
+        (rows / "tables" / file.name).write_text("\n".join(kept) + "\n", "utf-8")
+    run("tables", "load", rows, settings=table)
+    run("init", settings=table)
+
+    mended = report("repair", "--old-application-stopped", settings=table)["mended"]
+
+    assert sum(mended.values()) >= 64
+    run("repair", settings=table)
+    assert "nothing to mend\n" == run("repair", settings=table).stdout
+    assert {} == report("repair", settings=sqlite)["mended"]
+
+
+def test_the_demo_says_identical(azurite: Azurite, sqlite: Settings) -> None:
+    """With Azurite the demo makes each call on both backends, shows the requests and says so."""
+    text = run("demo", settings=sqlite).stdout
+    values = report("demo", settings=sqlite)
+
+    assert "identical\n" == text.splitlines(keepends=True)[-1]
+    assert "table 2, sqlite 1" in text
+    assert ["table", "sqlite"] == values["backends"]
+    assert all(call["is_identical"] for call in values["calls"])
+
+
+def test_the_demo_runs_on_sqlite_alone(tmp_path: Path) -> None:
+    """Without Azurite it makes the calls on SQLite and says that there is nothing to compare with."""
+    settings = {COMMAND_VARIABLE: "", "PATH": str(tmp_path)}
+    values = report("demo", settings=settings)
+
+    assert ["sqlite"] == values["backends"]
+    assert "SQLite answers alone" in values["notes"][0]
+    assert "SQLite answers alone" in run("demo", settings=settings).stdout
