@@ -111,7 +111,7 @@ class TableStore:
     async def proxied(self, **options: Any) -> AsyncIterator[tuple[FaultProxy, Backend]]:
         """Yield a proxy, and a backend that reaches the tables through it, impatiently; *options* are those of the SDK."""
         async with FaultProxy(f"http://127.0.0.1:{self.azurite.table_port}") as proxy:
-            service = TableServiceClient.from_connection_string(through(proxy, self.azurite), **{**_IMPATIENT, **options})
+            service = TableServiceClient.from_connection_string(through(self.azurite, tables=proxy), **{**_IMPATIENT, **options})
             with patch.object(writer, "_FIRST_PAUSE_SECONDS", 0.001):
                 async with _closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
                     yield proxy, backend
@@ -181,9 +181,10 @@ class _ModelStore(SqliteStore):
 HARNESSES: Final = (SqliteHarness, TableHarness, ModelHarness)
 
 
-def through(proxy: FaultProxy, azurite: Azurite) -> str:
-    """Return the connection string that leads to the tables of *azurite* through *proxy*."""
-    return azurite.connection_string.replace(f"http://127.0.0.1:{azurite.table_port}", proxy.url)
+def through(azurite: Azurite, *, tables: FaultProxy, blobs: FaultProxy | None = None) -> str:
+    """Return the connection string that leads to the tables of *azurite*, and maybe its blobs, through proxies."""
+    text = azurite.connection_string.replace(f"http://127.0.0.1:{azurite.table_port}", tables.url)
+    return text if blobs is None else text.replace(f"http://127.0.0.1:{azurite.blob_port}", blobs.url)
 
 
 async def empty_tables(azurite: Azurite) -> None:

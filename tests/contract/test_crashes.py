@@ -13,8 +13,9 @@ from azure.data.tables.aio import TableServiceClient
 
 from bifrost_store import Store, StoreSettings, open_store
 from bifrost_store.demo.azurite import Azurite
-from bifrost_store.testing.crash import NOW, OPERATIONS, Kill, start, view
+from bifrost_store.testing.crash import Kill, start
 from bifrost_store.testing.fault_proxy import FaultProxy
+from bifrost_store.testing.operations import NOW, OPERATIONS, view
 from tests.contract.harness import empty_tables, through
 
 pytestmark = pytest.mark.anyio
@@ -49,20 +50,19 @@ async def rows_of(azurite: Azurite) -> Rows:
 
 
 async def crash(azurite: Azurite, operation: str, kill: Kill) -> None:
-    """Carry out *operation* in another process and kill it as *kill* says."""
-    upstream = f"http://127.0.0.1:{azurite.table_port}"
-    async with FaultProxy(upstream) as proxy:
-        proxy.react(kill, when=lambda request: True)
-        process = start(operation, settings_for(through(proxy, azurite)))
-        kill.process = process
+    """Carry out *operation* in another process and kill it as *kill* says, be it at a request for rows or for blobs."""
+    tables, blobs = (FaultProxy(f"http://127.0.0.1:{port}") for port in (azurite.table_port, azurite.blob_port))
+    async with tables, blobs:
+        for proxy in (tables, blobs):
+            proxy.react(kill, when=lambda _: True)
+        kill.process = start(operation, settings_for(through(azurite, tables=tables, blobs=blobs)))
         with anyio.fail_after(_LONGEST_SECONDS):
-            await anyio.to_thread.run_sync(process.join, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(kill.process.join, abandon_on_cancel=True)
 
 
 @pytest.mark.usefixtures("table_only")
-@pytest.mark.parametrize("is_after", [False, True], ids=["before it is sent", "after it is done"])
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_a_killed_process_leaves_nothing_half_done(azurite: Azurite, operation: str, is_after: bool) -> None:
+async def test_a_killed_process_leaves_nothing_half_done(azurite: Azurite, operation: str) -> None:
     """Readers see the old or the new record, and repair with the same call again leaves what an undisturbed run leaves."""
     async with fresh(azurite, operation) as store:
         before, rows_before = await view(store), await rows_of(azurite)
@@ -70,8 +70,7 @@ async def test_a_killed_process_leaves_nothing_half_done(azurite: Azurite, opera
         after, rows_after = await view(store), await rows_of(azurite)
     number = 0
     while True:
-        number += 1
-        kill = Kill(number, is_after)
+        kill = Kill(number)
         async with fresh(azurite, operation) as store:
             await crash(azurite, operation, kill)
             seen = await view(store)
@@ -86,5 +85,6 @@ async def test_a_killed_process_leaves_nothing_half_done(azurite: Azurite, opera
             assert rows_after == await rows_of(azurite), number
         if not kill.has_killed:
             break
+        number += 1
 
-    assert number > 2, "the operation took no more than one request: nothing was tested"
+    assert number > 0, "the operation wrote nothing: nothing was tested"

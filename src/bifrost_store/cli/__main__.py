@@ -10,9 +10,10 @@ def main() -> None:
     try:
         from bifrost_store.cli.app import run  # noqa: PLC0415 - only here can its absence be told
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("typer", "rich", "click"):
+        package = (error.name or "").partition(".")[0]
+        if package not in ("typer", "rich", "click"):
             raise
-        sys.exit(f"error: {error.name} is not installed; pip install 'bifrost-store[cli]'")
+        sys.exit(f"error: {package} is not installed; pip install 'bifrost-store[cli]'")
     run()
 
 

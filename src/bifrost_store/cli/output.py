@@ -19,7 +19,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as on
 _PLAIN_LINE_EVERY = 1000
 _SECRETS: Final = re.compile(
     r"(?i)\b((?:AccountKey|SharedAccessSignature|sig|password|secret|token)(?:=|%3D)|SharedKey(?:Lite)? [^\s:]+:|Bearer )"
-    r"[^\s;&'\",)]+"
+    r"(?!\.\.\.)[^\s;&'\",)]+"
 )
 """What the messages of other libraries may quote: keys and signatures, in connection strings, addresses and headers."""
 

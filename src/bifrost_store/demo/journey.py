@@ -20,7 +20,7 @@ from bifrost_store.core.meter import count_requests
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import find_command, run_azurite
-from bifrost_store.demo.calls import CALLS, NOW
+from bifrost_store.demo.calls import CALLS, NOW, Answer
 from bifrost_store.documents import ConfigType, Document
 from bifrost_store.protocols import ExecutionStatistics
 from bifrost_store.settings import StoreSettings
@@ -162,9 +162,14 @@ async def _make_calls(store: Store, backend: str, calls: list[Answers]) -> None:
     for call in calls:
         with count_requests() as counted:
             answer = await CALLS[call.call](store, found)
-        call.answers[backend] = str(answer.shown)
-        call.wholes[backend] = json.dumps(_plain(answer.whole), default=str)
+        compare(call, backend, answer)
         call.requests[backend] = sum(counted.values())
+
+
+def compare(call: Answers, backend: str, answer: Answer) -> None:
+    """Add what *backend* answered to *call*."""
+    call.answers[backend] = str(answer.shown)
+    call.wholes[backend] = json.dumps(_plain(answer.whole), default=str)
 
 
 def _plain(whole: object) -> object:

@@ -68,7 +68,7 @@ class BlobFiles:
             _write(self._long_path(container, name), data)
         line = {"container": container, "name": name, "size": len(data), "content_type": content_type}
         with self._list.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line, separators=(",", ":"), ensure_ascii=False) + "\n")
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def lines(self) -> Iterator[tuple[int, BlobLine | CorruptDocumentError]]:
         """Go through the list, by line number from 1; nothing if there is none."""

@@ -127,6 +127,6 @@ class _Dump:
 
 
 async def _listed(blobs: BlobStore) -> AsyncIterator[tuple[str, str, str]]:
-    for container in CONTAINERS:
+    for container in sorted(CONTAINERS):
         async for info in blobs.list(container):
             yield container, info.name, info.content_type

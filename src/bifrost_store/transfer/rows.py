@@ -77,7 +77,7 @@ async def _dump_blobs(blobs: BlobStore, folder: Path, progress: Progress) -> int
     files = BlobFiles(folder)
     files.begin()
     count = 0
-    for container in CONTAINERS:
+    for container in sorted(CONTAINERS):
         async for info in blobs.list(container):
             data = await blobs.get(container, info.name)
             if data is not None:

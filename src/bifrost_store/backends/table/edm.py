@@ -47,6 +47,7 @@ def to_rest(value: object) -> tuple[str, Any]:
     raise TypeError(f"{type(value).__name__} is no column type")
 
 
+_PYTHON = {"Edm.String": str, "Edm.Boolean": bool, "Edm.Int32": int}
 _NAMED = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
@@ -58,6 +59,8 @@ def from_rest(edm_type: str, value: Any) -> Any:
     """
     match edm_type:
         case "Edm.String" | "Edm.Boolean" | "Edm.Int32":
+            if type(value) is not _PYTHON[edm_type]:
+                raise ValueError(f"{type(value).__name__} is not {edm_type}")
             return value
         case "Edm.Int64":
             return EntityProperty(int(value), EdmType.INT64)

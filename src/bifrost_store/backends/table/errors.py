@@ -14,6 +14,7 @@ from azure.core.exceptions import (
     ServiceRequestTimeoutError,
     ServiceResponseTimeoutError,
 )
+from azure.data.tables import RequestTooLargeError
 
 from bifrost_store.errors import (
     AccessDeniedError,
@@ -54,8 +55,9 @@ _DEFINITE = frozenset({400, 401, 403, 404, 405, 409, 412, 413, 429})
 
 def map_error(error: AzureError) -> StoreError:
     """Return what *error* means to a caller; the message holds neither addresses with secrets nor content."""
-    if isinstance(error, HttpResponseError) and error.status_code is not None:
-        return _map_status(error, error.status_code)
+    status = _status(error)
+    if isinstance(error, HttpResponseError) and status is not None:
+        return _map_status(error, status)
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError):
         return BackendTimeoutError("Table Storage did not answer in time; try again", backend=BACKEND)
     if isinstance(error, ClientAuthenticationError):
@@ -65,6 +67,12 @@ def map_error(error: AzureError) -> StoreError:
             "Table Storage cannot be reached; check endpoint and network, then try again", backend=BACKEND
         )
     return BackendUnavailableError(f"the answer of Table Storage was lost ({type(error).__name__}); try again", backend=BACKEND)
+
+
+def _status(error: AzureError) -> int | None:
+    if isinstance(error, RequestTooLargeError):
+        return 413  # Where a part of a transaction was too large, the SDK gives the status of the whole, 202.
+    return error.status_code if isinstance(error, HttpResponseError) else None
 
 
 def _map_status(error: HttpResponseError, status: int) -> StoreError:
@@ -90,8 +98,9 @@ def _retry_after(error: HttpResponseError) -> float | None:
 
 def is_ambiguous(error: AzureError) -> bool:
     """Return whether a write that failed with *error* may have been carried out."""
-    if isinstance(error, HttpResponseError) and error.status_code is not None:
-        return error.status_code not in _DEFINITE
+    status = _status(error)
+    if status is not None:
+        return status not in _DEFINITE
     if isinstance(error, ClientAuthenticationError | ServiceRequestTimeoutError):
         return False
     # The transport calls every failure of aiohttp a request error, a connection lost while waiting for the answer too.

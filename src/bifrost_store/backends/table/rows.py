@@ -14,6 +14,7 @@ from bifrost_store.errors import InvalidRequestError
 
 _PLAIN_TYPES = {"Edm.String"}
 _TYPE_SUFFIX = "@odata.type"
+_IMPLIED = {str: "Edm.String", bool: "Edm.Boolean", int: "Edm.Int32", float: "Edm.Double"}
 _MAX_TRANSACTION_BYTES = 3 * 1024 * 1024
 """Under the 4 MiB of a transaction's request ("Performing entity group transactions", Microsoft)."""
 
@@ -74,20 +75,14 @@ def _as_json(properties: Row) -> dict[str, Any]:
 
 
 def _as_entity(row: Mapping[str, Any], table: str, number: int) -> Row:
-    try:
-        entity = {
-            name: from_rest(row.get(name + _TYPE_SUFFIX, "Edm.String" if isinstance(value, str) else _implied(value)), value)
-            for name, value in row.items()
-            if not name.endswith(_TYPE_SUFFIX)
-        }
-    except (ValueError, TypeError) as error:
-        raise InvalidRequestError(f"row {number} of {table}: {error}") from None
+    entity: Row = {}
+    for name, value in row.items():
+        if not name.endswith(_TYPE_SUFFIX):
+            edm_type = row.get(name + _TYPE_SUFFIX, _IMPLIED.get(type(value), "null or nested"))
+            try:
+                entity[name] = from_rest(edm_type, value)
+            except (ValueError, TypeError):
+                raise InvalidRequestError(f"row {number} of {table}: {name}: the value is not of type {edm_type}") from None
     if not isinstance(entity.get("PartitionKey"), str) or not isinstance(entity.get("RowKey"), str):
         raise InvalidRequestError(f"row {number} of {table}: PartitionKey and RowKey must be text")
     return entity
-
-
-def _implied(value: object) -> str:
-    if isinstance(value, bool):
-        return "Edm.Boolean"
-    return "Edm.Int32" if isinstance(value, int) else "Edm.Double"

@@ -1,0 +1,71 @@
+"""Interruptions: a process that dies between any two of its writes misleads no reader, and the same call again completes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bifrost_store.blobs.protocol import EXECUTION_DATA
+from bifrost_store.testing.bulk import everything
+from bifrost_store.testing.clock import SettableClock
+from bifrost_store.testing.harness import Harness, StoreUnderTest
+from bifrost_store.testing.interruptions import Countdown, StoppingBackend, StoppingBlobs, is_only_stopped
+from bifrost_store.testing.operations import NOW, OPERATIONS, Step, view
+from bifrost_store.testing.repositories import repositories_over
+
+pytestmark = pytest.mark.anyio
+
+
+async def contents(store: StoreUnderTest) -> dict[str, Any]:
+    """Return the present records, and the payloads under the names that the old application knows."""
+    records = {key: record for key, record in (await everything(store.backend)).items() if not record.is_tombstone}
+    names = [blob.name async for blob in store.blobs.list(EXECUTION_DATA)]
+    return {
+        **{
+            str(key): json.dumps({**record.body, "blobs": sorted(record.body.get("blobs") or {})})
+            for key, record in records.items()
+        },
+        **{name: await store.blobs.get(EXECUTION_DATA, name) for name in names if name.count("/") == 1},
+    }
+
+
+async def die(store: StoreUnderTest, clock: SettableClock, step: Step, countdown: Countdown) -> None:
+    """Begin *step* in a process that dies."""
+    dying = repositories_over(StoppingBackend(store.backend, countdown), StoppingBlobs(store.blobs, countdown), clock)
+    try:
+        await step(dying)
+    except BaseException as error:
+        if not is_only_stopped(error):
+            raise
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_what_a_dead_process_left_is_completed(harness: Harness, clock: SettableClock, name: str) -> None:
+    """Before any write it may die: readers see the old or the new, and the same call again leaves what it would have left."""
+    clock.now = NOW
+    operation = OPERATIONS[name]
+    async with harness.open_empty(clock) as store:
+        sound = repositories_over(store.backend, store.blobs, clock)
+        await operation.before(sound)
+        before = await view(sound)
+        await operation.step(sound)
+        after, contents_after = await view(sound), await contents(store)
+    writes = 0
+    while True:
+        countdown = Countdown(writes)
+        async with harness.open_empty(clock) as store:
+            sound = repositories_over(store.backend, store.blobs, clock)
+            await operation.before(sound)
+            await die(store, clock, operation.step, countdown)
+            seen = await view(sound)
+            assert seen in (before, after) or not operation.is_single_record, writes
+            await operation.step(sound)
+            assert await view(sound) == after, writes
+            assert await contents(store) == contents_after, writes
+        if not countdown.has_stopped:
+            break
+        writes += 1
+
+    assert writes > 0

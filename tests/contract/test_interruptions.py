@@ -1,0 +1,3 @@
+"""Interruptions on every backend."""
+
+from bifrost_store.testing.contract.interruptions import *  # noqa: F403

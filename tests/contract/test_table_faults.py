@@ -1,0 +1,267 @@
+"""Faults between the SDK and Table Storage that other technologies do not know."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.core.meter import count_requests
+from bifrost_store.core.query import Query
+from bifrost_store.core.record import Record
+from bifrost_store.errors import (
+    AccessDeniedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    NotProvisionedError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    StoreError,
+    ThrottledError,
+)
+from bifrost_store.testing.bulk import everything
+from bifrost_store.testing.clock import SettableClock
+from bifrost_store.testing.examples import ORGANIZATION, config, execution, touched
+from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Freeze, Reaction, SeenRequest
+from bifrost_store.testing.strict import exactly
+from tests.contract.harness import TableHarness, TableStore
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
+
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A sound store, and a handle on it that goes through a proxy."""
+
+    store: TableStore
+    proxy: FaultProxy
+    broken: Backend
+
+
+@pytest.fixture
+async def scene(table_harness: TableHarness, clock: SettableClock) -> AsyncIterator[Scene]:
+    """Yield an empty store behind a proxy."""
+    async with opened(table_harness, clock) as one:
+        yield one
+
+
+@asynccontextmanager
+async def opened(harness: TableHarness, clock: SettableClock, **options: Any) -> AsyncIterator[Scene]:
+    """Open an empty store behind a proxy; *options* are the SDK's."""
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(harness.open_empty(clock))
+        proxy, broken = await stack.enter_async_context(store.proxied(**options))
+        yield Scene(store, proxy, broken)
+
+
+def always(_: SeenRequest) -> bool:
+    """Pick every request."""
+    return True
+
+
+READS: dict[str, Callable[[Backend], Awaitable[object]]] = {
+    "get": lambda backend: backend.get(config().key),
+    "query": lambda backend: backend.query(Query("execution", ORGANIZATION)),
+    "aggregate": lambda backend: backend.aggregate(Query("execution", ORGANIZATION)),
+    "scan": everything,
+    "purge_expired": lambda backend: backend.purge_expired(kind="execution"),
+    "ping": lambda backend: backend.ping(),
+}
+FAULTS: dict[str, tuple[Reaction, type[StoreError]]] = {
+    "dropped": (DropBefore(), BackendUnavailableError),
+    "frozen": (Freeze(), BackendTimeoutError),
+    "throttled": (Answer(429, headers={"Retry-After": "7"}), ThrottledError),
+    "busy": (Answer(503, "ServerBusy"), ThrottledError),
+    "broken": (Answer(500, "InternalError"), BackendUnavailableError),
+    "gateway": (Answer(502), BackendUnavailableError),
+    "late gateway": (Answer(504), BackendTimeoutError),
+    "denied": (Answer(403, "AuthorizationFailure"), AccessDeniedError),
+    "missing table": (Answer(404, "TableNotFound"), NotProvisionedError),
+}
+
+
+@pytest.mark.parametrize("failure", FAULTS)
+@pytest.mark.parametrize("operation", READS)
+async def test_reads_meet_faults(scene: Scene, operation: str, failure: str) -> None:
+    """A read that fails raises the fault's error, naming the operation, and no key of the account."""
+    reaction, expected = FAULTS[failure]
+    scene.proxy.react(reaction, when=always)
+
+    with pytest.raises(StoreError) as caught:
+        await READS[operation](scene.broken)
+
+    assert type(caught.value) is expected
+    assert (caught.value.backend, caught.value.operation) == ("table", operation)
+    assert KEY not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+async def test_a_refused_connection(scene: Scene) -> None:
+    """With nobody listening, reads and writes are unavailable, retryable, and say what to check."""
+    await scene.proxy.__aexit__(None, None, None)
+    for call in (scene.broken.get(config().key), scene.broken.create(config()), scene.broken.ping()):
+        with pytest.raises(BackendUnavailableError, match="endpoint") as caught:
+            await call
+        assert caught.value.is_retryable
+    assert await everything(scene.store.backend) == {}
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"value": 5}', "<html>busy</html>", "\x00"])
+async def test_answers_that_are_none(scene: Scene, body: str) -> None:
+    """An answer that is no answer of the service, from a portal or a broken gateway, is an error of ours."""
+
+    class Garbage(Reaction):
+        async def before(self, request: SeenRequest) -> web.Response:
+            return web.Response(text=body, content_type="application/json")
+
+    scene.proxy.react(Garbage(), when=always)
+    for operation in ("get", "query", "scan"):
+        with pytest.raises(StoreError) as caught:
+            await READS[operation](scene.broken)
+        assert caught.value.operation == operation
+    with pytest.raises(StoreError):
+        await scene.broken.create(config())
+
+
+@pytest.mark.parametrize("failure", ["dropped", "frozen", "busy", "broken"])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_passing_faults_are_waited_out(scene: Scene, failure: str, times: int) -> None:
+    """A write that fails for a while is sent again and takes effect once."""
+    scene.proxy.react(FAULTS[failure][0], times=times)
+    created = await scene.broken.create(config())
+    scene.proxy.react(FAULTS[failure][0], times=times)
+    replaced = await scene.broken.replace(touched(created), created.etag)
+    scene.proxy.react(FAULTS[failure][0], times=times)
+
+    assert replaced.version.revision == 2
+    assert exactly(await scene.store.backend.get(created.key)) == exactly(replaced)
+    assert await scene.broken.delete(created.key) is True
+
+
+async def test_the_sdk_repeats_reads(table_harness: TableHarness, clock: SettableClock) -> None:
+    """Reads are sent again by the SDK, and each sending counts."""
+    async with opened(table_harness, clock, retry_total=3, retry_backoff_factor=0.01, read_timeout=5) as scene:
+        created = await scene.store.backend.create(config())
+        scene.proxy.react(Answer(503), when=always, times=2)
+        with count_requests() as counted:
+            read = await scene.broken.get(created.key)
+
+    assert exactly(read) == exactly(created)
+    assert counted["table"] == 3
+
+
+async def test_writes_are_sent_once(scene: Scene) -> None:
+    """However a write fails, the SDK sends nothing behind our back."""
+    scene.proxy.react(Answer(403), when=lambda request: request.is_write)
+    with pytest.raises(AccessDeniedError):
+        await scene.broken.create(config())
+
+    assert [request.is_write for request in scene.proxy.seen] == [True]
+
+
+class Meanwhile(Reaction):
+    """Lets a write through, does something else, and loses the answer."""
+
+    def __init__(self, call: Callable[[], Awaitable[object]]) -> None:
+        self._call = call
+
+    async def after(self, request: SeenRequest, answer: web.Response) -> web.Response:
+        await self._call()
+        return await DropAfter().after(request, answer)
+
+
+async def _current(scene: Scene, record: Record) -> Record:
+    stored = await scene.store.backend.get(record.key)
+    assert stored is not None
+    return stored
+
+
+@pytest.mark.parametrize("record", [config(), execution()], ids=lambda record: record.key.kind)
+async def test_an_answer_lost_and_the_record_changed_since(scene: Scene, record: Record) -> None:
+    """Where our answer was lost and someone wrote on top, what happened cannot be told: OutcomeUnknownError."""
+    created = await scene.store.backend.create(record)
+
+    async def change() -> None:
+        stored = await _current(scene, record)
+        await scene.store.backend.replace(touched(stored, 5), stored.etag)
+
+    scene.proxy.react(Meanwhile(change), times=1)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await scene.broken.replace(touched(created), created.etag)
+
+    assert caught.value.key == str(record.key)
+    assert caught.value.is_retryable is False
+    assert (await _current(scene, record)).version.revision == 3
+
+
+async def test_an_answer_lost_and_the_record_deleted_since(scene: Scene) -> None:
+    """The same where it was deleted since, for create and replace."""
+
+    async def delete() -> None:
+        await scene.store.backend.delete(config().key)
+
+    scene.proxy.react(Meanwhile(delete), times=1)
+    with pytest.raises(OutcomeUnknownError):
+        await scene.broken.create(config())
+    created = await scene.store.backend.create(config())
+    scene.proxy.react(Meanwhile(delete), times=1)
+    with pytest.raises(OutcomeUnknownError):
+        await scene.broken.replace(touched(created), created.etag)
+
+
+async def test_an_answer_lost_to_someone_elses_write(scene: Scene) -> None:
+    """Where our write was refused, and that answer was lost, someone else's write is what we hear of."""
+    created = await scene.store.backend.create(config())
+    await scene.store.backend.replace(touched(created, 5), created.etag)
+    scene.proxy.react(DropAfter(), times=1)
+
+    with pytest.raises(PreconditionFailedError):
+        await scene.broken.replace(touched(created), created.etag)
+
+
+async def test_an_answer_lost_and_nobody_to_ask(scene: Scene) -> None:
+    """Where the answer was lost and reading what happened fails too, it is OutcomeUnknownError; the write may be there."""
+    scene.proxy.react(DropAfter(), times=1)
+    scene.proxy.react(Answer(403), when=lambda request: not request.is_write)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await scene.broken.create(config())
+
+    assert caught.value.__cause__ is not None
+    assert await scene.store.backend.get(config().key) is not None
+
+
+async def test_a_deletion_lost_and_repeated(scene: Scene) -> None:
+    """A delete whose answer was lost is True once; asked again it is False."""
+    await scene.store.backend.create(execution())
+    scene.proxy.react(DropAfter(), times=1)
+
+    assert await scene.broken.delete(execution().key) is True
+    assert await scene.broken.delete(execution().key) is False
+
+
+async def test_a_long_wait_is_left_to_the_caller(scene: Scene) -> None:
+    """A service that asks for more than two seconds is not waited for: the caller hears how long."""
+    scene.proxy.react(Answer(429, headers={"x-ms-retry-after-ms": "2500"}), times=1)
+    with pytest.raises(ThrottledError) as caught:
+        await scene.broken.batch([Create(config("a")), Create(config("b"))])
+
+    assert caught.value.retry_after_seconds == 2.5
+    assert len(scene.proxy.seen) == 1
+
+
+async def test_index_rows_may_fail(scene: Scene) -> None:
+    """A failure of the rows for old code fails no write: the record is there, and repair completes the rest."""
+    scene.proxy.react(Answer(500), skip=1)
+    created = await scene.broken.create(execution())
+    scene.proxy.clear()
+    report = await scene.broken.inner.repair()  # type: ignore[attr-defined]
+
+    assert exactly(await scene.store.backend.get(created.key)) == exactly(created)
+    assert report.mended["index rows written"] == 3
+    assert (await scene.broken.inner.repair()).mended == {}  # type: ignore[attr-defined]
