@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 import pytest
-
-import bifrost_store
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 LONGEST = {"protocols.py": 520}
 """Lines that a file may have; protocols.py is all declarations, and one place to look."""
 INDEX_ROW = re.compile(r"[\"'f](userexec|workflowexec|formexec|userperm|orgperm):")
-INDEX_ROW_PLACES = ("backends/table/", "demo/generator.py", "testing/")
+INDEX_ROW_PLACES = ("backends/table/", "demo/generator.py", "testing/strategies.py")
 SDK_PLACES = {
     "azure": ("backends/table/", "blobs/azure.py", "blobs/errors.py"),
     "aiosqlite": ("backends/sqlite/",),
@@ -35,7 +31,7 @@ def test_a_file_has_one_reason_to_exist(path: Path) -> None:
 
 
 def test_index_rows_are_the_table_backends_own_affair() -> None:
-    """Keys of today's index rows are written in the table backend, and by the generator of the demo's data, only."""
+    """Keys of today's index rows stand in the table backend, the generator of the demo's data, and among hostile strings, only."""
     found = {place(path) for path in SOURCES if INDEX_ROW.search(path.read_text("utf-8"))}
 
     assert [] == [name for name in found if not name.startswith(INDEX_ROW_PLACES)]
@@ -47,18 +43,4 @@ def test_an_sdk_is_imported_in_its_place_only(sdk: str) -> None:
     imports = re.compile(rf"^\s*(import|from) {sdk}\b", re.MULTILINE)
     found = {place(path) for path in SOURCES if imports.search(path.read_text("utf-8"))}
 
-    assert [] == [name for name in found if not name.startswith((*SDK_PLACES[sdk], "testing/"))]
-
-
-def test_public_names_exist() -> None:
-    """`__all__` lists what the package has, and nothing twice."""
-    assert len(set(bifrost_store.__all__)) == len(bifrost_store.__all__)
-    assert [] == [name for name in bifrost_store.__all__ if not hasattr(bifrost_store, name)]
-
-
-def test_every_module_says_what_it_is_for() -> None:
-    """The first line of each module is for a newcomer."""
-    names = [found.name for found in pkgutil.walk_packages(bifrost_store.__path__, "bifrost_store.")]
-    modules = [importlib.import_module(name) for name in names if not name.endswith("__main__")]
-
-    assert [] == [module.__name__ for module in modules if not module.__doc__]
+    assert [] == [name for name in found if not name.startswith(SDK_PLACES[sdk])]

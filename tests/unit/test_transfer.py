@@ -491,18 +491,18 @@ async def test_a_damaged_blob_hides_no_other(tmp_path: Path, damage: str) -> Non
         await fill(one)
         await dump_records(one, tmp_path / "dump")
         file, listed = tmp_path / "dump" / "blobs" / EXECUTION_DATA / "e-1" / "result.json", tmp_path / "dump" / "blobs.jsonl"
-        first, _, rest = listed.read_bytes().partition(b"\n")
+        (line,) = [line for line in listed.read_bytes().splitlines() if b"e-1/result.json" in line]
         if damage == "missing":
             file.unlink()
         elif damage == "shorter":
             file.write_bytes(b"{")
         else:
             wrong = {
-                "renamed": first.replace(b"e-1/result.json", b"e-1/result.jso."),
-                "no JSON": b"x" * len(first),
-                "elsewhere": first.replace(b"execution-data", b"../../../../ab"),
+                "renamed": line.replace(b"e-1/result.json", b"e-1/result.jso."),
+                "no JSON": b"x" * len(line),
+                "elsewhere": line.replace(b"execution-data", b"../../../../ab"),
             }
-            listed.write_bytes(wrong[damage] + b"\n" + rest)
+            listed.write_bytes(listed.read_bytes().replace(line, wrong[damage]))
 
         report = await load_records(other, tmp_path / "dump")
 

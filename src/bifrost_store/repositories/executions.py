@@ -174,6 +174,9 @@ class ExecutionRepository:
         )
         if changed.before is None and not await self._is_repeated(outcome, shown):
             raise refused(shown.record, f"has ended already, with another outcome: {shown.status}")
+        if changed.before is None:
+            # The first call may have died before its copies for the old application were made.
+            await self._payloads.copy_again(changed.record)
         return shown
 
     async def cancel(self, execution: Execution | ExecutionRef, *, etag: str | None = None) -> Execution:

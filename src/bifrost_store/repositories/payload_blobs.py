@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
 from bifrost_store.core.record import Record
@@ -61,6 +61,11 @@ class PayloadBlobs:
         await for_each(partial(self._remove, scope), sorted(blob_names(before) - blob_names(after)))
         await for_each(partial(self._copy, scope), new)
         await for_each(partial(self._remove, scope), sorted(_known_todays_names(before) - _known_todays_names(after)))
+
+    async def copy_again(self, record: Record) -> None:
+        """Make the copies under today's names that a writer which died may have left out."""
+        named = {payload: name for payload in get_args(PayloadName) if (name := blob_name(record, payload)) is not None}
+        await for_each(partial(self._copy, record.key.scope), [NewBlob(p, name, b"", None) for p, name in named.items()])
 
     async def remove_all(self, record: Record) -> None:
         """Remove every blob of a record that is gone."""

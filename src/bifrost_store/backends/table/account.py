@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import UpdateMode
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, ServiceResponseError
+from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from bifrost_store.core.meter import count
@@ -96,12 +96,13 @@ class TableAccount:
     async def read(self, table: str, partition_key: str, row_key: str) -> StoredRow | None:
         """Return one row, or None. A point read."""
         try:
-            entity = await self._table(table).get_entity(partition_key, row_key)
+            with _understood():
+                entity = await self._table(table).get_entity(partition_key, row_key)
+                return _stored(entity)
         except ResourceNotFoundError as error:
             if _is_missing_table(error):
                 raise
             return None
-        return StoredRow(dict(entity), str(entity.metadata["etag"]))
 
     async def rows(
         self,
@@ -141,8 +142,8 @@ class TableAccount:
         what = "table"
         while True:
             try:
-                with _counted_as(what):
-                    page = [StoredRow(dict(e), str(e.metadata["etag"])) async for e in await anext(pager)]
+                with _counted_as(what), _understood():
+                    page = [_stored(e) async for e in await anext(pager)]
             except StopAsyncIteration:
                 return
             token = getattr(pager, "continuation_token", None)
@@ -156,27 +157,15 @@ class TableAccount:
 
         Sent once, unless *is_repeatable* lets the SDK send it again after a failure.
         """
-        client = self._table(table)
         options: Mapping[str, Any] = {} if is_repeatable else _SENT_ONCE
-        if len(changes) == 1 and isinstance(changes[0], Put):
-            return [await self._put(client, changes[0], options)]
-        # Also for a single removal: the SDK's own would hide that the row is missing.
-        results = await client.submit_transaction([_operation(change) for change in changes], **options)
+        # Always a transaction, which is a POST: a lone PUT would be sent again below the SDK when its connection drops.
+        with _understood():
+            results = await self._table(table).submit_transaction([_operation(change) for change in changes], **options)
         return [str(result.get("etag") or "") for result in results]
-
-    async def _put(self, client: TableClient, put: Put, options: Mapping[str, Any]) -> str:
-        if put.etag is None:
-            result = await client.upsert_entity(put.row, mode=UpdateMode.REPLACE, **options)
-        else:
-            condition = MatchConditions.IfNotModified
-            result = await client.update_entity(
-                put.row, mode=UpdateMode.REPLACE, etag=put.etag, match_condition=condition, **options
-            )
-        return str(result["etag"])
 
     async def table_names(self) -> list[str]:
         """Return the names of every table in the account, sorted."""
-        with _counted_as("table_metadata"):
+        with _counted_as("table_metadata"), _understood():
             return sorted([str(table.name) async for table in self._service.list_tables()])
 
     async def create_table(self, table: str) -> bool:
@@ -217,6 +206,22 @@ def _counted_as(what: str) -> Any:
         yield
     finally:
         _what_counts.reset(token)
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """Turn an answer that is not the Table service's, a portal's or a broken gateway's, into a lost one."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ServiceResponseError("the answer is not that of a Table service") from error
+
+
+def _stored(entity: TableEntity) -> StoredRow:
+    for name in ("PartitionKey", "RowKey"):
+        if not isinstance(entity[name], str):
+            raise TypeError(name)
+    return StoredRow(dict(entity), str(entity.metadata["etag"]))
 
 
 def _is_missing_table(error: ResourceNotFoundError) -> bool:

@@ -1,0 +1,45 @@
+"""What the package offers is there, and says what it is for."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pytest
+
+import bifrost_store
+from bifrost_store.errors import StoreError
+
+MODULES = sorted(
+    found.name for found in pkgutil.walk_packages(bifrost_store.__path__, "bifrost_store.") if not found.name.endswith("__main__")
+)
+
+
+def test_public_names_exist() -> None:
+    """`__all__` lists what the package has, and nothing twice."""
+    assert len(set(bifrost_store.__all__)) == len(bifrost_store.__all__)
+    assert [] == [name for name in bifrost_store.__all__ if not hasattr(bifrost_store, name)]
+
+
+@pytest.mark.parametrize("name", ["bifrost_store", *MODULES])
+def test_a_module_says_what_it_is_for(name: str) -> None:
+    """The first line of each module is for a newcomer, and its `__all__`, where it has one, holds true."""
+    module = importlib.import_module(name)
+
+    assert (module.__doc__ or "").strip()
+    assert [] == [public for public in getattr(module, "__all__", []) if not hasattr(module, public)]
+
+
+def test_public_classes_and_functions_say_what_they_are_for() -> None:
+    """Whatever `import bifrost_store` offers has a docstring of its own."""
+    offered = [(name, getattr(bifrost_store, name)) for name in bifrost_store.__all__]
+    documented = [(name, one) for name, one in offered if isinstance(one, type) or callable(one)]
+
+    assert [] == [name for name, one in documented if not (one.__doc__ or "").strip()]
+
+
+def test_every_error_is_a_store_error() -> None:
+    """One `except StoreError` catches whatever the errors module defines."""
+    errors = [one for one in vars(bifrost_store.errors).values() if isinstance(one, type) and issubclass(one, Exception)]
+
+    assert [] == [error.__name__ for error in errors if not issubclass(error, StoreError)]
