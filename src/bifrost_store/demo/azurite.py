@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import shlex
 import shutil
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen
@@ -55,7 +56,7 @@ def find_command() -> list[str] | None:
 
 
 @contextlib.asynccontextmanager
-async def run_azurite(command: list[str] | None = None) -> AsyncIterator[Azurite]:
+async def run_azurite(command: list[str] | None = None) -> AsyncGenerator[Azurite, None]:
     """Start Azurite in memory on free ports and stop it at the end of the block, or with this process.
 
     Raises:
@@ -66,9 +67,10 @@ async def run_azurite(command: list[str] | None = None) -> AsyncIterator[Azurite
         raise ConfigurationError(f"Azurite is not installed; `npm install -g azurite`, or set {COMMAND_VARIABLE} to its command")
     with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
         for attempt in range(_TRIES):
-            process, azurite = _start(command, Path(folder) / f"azurite-{attempt}.log")
+            log = Path(folder) / f"azurite-{attempt}.log"
+            process, azurite = _start(command, log)
             try:
-                if await _answers(process, azurite):
+                if await _listens(process, azurite, log):
                     yield azurite
                     return
             finally:
@@ -82,15 +84,18 @@ def _start(command: list[str], log: Path) -> tuple[Popen[bytes], Azurite]:
     options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     ports = [f"--blobPort={blob}", f"--queuePort={queue}", f"--tablePort={table}"]
     with log.open("wb") as output:
-        process = Popen(  # noqa: S603 - the operator's own command
-            [*command, *options, *ports],
-            stdin=DEVNULL,
-            stdout=output,
-            stderr=STDOUT,
-            cwd=log.parent,
-            start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call, no allocation
-        )
+        try:
+            process = Popen(  # noqa: S603 - the operator's own command
+                [*command, *options, *ports],
+                stdin=DEVNULL,
+                stdout=output,
+                stderr=STDOUT,
+                cwd=log.parent,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call, no allocation
+            )
+        except OSError as error:
+            raise ConfigurationError(f"Azurite cannot be started ({shlex.join(command)}): {error.strerror}") from error
     connection_string = (
         f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
         f"BlobEndpoint=http://127.0.0.1:{blob}/{_ACCOUNT};TableEndpoint=http://127.0.0.1:{table}/{_ACCOUNT};"
@@ -110,22 +115,22 @@ def _free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-async def _answers(process: Popen[bytes], azurite: Azurite) -> bool:
-    """Wait until both services accept connections; return False if the process ends or takes too long."""
+async def _listens(process: Popen[bytes], azurite: Azurite, log: Path) -> bool:
+    """Wait until Azurite says that it listens on both ports; return False if it ends or takes too long.
+
+    A connection would prove less: another process may have taken the port since it was found free.
+    """
     with anyio.move_on_after(_START_SECONDS):
-        for port in (azurite.table_port, azurite.blob_port):
-            while True:
-                if process.poll() is not None:
-                    return False
-                try:
-                    stream = await anyio.connect_tcp("127.0.0.1", port)
-                except OSError:
-                    await anyio.sleep(0.05)
-                else:
-                    await stream.aclose()
-                    break
-        return True
+        while process.poll() is None:
+            if {azurite.table_port, azurite.blob_port} <= _ports_in(log):
+                return True
+            await anyio.sleep(0.05)
     return False
+
+
+def _ports_in(log: Path) -> set[int]:
+    said = log.read_text("utf-8", "replace")
+    return {int(port) for port in re.findall(r"successfully .*:(\d+)\s*$", said, re.MULTILINE)}
 
 
 def _stop(process: Popen[bytes]) -> None:
