@@ -119,7 +119,7 @@ class TableStore:
                     yield proxy, backend
 
 
-_IMPATIENT: Final[Mapping[str, Any]] = {"raw_request_hook": count_request, "read_timeout": 0.5, "retry_total": 0}
+_IMPATIENT: Final[Mapping[str, Any]] = {"raw_request_hook": count_request, "read_timeout": 1.0, "retry_total": 0}
 _REACTION_TO_FAULT: Final[Mapping[Fault, Reaction]] = {
     Fault.UNREACHABLE: DropBefore(),
     Fault.TIMEOUT: Freeze(),
