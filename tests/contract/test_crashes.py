@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
-from azure.data.tables.aio import TableServiceClient
 
 from bifrost_store import Store, StoreSettings, open_store
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.testing.crash import Kill, start
 from bifrost_store.testing.fault_proxy import FaultProxy
 from bifrost_store.testing.operations import NOW, OPERATIONS, view
-from tests.contract.harness import empty_tables, through
+from tests.contract.harness import empty_tables, rows_of, through
 
 pytestmark = pytest.mark.anyio
 _LONGEST_SECONDS = 60
-
-Rows = dict[tuple[str, str, str], dict[str, Any]]
 
 
 def settings_for(connection_string: str) -> StoreSettings:
@@ -36,17 +32,6 @@ async def fresh(azurite: Azurite, operation: str) -> AsyncIterator[Store]:
         await store.provision()
         await OPERATIONS[operation].before(store)
         yield store
-
-
-async def rows_of(azurite: Azurite) -> Rows:
-    """Return the columns of today's layout in every row, our own left out."""
-    found: Rows = {}
-    async with TableServiceClient.from_connection_string(azurite.connection_string) as service:
-        async for table in service.list_tables():
-            async for row in service.get_table_client(table.name).list_entities():
-                key = (table.name, str(row["PartitionKey"]), str(row["RowKey"]))
-                found[key] = {name: value for name, value in row.items() if not name.startswith("Bs")}
-    return found
 
 
 async def crash(azurite: Azurite, operation: str, kill: Kill) -> None:

@@ -28,8 +28,10 @@ from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import ORGANIZATION, config, execution, touched
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Freeze, Reaction, SeenRequest
+from bifrost_store.testing.operations import NOW, OPERATIONS, view
+from bifrost_store.testing.repositories import repositories_over
 from bifrost_store.testing.strict import exactly
-from tests.contract.harness import TableHarness, TableStore
+from tests.contract.harness import TableHarness, TableStore, rows_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 
@@ -265,3 +267,28 @@ async def test_index_rows_may_fail(scene: Scene) -> None:
     assert exactly(await scene.store.backend.get(created.key)) == exactly(created)
     assert report.mended["index rows written"] == 3
     assert (await scene.broken.inner.repair()).mended == {}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["create an execution", "complete an execution", "delete an execution", "rename a user"])
+async def test_any_lost_answer_of_an_operation(table_harness: TableHarness, clock: SettableClock, name: str) -> None:
+    """Whichever write's answer is lost, the operation succeeds, and leaves what it leaves undisturbed."""
+    operation = OPERATIONS[name]
+    clock.now = NOW
+    lost, undisturbed, leaves = 0, None, {}
+    while True:
+        async with opened(table_harness, clock, read_timeout=10) as scene:
+            await operation.before(repositories_over(scene.store.backend, scene.store.blobs, clock))
+            if lost:
+                scene.proxy.react(DropAfter(), skip=lost - 1, times=1)
+            await operation.step(repositories_over(scene.broken, scene.store.blobs, clock))
+            seen = await view(repositories_over(scene.store.backend, scene.store.blobs, clock))
+            rows = await rows_of(table_harness.azurite)
+            writes = sum(request.is_write for request in scene.proxy.seen)
+        if undisturbed is None:
+            undisturbed, leaves, count = seen, rows, writes
+        assert (seen, rows) == (undisturbed, leaves), lost
+        if lost == count:
+            break
+        lost += 1
+
+    assert lost > 1

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import JsonValue
 
 from bifrost_store.core.columns import check_columns
+from bifrost_store.core.json import utf16_length
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.documents.base import Document
 from bifrost_store.errors import InvalidKeyError, InvalidRequestError
+
+_IN_NO_KEY: Final = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_MAX_KEY_UNITS: Final = 512
+"""UTF-16 units: 1 KiB ("Understanding the Table service data model", Microsoft)."""
 
 
 def legacy_row_id(table: str, partition_key: str, row_key: str) -> str:
@@ -20,8 +26,15 @@ def legacy_row_id(table: str, partition_key: str, row_key: str) -> str:
 
 
 def _check_id(text: str) -> None:
-    if text.count("/") != 2 or not text.split("/", maxsplit=1)[0].isalnum():
-        raise InvalidKeyError(f"legacy row id {text[:80]!r}: expected table/partition key/row key")
+    table, *keys = text.split("/")
+    if len(keys) != 2 or not table.isalnum() or not all(map(_is_key, keys)):
+        raise InvalidKeyError(
+            f"legacy row id {text[:80]!r}: expected table/partition key/row key as a table can hold them"
+        )
+
+
+def _is_key(text: str) -> bool:
+    return _IN_NO_KEY.search(text) is None and utf16_length(text) <= _MAX_KEY_UNITS
 
 
 def _check_body(record_id: str, body: Mapping[str, object]) -> None:

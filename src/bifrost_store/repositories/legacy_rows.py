@@ -9,7 +9,7 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import LegacyRow
 from bifrost_store.errors import InvalidKeyError
-from bifrost_store.repositories.checks import check_limit, check_scope, check_string
+from bifrost_store.repositories.checks import check_limit, check_scope
 
 _SCOPED_TABLES = ("Entities", "Config")
 
@@ -35,7 +35,8 @@ class LegacyRowRepository:
 
 
 def _scope_of(row_id: str) -> Scope:
-    check_string(row_id, "legacy row id")
+    if not isinstance(row_id, str):
+        raise InvalidKeyError(f"legacy row id: must be text, not {type(row_id).__name__}")
     LegacyRow.spec.check_id(row_id)
     table, partition_key, _ = row_id.split("/")
     if table not in _SCOPED_TABLES:

@@ -11,6 +11,9 @@ A ``conftest.py`` imports all of them, gives a fixture ``<name>_harness`` for ea
     @pytest.fixture(scope="session")
     def mine_harness(): return MyHarness()
 
+    @pytest.fixture
+    def harnesses(mine_harness): return [mine_harness]  # for `contract.machine`, which drives them all at once
+
 The profile is chosen by the environment variable ``BIFROST_TEST_PROFILE``.
 """
 

@@ -10,6 +10,7 @@ import pytest
 from bifrost_store.backends.protocol import Backend, Create, Delete, Replace
 from bifrost_store.core.query import Eq, Query
 from bifrost_store.core.record import NEVER, Record
+from bifrost_store.core.scope import GLOBAL
 from bifrost_store.errors import DocumentNotFoundError
 from bifrost_store.testing.bulk import create_all, everything, joined
 from bifrost_store.testing.clock import START, SettableClock
@@ -178,3 +179,18 @@ async def test_filters_see_no_expired_record(backend: Backend, clock: SettableCl
 
     assert [record.key.id for record in await joined(backend, query)] == ["e-2"]
     assert [group.count for group in await backend.aggregate(query, group_by=("status",))] == [1]
+
+
+async def test_fallback_passes_over_what_is_gone(backend: Backend, clock: SettableClock) -> None:
+    """Where the own record has expired or was deleted, the fallback's is read; an expired fallback is none."""
+    shared = await backend.create(config(scope=GLOBAL, expires_at=SOON + timedelta(seconds=1)))
+    await backend.create(config(expires_at=SOON))
+    run = await backend.create(execution(1, scope=GLOBAL))
+    await backend.create(execution(1))
+    await backend.delete(execution(1).key)
+    clock.now = SOON
+
+    assert exactly(await backend.get(config().key, fallback=GLOBAL)) == exactly(shared)
+    assert exactly(await backend.get(execution(1).key, fallback=GLOBAL)) == exactly(run)
+    clock.advance(seconds=1)
+    assert await backend.get(config().key, fallback=GLOBAL) is None

@@ -50,7 +50,7 @@ async def test_scan_of_nothing(backend: Backend) -> None:
 
 async def test_scan_resumes_after_any_page(store: StoreUnderTest) -> None:
     """From every resume token, also in another process, the scan goes on with exactly what is left."""
-    await create_all(store.backend, [config(f"c-{number}") for number in range(1100)])
+    await create_all(store.backend, [config(f"c-{number}") for number in range(550)])
     await _fill(store.backend)
     scanned = [page async for page in store.backend.scan()]
     keys = [[record.key for record in page.records] for page in scanned]
@@ -63,7 +63,7 @@ async def test_scan_resumes_after_any_page(store: StoreUnderTest) -> None:
 
 async def test_an_interrupted_scan_misses_nothing(backend: Backend) -> None:
     """What was there throughout is met although records are written and deleted between pages."""
-    stored = await create_all(backend, [config(f"c-{number:04}") for number in range(1100)])
+    stored = await create_all(backend, [config(f"c-{number:04}") for number in range(550)])
     seen: set[Key] = set()
     number = 0
     async for page in backend.scan():

@@ -170,3 +170,18 @@ async def test_an_expired_record_is_overwritten_by_create(backend: Backend, cloc
 
     assert again.version.revision == 3
     assert exactly(await backend.get(record.key)) == exactly(again)
+
+
+@each_kind
+async def test_writes_carry_the_epoch_of_their_route(backend: Backend, record: Record) -> None:
+    """Each write is of the epoch given, but never of a lower one than what it goes over; an epoch is no precondition."""
+    created = await backend.create(record, epoch=3)
+    replaced = await backend.replace(touched(created), replace(created.etag, native=None), epoch=2)
+    raised = await backend.replace(touched(replaced, 2), replaced.etag, epoch=5)
+    await backend.delete(record.key, epoch=6)
+    tombstone = (await everything(backend))[record.key]
+    again = await backend.create(record, epoch=1)
+
+    ages = [one.version.age for one in (created, replaced, raised, tombstone, again)]
+    assert ages == [(3, 1), (3, 2), (5, 3), (6, 4), (6, 5)]
+    assert exactly(await backend.get(record.key)) == exactly(again)

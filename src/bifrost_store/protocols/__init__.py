@@ -1,0 +1,34 @@
+"""The repositories that handlers type against: one Protocol per kind of data.
+
+Common to all methods:
+
+* Errors are those of `bifrost_store.errors`. Bad arguments raise `InvalidRequestError` (`InvalidKeyError` for an id, scope or
+  identifier) before anything is written. Any method may raise `BackendError`; writes may raise `OutcomeUnknownError`.
+* ``get`` methods return None for what does not exist, was deleted or has expired, and raise `CorruptDocumentError` for what
+  is there but cannot be read. Lists leave such documents out of the items and name them in `Page.unreadable`.
+* ``etag`` arguments are optional preconditions: a document's ``etag`` as it was read. If the document has changed since,
+  `PreconditionFailedError` is raised and nothing is written. Without one, a change is made to whatever is stored.
+* Arguments that default to `UNSET` were "not given" and leave the field as it is; None sets it to null.
+* Times are timezone-aware; a naive one is taken as UTC.
+* Lists that are not paged return a `Page` without a continuation token.
+"""
+
+from __future__ import annotations
+
+from bifrost_store.protocols.configs import Configs
+from bifrost_store.protocols.executions import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics, Result
+from bifrost_store.protocols.legacy_rows import LegacyRows
+from bifrost_store.protocols.organizations import Organizations
+from bifrost_store.protocols.users import Users
+
+__all__ = [
+    "Configs",
+    "ExecutionFilter",
+    "ExecutionRef",
+    "ExecutionStatistics",
+    "Executions",
+    "LegacyRows",
+    "Organizations",
+    "Result",
+    "Users",
+]
