@@ -37,7 +37,7 @@ EXECUTION: dict[str, Any] = {
 
 
 def decode(table: str, row: dict[str, Any]) -> Record:
-    key = MAPPINGS.key_of(table, row["PartitionKey"], row["RowKey"])
+    key = MAPPINGS.key_of(table, row["PartitionKey"], row["RowKey"], row)
     key = key or MAPPINGS.legacy_key(table, row["PartitionKey"], row["RowKey"])
     return MAPPINGS.by_kind[key.kind].decode(key, StoredRow(row, 'W/"1"'))
 

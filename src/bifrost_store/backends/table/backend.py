@@ -158,13 +158,19 @@ class TableBackend:
                     yield record
             return
         conditions = "RowKey ge @lo and RowKey lt @hi and BsExpiresAt le @now"
+        seen: set[Key] = set()
         for key_range in mapping.ranges(None, ()):
             parameters = {"lo": key_range.lo, "hi": key_range.hi, "now": dump_expiry(now)}
             async for stored in self.account.rows(mapping.table, conditions, parameters):
-                key = mapping.key_of(stored.partition_key, stored.row_key)
+                key = mapping.key_of(stored.partition_key, stored.row_key, stored.properties)
+                if key is None or key in seen:
+                    continue
+                seen.add(key)
                 with suppress(CorruptDocumentError):  # told by every list and by repair; it stays
-                    if key is not None and (record := mapping.decode(key, stored)).is_expired(now):
-                        yield record
+                    rows = [stored] if mapping.span(key) is None else await self._reader.rows(key, "")
+                    found = mapping.merge(key, rows)
+                    if found is not None and found.is_expired(now):
+                        yield found
 
     async def _purge(self, record: Record) -> bool:
         mapping = self._mappings.by_kind[record.key.kind]
@@ -172,7 +178,7 @@ class TableBackend:
         if stored is None or not stored.is_expired(self._now()):
             return False
         await self._writer.write_index([Remove("GLOBAL", str(row["RowKey"])) for row in mapping.index_rows(stored)])
-        marker = await self._reader.row(mapping.marker(record.key, record.sort_key))
+        marker = await self._reader.row(mapping.marker(record.key, record.sort_key)) if mapping.has_marker else None
         if marker is not None:
             changes.append(Remove(marker.partition_key, marker.row_key, marker.etag))
         try:
@@ -186,7 +192,7 @@ class TableBackend:
     async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
         """See `SupportsRepair.repair`."""
         with wrap_errors("repair"):
-            return await TableRepair(self.account, self._writer).run(old_application_stopped)
+            return await TableRepair(self.account, self._writer, self._mappings).run(old_application_stopped)
 
     async def provision(self) -> None:
         with wrap_errors("provision"):

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, TableAccount
+from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, StoredRow, TableAccount
+from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import KeyRange, RowMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
@@ -70,6 +71,7 @@ class TableQueries:
 
     def __init__(self, account: TableAccount, mappings: Mappings, scanner: TableScanner, clock: Clock) -> None:
         self._account = account
+        self._homes = Homes(account)
         self._mappings = mappings
         self._scanner = scanner
         self._now = clock
@@ -111,7 +113,8 @@ class TableQueries:
     def _found(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         if isinstance(mapping, LegacyRowMapping):
             return self._unclaimed(query, after)
-        return self._ordered(mapping, query, after) if mapping.is_ordered else self._sorted(mapping, query, after)
+        is_ordered = mapping.is_ordered(query.scope, query.filters)
+        return self._ordered(mapping, query, after) if is_ordered else self._sorted(mapping, query, after)
 
     async def _unclaimed(self, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through the rows that no kind claims: off hot paths, every table is read."""
@@ -131,48 +134,66 @@ class TableQueries:
         seen: set[Key] = set()
         for key_range in mapping.ranges(query.scope, query.filters):
             for conditions in _segments(mapping, query, key_range, after):
-                is_exact = _push_filters(conditions, mapping, query.filters)
+                is_exact = _push_filters(conditions, mapping, query)
                 page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
-                async for one in self._matching(mapping, query, conditions, page_size, after):
-                    if one.record is None or one.record.key not in seen:
+                async for stored in self._account.rows(mapping.table, conditions.text, conditions.parameters, page_size=page_size):
+                    key = _key(mapping, query, stored)
+                    one = None if key is None or key in seen else self._judge(mapping, query, key, [stored], after)
+                    if one is not None:
                         yield one
-                    if one.record is not None:
-                        seen.add(one.record.key)
+                        if one.record is not None:
+                            seen.add(one.record.key)
 
     async def _sorted(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
-        """Go through a small kind: read whole, then ordered here. An anchor hides its twin."""
-        found: dict[tuple[str, str], _Found] = {}
+        """Go through a small kind: read whole, its rows put together, then ordered here."""
+        found: list[_Found] = []
+        for key, rows in (await self._rows_by_key(mapping, query)).items():
+            one = self._judge(mapping, query, key, rows, after)
+            if one is not None:
+                found.append(one)
+        for one in sorted(found, key=lambda one: one.position):
+            yield one
+
+    async def _rows_by_key(self, mapping: RowMapping, query: Query) -> dict[Key, list[StoredRow]]:
+        rows: list[StoredRow] = []
         for key_range in mapping.ranges(query.scope, query.filters):
             conditions = Conditions()
             if key_range.partition_key is not None:
                 conditions.add("PartitionKey", "eq", key_range.partition_key)
             conditions.add("RowKey", "ge", key_range.lo)
             conditions.add("RowKey", "lt", key_range.hi)
-            _push_filters(conditions, mapping, query.filters)
-            async for one in self._matching(mapping, query, conditions, MAX_SERVICE_PAGE, after):
-                found.setdefault(one.position, one)
-        for position in sorted(found):
-            yield found[position]
+            _push_filters(conditions, mapping, query)
+            rows += [row async for row in self._account.rows(mapping.table, conditions.text, conditions.parameters)]
+        by_key: dict[Key, list[StoredRow]] = {}
+        for row in await self._homes.tell(mapping, rows, query.scope):
+            key = _key(mapping, query, row)
+            if key is not None:
+                by_key.setdefault(key, []).append(row)
+        for key, parts in by_key.items():
+            if len(parts) > 1:
+                order = [place.row_key for place in mapping.places(key)]
+                parts.sort(key=lambda row: order.index(row.row_key))
+        return by_key
 
-    async def _matching(
-        self, mapping: RowMapping, query: Query, conditions: Conditions, page_size: int, after: tuple[str, str] | None
-    ) -> AsyncIterator[_Found]:
-        now = self._now()
-        async for stored in self._account.rows(mapping.table, conditions.text, conditions.parameters, page_size=page_size):
-            key = mapping.key_of(stored.partition_key, stored.row_key)
-            if key is None or (query.scope is not None and key.scope != query.scope):
-                continue
-            position = (key.scope.value, mapping.sort_key_of(key, stored.row_key))
-            if after is not None and position <= after:
-                continue
-            try:
-                record = mapping.decode(key, stored)
-            except CorruptDocumentError as error:
-                _logger.warning("table.unreadable_row", extra={"row": error.key})
-                yield _Found(position, None, error)
-                continue
-            if record.is_present(now) and matches(record, query.filters):
-                yield _Found(position, record)
+    def _judge(
+        self, mapping: RowMapping, query: Query, key: Key, rows: list[StoredRow], after: tuple[str, str] | None
+    ) -> _Found | None:
+        """Return the record of *rows* if it is wanted."""
+        position = (key.scope.value, mapping.sort_key_of(key, rows[0].row_key))
+        if after is not None and position <= after:
+            return None
+        try:
+            record = mapping.merge(key, rows)
+        except CorruptDocumentError as error:
+            _logger.warning("table.unreadable_row", extra={"row": error.key})
+            return _Found(position, None, error)
+        is_wanted = record is not None and record.is_present(self._now()) and matches(record, query.filters)
+        return _Found(position, record) if is_wanted else None
+
+
+def _key(mapping: RowMapping, query: Query, stored: StoredRow) -> Key | None:
+    key = mapping.key_of(stored.partition_key, stored.row_key, stored.properties)
+    return key if key is not None and query.scope in (None, key.scope) else None
 
 
 def _position(query: Query) -> tuple[str, str] | None:
@@ -189,6 +210,8 @@ def _token_position(query: Query, last: Record) -> list[str]:
 def _segments(mapping: RowMapping, query: Query, key_range: KeyRange, after: tuple[str, str] | None) -> list[Conditions]:
     """Return the stretches to read, in the order of (scope, sort key): GLOBAL comes before every organization."""
     if key_range.partition_key is not None:
+        if after is not None and key_range.hi <= mapping.prefix + after[1]:
+            return []
         one = Conditions()
         one.add("PartitionKey", "eq", key_range.partition_key)
         if after is None:
@@ -209,11 +232,16 @@ def _segments(mapping: RowMapping, query: Query, key_range: KeyRange, after: tup
     return [*segments, others]
 
 
-def _push_filters(conditions: Conditions, mapping: RowMapping, filters: Sequence[Filter]) -> bool:
+def _push_filters(conditions: Conditions, mapping: RowMapping, query: Query) -> bool:
     """Add the comparisons that the service can make exactly; return whether it makes all but the key ranges'."""
     is_exact = True
+    if mapping.scope_column is not None and query.scope is not None:
+        if query.scope.organization_id is None:
+            is_exact = False  # the service cannot ask for rows that lack a column
+        else:
+            conditions.add(mapping.scope_column, "eq", query.scope.organization_id)
     names = {c.field: c.name for c in mapping.columns if c.codec.is_plain_text and c.default is None and not c.older_names}
-    for condition in filters:
+    for condition in query.filters:
         values = _texts(condition)
         column = names.get(condition.field)
         if column is not None and values is not None and len(values) <= conditions.room:

@@ -1,4 +1,4 @@
-"""Finds records by key: anchors, markers, and executions whose row key only a locator or a scan can tell."""
+"""Finds records by key: rows, markers, and executions whose row key only a locator or a scan can tell."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ import anyio
 from azure.core.exceptions import ResourceNotFoundError
 
 from bifrost_store.backends.table.account import StoredRow, TableAccount
+from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import TABLES, Address, Marker, RowMapping, end_of, read_marker
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, ExecutionMapping
-from bifrost_store.backends.table.mappings.membership import MembershipMapping
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.errors import DocumentExistsError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is stored for a key: the record, expired or not, its anchor, and the row beside it."""
+    """What is stored for a key: the record, expired or not, its rows, and the row beside its anchor."""
 
     record: Record | None
-    anchor: StoredRow | None
+    rows: Sequence[StoredRow]
     marker: Marker | None
 
 
@@ -35,6 +37,7 @@ class TableReader:
     def __init__(self, account: TableAccount, mappings: Mappings) -> None:
         self._account = account
         self._mappings = mappings
+        self._homes = Homes(account)
         self._located: set[str] = set()
 
     def mapping(self, kind: str) -> RowMapping:
@@ -69,26 +72,41 @@ class TableReader:
 
     async def anchored(self, key: Key, sort_key: str) -> Record | None:
         """Return the record whose anchor lies where *sort_key* says."""
+        return self.mapping(key.kind).merge(key, await self.rows(key, sort_key))
+
+    async def rows(self, key: Key, sort_key: str) -> list[StoredRow]:
+        """Return every row of the record whose anchor lies where *sort_key* says, in the order of the mapping's places."""
         mapping = self.mapping(key.kind)
-        stored = await self.row(mapping.address(key, sort_key))
-        return None if stored is None else mapping.decode(key, stored)
+        if isinstance(mapping, ExecutionMapping):
+            row = await self.row(mapping.address(key, sort_key))
+            return [] if row is None else [row]
+        return await self._owned(mapping, key, await self._at_places(mapping, key))
 
     async def marker(self, key: Key, sort_key: str) -> Marker | None:
         """Return the row beside the anchor."""
-        stored = await self.row(self.mapping(key.kind).marker(key, sort_key))
+        mapping = self.mapping(key.kind)
+        stored = await self.row(mapping.marker(key, sort_key)) if mapping.has_marker else None
         return None if stored is None else read_marker(key, stored)
 
     async def state(self, key: Key, sort_key: str | None) -> State:
-        """Return anchor and marker. Without *sort_key* they are found as `get` finds them; with it, also an anchor elsewhere."""
+        """Return rows and marker. Without *sort_key* they are found as `get` finds them; with it, also an anchor elsewhere.
+
+        Raises:
+            DocumentExistsError: The row belongs to another scope's record, or to none: today's key does not tell them apart.
+        """
         mapping = self.mapping(key.kind)
         if isinstance(mapping, ExecutionMapping):
             return await self._execution_state(mapping, key, sort_key)
-        anchor, marker = await together([lambda: self.row(mapping.address(key, "")), lambda: self.row(mapping.marker(key, ""))])
-        return State(
-            None if anchor is None else mapping.decode(key, anchor),
-            anchor,
-            None if marker is None else read_marker(key, marker),
-        )
+        found, beside = await together([lambda: self._at_places(mapping, key), lambda: self._beside(mapping, key)])
+        rows = await self._owned(mapping, key, found)
+        if found and not rows:
+            row = f"{mapping.table}/{found[0].partition_key}/{found[0].row_key}"
+            raise DocumentExistsError(f"{key}: row {row} holds something else", backend=BACKEND, key=str(key))
+        return State(mapping.merge(key, rows), rows, read_marker(key, beside[0]) if beside else None)
+
+    async def _beside(self, mapping: RowMapping, key: Key) -> list[StoredRow]:
+        row = await self.row(mapping.marker(key, "")) if mapping.has_marker else None
+        return [] if row is None else [row]
 
     async def _execution_state(self, mapping: ExecutionMapping, key: Key, sort_key: str | None) -> State:
         marker = await self.marker(key, "")
@@ -97,17 +115,37 @@ class TableReader:
         elif sort_key is None:
             found = await self._search(mapping, key)
             if found is None:
-                return State(None, None, None)
+                return State(None, (), None)
             sort_key = found.sort_key
-        anchor = await self.row(mapping.address(key, sort_key))
-        return State(None if anchor is None else mapping.decode(key, anchor), anchor, marker)
+        rows = await self.rows(key, sort_key)
+        return State(mapping.merge(key, rows), rows, marker)
 
     async def _by_key(self, mapping: RowMapping, key: Key) -> Record | None:
-        address = mapping.address(key, "")
-        stored = await self.row(address)
-        if stored is None and isinstance(mapping, MembershipMapping):
-            stored = await self._account.read(address.table, address.partition_key, mapping.twin_key(key))
-        return None if stored is None else mapping.decode(key, stored)
+        if mapping.span(key) is not None:
+            return await self.anchored(key, "")
+        for place in mapping.places(key):
+            stored = await self.row(place)
+            if stored is not None and (rows := await self._owned(mapping, key, [stored])):
+                return mapping.merge(key, rows)
+        return None
+
+    async def _at_places(self, mapping: RowMapping, key: Key) -> list[StoredRow]:
+        places = mapping.places(key)
+        span = mapping.span(key)
+        if span is None:
+            found = await together([lambda place=place: self.row(place) for place in places])  # type: ignore[misc]
+            return [row for row in found if row is not None]
+        conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
+        parameters = {"p": span.partition_key, "lo": span.lo, "hi": span.hi}
+        rows = {row.row_key: row async for row in self._account.rows(mapping.table, conditions, parameters)}
+        return [rows[place.row_key] for place in places if place.row_key in rows]
+
+    async def _owned(self, mapping: RowMapping, key: Key, rows: Sequence[StoredRow]) -> list[StoredRow]:
+        """Return those of *rows* that are the record's at *key*."""
+        if mapping.scope_column is None and all(mapping.home(row.row_key) is None for row in rows):
+            return list(rows)
+        homed = await self._homes.tell(mapping, rows, key.scope)
+        return [row for row in homed if mapping.key_of(row.partition_key, row.row_key, row.properties) == key]
 
     async def _search(self, mapping: ExecutionMapping, key: Key) -> Record | None:
         """Look through the partition for a row that has no locator; the newest, if there are several."""
@@ -121,7 +159,7 @@ class TableReader:
             "id": key.id,
         }
         async for stored in self._account.rows(mapping.table, conditions, parameters):
-            if mapping.key_of(stored.partition_key, stored.row_key) == key:
+            if mapping.key_of(stored.partition_key, stored.row_key, stored.properties) == key:
                 return mapping.decode(key, stored)
         return None
 

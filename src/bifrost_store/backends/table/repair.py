@@ -7,6 +7,7 @@ and an execution whose index rows were written is looked at again until it has n
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -14,13 +15,13 @@ from azure.core.exceptions import HttpResponseError
 
 from bifrost_store.backends.protocol import RepairReport
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow, TableAccount
-from bifrost_store.backends.table.mappings import INDEX_PREFIXES
+from bifrost_store.backends.table.mappings import Mappings, RowMapping
 from bifrost_store.backends.table.mappings.base import IS_TOMBSTONE, NEVER_EXTRA, RELATIONSHIPS, SORT_KEY, end_of, marker_row
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
 from bifrost_store.backends.table.mappings.membership import TWIN_PREFIX, MembershipMapping
 from bifrost_store.backends.table.scan import older_twins
 from bifrost_store.backends.table.writer import TableWriter
-from bifrost_store.core.record import Key, Record
+from bifrost_store.core.record import Record
 from bifrost_store.errors import CorruptDocumentError
 
 T = TypeVar("T")
@@ -31,11 +32,14 @@ _CONFLICTS = (404, 409, 412)
 
 
 class TableRepair:
-    """One pass over executions and memberships."""
+    """One pass over executions, memberships, and every other kind with index rows."""
 
-    def __init__(self, account: TableAccount, writer: TableWriter) -> None:
+    def __init__(self, account: TableAccount, writer: TableWriter, mappings: Mappings) -> None:
         self._account = account
         self._writer = writer
+        self._others = [
+            mapping for kind, mapping in mappings.by_kind.items() if mapping.index_prefixes and kind != ExecutionMapping.spec.kind
+        ]
         self._executions = ExecutionMapping()
         self._memberships = MembershipMapping()
         self._report = RepairReport()
@@ -48,8 +52,10 @@ class TableRepair:
             partitions.update(stored.partition_key for stored in chunk)
             records = [record for stored in chunk if (record := await self._record(stored)) is not None]
             await self._at_once(records, self._repair_locator)
-            await self._at_once(records, self._repair_index_rows)
+            await self._at_once(records, partial(self._repair_index_rows, self._executions))
         await self._remove_index_rows_left_behind()
+        for mapping in self._others:
+            await self._repair_other_index_rows(mapping)
         await self._repair_memberships()
         if old_application_stopped:
             for partition_key in sorted(partitions):
@@ -61,14 +67,12 @@ class TableRepair:
         partition_key = stored.partition_key
         if partition_key not in self._older_twins:
             self._older_twins = {partition_key: await older_twins(self._account, partition_key)}
-        key = self._executions.key_of(partition_key, stored.row_key)
-        if key is None or stored.row_key in self._older_twins[partition_key]:
-            return None
-        return self._decode(key, stored)
+        return None if stored.row_key in self._older_twins[partition_key] else self._decode(self._executions, stored)
 
-    def _decode(self, key: Key, stored: StoredRow) -> Record | None:
+    def _decode(self, mapping: RowMapping, stored: StoredRow) -> Record | None:
+        key = mapping.key_of(stored.partition_key, stored.row_key, stored.properties)
         try:
-            return self._executions.decode(key, stored)
+            return None if key is None else mapping.decode(key, stored)
         except CorruptDocumentError as error:
             self._report.unreadable.append(error)
             return None
@@ -77,41 +81,63 @@ class TableRepair:
         marker = self._executions.marker(record.key, record.sort_key)
         if await self._account.read(marker.table, marker.partition_key, marker.row_key) is not None:
             return
-        row = marker_row(marker, record, self._executions.address(record.key, record.sort_key).row_key)
-        if await self._try([Insert(row)], marker.table):
+        if await self._try([Insert(marker_row(self._executions, record))], marker.table):
             self._report.note("locators added")
 
-    async def _repair_index_rows(self, record: Record) -> None:
+    async def _repair_index_rows(self, mapping: RowMapping, record: Record) -> None:
         current: Record | None = record
         while current is not None:
-            changes = await self._index_changes(current)
+            changes = await self._index_changes(mapping, current)
             if not changes:
                 return
             await self._writer.write_index(changes)
             self._report.note("index rows written", len(changes))
-            before, current = current, await self._read_again(current)
+            before, current = current, await self._read_again(mapping, current)
             if current is None:
-                await self._writer.write_index([Remove("GLOBAL", str(r["RowKey"])) for r in self._executions.index_rows(before)])
+                await self._writer.write_index([Remove("GLOBAL", str(r["RowKey"])) for r in mapping.index_rows(before)])
 
-    async def _index_changes(self, record: Record) -> list[Change]:
+    async def _index_changes(self, mapping: RowMapping, record: Record) -> list[Change]:
         changes: list[Change] = []
-        for row in self._executions.index_rows(record):
+        for row in mapping.index_rows(record):
             stored = await self._account.read(RELATIONSHIPS, "GLOBAL", str(row["RowKey"]))
             if stored is None or not _shows(stored.properties, row):
                 changes.append(Put(row))
         return changes
 
-    async def _read_again(self, record: Record) -> Record | None:
-        address = self._executions.address(record.key, record.sort_key)
+    async def _read_again(self, mapping: RowMapping, record: Record) -> Record | None:
+        address = mapping.address(record.key, record.sort_key)
         stored = await self._account.read(address.table, address.partition_key, address.row_key)
-        return None if stored is None else self._decode(record.key, stored)
+        return None if stored is None else self._decode(mapping, stored)
+
+    async def _repair_other_index_rows(self, mapping: RowMapping) -> None:
+        async for chunk in _chunks(self._rows(mapping.table, mapping.prefix)):
+            records = [record for stored in chunk if (record := self._decode(mapping, stored)) is not None]
+            await self._at_once(records, partial(self._repair_index_rows, mapping))
+        for prefix in mapping.index_prefixes:
+            async for stored in self._rows(RELATIONSHIPS, prefix):
+                if await self._is_left_behind(mapping, stored) and await self._try(
+                    [Remove("GLOBAL", stored.row_key, stored.etag)], RELATIONSHIPS
+                ):
+                    self._report.note("index rows removed")
+
+    async def _is_left_behind(self, mapping: RowMapping, index_row: StoredRow) -> bool:
+        key = mapping.owner(index_row)
+        if key is None:
+            return False
+        address = mapping.address(key, "")
+        stored = await self._account.read(address.table, address.partition_key, address.row_key)
+        try:
+            rows = [] if stored is None else mapping.index_rows(mapping.decode(key, stored))
+        except CorruptDocumentError:
+            return False
+        return index_row.row_key not in {row["RowKey"] for row in rows}
 
     async def _remove_index_rows_left_behind(self) -> None:
         """Remove index rows of deleted executions, and status rows of those that are in another status."""
         deleted = {
             (s.partition_key, s.row_key) async for s in self._rows("Entities", LOCATOR_PREFIX) if s.properties.get(IS_TOMBSTONE)
         }
-        for prefix in INDEX_PREFIXES:
+        for prefix in self._executions.index_prefixes:
             if not deleted and prefix != "status:":
                 continue
             async for stored in self._rows(RELATIONSHIPS, prefix):
@@ -136,10 +162,10 @@ class TableRepair:
         mapping = self._memberships
         for prefix in (mapping.prefix, TWIN_PREFIX):
             async for stored in self._rows(RELATIONSHIPS, prefix):
-                key = mapping.key_of("GLOBAL", stored.row_key)
+                key = mapping.key_of("GLOBAL", stored.row_key, {})
                 if key is None:
                     continue
-                twin = mapping.twin_key(key) if prefix == mapping.prefix else mapping.address(key, "").row_key
+                (twin,) = [place.row_key for place in mapping.places(key) if place.row_key != stored.row_key]
                 if await self._account.read(RELATIONSHIPS, "GLOBAL", twin) is not None:
                     continue
                 changes: list[Change] = [Put(stored.properties, stored.etag), Insert({**stored.properties, "RowKey": twin})]

@@ -10,15 +10,17 @@ from typing import Any
 from bifrost_store.backends.protocol import ScanPage
 from bifrost_store.backends.table.account import StoredRow, TableAccount
 from bifrost_store.backends.table.errors import BACKEND
-from bifrost_store.backends.table.mappings import INDEX_PREFIXES, Mappings
+from bifrost_store.backends.table.homes import Homes, without_scope
+from bifrost_store.backends.table.mappings import Mappings, RowMapping
 from bifrost_store.backends.table.mappings.base import ANCHOR, GUARD_PREFIX, IS_TOMBSTONE, RELATIONSHIPS, end_of, read_marker
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
-from bifrost_store.backends.table.mappings.membership import TWIN_PREFIX, MembershipMapping
+from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidKeyError
 
 _CONTROL_PREFIX = "bifrost-store:"
+_KEYS = ("PartitionKey", "RowKey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +77,20 @@ class _TableReading:
     def __init__(self, account: TableAccount, mappings: Mappings, table: str) -> None:
         self._account = account
         self._mappings = mappings
+        self._homes = Homes(account, is_snapshot=True)
+        self._reader = TableReader(account, mappings)
         self._table = table
         self._checked_partition: str | None = None
         self._older_twins: set[str] = set()
-        self._anchored: set[Key] | None = None
+        self._first_places: dict[str, set[Key]] = {}
 
     async def records(self, rows: list[StoredRow]) -> tuple[list[Record], list[CorruptDocumentError]]:
         """Return the records of *rows*, and an error for each that cannot be read."""
         records: list[Record] = []
         errors: list[CorruptDocumentError] = []
+        for mapping in self._mappings.by_kind.values():
+            if mapping.table == self._table:
+                rows = await self._homes.tell(mapping, rows, None)
         for stored in rows:
             try:
                 record = await self._record(stored)
@@ -100,17 +107,24 @@ class _TableReading:
             return self._tombstone(stored)
         if self._is_ours_or_derived(partition_key, row_key):
             return None
-        key = self._mappings.key_of(self._table, partition_key, row_key)
+        key = self._mappings.key_of(self._table, partition_key, row_key, stored.properties)
         if key is not None and key.kind == ExecutionMapping.spec.kind and await self._is_older_twin(partition_key, row_key):
             key = None
-        if key is not None and row_key.startswith(TWIN_PREFIX) and await self._has_anchor(key):
-            return None
-        key = key or self._mappings.legacy_key(self._table, partition_key, row_key)
-        return self._mappings.by_kind[key.kind].decode(key, stored)
+        if key is not None:
+            mapping = self._mappings.by_kind[key.kind]
+            is_beside = await self._is_beside_the_first(mapping, key, row_key)
+            if is_beside and mapping.is_spread:
+                return None
+            rows = [stored] if mapping.span(key) is None else await self._reader.rows(key, "")
+            record = None if is_beside else mapping.merge(key, rows)
+            if record is not None:
+                return record
+        legacy_key = self._mappings.legacy_key(self._table, partition_key, row_key)
+        return self._mappings.by_kind[legacy_key.kind].decode(legacy_key, without_scope(stored))
 
     def _is_ours_or_derived(self, partition_key: str, row_key: str) -> bool:
         if self._table == RELATIONSHIPS:
-            return partition_key == "GLOBAL" and row_key.startswith(INDEX_PREFIXES)
+            return partition_key == "GLOBAL" and row_key.startswith(self._mappings.index_prefixes)
         if self._table == "Config":
             return partition_key == "SYSTEM" and row_key.startswith(_CONTROL_PREFIX)
         return self._table == ExecutionMapping.table and row_key == LOCATED_MARK
@@ -124,9 +138,8 @@ class _TableReading:
                 key = Key(ExecutionMapping.spec.kind, Scope.from_partition_key(partition_key), row_key.removeprefix(LOCATOR_PREFIX))
             else:
                 anchor = str(stored.properties[ANCHOR])
-                key = self._mappings.key_of(self._table, partition_key, anchor) or self._mappings.legacy_key(
-                    self._table, partition_key, anchor
-                )
+                claimed = self._mappings.key_of(self._table, partition_key, anchor, stored.properties)
+                key = claimed or self._mappings.legacy_key(self._table, partition_key, anchor)
         except (InvalidKeyError, KeyError):
             raise CorruptDocumentError(
                 f"row {self._table}/{partition_key}/{row_key}: a tombstone that names no record; delete the row",
@@ -141,10 +154,24 @@ class _TableReading:
             self._older_twins = await older_twins(self._account, partition_key)
         return row_key in self._older_twins
 
-    async def _has_anchor(self, key: Key) -> bool:
-        if self._anchored is None:
-            self._anchored = await _membership_anchors(self._account, self._mappings)
-        return key in self._anchored
+    async def _is_beside_the_first(self, mapping: RowMapping, key: Key, row_key: str) -> bool:
+        """Return whether a row of the same record lies at an earlier one of its places."""
+        first, *others = mapping.places(key)
+        if not others or row_key == first.row_key:
+            return False
+        if key.kind not in self._first_places:
+            self._first_places[key.kind] = await self._keys_at_first_places(mapping)
+        return key in self._first_places[key.kind]
+
+    async def _keys_at_first_places(self, mapping: RowMapping) -> set[Key]:
+        keys = set()
+        for key_range in mapping.ranges(None, ()):
+            conditions, parameters = "RowKey ge @lo and RowKey lt @hi", {"lo": key_range.lo, "hi": key_range.hi}
+            async for stored in self._account.rows(self._table, conditions, parameters, select=_KEYS):
+                key = mapping.key_of(stored.partition_key, stored.row_key, {})
+                if key is not None and stored.row_key == mapping.places(key)[0].row_key:
+                    keys.add(key)
+        return keys
 
 
 async def older_twins(account: TableAccount, partition_key: str) -> set[str]:
@@ -153,7 +180,7 @@ async def older_twins(account: TableAccount, partition_key: str) -> set[str]:
     seen: set[str] = set()
     older: set[str] = set()
     async for stored in _key_range(account, mapping.table, partition_key, mapping.prefix):
-        key = mapping.key_of(partition_key, stored.row_key)
+        key = mapping.key_of(partition_key, stored.row_key, {})
         if key is not None:
             if key.id in seen:
                 older.add(stored.row_key)
@@ -161,17 +188,7 @@ async def older_twins(account: TableAccount, partition_key: str) -> set[str]:
     return older
 
 
-async def _membership_anchors(account: TableAccount, mappings: Mappings) -> set[Key]:
-    prefix = MembershipMapping.prefix
-    keys = set()
-    async for stored in _key_range(account, RELATIONSHIPS, "GLOBAL", prefix):
-        key = mappings.key_of(RELATIONSHIPS, "GLOBAL", stored.row_key)
-        if key is not None:
-            keys.add(key)
-    return keys
-
-
 def _key_range(account: TableAccount, table: str, partition_key: str, prefix: str) -> AsyncIterator[StoredRow]:
     parameters: dict[str, Any] = {"p": partition_key, "lo": prefix, "hi": end_of(prefix)}
     conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
-    return account.rows(table, conditions, parameters, select=["PartitionKey", "RowKey"])
+    return account.rows(table, conditions, parameters, select=_KEYS)

@@ -7,13 +7,13 @@ A write knows what it last saw of its record, offers the changes that follow, an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 
-from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row
+from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.mappings.base import Marker, NativeEtag, marker_row
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
-from bifrost_store.backends.table.mappings.membership import MembershipMapping
 from bifrost_store.backends.table.reader import State, TableReader
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.record import Key, Record
@@ -26,7 +26,7 @@ from bifrost_store.errors import (
     StoreError,
 )
 
-_NOTHING = State(None, None, None)
+_NOTHING = State(None, (), None)
 
 
 class Write(ABC):
@@ -82,12 +82,15 @@ class Write(ABC):
     def _version_after(self, base: Version) -> Version:
         return Version(base.revision + 1, self._write_id, max(self._epoch, base.epoch))
 
-    def _rows(self, record: Record) -> list[Row]:
-        return self._mapping.encode(record)
-
     def _marker_row(self, record: Record) -> Row:
-        anchor = self._mapping.address(record.key, record.sort_key)
-        return marker_row(self._mapping.marker(record.key, record.sort_key), record, anchor.row_key)
+        return marker_row(self._mapping, record)
+
+    def _put_marker(self, record: Record, marker: Marker | None) -> list[Change]:
+        """Return the change that stores the row beside the anchor over *marker*."""
+        if not self._mapping.has_marker:
+            return []
+        row = self._marker_row(record)
+        return [Insert(row) if marker is None else Put(row, marker.etag)]
 
     def _stored(self, record: Record, etag: str) -> Record:
         return replace(record, native_etag=self._mapping.native_etag(record, etag), backend=BACKEND)
@@ -109,13 +112,10 @@ class CreateWrite(Write):
         super().__init__(reader, clock, record.key, epoch)
         self._given = record
         self._state = _NOTHING
-        self._anchor_at = 0
 
     def changes(self) -> list[Change]:
         self.record = record = replace(self._given, version=self._version_after(self._base()), backend=BACKEND)
-        changes = put_anchor(self._mapping.encode(record), self._state)
-        self._anchor_at = next(n for n, change in enumerate(changes) if not isinstance(change, Remove))
-        return [*changes, put_marker(self._marker_row(record), self._state.marker)]
+        return [*put_rows(self._mapping.encode(record), self._state.rows), *self._put_marker(record, self._state.marker)]
 
     def _base(self) -> Version:
         if self._state.record is not None:
@@ -138,7 +138,7 @@ class CreateWrite(Write):
     def sent(self, etags: list[str]) -> None:
         assert self.record is not None
         self.is_settled = True
-        self.result = self._stored(self.record, etags[self._anchor_at])
+        self.result = self._stored(self.record, etags[0])
 
 
 class ReplaceWrite(Write):
@@ -150,6 +150,7 @@ class ReplaceWrite(Write):
         self._expected = expected
         hint = expected.native_for(BACKEND)
         self._native = None if hint is None else NativeEtag.parse(hint)
+        self._stored_rows: list[StoredRow] | None = None
         self.looks_first = self._native is None or self._is_expired(self._native)
 
     def changes(self) -> list[Change]:
@@ -158,8 +159,13 @@ class ReplaceWrite(Write):
         base = Version(self._expected.version.revision, self._expected.version.write_id, native.epoch)
         self.record = record = replace(self._given, version=self._version_after(base), backend=BACKEND)
         self.memo = native.memo
-        anchor, *twins = self._rows(record)
-        changes: list[Change] = [Put(anchor, native.etag), *(Put(twin) for twin in twins)]
+        if self._stored_rows is None:
+            anchor, *twins = self._mapping.encode(record)
+            stale = self._mapping.stale_rows(record, native.memo)
+            changes: list[Change] = [Put(anchor, native.etag), *map(Put, twins)]
+            changes += [Remove(address.partition_key, address.row_key) for address in stale]
+        else:
+            changes = put_rows(self._mapping.encode(record), self._stored_rows)
         if isinstance(self._mapping, ExecutionMapping):
             changes.append(Put(self._marker_row(record)))
         return changes
@@ -168,7 +174,8 @@ class ReplaceWrite(Write):
         return Record(self.key, {}, expires_at=native.expires_at).is_expired(self._now())
 
     async def look(self, is_lost: bool) -> None:
-        stored = await self._reader.anchored(self.key, self._given.sort_key)
+        self._stored_rows = await self._reader.rows(self.key, self._given.sort_key)
+        stored = self._mapping.merge(self.key, self._stored_rows)
         if stored is None:
             # It may have been deleted and made anew, which gives an execution another row.
             (stored,) = await self._reader.get([self.key])
@@ -238,45 +245,40 @@ class ApplyWrite(Write):
         self._over = over
         self._state = _NOTHING
         self._knows_marker = False
-        self._removals: list[Change] = []
 
     def changes(self) -> list[Change]:
         self.record = record = replace(self._given, backend=BACKEND)
-        marker = put_marker(self._marker_row(record), self._state.marker)
+        state = self._state
         if record.is_tombstone:
             # Where rows are removed, their etags guard the marker too.
-            return [*self._removals, Put(self._marker_row(record))] if self._removals else [marker]
-        if self._state.anchor is not None and not self._knows_marker:
-            marker = Put(self._marker_row(record))
-        return [*put_anchor(self._mapping.encode(record), self._state), marker]
+            removals = put_rows([], state.rows)
+            return [*removals, Put(self._marker_row(record))] if removals else self._put_marker(record, state.marker)
+        rows = put_rows(self._mapping.encode(record), state.rows)
+        if state.rows and not self._knows_marker and self._mapping.has_marker:
+            return [*rows, Put(self._marker_row(record))]
+        return [*rows, *self._put_marker(record, state.marker)]
 
     async def look(self, is_lost: bool) -> None:
-        if self._given.is_tombstone and isinstance(self._mapping, MembershipMapping):
-            stored, self._removals = await removals(self._reader, self.key)
-            marker = None if stored is not None else await self._reader.marker(self.key, "")
-            self._state = State(stored, None, marker)
-        elif self.record is None:
-            await self._look_at_anchor()
+        if self.record is None:
+            await self._look_at_rows()
         else:
-            self._state = await self._reader.state(self.key, self._given.sort_key)
-            self._knows_marker = True
+            await self._look_at_all()
         if self._over is None and self._is_older_than_stored(is_lost):
             return None
         if self._over is not None and self._over != self._native_of_stored():
             return self._settle(is_lost and self._is_stored())
         self.memo = "" if self._state.record is None else self._mapping.memo(self._state.record)
         self.previous = self._state.record
-        if self._given.is_tombstone and self._state.anchor is not None:
-            anchor = self._state.anchor
-            self._removals = [Remove(anchor.partition_key, anchor.row_key, anchor.etag)]
 
-    async def _look_at_anchor(self) -> None:
-        anchor = await self._reader.row(self._mapping.address(self.key, self._given.sort_key))
-        record = None if anchor is None else self._mapping.decode(self.key, anchor)
-        self._state = State(record, anchor, None)
-        if self._over is not None and record is None:
-            self._state = await self._reader.state(self.key, self._given.sort_key)
-            self._knows_marker = True
+    async def _look_at_rows(self) -> None:
+        rows = await self._reader.rows(self.key, self._given.sort_key)
+        self._state = State(self._mapping.merge(self.key, rows), rows, None)
+        if self._over is not None and self._state.record is None:
+            await self._look_at_all()
+
+    async def _look_at_all(self) -> None:
+        self._state = await self._reader.state(self.key, self._given.sort_key)
+        self._knows_marker = True
 
     def _stored_now(self) -> Record | None:
         marker = self._state.marker
@@ -301,42 +303,24 @@ class ApplyWrite(Write):
         self.is_settled, self.result = True, True
 
 
-def put_anchor(rows: list[Row], state: State) -> list[Change]:
-    """Return the changes that store a record's rows over *state*, whose anchor may lie under another key."""
-    anchor_row, *twins = rows
-    puts: list[Change] = [Put(twin) for twin in twins]
-    anchor = state.anchor
-    if anchor is None:
-        return [Insert(anchor_row), *puts]
-    if anchor.row_key == anchor_row["RowKey"]:
-        return [Put(anchor_row, anchor.etag), *puts]
-    return [Remove(anchor.partition_key, anchor.row_key, anchor.etag), Insert(anchor_row), *puts]
-
-
-def put_marker(row: Row, marker: Marker | None) -> Change:
-    """Return the change that stores the row beside the anchor over *marker*."""
-    return Insert(row) if marker is None else Put(row, marker.etag)
+def put_rows(rows: Sequence[Row], stored: Sequence[StoredRow]) -> list[Change]:
+    """Return the changes that store a record's rows, the anchor first, in place of those that are *stored*."""
+    etags = {row.row_key: row.etag for row in stored}
+    changes: list[Change] = []
+    for number, row in enumerate(rows):
+        etag = etags.pop(str(row["RowKey"]), None)
+        changes.append(Insert(row) if number == 0 and etag is None else Put(row, etag))
+    return [*changes, *(Remove(row.partition_key, row.row_key, row.etag) for row in stored if row.row_key in etags)]
 
 
 async def removals(reader: TableReader, key: Key) -> tuple[Record | None, list[Change]]:
     """Return the stored record, and the changes that remove it provided that it is still in that state."""
     mapping = reader.mapping(key.kind)
-    if isinstance(mapping, MembershipMapping):
-        return await _membership_removals(reader, mapping, key)
+    if not isinstance(mapping, ExecutionMapping):
+        rows = await reader.rows(key, "")
+        return mapping.merge(key, rows), put_rows([], rows)
     (stored,) = await reader.get([key])
     if stored is None or stored.native_etag is None:
         return None, []
     address = mapping.address(key, stored.sort_key)
     return stored, [Remove(address.partition_key, address.row_key, NativeEtag.parse(stored.native_etag).etag)]
-
-
-async def _membership_removals(reader: TableReader, mapping: MembershipMapping, key: Key) -> tuple[Record | None, list[Change]]:
-    """Either of the two rows may be missing where the old application wrote them; the record is read from what is there."""
-    address = mapping.address(key, "")
-    found = [await reader.row(address), await reader.row(replace(address, row_key=mapping.twin_key(key)))]
-    rows = [row for row in found if row is not None]
-    if not rows:
-        return None, []
-    first, *others = rows
-    changes: list[Change] = [Remove(first.partition_key, first.row_key, first.etag)]
-    return mapping.decode(key, first), [*changes, *(Remove(row.partition_key, row.row_key) for row in others)]

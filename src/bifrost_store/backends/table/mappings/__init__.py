@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.config import ConfigMapping
 from bifrost_store.backends.table.mappings.document import DocumentMapping
@@ -22,22 +23,24 @@ _TODAY: tuple[RowMapping, ...] = (
     LegacyRowMapping(),
 )
 
-INDEX_PREFIXES = ("userexec:", "workflowexec:", "formexec:", "status:")
-"""Rows of Relationships that are copies for old code: never read to answer, never carried."""
-
 
 class Mappings:
-    """The mapping of every kind, and which of them claims a row."""
+    """The mapping of every kind, and which of them claims a row.
+
+    Attributes:
+        index_prefixes: Of rows of Relationships that are copies for old code: never read to answer, never carried.
+    """
 
     def __init__(self, specs: Specs) -> None:
         today = {mapping.kind: mapping for mapping in _TODAY}
         self.by_kind = {kind: today.get(kind) or DocumentMapping(spec) for kind, spec in specs.items()}
+        self.index_prefixes = tuple(prefix for mapping in self.by_kind.values() for prefix in mapping.index_prefixes)
 
-    def key_of(self, table: str, partition_key: str, row_key: str) -> Key | None:
-        """Return the key of the record whose anchor (or twin) a row is, or None if no kind claims it."""
+    def key_of(self, table: str, partition_key: str, row_key: str, columns: Row) -> Key | None:
+        """Return the key of the record that a row is, or is part of; None if no kind claims it."""
         for mapping in self.by_kind.values():
             if mapping.table == table:
-                key = mapping.key_of(partition_key, row_key)
+                key = mapping.key_of(partition_key, row_key, columns)
                 if key is not None:
                     return key
         return None
@@ -47,4 +50,4 @@ class Mappings:
         return LegacyRowMapping().legacy_key(table, partition_key, row_key)
 
 
-__all__ = ["INDEX_PREFIXES", "Mappings", "RowMapping"]
+__all__ = ["Mappings", "RowMapping"]

@@ -39,9 +39,11 @@ EPOCH, REVISION, WRITE_ID, DIGEST, EXPIRES_AT, SCHEMA = (
     "BsSchema",
 )
 SORT_KEY, ANCHOR, IS_TOMBSTONE = "BsSortKey", "BsAnchor", "BsTombstone"
+SCOPE = "BsScope"
+"""The scope's partition key, on rows that lie in no partition of their scope and name it in no column of today's."""
 VERSION_COLUMNS = frozenset({EPOCH, REVISION, WRITE_ID, DIGEST, EXPIRES_AT, SCHEMA})
 KEY_COLUMNS = frozenset({"PartitionKey", "RowKey"})
-NEVER_EXTRA = VERSION_COLUMNS | KEY_COLUMNS | {"etag"}
+NEVER_EXTRA = VERSION_COLUMNS | KEY_COLUMNS | {"etag", SCOPE}
 """Columns that do not travel along; ``etag`` is a text in which the old application leaves a stale etag."""
 
 RELATIONSHIPS = "Relationships"
@@ -79,17 +81,23 @@ class RowMapping:
         spec: The kind.
         table: Where the anchor lives.
         prefix: What the anchor's row key begins with; ends with ``:``.
-        columns: The body's fields.
+        columns: The body's fields. A column of plain text whose field is queryable is on every row of the record.
         key_columns: Columns that repeat the record's key.
-        is_ordered: Row keys sort like sort keys, so that ranges can be paged over.
+        index_prefixes: What the row keys of `index_rows` begin with, each ending with ``:``.
+        scope_column: Column of today's layout that names the organization where the partition does not; absent: GLOBAL.
+        has_marker: A row beside the anchor guards it and becomes its tombstone. Without: records are never deleted.
+        is_spread: The rows at `places` make up one record together; else it is one row at one of them.
     """
 
     spec: ClassVar[DocumentSpec]
     table: ClassVar[str]
     prefix: ClassVar[str]
     columns: ClassVar[Sequence[Column]]
-    is_ordered: ClassVar[bool] = False
     key_columns: ClassVar[frozenset[str]] = frozenset()
+    index_prefixes: ClassVar[tuple[str, ...]] = ()
+    scope_column: ClassVar[str | None] = None
+    has_marker: ClassVar[bool] = True
+    is_spread: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:
@@ -101,17 +109,43 @@ class RowMapping:
         """Return where the anchor lies. *sort_key* matters only where it is part of the row key."""
         return Address(self.table, key.scope.partition_key, self.prefix + escape(key.id))
 
+    def places(self, key: Key) -> list[Address]:
+        """Return where rows of the record may lie, all in one partition, the anchor first.
+
+        Unless `span` says otherwise the record is read from the first of them that is there.
+        """
+        return [self.address(key, "")]
+
+    def span(self, key: Key) -> KeyRange | None:
+        """Return the range that holds all `places`, if the record can only be read from all of its rows."""
+        return None
+
     def marker(self, key: Key, sort_key: str) -> Address:
         """Return where the row beside the anchor lies that its tombstone takes."""
         anchor = self.address(key, sort_key)
         return Address(anchor.table, anchor.partition_key, guard_key(anchor.row_key))
 
-    def key_of(self, partition_key: str, row_key: str) -> Key | None:
-        """Return the key of the record whose anchor this is, or None if the kind does not claim the row."""
+    def home(self, row_key: str) -> str | None:
+        """Return the row key in Entities of the record in whose scope a row of this kind lives, where only that tells it.
+
+        Such a row of ours repeats the scope's partition key in `SCOPE`; before `key_of` is asked, the reader fills it in on rows
+        of the old application.
+        """
+        return None
+
+    def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
+        """Return the key of the record that a row is, or is part of; None if the kind does not claim it.
+
+        *columns* are needed only by kinds whose rows tell the scope in one.
+        """
         if not row_key.startswith(self.prefix):
             return None
+        return self.checked_key(partition_key, unescape(row_key.removeprefix(self.prefix)))
+
+    def checked_key(self, partition_key: str, record_id: str) -> Key | None:
+        """Return the key of *record_id* in a partition's scope, or None if there can be none."""
         try:
-            key = Key(self.kind, Scope.from_partition_key(partition_key), unescape(row_key.removeprefix(self.prefix)))
+            key = Key(self.kind, Scope.from_partition_key(partition_key), record_id)
             self.spec.check_id(key.id)
         except InvalidKeyError:
             return None
@@ -122,8 +156,12 @@ class RowMapping:
         return default_sort_key(key.id)
 
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
-        """Return where the anchors of *scope* (None: of all) lie that can meet *filters*."""
+        """Return where the rows of *scope* (None: of all) lie that can meet *filters*."""
         return [KeyRange(None if scope is None else scope.partition_key, self.prefix, end_of(self.prefix))]
+
+    def is_ordered(self, scope: Scope | None, filters: Sequence[Filter]) -> bool:
+        """Return whether the `ranges`, one after the other, come in the order of sort keys, so that they can be paged over."""
+        return False
 
     # Rows
 
@@ -137,6 +175,8 @@ class RowMapping:
             **self.write_columns(record),
             **version_columns(record),
         }
+        if self.home(address.row_key) is not None:
+            anchor[SCOPE] = record.key.scope.partition_key
         return [anchor, *self.twins(record)]
 
     def write_columns(self, record: Record) -> Row:
@@ -155,6 +195,14 @@ class RowMapping:
         """Return row keys in Relationships that the state before (*memo*) had and this record's does not."""
         return []
 
+    def stale_rows(self, record: Record, memo: str) -> list[Address]:
+        """Return which of the `places` the state before (*memo*) had a row at and this record does not."""
+        return []
+
+    def owner(self, index_row: StoredRow) -> Key | None:
+        """Return the key of the record that an index row was made from, or None if it does not tell."""
+        return None
+
     def memo(self, record: Record) -> str:
         """Return what a later write must know of this state and cannot tell from its own record."""
         return ""
@@ -162,6 +210,14 @@ class RowMapping:
     def native_etag(self, record: Record, etag: str) -> str:
         """Return the hint for *record* whose anchor the service calls *etag*."""
         return NativeEtag(etag, self.memo(record), record.expires_at, record.version.epoch).encode()
+
+    def merge(self, key: Key, rows: Sequence[StoredRow]) -> Record | None:
+        """Return the record whose rows these are, in the order of `places`; None if they are none.
+
+        Raises:
+            CorruptDocumentError: See `decode`.
+        """
+        return self.decode(key, rows[0]) if rows else None
 
     def decode(self, key: Key, stored: StoredRow) -> Record:
         """Return the record of an anchor row.
@@ -220,15 +276,18 @@ class Marker:
     tombstone: Record | None
 
 
-def marker_row(address: Address, record: Record, anchor_row_key: str) -> Row:
+def marker_row(mapping: RowMapping, record: Record) -> Row:
     """Return the row beside the anchor of *record*, a live record or a tombstone."""
+    marker, anchor = mapping.marker(record.key, record.sort_key), mapping.address(record.key, record.sort_key)
     row: Row = {
-        "PartitionKey": address.partition_key,
-        "RowKey": address.row_key,
+        "PartitionKey": marker.partition_key,
+        "RowKey": marker.row_key,
         SORT_KEY: record.sort_key,
-        ANCHOR: anchor_row_key,
+        ANCHOR: anchor.row_key,
         IS_TOMBSTONE: record.is_tombstone,
     }
+    if mapping.home(anchor.row_key) is not None:
+        row[SCOPE] = record.key.scope.partition_key
     return {**row, **version_columns(record)} if record.is_tombstone else row
 
 

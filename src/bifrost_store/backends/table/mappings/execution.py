@@ -27,7 +27,6 @@ from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
 from bifrost_store.documents import LIVE_STATUSES, Execution
-from bifrost_store.errors import InvalidRequestError
 
 LOCATOR_PREFIX = "bs-exec:"
 LOCATED_MARK = "bs-located"
@@ -50,7 +49,7 @@ class ExecutionMapping(RowMapping):
     spec = Execution.spec
     table = "Entities"
     prefix = "execution:"
-    is_ordered = True
+    index_prefixes = ("userexec:", "workflowexec:", "formexec:", "status:")
     columns = (
         Column("executionId", "ExecutionId", TEXT),
         Column("workflowName", "WorkflowName", TEXT),
@@ -78,18 +77,15 @@ class ExecutionMapping(RowMapping):
     def marker(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, key.scope.partition_key, LOCATOR_PREFIX + key.id)
 
-    def key_of(self, partition_key: str, row_key: str) -> Key | None:
+    def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         match = _ROW_KEY.fullmatch(row_key)
-        if match is None:
-            return None
-        try:
-            key = Key(self.kind, Scope.from_partition_key(partition_key), match["id"])
-        except InvalidRequestError:
-            return None
-        return key if self.spec.allows(key.scope) else None
+        return None if match is None else self.checked_key(partition_key, match["id"])
 
     def sort_key_of(self, key: Key, row_key: str) -> str:
         return row_key.removeprefix(self.prefix)
+
+    def is_ordered(self, scope: Scope | None, filters: Sequence[Filter]) -> bool:
+        return True
 
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         lo, hi = self.prefix, end_of(self.prefix)

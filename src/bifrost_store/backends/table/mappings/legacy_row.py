@@ -36,7 +36,7 @@ class LegacyRowMapping(RowMapping):
                 scope = GLOBAL
         return Key(self.kind, scope, legacy_row_id(table, partition_key, row_key))
 
-    def key_of(self, partition_key: str, row_key: str) -> Key | None:
+    def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         return None
 
     def write_columns(self, record: Record) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import TEXT, TIME, Column
@@ -12,7 +13,6 @@ from bifrost_store.core.query import ID, Eq, Filter
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Membership
-from bifrost_store.errors import InvalidKeyError
 
 TWIN_PREFIX = "userperm:"
 
@@ -26,6 +26,7 @@ class MembershipMapping(RowMapping):
     spec = Membership.spec
     table = RELATIONSHIPS
     prefix = "orgperm:"
+    is_spread = True
     key_columns = frozenset({"UserId", "OrganizationId"})
     columns = (
         Column("email", "UserId", TEXT),
@@ -36,11 +37,11 @@ class MembershipMapping(RowMapping):
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, "GLOBAL", f"{self.prefix}{key.scope.partition_key}:{escape(key.id)}")
 
-    def twin_key(self, key: Key) -> str:
-        """Return the row key of the twin."""
-        return f"{TWIN_PREFIX}{escape(key.id)}:{key.scope.partition_key}"
+    def places(self, key: Key) -> list[Address]:
+        anchor = self.address(key, "")
+        return [anchor, replace(anchor, row_key=f"{TWIN_PREFIX}{escape(key.id)}:{key.scope.partition_key}")]
 
-    def key_of(self, partition_key: str, row_key: str) -> Key | None:
+    def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         if partition_key != "GLOBAL":
             return None
         if row_key.startswith(self.prefix):
@@ -49,19 +50,15 @@ class MembershipMapping(RowMapping):
             email, _, organization_id = row_key.removeprefix(TWIN_PREFIX).rpartition(":")
         else:
             return None
-        try:
-            key = Key(self.kind, Scope.organization(organization_id), unescape(email))
-            self.spec.check_id(key.id)
-        except InvalidKeyError:
-            return None
-        return key
+        return self.checked_key(organization_id, unescape(email))
 
     def read_body(self, key: Key, row: Row) -> Body:
         body = super().read_body(key, row)
         return {**body, "email": key.id}
 
     def twins(self, record: Record) -> list[Row]:
-        key = {"PartitionKey": "GLOBAL", "RowKey": self.twin_key(record.key)}
+        _, twin = self.places(record.key)
+        key = {"PartitionKey": twin.partition_key, "RowKey": twin.row_key}
         return [{**key, **self.write_columns(record), **version_columns(record)}]
 
     def write_columns(self, record: Record) -> Row:
