@@ -78,6 +78,13 @@ def package(session: nox.Session) -> None:
 
 
 @nox.session
+def reference(session: nox.Session) -> None:
+    """Write docs/reference/repositories/ from the docstrings anew; a test tells when that is due."""
+    session.install(*dependencies("test"))
+    session.run("python", "tools/reference.py")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The main job: the same calls on each backend, side by side."""
     try:
