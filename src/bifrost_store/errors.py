@@ -6,6 +6,7 @@
     ├── InvalidRequestError           fix the call; nothing was written
     │   ├── InvalidKeyError
     │   ├── InvalidContinuationTokenError
+    │   ├── InvalidLinkError
     │   └── DocumentTooLargeError
     ├── DocumentNotFoundError         there is no such document (or it has expired)
     ├── DocumentExistsError           a document with this identity is already there
@@ -75,6 +76,10 @@ class InvalidKeyError(InvalidRequestError):
 
 class InvalidContinuationTokenError(InvalidRequestError):
     """A continuation token was altered, or belongs to another query. Start again from the first page."""
+
+
+class InvalidLinkError(InvalidRequestError):
+    """A link to an upload has expired, was altered, or leads elsewhere. Ask for a new one."""
 
 
 class DocumentTooLargeError(InvalidRequestError):

@@ -11,12 +11,39 @@ from openfeature.client import OpenFeatureClient
 from bifrost_store.backends.protocol import RepairReport
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.scope import GLOBAL
 from bifrost_store.documents import SPECS
-from bifrost_store.protocols import Configs, Executions, LegacyRows, Organizations, Users
+from bifrost_store.protocols import (
+    ApiKeys,
+    AuditEvents,
+    Brandings,
+    Configs,
+    Executions,
+    Forms,
+    Integrations,
+    JobStatuses,
+    LegacyRows,
+    OAuthConnections,
+    Organizations,
+    Roles,
+    Schedules,
+    Uploads,
+    Users,
+)
+from bifrost_store.repositories.api_keys import ApiKeyRepository
+from bifrost_store.repositories.audit import AuditRepository
+from bifrost_store.repositories.brandings import BrandingRepository
 from bifrost_store.repositories.configs import ConfigRepository
 from bifrost_store.repositories.executions import ExecutionRepository
+from bifrost_store.repositories.forms import FormRepository
+from bifrost_store.repositories.integrations import IntegrationRepository
+from bifrost_store.repositories.job_statuses import JobStatusRepository
 from bifrost_store.repositories.legacy_rows import LegacyRowRepository
+from bifrost_store.repositories.oauth_connections import OAuthConnectionRepository
 from bifrost_store.repositories.organizations import OrganizationRepository
+from bifrost_store.repositories.roles import RoleRepository
+from bifrost_store.repositories.schedules import ScheduleRepository
+from bifrost_store.repositories.uploads import UploadRepository
 from bifrost_store.repositories.users import UserRepository
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.router import RoutedBackend
@@ -27,7 +54,8 @@ class Store:
     """The platform's data. Safe for concurrent use within one event loop; made by `open_store`.
 
     Attributes:
-        organizations, users, config, executions, legacy_rows: The repositories.
+        organizations, users, config, oauth, integrations, branding, uploads, roles, forms, api_keys, schedules, job_statuses,
+            audit, executions, legacy_rows: The repositories.
         backend: The waist beneath them, which follows the flag: for dump, load and the like.
         places: Where the data is: backend and file or account of each that may hold some. No secrets.
     """
@@ -41,6 +69,16 @@ class Store:
         self.organizations: Organizations = OrganizationRepository(backend, clock=clock)
         self.users: Users = UserRepository(backend, clock=clock)
         self.config: Configs = ConfigRepository(backend, clock=clock)
+        self.oauth: OAuthConnections = OAuthConnectionRepository(backend, clock=clock)
+        self.integrations: Integrations = IntegrationRepository(backend, clock=clock)
+        self.branding: Brandings = BrandingRepository(backend, clock=clock, blobs=backend.blobs_for)
+        self.uploads: Uploads = UploadRepository(backend.blobs_for(GLOBAL), clock=clock)
+        self.roles: Roles = RoleRepository(backend, clock=clock)
+        self.forms: Forms = FormRepository(backend, clock=clock)
+        self.api_keys: ApiKeys = ApiKeyRepository(backend, clock=clock)
+        self.schedules: Schedules = ScheduleRepository(backend, clock=clock)
+        self.job_statuses: JobStatuses = JobStatusRepository(backend)
+        self.audit: AuditEvents = AuditRepository(backend, clock=clock)
         self.executions: Executions = ExecutionRepository(backend, clock=clock, blobs=backend.blobs_for, retention=retention)
         self.legacy_rows: LegacyRows = LegacyRowRepository(backend)
 

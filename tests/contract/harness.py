@@ -19,7 +19,7 @@ from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Remove
 from bifrost_store.backends.table.backend import TABLES, TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
 from bifrost_store.blobs.folder import FolderBlobStore
-from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
+from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL
@@ -157,7 +157,8 @@ class TableHarness:
             if not set(TABLES) <= set(await _empty_account(inner.account)):
                 await backend.provision()
                 await blobs.provision()
-            await _empty_container(blobs, EXECUTION_DATA)
+            for container in CONTAINERS:
+                await _empty_container(blobs, container)
             yield TableStore(backend, blobs, self.azurite, clock)
 
 

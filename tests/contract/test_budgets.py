@@ -7,15 +7,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bifrost_store.backends.table.account import Insert
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.meter import count_requests
 from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.documents import ConfigType, Execution, ExecutionStatus
-from bifrost_store.protocols import ExecutionFilter, ExecutionRef
+from bifrost_store.documents import ConfigType, Execution, ExecutionStatus, OAuthConnection, OAuthFlowType, OAuthStatus
+from bifrost_store.protocols import ExecutionFilter, ExecutionRef, OAuthConnectionRef
+from bifrost_store.repositories.brandings import BrandingRepository
 from bifrost_store.repositories.configs import ConfigRepository
 from bifrost_store.repositories.executions import ExecutionRepository
+from bifrost_store.repositories.forms import FormRepository
+from bifrost_store.repositories.integrations import IntegrationRepository
+from bifrost_store.repositories.oauth_connections import OAuthConnectionRepository
+from bifrost_store.repositories.roles import RoleRepository
 from bifrost_store.repositories.users import UserRepository
+from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.harness import Harness, StoreUnderTest
+from tests.contract.harness import TableHarness
 
 pytestmark = pytest.mark.anyio
 ORGANIZATION = Scope.organization("budget")
@@ -30,10 +38,26 @@ class Subject:
         self.executions = ExecutionRepository(store.backend, clock=clock, blobs=lambda scope: store.blobs, retention=retention)
         self.users = UserRepository(store.backend, clock=clock)
         self.config = ConfigRepository(store.backend, clock=clock)
+        self.oauth = OAuthConnectionRepository(store.backend, clock=clock)
+        self.integrations = IntegrationRepository(store.backend, clock=clock)
+        self.branding = BrandingRepository(store.backend, clock=clock, blobs=lambda scope: store.blobs)
+        self.roles = RoleRepository(store.backend, clock=clock)
+        self.forms = FormRepository(store.backend, clock=clock)
 
     async def create(self, scope: Scope = ORGANIZATION, *, status: ExecutionStatus = ExecutionStatus.RUNNING) -> Execution:
         return await self.executions.create(
             scope, workflow_name="w", executed_by="kim@x.example", executed_by_name="Kim", form_id="f", status=status
+        )
+
+    async def connect(self, scope: Scope, name: str) -> OAuthConnection:
+        return await self.oauth.create(
+            scope,
+            name,
+            oauth_flow_type=OAuthFlowType.CLIENT_CREDENTIALS,
+            client_id="c",
+            token_url="https://x.example",
+            client_secret_ref="bifrost-1",
+            created_by="ada",
         )
 
     async def fill(self) -> None:
@@ -43,6 +67,18 @@ class Subject:
         for name in ("kim", "lee", "ana"):
             await self.users.create(f"{name}@x.example", organization_id="budget")
         await self.config.set(GLOBAL, "k", "v", config_type=ConfigType.STRING, updated_by="ada")
+        self.connection = await self.connect(GLOBAL, "halo")
+        await self.integrations.set(GLOBAL, "msgraph", enabled=True, settings={}, updated_by="ada")
+        await self.branding.set(GLOBAL, primary_color="#123", updated_by="ada")
+        for scope in (ORGANIZATION, GLOBAL):
+            self.role = await self.roles.create(scope, "Help Desk", created_by="ada")
+            schema = {"fields": [{"name": "a", "type": "text"}]}
+            forms = [
+                await self.forms.create(scope, name, linked_workflow="w", form_schema=schema, created_by="ada") for name in "abcd"
+            ]
+            self.form_id = forms[0].id
+            await self.roles.assign_users(scope, self.role.id, ["kim@x.example"], assigned_by="ada")
+            await self.roles.assign_forms(scope, self.role.id, [form.id for form in forms], assigned_by="ada")
 
 
 Call = Callable[[Subject], Awaitable[object]]
@@ -79,6 +115,39 @@ BUDGETS: dict[str, tuple[Call, dict[str, int]]] = {
     ),
     "get a user": (lambda s: s.users.get("kim@x.example"), {"table": 1, "sqlite": 1}),
     "users of an organization": (lambda s: s.users.list_organization("budget"), {"table": 2, "sqlite": 2}),
+    "get a form, found in GLOBAL": (lambda s: s.forms.get(ORGANIZATION, s.form_id), {"table": 2, "sqlite": 1}),
+    "forms of an organization": (lambda s: s.forms.list(ORGANIZATION), {"table": 2, "sqlite": 2}),
+    "forms of a workflow": (lambda s: s.forms.list_by_workflow(ORGANIZATION, "w"), {"table": 2, "sqlite": 2}),
+    "forms that a user sees": (lambda s: s.forms.visible_to(ORGANIZATION, "kim@x.example"), {"table": 6, "sqlite": 6}),
+    "forms that a user without roles sees": (lambda s: s.forms.visible_to(ORGANIZATION, "lee"), {"table": 4, "sqlite": 4}),
+    "whether a user sees a form": (
+        lambda s: s.forms.can_view(ORGANIZATION, "kim@x.example", s.form_id),
+        {"table": 6, "sqlite": 5},
+    ),
+    "move a form to another workflow": (
+        lambda s: s.forms.update(GLOBAL, s.form_id, linked_workflow="other"),
+        {"table": 3, "sqlite": 2},
+    ),
+    "roles of a user": (lambda s: s.roles.of_user(ORGANIZATION, "kim@x.example"), {"table": 2, "sqlite": 2}),
+    "roles of a form": (lambda s: s.roles.of_form(ORGANIZATION, s.form_id), {"table": 2, "sqlite": 2}),
+    "users of a role": (lambda s: s.roles.users(GLOBAL, s.role.id), {"table": 1, "sqlite": 1}),
+    "assign thirty users": (
+        lambda s: s.roles.assign_users(GLOBAL, s.role.id, [f"u-{number}" for number in range(30)], assigned_by="ada"),
+        {"table": 2, "sqlite": 33},
+    ),
+    "get an OAuth connection, with fallback": (lambda s: s.oauth.get(ORGANIZATION, "halo"), {"table": 2, "sqlite": 1}),
+    "OAuth connections of an organization": (lambda s: s.oauth.list(ORGANIZATION), {"table": 2, "sqlite": 2}),
+    "create an OAuth connection": (lambda s: s.connect(ORGANIZATION, "new"), {"table": 1, "sqlite": 1}),
+    "set tokens, given the model": (
+        lambda s: s.oauth.set_tokens(s.connection, oauth_response_ref="t", expires_at=None, updated_by="ada"),
+        {"table": 1, "sqlite": 1},
+    ),
+    "set a status, by scope and name": (
+        lambda s: s.oauth.set_status(OAuthConnectionRef(GLOBAL, "halo"), OAuthStatus.FAILED, updated_by="ada"),
+        {"table": 2, "sqlite": 2},
+    ),
+    "get an integration, with fallback": (lambda s: s.integrations.get(ORGANIZATION, "msgraph"), {"table": 2, "sqlite": 1}),
+    "get a branding, with fallback": (lambda s: s.branding.get(ORGANIZATION), {"table": 2, "sqlite": 1}),
     "get a configuration value, with fallback": (lambda s: s.config.get(ORGANIZATION, "k"), {"table": 2, "sqlite": 1}),
 }
 
@@ -93,6 +162,28 @@ async def test_an_operation_stays_in_its_budget(store: StoreUnderTest, harness: 
         await call(subject)
     if harness.name in budgets:
         assert 0 < counted[harness.name] <= budgets[harness.name]
+
+
+@pytest.mark.usefixtures("table_only")
+async def test_roles_that_the_old_application_gave_cost_a_look_at_the_roles(
+    table_harness: TableHarness, clock: SettableClock
+) -> None:
+    """Until repair, assignments that do not name their scope cost one request more for each scope, however many there are."""
+    async with table_harness.open_empty(clock) as store:
+        subject = Subject(store, clock)
+        made = [await subject.roles.create(scope, "Help Desk", created_by="ada") for scope in (GLOBAL, ORGANIZATION) for _ in "ab"]
+        rows = [Insert({"PartitionKey": "GLOBAL", "RowKey": f"userrole:kim:{role.id}", "UserId": "kim"}) for role in made]
+        await store.backend.inner.account.write("Relationships", rows)  # type: ignore[attr-defined]
+        with count_requests() as before:
+            found = await subject.roles.of_user(ORGANIZATION, "kim")
+        report = await store.backend.inner.repair()  # type: ignore[attr-defined]
+        with count_requests() as after:
+            again = await subject.roles.of_user(ORGANIZATION, "kim")
+
+    assert {role.id for role in made} == {one.role_id for one in found}
+    assert [(one.scope, one.role_id) for one in again] == [(one.scope, one.role_id) for one in found]
+    assert report.mended["scopes written"] == len(made)
+    assert (before["table"], after["table"]) == (4, 2)
 
 
 async def test_completing_with_a_missing_status_row_takes_one_more(store: StoreUnderTest, harness: Harness, clock: Clock) -> None:

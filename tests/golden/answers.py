@@ -10,6 +10,7 @@ from typing import Any
 
 from bifrost_store import GLOBAL, ExecutionFilter, ExecutionRef, Scope, Store
 from bifrost_store.documents import Config, ConfigType, Execution, ExecutionStatus, Organization, User
+from tests.golden import answers_connections, answers_keys_audit, answers_roles_forms
 
 Answer = Any
 Call = Callable[[Store, dict[str, Any]], Awaitable[Answer]]
@@ -28,12 +29,10 @@ TOPICS = (
     "get_stuck_executions",
     "metrics",
     "blobs",
+    *answers_roles_forms.TOPICS,
+    *answers_connections.TOPICS,
+    *answers_keys_audit.TOPICS,
 )
-OTHER_METHODS = {
-    "ConfigRepository.get_integration_config": "integrations come with the remaining repositories",
-    "ConfigRepository.list_integrations": "integrations come with the remaining repositories",
-    "metrics.get_form_count": "forms come with the remaining repositories",
-}
 STATUS_NAMES = {"completed": ExecutionStatus.SUCCESS, "running": ExecutionStatus.RUNNING}
 _EXECUTION_FIELDS = (
     "executionId workflowName orgId formId executedBy executedByName status inputData result resultType errorMessage "
@@ -51,15 +50,18 @@ def load(folder: Path) -> list[dict[str, Any]]:
         for line in (folder / f"{topic}.json").read_text(encoding="utf-8").splitlines():
             text = line.strip().rstrip(",")
             if text not in ("[", "]", ""):
-                record = json.loads(text)
-                if record["method"] not in OTHER_METHODS:
-                    records.append(record)
+                records.append(json.loads(text))
     return records
 
 
 def name_of(record: dict[str, Any]) -> str:
-    """Return what names a golden record: its method and arguments."""
-    return f"{record['method']} {json.dumps(record['args'], sort_keys=True, ensure_ascii=False)}"
+    """Return what names a golden record: its method and arguments, and that the answer is whole where another is of ids alone."""
+    return f"{_method(record)} {json.dumps(record['args'], sort_keys=True, ensure_ascii=False)}"
+
+
+def _method(record: dict[str, Any]) -> str:
+    models = f"{record['method']} (models)"
+    return models if "result" in record and models in CALLS else str(record["method"])
 
 
 def golden_answer(record: dict[str, Any]) -> Answer:
@@ -375,6 +377,9 @@ NORMAL: dict[str, Callable[[Any], Any]] = {
     "UserRepository.list_org_users_full": _sorted_by("email", lambda one: _project(one, _USER_FIELDS)),
     "ConfigRepository.get_config": _config,
     "ConfigRepository.list_config": _sorted_by("key", _config),
+    **answers_roles_forms.NORMAL,
+    **answers_connections.NORMAL,
+    **answers_keys_audit.NORMAL,
 }
 
 
@@ -384,7 +389,7 @@ def call_of(record: dict[str, Any]) -> Call:
         return _models
     if "result_keys" in record:
         return _list_config_keys
-    return CALLS[record["method"]]
+    return CALLS[_method(record)]
 
 
 CALLS: dict[str, Call] = {
@@ -419,4 +424,7 @@ CALLS: dict[str, Call] = {
     "ConfigRepository.get_config": _get_config,
     "ConfigRepository.list_config": _list_config,
     "middleware.load_config_for_partition": _load_config,
+    **answers_roles_forms.CALLS,
+    **answers_connections.CALLS,
+    **answers_keys_audit.CALLS,
 }

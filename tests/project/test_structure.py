@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-INDEX_ROW = re.compile(r"[\"'f](userexec|workflowexec|formexec|userperm|orgperm):")
+INDEX_ROW = re.compile(r"[\"'f](userexec|workflowexec|formexec|userperm|orgperm|userrole|formrole|workflowform):")
 INDEX_ROW_PLACES = ("backends/table/", "demo/generator.py", "testing/strategies.py")
 SDK_PLACES = {
-    "azure": ("backends/table/", "blobs/azure.py", "blobs/errors.py"),
+    "azure": ("backends/table/", "blobs/azure.py", "blobs/errors.py", "blobs/sas.py"),
     "aiosqlite": ("backends/sqlite/",),
     "typer": ("cli/",),
 }

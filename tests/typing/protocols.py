@@ -11,10 +11,20 @@ from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import utc_now
 from bifrost_store.core.scope import Scope
 from bifrost_store.repositories import (
+    ApiKeyRepository,
+    AuditRepository,
+    BrandingRepository,
     ConfigRepository,
     ExecutionRepository,
+    FormRepository,
+    IntegrationRepository,
+    JobStatusRepository,
     LegacyRowRepository,
+    OAuthConnectionRepository,
     OrganizationRepository,
+    RoleRepository,
+    ScheduleRepository,
+    UploadRepository,
     UserRepository,
 )
 
@@ -29,6 +39,46 @@ def users(backend: Backend) -> protocols.Users:
 
 def configs(backend: Backend) -> protocols.Configs:
     return ConfigRepository(backend, clock=utc_now)
+
+
+def oauth(backend: Backend) -> protocols.OAuthConnections:
+    return OAuthConnectionRepository(backend, clock=utc_now)
+
+
+def integrations(backend: Backend) -> protocols.Integrations:
+    return IntegrationRepository(backend, clock=utc_now)
+
+
+def branding(backend: Backend, blobs: Callable[[Scope], BlobStore]) -> protocols.Brandings:
+    return BrandingRepository(backend, clock=utc_now, blobs=blobs)
+
+
+def uploads(blobs: BlobStore) -> protocols.Uploads:
+    return UploadRepository(blobs, clock=utc_now)
+
+
+def roles(backend: Backend) -> protocols.Roles:
+    return RoleRepository(backend, clock=utc_now)
+
+
+def forms(backend: Backend) -> protocols.Forms:
+    return FormRepository(backend, clock=utc_now)
+
+
+def api_keys(backend: Backend) -> protocols.ApiKeys:
+    return ApiKeyRepository(backend, clock=utc_now)
+
+
+def schedules(backend: Backend) -> protocols.Schedules:
+    return ScheduleRepository(backend, clock=utc_now)
+
+
+def job_statuses(backend: Backend) -> protocols.JobStatuses:
+    return JobStatusRepository(backend)
+
+
+def audit(backend: Backend) -> protocols.AuditEvents:
+    return AuditRepository(backend, clock=utc_now)
 
 
 def executions(backend: Backend, blobs: Callable[[Scope], BlobStore]) -> protocols.Executions:

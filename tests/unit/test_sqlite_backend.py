@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sqlite3
 import subprocess
@@ -467,7 +468,7 @@ class TestQueries:
             finally:
                 await backend.aclose()
 
-        anyio.run(run)
+        asyncio.run(run())
 
     async def test_aggregate_is_exact(self) -> None:
         """Sums neither overflow nor round, and groups tell 1 from true; other types are left out of a sum."""

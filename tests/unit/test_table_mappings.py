@@ -135,10 +135,15 @@ def test_a_result_that_the_old_application_replaced_is_believed() -> None:
 @pytest.mark.parametrize(
     ("table", "partition_key", "row_key", "scope"),
     [
-        ("Entities", ORGANIZATION, "form:1", Scope.organization(ORGANIZATION)),
+        ("Entities", ORGANIZATION, "form:a_b", Scope.organization(ORGANIZATION)),
         ("Entities", "GLOBAL", "audit:1_2", GLOBAL),
-        ("Config", "SYSTEM", "jobstatus:TokenRefreshJob", SYSTEM),
-        ("Config", "GLOBAL", "config:oauth_HaloPSA_metadata", GLOBAL),
+        ("Config", "SYSTEM", "other:TokenRefreshJob", SYSTEM),
+        ("Config", "GLOBAL", "jobstatus:TokenRefreshJob", GLOBAL),
+        ("Config", ORGANIZATION, "workflowkey:1", Scope.organization(ORGANIZATION)),
+        ("Config", "SYSTEM", "schedule:nightly", SYSTEM),
+        ("Config", "GLOBAL", "system:version", GLOBAL),
+        ("AuditLog", "2025-11-14", "8236968039783_61acf8a5458643499fb32daa09406b3a", GLOBAL),
+        ("Config", "GLOBAL", "config:oauth_%%HaloPSA_metadata", GLOBAL),
         ("Entities", "not a scope", "user:x", GLOBAL),
         ("Entities", ORGANIZATION, "user:x", Scope.organization(ORGANIZATION)),
         ("AuditLog", "2025-11-13", "1_2", GLOBAL),

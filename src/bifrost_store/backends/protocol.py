@@ -3,7 +3,8 @@
 A backend knows kinds, scopes, keys, filters and limits. Of users or executions it knows only what a `DocumentSpec`
 declares. Callers reach it through `bifrost_store.wrappers.checked.CheckedBackend`, which refuses bad input before any
 backend sees it, so an implementation may rely on: valid keys, bodies with exactly the declared fields and storable JSON,
-sizes within the limits, declared filter fields, limits of 1 to 500, batches of one kind in one scope.
+sizes within the limits, declared filter fields, limits of 1 to 500, batches of one kind in one scope. Records of an append-only
+kind are never replaced, deleted or ended.
 
 What every method owes:
 

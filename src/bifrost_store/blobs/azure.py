@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -16,9 +17,10 @@ from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
 from bifrost_store.blobs.names import check_names, check_prefix
-from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo
+from bifrost_store.blobs.protocol import CONTAINERS, LINK_REFUSED, Blob, BlobInfo
+from bifrost_store.blobs.sas import SasSigner, check_sas
 from bifrost_store.core.meter import count
-from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFoundError
+from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFoundError, InvalidLinkError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -27,6 +29,7 @@ _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _SOURCE_REFUSED: Final = (401, 403, 404, 409)
 """Or the source is missing, or the target locked; the attempt to pass the bytes through here tells which."""
+_LINK_REFUSED: Final = (400, 401, 403)
 _NO_ENDPOINT: Final = "the endpoint for Azure Blob Storage must read https://<account>.blob.core.windows.net"
 _MALFORMED: Final = "the connection string for Azure Blob Storage is malformed; copy it anew from the storage account's access keys"
 
@@ -49,6 +52,7 @@ class AzureBlobStore:
     def __init__(self, client: BlobServiceClient) -> None:
         self._client = client
         self._owns_client = False
+        self._signer = SasSigner(client)
 
     @classmethod
     def from_connection_string(cls, connection_string: str) -> Self:
@@ -100,12 +104,13 @@ class AzureBlobStore:
                 await self._upload(container, name, data, content_type)
 
     async def get(self, container: str, name: str) -> bytes | None:
+        blob = await self.read(container, name)
+        return None if blob is None else blob.data
+
+    async def read(self, container: str, name: str) -> Blob | None:
         check_names(container, name)
         with mapped_errors("get", name):
-            try:
-                return await (await self._blob(container, name).download_blob()).readall()
-            except ResourceNotFoundError:
-                return None
+            return await _download(self._blob(container, name))
 
     async def copy(self, container: str, source: str, target: str) -> None:
         """Copy inside the service: one request. Where it may not read the source by address, the bytes pass through here."""
@@ -140,6 +145,32 @@ class AzureBlobStore:
             except ResourceNotFoundError:
                 return
 
+    async def address(self, container: str, name: str) -> str:
+        check_names(container, name)
+        return _without_query(self._blob(container, name).url)
+
+    async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
+        """Return a SAS URL for reading: no request with an account key, now and then one with an identity."""
+        check_names(container, name)
+        with mapped_errors("link", name):
+            token = await self._signer.token(container, name, now, expires_at)
+        return f"{_without_query(self._blob(container, name).url)}?{token}"
+
+    async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
+        """Read with nothing but the link, as whoever was given it would: the service decides, by its own clock too."""
+        check_names(container)
+        with mapped_errors("read_link"):
+            base = f"{_without_query(self._client.url).rstrip('/')}/{container}/"
+            name, token = check_sas(base, url, now)
+            linked = f"{_without_query(self._blob(container, name).url)}?{token}"
+            async with BlobClient.from_blob_url(linked, **_client_options()) as blob:
+                try:
+                    return await _download(blob)
+                except HttpResponseError as error:
+                    if error.status_code not in _LINK_REFUSED:
+                        raise
+                    raise InvalidLinkError(LINK_REFUSED, backend=NAME) from error
+
     async def provision(self) -> None:
         with mapped_errors("provision"):
             for container in CONTAINERS:
@@ -163,12 +194,10 @@ class AzureBlobStore:
         await self._blob(container, name).upload_blob(data, overwrite=True, content_settings=settings)
 
     async def _copy_through_here(self, container: str, source: str, target: str) -> None:
-        try:
-            download = await self._blob(container, source).download_blob()
-        except ResourceNotFoundError as error:
-            raise DocumentNotFoundError(f"blob {source!r} does not exist in container {container}", backend=NAME) from error
-        content_type = download.properties.content_settings.content_type
-        await self._upload(container, target, await download.readall(), str(content_type))
+        blob = await _download(self._blob(container, source))
+        if blob is None:
+            raise DocumentNotFoundError(f"blob {source!r} does not exist in container {container}", backend=NAME)
+        await self._upload(container, target, blob.data, blob.content_type)
 
     async def _create_container(self, container: str) -> None:
         try:
@@ -176,6 +205,19 @@ class AzureBlobStore:
         except ResourceExistsError as error:
             if error_code(error) != "ContainerAlreadyExists":
                 raise
+
+
+async def _download(client: BlobClient) -> Blob | None:
+    try:
+        download = await client.download_blob()
+        return Blob(client.blob_name, await download.readall(), str(download.properties.content_settings.content_type or ""))
+    except ResourceNotFoundError:
+        return None
+
+
+def _without_query(url: str) -> str:
+    """Return *url* without the signature that a client's credential may have put behind it."""
+    return url.partition("?")[0]
 
 
 def _check_account(client: BlobServiceClient) -> None:

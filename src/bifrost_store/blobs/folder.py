@@ -10,14 +10,16 @@ import os
 import re
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 from urllib.parse import unquote
 
 from anyio import to_thread
 
+from bifrost_store.blobs.links import LinkSigner, address
 from bifrost_store.blobs.names import check_names, check_prefix
-from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo
+from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo
 from bifrost_store.errors import AccessDeniedError, BackendError, ConfigurationError, DocumentNotFoundError, StoreError
 
 NAME: Final = "folder"
@@ -55,6 +57,8 @@ class FolderBlobStore:
     type but ``application/octet-stream``, is kept in a file beside the blob's that ends with ``+details``. Other files with
     a ``+`` were being written when a process died.
 
+    Links are signed with a random key in the file ``+link-key``, which only its owner can read; without it they open no more.
+
     A blob that was put survives a power cut. Several processes may share the folder.
 
     Args:
@@ -63,6 +67,7 @@ class FolderBlobStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._signer = LinkSigner(root)
 
     async def put(self, container: str, name: str, data: bytes, *, content_type: str = DEFAULT_CONTENT_TYPE) -> None:
         check_names(container, name)
@@ -71,6 +76,10 @@ class FolderBlobStore:
     async def get(self, container: str, name: str) -> bytes | None:
         check_names(container, name)
         return await to_thread.run_sync(self._get, container, name)
+
+    async def read(self, container: str, name: str) -> Blob | None:
+        check_names(container, name)
+        return await to_thread.run_sync(self._read, container, name)
 
     async def copy(self, container: str, source: str, target: str) -> None:
         check_names(container, source, target)
@@ -85,6 +94,20 @@ class FolderBlobStore:
         check_prefix(prefix)
         for blob in await to_thread.run_sync(self._list, container, prefix):
             yield blob
+
+    async def address(self, container: str, name: str) -> str:
+        """Return a URL that tells nothing of where the folder lies, so that it stays true wherever the data go."""
+        check_names(container, name)
+        return address(container, name)
+
+    async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
+        """Return a URL that `read_link` opens; no server does."""
+        check_names(container, name)
+        return await to_thread.run_sync(self._link, container, name, expires_at)
+
+    async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
+        check_names(container)
+        return await to_thread.run_sync(self._read_link, container, url, now)
 
     async def provision(self) -> None:
         for container in CONTAINERS:
@@ -117,13 +140,19 @@ class FolderBlobStore:
             except FileNotFoundError:
                 return None
 
-    def _copy(self, container: str, source: str, target: str) -> None:
-        data = self._get(container, source)
+    def _read(self, container: str, name: str) -> Blob | None:
+        data = self._get(container, name)
         if data is None:
+            return None
+        details = _read_details(self._path(container, name))
+        return Blob(name, data, details.get("contentType", DEFAULT_CONTENT_TYPE))
+
+    def _copy(self, container: str, source: str, target: str) -> None:
+        blob = self._read(container, source)
+        if blob is None:
             message = f"blob {source!r} does not exist in container {container}"
             raise DocumentNotFoundError(message, backend=NAME, operation="copy", key=source)
-        details = _read_details(self._path(container, source))
-        self._put(container, target, data, details.get("contentType", DEFAULT_CONTENT_TYPE))
+        self._put(container, target, blob.data, blob.content_type)
 
     def _delete(self, container: str, name: str) -> bool:
         path = self._path(container, name)
@@ -146,6 +175,15 @@ class FolderBlobStore:
                 for path, size in _files(start)
             ]
         return sorted((blob for blob in found if blob and blob.name.startswith(prefix)), key=lambda blob: blob.name)
+
+    def _link(self, container: str, name: str, expires_at: datetime) -> str:
+        with self._mapped_errors("link"):
+            return self._signer.link(container, name, expires_at)
+
+    def _read_link(self, container: str, url: str, now: datetime) -> Blob | None:
+        with self._mapped_errors("read_link"):
+            name = self._signer.check(container, url, now)
+        return self._read(container, name)
 
     def _provision(self, container: str) -> None:
         with self._mapped_errors("provision"):

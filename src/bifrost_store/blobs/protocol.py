@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol, runtime_checkable
 
 EXECUTION_DATA = "execution-data"
 BRANDING = "branding"
 UPLOADS = "uploads"
 CONTAINERS = (EXECUTION_DATA, BRANDING, UPLOADS)
 """Containers of today's layout."""
+LINK_REFUSED: Final = "the link has expired, was altered, or leads elsewhere; ask for a new one"
+"""Said of every link that does not open: which of these it is helps only who forges one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob as it is stored."""
+
+    name: str
+    data: bytes = field(repr=False)
+    content_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,10 @@ class BlobStore(Protocol):
         """Return the bytes, or None if there is no such blob (or container)."""
         ...
 
+    async def read(self, container: str, name: str) -> Blob | None:
+        """Return the bytes with their content type, or None if there is no such blob (or container)."""
+        ...
+
     async def copy(self, container: str, source: str, target: str) -> None:
         """Store the bytes of *source* under *target* too, content type included.
 
@@ -52,6 +68,31 @@ class BlobStore(Protocol):
 
     def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """Go through the blobs whose names begin with *prefix*, in name order; nothing if there is no such container."""
+        ...
+
+    async def address(self, container: str, name: str) -> str:
+        """Return the absolute URL of a blob, whether it exists or not; it opens nothing by itself. No request."""
+        ...
+
+    async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
+        """Return a URL with which anybody can read this one blob until *expires_at*, whether it exists or not.
+
+        Args:
+            container, name: The blob.
+            now: The present moment.
+            expires_at: A whole second at most six days from *now*: what signs it may itself last only seven days.
+
+        Raises:
+            ConfigurationError: These credentials cannot sign links.
+        """
+        ...
+
+    async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
+        """Return the blob that a link leads to, or None if it has been deleted.
+
+        Raises:
+            InvalidLinkError: The link is none that this store gave out for *container*, was altered, or has expired.
+        """
         ...
 
     async def provision(self) -> None:

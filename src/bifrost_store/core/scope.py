@@ -15,7 +15,7 @@ _PREFIX = "org-"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
-    """Whose data it is: `GLOBAL`, or ``org-<organization id>`` (`Scope.organization`). `SYSTEM` is the library's own.
+    """Whose data it is: `GLOBAL`, or ``org-<organization id>`` (`Scope.organization`). `SYSTEM` is no tenant's.
 
     Attributes:
         value: The text form, as Cosmos DB's partition key holds it.

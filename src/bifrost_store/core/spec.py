@@ -13,6 +13,7 @@ from bifrost_store.errors import InvalidKeyError, InvalidRequestError
 MAX_IDENTIFIER_CHARACTERS = 128
 MAX_COLUMN_UNITS = 32_768
 """UTF-16 units of one text property: 64 KiB ("Understanding the Table service data model", Microsoft)."""
+MAX_INT32 = 2_147_483_647
 MAX_RECORD_UNITS = 400_000
 """UTF-16 units of a record in all: under Table Storage's 1 MiB for an entity, whatever else the row holds."""
 
@@ -31,6 +32,18 @@ def check_identifier(text: str, field: str) -> None:
         raise InvalidKeyError(str(error)) from None
 
 
+def check_int32(body: Mapping[str, object], *fields: str) -> None:
+    """Refuse a body one of whose *fields* is neither null nor a whole number of 32 bits, as today's tables have them.
+
+    Raises:
+        InvalidRequestError: The message names the field.
+    """
+    for field in fields:
+        value = body[field]
+        if value is not None and (type(value) is not int or not -MAX_INT32 - 1 <= value <= MAX_INT32):
+            raise InvalidRequestError(f"{field}: must be a whole number from {-MAX_INT32 - 1} to {MAX_INT32}, or null")
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentSpec:
     """A kind of document as backends see it.
@@ -47,13 +60,14 @@ class DocumentSpec:
         check_body: Raises InvalidRequestError for a body that cannot be of this kind.
         has_extra: Stored columns that no field claims travel along.
         is_batchable: Records of one scope can be written together on every backend.
+        is_append_only: Records are added and then stay for good as they are: no replace, no delete, no expiry.
         check_id: Raises InvalidKeyError for a text that is no id of this kind.
     """
 
     kind: str
     fields: frozenset[str] | None = None
     queryable: frozenset[str] = frozenset()
-    scopes: Literal["global", "organization", "tenant", "any"] = "tenant"
+    scopes: Literal["global", "organization", "tenant", "system", "any"] = "tenant"
     container: Literal["entities", "executions"] = "entities"
     column_limit: int | None = MAX_COLUMN_UNITS
     record_limit: int | None = MAX_RECORD_UNITS
@@ -61,6 +75,7 @@ class DocumentSpec:
     check_body: Callable[[str, Mapping[str, object]], None] = lambda record_id, body: None
     has_extra: bool = True
     is_batchable: bool = True
+    is_append_only: bool = False
     check_id: Callable[[str], None] = lambda text: check_identifier(text, "id")
 
     def allows(self, scope: Scope) -> bool:
@@ -72,6 +87,8 @@ class DocumentSpec:
                 return scope.organization_id is not None
             case "tenant":
                 return scope.value != "SYSTEM"
+            case "system":
+                return scope.value == "SYSTEM"
             case "any":
                 return True
 

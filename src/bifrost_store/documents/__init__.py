@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 from bifrost_store.core.spec import Specs
+from bifrost_store.documents.api_key import ApiKey
+from bifrost_store.documents.audit_event import AuditEvent, AuditEventType
 from bifrost_store.documents.base import Document
+from bifrost_store.documents.branding import Branding, LogoShape
 from bifrost_store.documents.config import Config, ConfigType
 from bifrost_store.documents.execution import LIVE_STATUSES, Execution, ExecutionStatus
+from bifrost_store.documents.form import AccessLevel, Form
+from bifrost_store.documents.integration import Integration
+from bifrost_store.documents.job_status import JobOutcome, JobStatus, JobTrigger
 from bifrost_store.documents.legacy_row import LegacyRow
+from bifrost_store.documents.oauth_connection import OAuthConnection, OAuthFlowType, OAuthStatus
 from bifrost_store.documents.organization import Organization
+from bifrost_store.documents.role import Role, RoleForm, RoleUser
+from bifrost_store.documents.schedule import Schedule
 from bifrost_store.documents.user import Membership, User, UserType
 
-DOCUMENT_TYPES: tuple[type[Document], ...] = (Organization, User, Membership, Config, Execution, LegacyRow)
+DOCUMENT_TYPES: tuple[type[Document], ...] = (
+    Organization,
+    User,
+    Membership,
+    Role,
+    RoleUser,
+    RoleForm,
+    Form,
+    Config,
+    OAuthConnection,
+    Integration,
+    Branding,
+    ApiKey,
+    Schedule,
+    JobStatus,
+    AuditEvent,
+    Execution,
+    LegacyRow,
+)
 
 SPECS: Specs = {document.spec.kind: document.spec for document in DOCUMENT_TYPES}
 """Every kind of document, by name."""
@@ -19,14 +46,32 @@ __all__ = [
     "DOCUMENT_TYPES",
     "LIVE_STATUSES",
     "SPECS",
+    "AccessLevel",
+    "ApiKey",
+    "AuditEvent",
+    "AuditEventType",
+    "Branding",
     "Config",
     "ConfigType",
     "Document",
     "Execution",
     "ExecutionStatus",
+    "Form",
+    "Integration",
+    "JobOutcome",
+    "JobStatus",
+    "JobTrigger",
     "LegacyRow",
+    "LogoShape",
     "Membership",
+    "OAuthConnection",
+    "OAuthFlowType",
+    "OAuthStatus",
     "Organization",
+    "Role",
+    "RoleForm",
+    "RoleUser",
+    "Schedule",
     "User",
     "UserType",
 ]

@@ -106,8 +106,18 @@ async def change_record(
     return await until_won(attempt)
 
 
-async def put_record(backend: Backend, key: Key, make: Callable[[Record | None], Record]) -> Record:
-    """Store what *make* makes of the record at *key*, or of None if there is none, whoever else writes meanwhile."""
+async def put_record(backend: Backend, key: Key, make: Callable[[Record | None], Record], *, etag: str | None = None) -> Record:
+    """Store what *make* makes of the record at *key*, or of None if there is none, whoever else writes meanwhile.
+
+    Raises:
+        PreconditionFailedError: The record is not in the state that *etag* names, or is gone. With it nothing is tried again.
+    """
+    if etag is not None:
+        try:
+            return (await change_record(backend, key, make, etag=etag)).record
+        except DocumentNotFoundError as error:
+            message = f"{key} has been deleted since it was read"
+            raise PreconditionFailedError(message, backend=error.backend, key=str(key)) from error
 
     async def attempt() -> Record:
         stored = await backend.get(key)

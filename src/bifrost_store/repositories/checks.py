@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from bifrost_store.core.clock import as_utc
 from bifrost_store.core.json import check_json, check_text, dump_json, load_json
 from bifrost_store.core.query import MAX_PAGE_SIZE
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.spec import DocumentSpec, check_identifier
+from bifrost_store.core.spec import MAX_INT32, DocumentSpec, check_identifier
 from bifrost_store.errors import InvalidKeyError, InvalidRequestError
 
 E = TypeVar("E", bound=StrEnum)
 
 MAX_NAME_CHARACTERS = 200
-MAX_DURATION_MS = 2_147_483_647
-"""A 32-bit integer in today's tables."""
+_SECRET_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
+"""Of a Key Vault secret ("About Azure Key Vault keys, secrets and certificates: Objects, identifiers and versioning")."""
 
 
 def check_scope(value: object, spec: DocumentSpec) -> None:
@@ -36,11 +37,11 @@ def check_id(value: object, field: str) -> None:
     check_identifier(value, field)
 
 
-def check_name(value: object, field: str, *, least: int = 1) -> None:
-    """Refuse what is not text of *least* to 200 characters."""
+def check_name(value: object, field: str, *, least: int = 1, most: int = MAX_NAME_CHARACTERS) -> None:
+    """Refuse what is not text of *least* to *most* characters."""
     check_string(value, field)
-    if not isinstance(value, str) or not least <= len(value) <= MAX_NAME_CHARACTERS:
-        raise InvalidRequestError(f"{field}: must have {least} to {MAX_NAME_CHARACTERS} characters")
+    if not isinstance(value, str) or not least <= len(value) <= most:
+        raise InvalidRequestError(f"{field}: must have {least} to {most} characters")
 
 
 def check_string(value: object, field: str) -> None:
@@ -50,16 +51,22 @@ def check_string(value: object, field: str) -> None:
     check_text(value, field)
 
 
+def check_secret_name(value: object, field: str) -> None:
+    """Refuse what cannot be the name of a Key Vault secret. The error never shows it: it may be the secret itself."""
+    if not isinstance(value, str) or _SECRET_NAME.fullmatch(value) is None:
+        raise InvalidRequestError(f"{field}: the name of a Key Vault secret has 1 to 127 letters, digits or dashes")
+
+
 def check_flag(value: object, field: str) -> None:
     """Refuse what is not a bool."""
     if not isinstance(value, bool):
         raise InvalidRequestError(f"{field}: must be True or False, not {type(value).__name__}")
 
 
-def check_duration(value: object, field: str) -> None:
-    """Refuse what is not a whole number of milliseconds that 31 bits hold."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_DURATION_MS:
-        raise InvalidRequestError(f"{field}: must be a whole number from 0 to {MAX_DURATION_MS}")
+def check_count(value: object, field: str) -> None:
+    """Refuse what is not a whole number that 31 bits hold: one from 0 that today's tables can keep."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INT32:
+        raise InvalidRequestError(f"{field}: must be a whole number from 0 to {MAX_INT32}")
 
 
 def check_limit(value: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from bifrost_store.backends.protocol import Backend
@@ -13,13 +12,11 @@ from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Config, ConfigType
-from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError, PreconditionFailedError
-from bifrost_store.repositories.changes import change_record, put_record
-from bifrost_store.repositories.checks import check_id, check_scope, check_string, one_of, plain_json
-from bifrost_store.repositories.reading import all_records, joined, ordered, together
+from bifrost_store.errors import InvalidRequestError
+from bifrost_store.repositories.changes import put_record
+from bifrost_store.repositories.checks import check_id, check_scope, check_secret_name, check_string, one_of, plain_json
+from bifrost_store.repositories.reading import all_records, overlaid
 
-_SECRET_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
-"""Of a Key Vault secret ("About Azure Key Vault keys, secrets and certificates: Objects, identifiers and versioning")."""
 _PYTHON_TYPES: Final[dict[ConfigType, type]] = {ConfigType.STRING: str, ConfigType.INT: int, ConfigType.BOOL: bool}
 
 
@@ -60,14 +57,7 @@ class ConfigRepository:
             }
             return Record(record_key, body) if stored is None else stored.with_body(body)
 
-        if etag is None:
-            return Config.from_record(await put_record(self._backend, record_key, make))
-        try:
-            changed = await change_record(self._backend, record_key, make, etag=etag)
-        except DocumentNotFoundError as error:
-            message = f"{record_key} has been deleted since it was read"
-            raise PreconditionFailedError(message, backend=error.backend, key=str(record_key)) from error
-        return Config.from_record(changed.record)
+        return Config.from_record(await put_record(self._backend, record_key, make, etag=etag))
 
     async def get(self, scope: Scope, key: str, *, fallback: bool = True) -> Config | None:
         record = await self._backend.get(_key(scope, key), fallback=GLOBAL if fallback and scope != GLOBAL else None)
@@ -75,12 +65,7 @@ class ConfigRepository:
 
     async def list(self, scope: Scope, *, include_global: bool = True) -> Page[Config]:
         check_scope(scope, Config.spec)
-        if not include_global or scope == GLOBAL:
-            return ordered(await self._all(scope), key=lambda config: config.key)
-        own, shared = await together(lambda: self._all(scope), lambda: self._all(GLOBAL))
-        overridden = {config.key for config in own}
-        rest = tuple(config for config in shared if config.key not in overridden)
-        return ordered(joined([own, Page(rest, None, shared.unreadable)]), key=lambda config: config.key)
+        return await overlaid(self._all, scope, name_of=lambda config: config.key, include_global=include_global)
 
     async def delete(self, scope: Scope, key: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
@@ -101,8 +86,7 @@ def _typed_values(config_type: ConfigType, value: Any) -> Body:
     if config_type is ConfigType.JSON:
         return {"value": plain_json(value, "value"), "secretRef": None}
     if config_type is ConfigType.SECRET_REF:
-        if not isinstance(value, str) or _SECRET_NAME.fullmatch(value) is None:
-            raise InvalidRequestError("value: the name of a Key Vault secret has 1 to 127 letters, digits or dashes")
+        check_secret_name(value, "value")
         return {"value": None, "secretRef": value}
     expected = _PYTHON_TYPES[config_type]
     if not isinstance(value, expected) or isinstance(value, bool) is not (expected is bool):

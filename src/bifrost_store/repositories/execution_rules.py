@@ -13,7 +13,7 @@ from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.errors import InvalidRequestError, PreconditionFailedError
 from bifrost_store.protocols import Result
-from bifrost_store.repositories.checks import check_duration, check_string, one_of
+from bifrost_store.repositories.checks import check_count, check_string, one_of
 from bifrost_store.repositories.payloads import NO_PAYLOADS, Placement, place_error, place_result, placed, same_json
 
 
@@ -112,7 +112,7 @@ def new_outcome(
     if not status.is_final:
         raise InvalidRequestError(f"status: {status} does not end a run; call set_status")
     if duration_ms is not None:
-        check_duration(duration_ms, "duration_ms")
+        check_count(duration_ms, "duration_ms")
     for text, field in ((error_message, "error_message"), (error_type, "error_type")):
         if text is not None:
             check_string(text, field)

@@ -11,7 +11,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import MAX_PAGE_SIZE, Filter, Query
 from bifrost_store.core.record import Record
-from bifrost_store.core.scope import Scope
+from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.errors import CorruptDocumentError
 
 A = TypeVar("A")
@@ -48,6 +48,18 @@ def joined(pages: Iterable[Page[A]]) -> Page[A]:
 def ordered(page: Page[A], key: Callable[[A], Any], *, reverse: bool = False) -> Page[A]:
     """Return the page with its items sorted by *key*; equal ones stay as they are."""
     return Page(tuple(sorted(page.items, key=key, reverse=reverse)), page.continuation_token, page.unreadable)
+
+
+async def overlaid(
+    read: Callable[[Scope], Awaitable[Page[A]]], scope: Scope, *, name_of: Callable[[A], str], include_global: bool
+) -> Page[A]:
+    """Return what *scope* has and, with *include_global*, GLOBAL's whose name the scope does not have, sorted by name."""
+    if not include_global or scope == GLOBAL:
+        return ordered(await read(scope), key=name_of)
+    own, shared = await together(lambda: read(scope), lambda: read(GLOBAL))
+    hidden = {name_of(one) for one in own}
+    rest = tuple(one for one in shared if name_of(one) not in hidden)
+    return ordered(joined([own, Page(rest, None, shared.unreadable)]), key=name_of)
 
 
 @overload

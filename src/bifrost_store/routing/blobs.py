@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
-from bifrost_store.blobs.protocol import BlobInfo, BlobStore
+from bifrost_store.blobs.protocol import Blob, BlobInfo, BlobStore
 
 
 class RoutedBlobStore:
@@ -23,6 +24,9 @@ class RoutedBlobStore:
     async def get(self, container: str, name: str) -> bytes | None:
         return await (await self._find()).get(container, name)
 
+    async def read(self, container: str, name: str) -> Blob | None:
+        return await (await self._find()).read(container, name)
+
     async def copy(self, container: str, source: str, target: str) -> None:
         await (await self._find()).copy(container, source, target)
 
@@ -32,6 +36,15 @@ class RoutedBlobStore:
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         async for blob in (await self._find()).list(container, prefix):
             yield blob
+
+    async def address(self, container: str, name: str) -> str:
+        return await (await self._find()).address(container, name)
+
+    async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
+        return await (await self._find()).link(container, name, now=now, expires_at=expires_at)
+
+    async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
+        return await (await self._find()).read_link(container, url, now=now)
 
     async def provision(self) -> None:
         await (await self._find()).provision()

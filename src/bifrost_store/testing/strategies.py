@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -12,12 +10,9 @@ from hypothesis import strategies as st
 
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.json import MAX_DEPTH, load_json
-from bifrost_store.core.record import NEVER, Body, Expiry, Key, Record
+from bifrost_store.core.record import NEVER, Body, Expiry
 from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.documents import SPECS, ConfigType, ExecutionStatus, UserType
 from bifrost_store.documents.config import OAUTH_KEY
-from bifrost_store.documents.execution import execution_sort_key
-from bifrost_store.documents.legacy_row import legacy_row_id
 from bifrost_store.testing.clock import START
 
 Strategy = st.SearchStrategy
@@ -98,7 +93,7 @@ json_objects: Strategy[dict[str, Any]] = st.dictionaries(texts, json_values, max
 )
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
     try:
         load_json(text)
     except ValueError:
@@ -125,146 +120,3 @@ _columns = st.one_of(
 )
 extras: Strategy[Body] = st.dictionaries(st.from_regex(r"X[A-Za-z0-9_]{1,30}", fullmatch=True), _columns, max_size=3)
 """Columns of today's rows that no field claims, as `Record.extra` holds them."""
-
-
-@st.composite
-def _organization(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
-    body: Body = {
-        "name": draw(texts),
-        "domain": draw(st.none() | texts),
-        "isActive": draw(st.booleans()),
-        "createdAt": draw(times),
-        "createdBy": draw(identifiers),
-        "updatedAt": draw(times),
-    }
-    return GLOBAL, draw(organization_ids), body, ""
-
-
-@st.composite
-def _user(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
-    email = draw(identifiers)
-    body: Body = {
-        "email": email,
-        "displayName": draw(texts),
-        "userType": draw(st.sampled_from([kind.value for kind in UserType])),
-        "isPlatformAdmin": draw(st.booleans()),
-        "isActive": draw(st.booleans()),
-        "createdAt": draw(times),
-        "lastLogin": draw(st.none() | times),
-        "entraUserId": draw(st.none() | identifiers),
-        "lastEntraIdSync": draw(st.none() | times),
-        "organizationId": draw(st.none() | st.sampled_from(ORGANIZATIONS)),
-    }
-    return GLOBAL, email, body, ""
-
-
-@st.composite
-def _membership(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
-    email = draw(identifiers)
-    body: Body = {"email": email, "createdAt": draw(st.none() | times), "createdBy": draw(st.none() | identifiers)}
-    return draw(organizations), email, body, ""
-
-
-_VALUES: Final[dict[ConfigType, Strategy[Any]]] = {
-    ConfigType.STRING: texts,
-    ConfigType.INT: st.integers() | st.sampled_from([2**53 + 1, -(10**400), 10**4299]),
-    ConfigType.BOOL: st.booleans(),
-    ConfigType.JSON: json_values,
-    ConfigType.SECRET_REF: st.none(),
-}
-
-
-@st.composite
-def _config(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
-    key = draw(config_keys)
-    config_type = draw(st.sampled_from(ConfigType))
-    is_secret = config_type is ConfigType.SECRET_REF
-    body: Body = {
-        "key": key,
-        "configType": config_type.value,
-        "value": draw(_VALUES[config_type]),
-        "secretRef": draw(st.from_regex(r"[0-9A-Za-z-]{1,127}", fullmatch=True)) if is_secret else None,
-        "description": draw(st.none() | texts),
-        "updatedAt": draw(times),
-        "updatedBy": draw(identifiers),
-    }
-    return draw(tenants), key, body, ""
-
-
-_results: Final = st.one_of(
-    st.just((None, None)),
-    st.tuples(json_objects.filter(lambda value: len(str(value)) < 500), st.just("json")),
-    st.tuples(texts.filter(lambda text: not _is_json(text)), st.sampled_from(["text", "html"])),
-)
-
-
-@st.composite
-def _execution(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
-    execution_id, started_at = draw(execution_ids), draw(moments)
-    result, result_type = draw(_results)
-    body: Body = {
-        "executionId": execution_id,
-        "workflowName": draw(identifiers),
-        "formId": draw(st.none() | identifiers),
-        "executedBy": draw(identifiers),
-        "executedByName": draw(texts),
-        "status": draw(st.sampled_from([status.value for status in ExecutionStatus])),
-        "inputData": draw(json_objects),
-        "startedAt": format_time(started_at),
-        "completedAt": draw(st.none() | times),
-        "durationMs": draw(st.none() | _INT32),
-        "errorMessage": draw(st.none() | texts),
-        "errorType": draw(st.none() | texts),
-        "result": result,
-        "resultType": result_type,
-        "resultSize": draw(st.none() | _INT32),
-        "resultInBlob": draw(st.booleans()),
-        "blobs": draw(st.dictionaries(st.sampled_from(["input", "logs", "variables"]), st.none() | texts, max_size=2)),
-    }
-    return draw(tenants), execution_id, body, execution_sort_key(started_at, execution_id)
-
-
-@st.composite
-def _legacy_row(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
-    legal = st.text(st.characters(categories=("L", "N"), include_characters=":@.-_ %+'"), min_size=1, max_size=60)
-    table, row_key = draw(st.sampled_from(["AuditLog", "Entities", "Config"])), "other:" + draw(legal)
-    scope = GLOBAL if table == "AuditLog" else draw(tenants)
-    partition_key = "2025-11-14" if table == "AuditLog" else scope.partition_key
-    columns = draw(extras)
-    body: Body = {"table": table, "partitionKey": partition_key, "rowKey": row_key, "columns": columns}
-    return scope, legacy_row_id(table, partition_key, row_key), body, ""
-
-
-_KINDS: Final[dict[str, Callable[[], Strategy[tuple[Scope, str, Body, str]]]]] = {
-    "organization": _organization,
-    "user": _user,
-    "membership": _membership,
-    "config": _config,
-    "execution": _execution,
-    "legacy_row": _legacy_row,
-}
-KINDS: Final = tuple(sorted(_KINDS))
-"""The kinds that `records` can make; a test holds it equal to those the library knows."""
-
-
-@st.composite
-def records(draw: st.DrawFn, kind: str | None = None) -> Record:
-    """Return valid records, never stored before, that have not expired at the clock's start."""
-    kind = draw(st.sampled_from(KINDS)) if kind is None else kind
-    scope, record_id, body, sort_key = draw(_KINDS[kind]())
-    assert body.keys() == SPECS[kind].fields
-    extra = {} if kind == "legacy_row" else draw(extras)
-    return Record(Key(kind, scope, record_id), body, sort_key, expires_at=draw(expiries), extra=extra)
-
-
-_FIXED: Final = frozenset({"email", "key", "executionId", "startedAt", "table", "partitionKey", "rowKey"})
-"""Fields that repeat the key or the sort key."""
-
-
-@st.composite
-def changes(draw: st.DrawFn) -> tuple[Record, Record]:
-    """Return a record and what it is changed to."""
-    before = draw(records())
-    after = draw(records(before.key.kind))
-    kept = {name: value for name, value in before.body.items() if name in _FIXED}
-    return before, replace(after, key=before.key, sort_key=before.sort_key, body={**after.body, **kept})

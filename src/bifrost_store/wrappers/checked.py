@@ -51,10 +51,10 @@ class CheckedBackend:
         return await self.inner.create(self._checked(record), epoch=epoch)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return await self.inner.replace(self._checked(record), expected, epoch=epoch)
+        return await self.inner.replace(self._changeable(record), expected, epoch=epoch)
 
     async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
-        self._check_key(key)
+        _refuse_change(self._check_key(key))
         return await self.inner.delete(key, expected=expected, epoch=epoch)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
@@ -136,18 +136,25 @@ class CheckedBackend:
         _check_sizes(record, spec)
         if isinstance(record.expires_at, datetime) and record.expires_at.tzinfo is None:
             raise InvalidRequestError("expiresAt: must have a time zone")
+        if isinstance(record.expires_at, datetime) and spec.is_append_only:
+            raise InvalidRequestError(f"expiresAt: a {spec.kind} stays for good")
         if not record.sort_key:
             return replace(record, sort_key=default_sort_key(record.key.id))
         if not record.sort_key.isascii():
             raise InvalidRequestError("sortKey: must be ASCII")
         return record
 
+    def _changeable(self, record: Record) -> Record:
+        checked = self._checked(record)
+        _refuse_change(self._spec(record.key.kind))
+        return checked
+
     def _applicable(self, record: Record) -> Record:
         if record.version.revision < 1:
             raise InvalidRequestError("apply: the record has no version")
         if not record.is_tombstone:
             return self._checked(record)
-        self._check_key(record.key)
+        _refuse_change(self._check_key(record.key))
         return record if record.sort_key else replace(record, sort_key=default_sort_key(record.key.id))
 
     def _checked_operation(self, operation: Operation) -> Operation:
@@ -155,11 +162,11 @@ class CheckedBackend:
             case Create(record):
                 return Create(self._checked(record))
             case Replace(record, expected):
-                return Replace(self._checked(record), expected)
+                return Replace(self._changeable(record), expected)
             case Apply(record):
                 return Apply(self._applicable(record))
             case Delete(key):
-                self._check_key(key)
+                _refuse_change(self._check_key(key))
                 return operation
 
     def _check_query(self, query: Query) -> DocumentSpec:
@@ -185,6 +192,11 @@ class CheckedBackend:
 def operation_key(operation: Operation) -> Key:
     """Return the key that *operation* concerns."""
     return operation.key if isinstance(operation, Delete) else operation.record.key
+
+
+def _refuse_change(spec: DocumentSpec) -> None:
+    if spec.is_append_only:
+        raise InvalidRequestError(f"{spec.kind}: such records are only ever added, never changed or deleted")
 
 
 def _check_queryable(spec: DocumentSpec, name: str) -> None:

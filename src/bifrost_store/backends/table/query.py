@@ -134,7 +134,7 @@ class TableQueries:
         seen: set[Key] = set()
         for key_range in mapping.ranges(query.scope, query.filters):
             for conditions in _segments(mapping, query, key_range, after):
-                is_exact = _push_filters(conditions, mapping, query)
+                is_exact = _push_filters(conditions, mapping, query, key_range)
                 page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
                 async for stored in self._account.rows(mapping.table, conditions.text, conditions.parameters, page_size=page_size):
                     key = _key(mapping, query, stored)
@@ -162,7 +162,7 @@ class TableQueries:
                 conditions.add("PartitionKey", "eq", key_range.partition_key)
             conditions.add("RowKey", "ge", key_range.lo)
             conditions.add("RowKey", "lt", key_range.hi)
-            _push_filters(conditions, mapping, query)
+            _push_filters(conditions, mapping, query, key_range)
             rows += [row async for row in self._account.rows(mapping.table, conditions.text, conditions.parameters)]
         by_key: dict[Key, list[StoredRow]] = {}
         for row in await self._homes.tell(mapping, rows, query.scope):
@@ -232,7 +232,7 @@ def _segments(mapping: RowMapping, query: Query, key_range: KeyRange, after: tup
     return [*segments, others]
 
 
-def _push_filters(conditions: Conditions, mapping: RowMapping, query: Query) -> bool:
+def _push_filters(conditions: Conditions, mapping: RowMapping, query: Query, key_range: KeyRange) -> bool:
     """Add the comparisons that the service can make exactly; return whether it makes all but the key ranges'."""
     is_exact = True
     if mapping.scope_column is not None and query.scope is not None:
@@ -241,7 +241,7 @@ def _push_filters(conditions: Conditions, mapping: RowMapping, query: Query) -> 
         else:
             conditions.add(mapping.scope_column, "eq", query.scope.organization_id)
     names = {c.field: c.name for c in mapping.columns if c.codec.is_plain_text and c.default is None and not c.older_names}
-    for condition in query.filters:
+    for condition in mapping.narrowed(key_range, query.filters):
         values = _texts(condition)
         column = names.get(condition.field)
         if column is not None and values is not None and len(values) <= conditions.room:

@@ -11,6 +11,7 @@ from bifrost_store.backends.protocol import Backend, Create, Delete, Replace
 from bifrost_store.core.query import Eq, Query
 from bifrost_store.core.record import NEVER, Record
 from bifrost_store.core.scope import GLOBAL
+from bifrost_store.documents import SPECS
 from bifrost_store.errors import DocumentNotFoundError
 from bifrost_store.testing.bulk import create_all, everything, joined
 from bifrost_store.testing.clock import START, SettableClock
@@ -43,6 +44,7 @@ async def test_a_record_is_there_until_its_expiry(backend: Backend, clock: Setta
 @each_kind
 async def test_an_expired_record_is_absent_to_writes(backend: Backend, clock: SettableClock, record: Record) -> None:
     """Replace raises DocumentNotFoundError, delete returns False, with and without an etag; neither changes what is stored."""
+    is_batchable = SPECS[record.key.kind].is_batchable
     created = await backend.create(replace(record, expires_at=SOON))
     clock.now = SOON
     before = await everything(backend)
@@ -53,10 +55,8 @@ async def test_an_expired_record_is_absent_to_writes(backend: Backend, clock: Se
         assert await backend.delete(record.key, expected=etag) is False
     assert await backend.delete(record.key) is False
     with pytest.raises(DocumentNotFoundError):
-        await backend.batch(
-            [Replace(touched(created), created.etag)]
-        ) if record.key.kind != "legacy_row" else await backend.replace(created, created.etag)
-    if record.key.kind != "legacy_row":
+        await (backend.batch([Replace(touched(created), created.etag)]) if is_batchable else backend.replace(created, created.etag))
+    if is_batchable:
         assert await backend.batch([Delete(record.key)]) == [False]
     assert await everything(backend) == before
 
@@ -68,7 +68,7 @@ async def test_create_goes_over_an_expired_record(backend: Backend, clock: Setta
     clock.now = SOON
     second = await backend.create(replace(record, expires_at=SOON + timedelta(seconds=1)))
     clock.now = SOON + timedelta(seconds=1)
-    if record.key.kind == "legacy_row":
+    if not SPECS[record.key.kind].is_batchable:
         third: Record | bool = await backend.create(record)
     else:
         (third,) = await backend.batch([Create(record)])

@@ -13,7 +13,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.query import Eq, In, Query
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.testing import strategies
+from bifrost_store.testing import record_strategies, strategies
 from bifrost_store.testing.bulk import create_all, everything, joined
 from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, changed, config, execution, membership, touched
 from bifrost_store.testing.harness import StoreUnderTest
@@ -124,7 +124,7 @@ async def test_hostile_filter_values_find_only_equals(store: StoreUnderTest, nam
             await backend.delete(record.key)
 
 
-@given(record=strategies.records(), text=strategies.config_keys)
+@given(record=record_strategies.records(), text=strategies.config_keys)
 async def test_a_write_touches_one_record(backend: Backend, record: Record, text: str) -> None:
     """Create, replace and delete of any record leave all others as they were, in every scope."""
     bystanders = [config(text, scope=OTHER_ORGANIZATION), execution(1, executedBy=text), membership(text)]

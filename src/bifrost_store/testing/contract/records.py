@@ -13,7 +13,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import NEVER, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.documents import SPECS
-from bifrost_store.testing import strategies
+from bifrost_store.testing import record_strategies, strategies
 from bifrost_store.testing.clock import START
 from bifrost_store.testing.examples import config, config_of_json, execution, legacy_row, membership, user
 from bifrost_store.testing.harness import StoreUnderTest
@@ -24,10 +24,10 @@ pytestmark = pytest.mark.anyio
 
 def test_every_kind_is_tried() -> None:
     """The strategies make records of every kind that the library knows."""
-    assert sorted(SPECS) == sorted(strategies.KINDS)
+    assert sorted(SPECS) == sorted(record_strategies.KINDS)
 
 
-@given(record=strategies.records())
+@given(record=record_strategies.records())
 async def test_a_record_comes_back_equal(backend: Backend, record: Record) -> None:
     """A created record is returned, and read back, with every field equal, at revision 1 on a key never used."""
     created = await backend.create(record)
@@ -44,7 +44,7 @@ async def test_a_record_comes_back_equal(backend: Backend, record: Record) -> No
         await backend.delete(record.key)
 
 
-@given(pair=strategies.changes())
+@given(pair=record_strategies.changes())
 async def test_a_changed_record_comes_back_equal(backend: Backend, pair: tuple[Record, Record]) -> None:
     """Replacing keeps key and sort key, and stores the new body, extra columns and expiry whole."""
     record, wanted = pair

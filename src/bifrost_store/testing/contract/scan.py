@@ -10,7 +10,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.errors import InvalidContinuationTokenError
-from bifrost_store.testing import strategies
+from bifrost_store.testing import record_strategies
 from bifrost_store.testing.bulk import create_all, everything
 from bifrost_store.testing.examples import EXAMPLES, OTHER_ORGANIZATION, config, execution, membership, touched, user
 from bifrost_store.testing.harness import StoreUnderTest
@@ -85,7 +85,7 @@ async def test_foreign_resume_tokens_are_refused(backend: Backend, token: str) -
             pass
 
 
-@given(records=st.lists(strategies.records(), max_size=6, unique_by=lambda record: record.key))
+@given(records=st.lists(record_strategies.records(), max_size=6, unique_by=lambda record: record.key))
 async def test_a_scan_is_a_whole_copy(backend: Backend, other: Backend, records: list[Record]) -> None:
     """What scan finds here and apply stores there is the same store: records, tombstones, versions, digests."""
     for record in records:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from bifrost_store.backends.table.account import Row
+from bifrost_store.backends.table.mappings.api_key import ApiKeyMapping
+from bifrost_store.backends.table.mappings.audit_event import AuditEventMapping
 from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.mappings.branding import BrandingMapping
 from bifrost_store.backends.table.mappings.config import ConfigMapping
 from bifrost_store.backends.table.mappings.document import DocumentMapping
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
+from bifrost_store.backends.table.mappings.form import FormMapping
+from bifrost_store.backends.table.mappings.integration import IntegrationMapping
+from bifrost_store.backends.table.mappings.job_status import JobStatusMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.mappings.membership import MembershipMapping
+from bifrost_store.backends.table.mappings.oauth_connection import OAuthConnectionMapping
 from bifrost_store.backends.table.mappings.organization import OrganizationMapping
+from bifrost_store.backends.table.mappings.role import RoleMapping
+from bifrost_store.backends.table.mappings.role_assignment import RoleFormMapping, RoleUserMapping
+from bifrost_store.backends.table.mappings.schedule import ScheduleMapping
 from bifrost_store.backends.table.mappings.user import UserMapping
 from bifrost_store.core.record import Key
 from bifrost_store.core.spec import Specs
@@ -18,7 +28,18 @@ _TODAY: tuple[RowMapping, ...] = (
     OrganizationMapping(),
     UserMapping(),
     MembershipMapping(),
+    RoleMapping(),
+    RoleUserMapping(),
+    RoleFormMapping(),
+    FormMapping(),
     ConfigMapping(),
+    OAuthConnectionMapping(),
+    IntegrationMapping(),
+    BrandingMapping(),
+    ApiKeyMapping(),
+    ScheduleMapping(),
+    JobStatusMapping(),
+    AuditEventMapping(),
     ExecutionMapping(),
     LegacyRowMapping(),
 )

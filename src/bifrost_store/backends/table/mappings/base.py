@@ -159,6 +159,10 @@ class RowMapping:
         """Return where the rows of *scope* (None: of all) lie that can meet *filters*."""
         return [KeyRange(None if scope is None else scope.partition_key, self.prefix, end_of(self.prefix))]
 
+    def narrowed(self, key_range: KeyRange, filters: Sequence[Filter]) -> Sequence[Filter]:
+        """Return what is left of *filters* to ask of the rows in one of the `ranges`, where its place already answers some."""
+        return filters
+
     def is_ordered(self, scope: Scope | None, filters: Sequence[Filter]) -> bool:
         """Return whether the `ranges`, one after the other, come in the order of sort keys, so that they can be paged over."""
         return False

@@ -1,0 +1,92 @@
+"""Config ``workflowkey:`` and ``systemconfig:globalkey:``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bifrost_store.backends.table.account import Row
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError
+from bifrost_store.backends.table.escaping import escape, unescape
+from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
+from bifrost_store.core.query import Eq, Filter, In
+from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.documents import ApiKey
+
+_GLOBAL_PREFIX = "systemconfig:globalkey:"
+
+
+class ApiKeyMapping(RowMapping):
+    """A key is one row; where it lies says whether it is for one workflow or for all."""
+
+    spec = ApiKey.spec
+    table = "Config"
+    prefix = "workflowkey:"
+    key_columns = frozenset({"KeyId"})
+    columns = (
+        Column("workflowId", "WorkflowId", TEXT),
+        Column("hashedKey", "HashedKey", TEXT),
+        Column("createdBy", "CreatedBy", TEXT),
+        Column("createdAt", "CreatedAt", TIME),
+        Column("isRevoked", "Revoked", BOOLEAN, default=False),
+        Column("revokedAt", "RevokedAt", TIME),
+        Column("revokedBy", "RevokedBy", TEXT),
+        Column("expiresAt", "ExpiresAt", TIME),
+        Column("lastUsedAt", "LastUsedAt", TIME),
+        Column("disableGlobalKey", "DisableGlobalKey", BOOLEAN, default=False),
+        Column("description", "Description", TEXT),
+    )
+
+    def places(self, key: Key) -> list[Address]:
+        own = self.address(key, "")
+        return [own, replace(own, row_key=_GLOBAL_PREFIX + escape(key.id))]
+
+    def encode(self, record: Record) -> list[Row]:
+        (row,) = super().encode(record)
+        own, shared = self.places(record.key)
+        place = shared if record.body["workflowId"] is None else own
+        return [{**row, "RowKey": place.row_key, "KeyId": record.key.id}]
+
+    def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
+        for prefix in (self.prefix, _GLOBAL_PREFIX):
+            if row_key.startswith(prefix):
+                return self.checked_key(partition_key, unescape(row_key.removeprefix(prefix)))
+        return None
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        body = super().read_body(key, row)
+        # A column that went missing must not turn the key of one workflow into one for all.
+        if (body["workflowId"] is None) is not str(row["RowKey"]).startswith(_GLOBAL_PREFIX):
+            raise UnreadableColumnError("column WorkflowId: must be there on keys of a workflow, and on no others")
+        return body
+
+    def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
+        wanted: set[object] | None = None
+        for condition in filters:
+            match condition:
+                case Eq("workflowId", value):
+                    wanted = {value}
+                case In("workflowId", values):
+                    wanted = set(values)
+        prefixes = [
+            prefix
+            for prefix, is_wanted in (
+                (self.prefix, wanted is None or wanted != {None}),
+                (_GLOBAL_PREFIX, wanted is None or None in wanted),
+            )
+            if is_wanted
+        ]
+        return [KeyRange("GLOBAL", prefix, end_of(prefix)) for prefix in prefixes]
+
+    def narrowed(self, key_range: KeyRange, filters: Sequence[Filter]) -> Sequence[Filter]:
+        return [one for condition in filters if (one := _narrowed(key_range, condition)) is not None]
+
+
+def _narrowed(key_range: KeyRange, condition: Filter) -> Filter | None:
+    """Return the condition without global keys, which lie in a range of their own and need no look at the column."""
+    if not isinstance(condition, In) or condition.field != "workflowId":
+        return condition
+    if key_range.lo == _GLOBAL_PREFIX:
+        return None
+    return In("workflowId", tuple(value for value in condition.values if value is not None))

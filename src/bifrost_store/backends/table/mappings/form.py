@@ -1,0 +1,74 @@
+"""Entities ``form:``, and the index row of Relationships under its workflow that old code reads."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+from bifrost_store.backends.table.account import Row, StoredRow
+from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column, encode_columns
+from bifrost_store.backends.table.escaping import escape
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.documents import Form
+
+_INDEX_PREFIX: Final = "workflowform:"
+_HOME: Final = "PartitionKey_Original"
+"""Column of an index row that names the partition in which the form lives."""
+_COPIED: Final = frozenset({"name", "isActive", "accessLevel", "createdAt", "updatedAt"})
+
+
+class FormMapping(RowMapping):
+    """A form is one row in its scope's partition, and a copy of a few columns under its workflow's name."""
+
+    spec = Form.spec
+    table = "Entities"
+    prefix = "form:"
+    index_prefixes = (_INDEX_PREFIX,)
+    columns = (
+        Column("name", "Name", TEXT),
+        Column("description", "Description", TEXT),
+        Column("linkedWorkflow", "LinkedWorkflow", TEXT),
+        Column("formSchema", "FormSchema", JSON, default={"fields": []}),
+        Column("isActive", "IsActive", BOOLEAN, default=True),
+        Column("accessLevel", "AccessLevel", TEXT, default="role_based"),
+        Column("createdBy", "CreatedBy", TEXT),
+        Column("createdAt", "CreatedAt", TIME),
+        Column("updatedAt", "UpdatedAt", TIME),
+        Column("launchWorkflowId", "LaunchWorkflowId", TEXT),
+        Column("allowedQueryParams", "AllowedQueryParams", JSON),
+        Column("defaultLaunchParams", "DefaultLaunchParams", JSON),
+    )
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        body = super().read_body(key, row)
+        return {**body, "updatedAt": body["updatedAt"] or body["createdAt"]}
+
+    def memo(self, record: Record) -> str:
+        return quote(record.body["linkedWorkflow"] or "", safe="")
+
+    def index_rows(self, record: Record) -> list[Row]:
+        if record.body["linkedWorkflow"] is None:
+            return []
+        copied = encode_columns([column for column in self.columns if column.field in _COPIED], record.body)
+        return [
+            {
+                "PartitionKey": "GLOBAL",
+                "RowKey": _index_key(record.body["linkedWorkflow"], record.key.id),
+                "FormId": record.key.id,
+                **{"FormName" if name == "Name" else name: value for name, value in copied.items()},
+                _HOME: record.key.scope.partition_key,
+            }
+        ]
+
+    def stale_index_keys(self, record: Record, memo: str) -> list[str]:
+        workflow = unquote(memo)
+        return [_index_key(workflow, record.key.id)] if workflow and workflow != record.body["linkedWorkflow"] else []
+
+    def owner(self, index_row: StoredRow) -> Key | None:
+        home = index_row.properties.get(_HOME)
+        return self.checked_key(home, index_row.row_key.rpartition(":")[2]) if isinstance(home, str) else None
+
+
+def _index_key(workflow: str, form_id: str) -> str:
+    return f"{_INDEX_PREFIX}{escape(workflow)}:{form_id}"

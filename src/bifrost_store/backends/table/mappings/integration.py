@@ -1,0 +1,27 @@
+"""Config ``integration:``."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.table.account import Row
+from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.core.record import Body, Key
+from bifrost_store.documents import Integration
+
+
+class IntegrationMapping(RowMapping):
+    """An integration is one row."""
+
+    spec = Integration.spec
+    table = "Config"
+    prefix = "integration:"
+    columns = (
+        Column("type", "Type", TEXT),
+        Column("enabled", "Enabled", BOOLEAN, default=True),
+        Column("settings", "Settings", JSON, default={}),
+        Column("updatedAt", "UpdatedAt", TIME),
+        Column("updatedBy", "UpdatedBy", TEXT),
+    )
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        return {**super().read_body(key, row), "type": key.id}

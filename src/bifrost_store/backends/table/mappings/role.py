@@ -1,0 +1,29 @@
+"""Entities ``role:``."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.table.account import Row
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.core.record import Body, Key
+from bifrost_store.documents import Role
+
+
+class RoleMapping(RowMapping):
+    """A role is one row in its scope's partition; its assignments find their scope by it."""
+
+    spec = Role.spec
+    table = "Entities"
+    prefix = "role:"
+    columns = (
+        Column("name", "Name", TEXT),
+        Column("description", "Description", TEXT),
+        Column("isActive", "IsActive", BOOLEAN, default=True),
+        Column("createdBy", "CreatedBy", TEXT),
+        Column("createdAt", "CreatedAt", TIME),
+        Column("updatedAt", "UpdatedAt", TIME),
+    )
+
+    def read_body(self, key: Key, row: Row) -> Body:
+        body = super().read_body(key, row)
+        return {**body, "updatedAt": body["updatedAt"] or body["createdAt"]}

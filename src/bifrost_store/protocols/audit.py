@@ -1,0 +1,71 @@
+"""What must be accounted for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from bifrost_store.core.page import Page
+from bifrost_store.core.scope import Scope
+from bifrost_store.documents import AuditEvent
+
+
+class AuditEvents(Protocol):
+    """Events in the order of time. They are added, and never changed or deleted."""
+
+    async def append(
+        self,
+        scope: Scope,
+        event_type: str,
+        *,
+        at: datetime | None = None,
+        key_id: str | None = None,
+        key_name: str | None = None,
+        user_id: str | None = None,
+        endpoint: str | None = None,
+        method: str | None = None,
+        remote_addr: str | None = None,
+        user_agent: str | None = None,
+        status_code: int | None = None,
+        blocked_module: str | None = None,
+        workspace_file: str | None = None,
+        details: Any = None,
+    ) -> AuditEvent:
+        """Store an event and return it.
+
+        Args:
+            scope: The organization that was concerned, or GLOBAL.
+            event_type: One of `AuditEventType`, or 1 to 200 characters of your own.
+            at: When it happened, between 1970 and 2286, by default now; kept to the millisecond.
+            details: Any JSON.
+        """
+        ...
+
+    async def list(
+        self,
+        scope: Scope,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+        event_type: str | None = None,
+        limit: int = 100,
+        continuation_token: str | None = None,
+    ) -> Page[AuditEvent]:
+        """Return the events of *scope* with ``since <= timestamp < until``, newest first, those of one millisecond by id.
+
+        Pages are stable while others append. On Table Storage each UTC day that the page reaches takes a request, beginning
+        with the newest, so that a narrow window is a cheap one.
+
+        Args:
+            until: By default the end of the present UTC day; for further pages the one that the first page had.
+            limit: 1 to 500.
+
+        Raises:
+            InvalidRequestError: The window is longer than 366 days.
+            InvalidContinuationTokenError: The token was altered, or belongs to another call.
+        """
+        ...
+
+    async def list_all(self, *, since: datetime, until: datetime | None = None, event_type: str | None = None) -> Page[AuditEvent]:
+        """Return the events of every scope in a window as in `list`, newest first, all at once: off hot paths."""
+        ...

@@ -1,0 +1,3 @@
+"""API keys on every backend."""
+
+from bifrost_store.testing.contract.repositories_api_keys import *  # noqa: F403

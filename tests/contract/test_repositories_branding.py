@@ -1,0 +1,3 @@
+"""Branding on every backend."""
+
+from bifrost_store.testing.contract.repositories_branding import *  # noqa: F403

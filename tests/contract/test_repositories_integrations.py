@@ -1,0 +1,3 @@
+"""Integrations on every backend."""
+
+from bifrost_store.testing.contract.repositories_integrations import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Schedules on every backend."""
+
+from bifrost_store.testing.contract.repositories_schedules import *  # noqa: F403
