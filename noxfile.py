@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10.9"
-nox.options.sessions = ["lint", "typing", "tests", "contract", "package"]
+nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "package"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.stop_on_first_error = False
 
@@ -42,6 +42,8 @@ def typing(session: nox.Session) -> None:
     session.install("-e", ".[all]", *dependencies("typing", "test"))
     session.run("mypy")
     session.run("mypy", "tests/typing")
+    session.run("mypy", "bench")
+    session.run("mypy", "-p", "bifrost_functions")
     session.run("pyright")
 
 
@@ -75,6 +77,32 @@ def package(session: nox.Session) -> None:
     session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
     with session.chdir(folder):
         session.run(python, str(ROOT / "tests" / "package" / "smoke.py"), external=True)
+
+
+@nox.session(reuse_venv=False)
+def lowest(session: nox.Session) -> None:
+    """The oldest dependencies that pyproject.toml allows, made anew each time: every test but most of the contract suite."""
+    session.install("uv")
+    python = str(Path(session.bin) / "python")
+    wanted = ["-e", ".[all]", *dependencies("test")]
+    session.run("uv", "pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct", *wanted)
+    contract = [f"tests/contract/test_{name}.py" for name in ("records", "sdk_errors", "repositories_executions")]
+    for some in (["tests/unit", "tests/e2e"], contract):
+        session.run("pytest", *some, *session.posargs, env=azurite(session))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, in site/; a link that leads nowhere fails."""
+    session.install(*dependencies("docs"))
+    session.run("zensical", "build", "--clean", "--strict")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What calls cost, written into docs/reference/performance.md; fails if a budget or promise is not kept."""
+    session.install("-e", ".[all]")
+    session.run("python", "-m", "bench", *session.posargs, env=azurite(session))
 
 
 @nox.session

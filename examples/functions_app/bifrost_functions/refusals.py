@@ -1,0 +1,48 @@
+"""What a handler refuses by itself, and which HTTP status each error of the library is."""
+
+from __future__ import annotations
+
+from bifrost_store import errors
+
+STATUSES: tuple[tuple[type[errors.StoreError], int], ...] = (
+    (errors.DocumentTooLargeError, 413),
+    (errors.InvalidRequestError, 400),
+    (errors.DocumentNotFoundError, 404),
+    (errors.DocumentExistsError, 409),
+    (errors.PreconditionFailedError, 412),
+    (errors.ThrottledError, 429),
+    (errors.OutcomeUnknownError, 503),
+    (errors.AccessDeniedError, 500),
+    (errors.NotProvisionedError, 500),
+    (errors.BackendError, 503),
+    (errors.StoreError, 500),
+)
+"""The most specific first. Access denied is about the application's own credentials, not about its caller."""
+
+
+class RefusedError(Exception):
+    """The handler will not do it: the status and a code that clients can rely on."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+def bad_request(message: str) -> RefusedError:
+    """Return the refusal of a request that cannot be understood."""
+    return RefusedError(400, "BadRequest", message)
+
+
+def forbidden(message: str) -> RefusedError:
+    """Return the refusal of a caller who may not."""
+    return RefusedError(403, "Forbidden", message)
+
+
+def not_found(what: str) -> RefusedError:
+    """Return the refusal that names what is not there."""
+    return RefusedError(404, "NotFound", f"{what} does not exist")
+
+
+def status_of(error: errors.StoreError) -> int:
+    """Return the HTTP status of one of the library's errors."""
+    return next(status for kind, status in STATUSES if isinstance(error, kind))

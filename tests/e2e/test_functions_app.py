@@ -1,0 +1,147 @@
+"""The example application answers the same bytes on each backend, also when the backend changes under it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.flag_evaluation import FlagResolutionDetails
+from openfeature.provider.in_memory_provider import InMemoryProvider
+
+from bifrost_store import Store, StoreSettings, open_store
+from bifrost_store.demo.azurite import Azurite, run_azurite
+from bifrost_store.testing.clock import SettableClock
+from bifrost_store.transfer.records import dump_records, load_records
+from tests.e2e.functions_app.replay import APP, CALLS, HERE, Replay, registered, routes
+
+pytestmark = pytest.mark.anyio
+RECORDED = HERE / "answers.jsonl"
+BACKENDS = ("sqlite", "table")
+MIDDLE = len(CALLS) // 2
+
+
+class Switch(InMemoryProvider):
+    """Sends everything to one backend, until told otherwise."""
+
+    def __init__(self, backend: str) -> None:
+        super().__init__({})
+        self.backend = backend
+
+    def resolve_string_details(
+        self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[str]:
+        return FlagResolutionDetails(self.backend)
+
+    async def resolve_string_details_async(
+        self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
+    ) -> FlagResolutionDetails[str]:
+        return FlagResolutionDetails(self.backend)
+
+
+@pytest.fixture
+async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
+    """An Azurite that is empty."""
+    async with run_azurite() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_providers_stay() -> Iterator[None]:
+    yield
+    api.clear_providers()
+
+
+@asynccontextmanager
+async def opened(folder: Path, azurite: Azurite, switch: Switch, clock: SettableClock) -> AsyncIterator[Store]:
+    """Open a store that may use either backend, and follows *switch*."""
+    api.set_provider(switch, "test_functions_app")
+    settings = StoreSettings(
+        backend="sqlite",
+        sqlite_path=str(folder / "platform.db"),
+        table_connection_string=azurite.connection_string,  # type: ignore[arg-type]
+    )
+    async with open_store(settings, flags=api.get_client("test_functions_app"), clock=clock) as store:
+        await store.provision()
+        yield store
+
+
+def recorded() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in RECORDED.read_text("utf-8").splitlines()]
+
+
+def differing(answers: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any], dict[str, Any]]]:
+    """Return where *answers* are not those recorded; with ``BIFROST_RECORD=1`` they are recorded instead."""
+    if os.environ.get("BIFROST_RECORD"):
+        lines = [json.dumps(answer, ensure_ascii=False) for answer in answers]
+        RECORDED.write_text("\n".join(lines) + "\n", "utf-8")
+    expected = recorded()
+    assert len(answers) == len(expected)
+    return [(number, *pair) for number, pair in enumerate(zip(answers, expected, strict=True), 1) if pair[0] != pair[1]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_every_backend_gives_the_recorded_answers(
+    backend: str, tmp_path: Path, own_azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status and body of each answer are, byte for byte, those in the recording; etags are only there or not."""
+    clock = SettableClock()
+    async with opened(tmp_path, own_azurite, Switch(backend), clock) as store:
+        answers = await Replay(store, clock, monkeypatch).answers(CALLS)
+
+    assert [] == differing(answers)
+
+
+@pytest.mark.parametrize(("first", "second"), [BACKENDS, BACKENDS[::-1]], ids=["sqlite-to-table", "table-to-sqlite"])
+async def test_nobody_notices_the_move(
+    first: str, second: str, tmp_path: Path, own_azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the calls on one backend, then dump, flip and load, then the rest: etags and tokens from before go on working."""
+    clock, switch = SettableClock(), Switch(first)
+    async with opened(tmp_path, own_azurite, switch, clock) as store:
+        replay = Replay(store, clock, monkeypatch)
+        answers = await replay.answers(CALLS[:MIDDLE])
+        await dump_records(store, tmp_path / "dump")
+        switch.backend = second
+        await load_records(store, tmp_path / "dump")
+        answers += await replay.answers(CALLS[MIDDLE:])
+
+    assert [] == differing(answers)
+
+
+def test_the_recording_reaches_every_function() -> None:
+    """No endpoint and no timer is left out, and every status that clients must know occurs."""
+    called = {(call["method"], f"/api/{call['path'].partition('?')[0]}") for call in CALLS if "path" in call}
+    missed = [
+        route.pattern.pattern
+        for route in routes(registered())
+        if not any(method == route.method and route.pattern.fullmatch(path) for method, path in called)
+    ]
+
+    assert [] == missed
+    assert {"end_stuck_executions", "run_schedules"} <= {call.get("timer") for call in CALLS}
+    assert {200, 201, 202, 204, 400, 401, 403, 404, 409, 412} <= {answer.get("status") for answer in recorded()}
+    assert len(CALLS) > 250
+
+
+def test_the_example_holds_no_storage_code() -> None:
+    """It imports the standard library, Azure Functions, a cron library and public names of this library, and nothing else."""
+    allowed = {"azure.functions", "bifrost_store", "bifrost_store.errors", "cronsim", "anyio", "bifrost_functions"}
+    found = set()
+    for path in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                found.add(str(node.module))
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+    ours = {name for name in found if name.split(".")[0] not in sys.stdlib_module_names}
+
+    assert {name if not name.startswith("bifrost_functions.") else "bifrost_functions" for name in ours} <= allowed
