@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import azure.functions as func
+
 from bifrost_functions import timers
 from bifrost_functions.blueprints import ALL
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -30,12 +31,12 @@ class Model(Protocol):
         ...
 
 
-def endpoint(blueprint: func.Blueprint, method: str, route: str) -> Callable[[Handler], Handler]:
-    """Register a handler as an HTTP function under its own name."""
+def endpoint(blueprint: func.Blueprint, method: str, route: str, *, is_open: bool = False) -> Callable[[Handler], Handler]:
+    """Register a handler as an HTTP function under its own name. Unless it *is_open*, callers must be known users."""
 
     def register(handler: Handler) -> Handler:
         async def answered(req: func.HttpRequest) -> func.HttpResponse:
-            return await _answer(handler, req)
+            return await _answer(handler, req, is_open)
 
         answered.__name__, answered.__doc__ = handler.__name__, handler.__doc__
         blueprint.route(route=route, methods=[method])(answered)
@@ -83,15 +84,18 @@ def shown(model: Model, *, without: Sequence[str] = ()) -> dict[str, Any]:
     return model.model_dump(mode="json", by_alias=True, exclude={"etag", *without})
 
 
-async def _answer(handler: Handler, request: func.HttpRequest) -> func.HttpResponse:
+async def _answer(handler: Handler, request: func.HttpRequest, is_open: bool) -> func.HttpResponse:
     try:
-        return await handler(Call(await opened.store(), request))
+        call = Call(await opened.store(), request)
+        if not is_open:
+            call.demand_user()
+        return await handler(call)
     except RefusedError as refused:
         return _error(refused.status, refused.code, str(refused), is_retryable=False)
     except StoreError as error:
         headers = {}
         if isinstance(error, ThrottledError) and error.retry_after_seconds is not None:
-            headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
+            headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
         return _error(status_of(error), type(error).__name__, str(error), is_retryable=error.is_retryable, headers=headers)
 
 

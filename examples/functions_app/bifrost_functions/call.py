@@ -8,14 +8,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
 
 import azure.functions as func
 
-from bifrost_functions.refusals import bad_request, forbidden
+from bifrost_functions.refusals import bad_request, forbidden, unauthorized
 from bifrost_store import GLOBAL, Scope, Store
 
 _CAPITAL = re.compile(r"[A-Z]")
+_SLASH = re.compile("%2f", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Call:
 
     @property
     def user_id(self) -> str:
-        """Who calls."""
-        return self.header("X-User-Id") or "public:anonymous"
+        """Who calls; empty where nobody is known, which only open endpoints meet."""
+        return self.header("X-User-Id") or ""
 
     @property
     def user_name(self) -> str:
@@ -56,6 +56,11 @@ class Call:
         value = self.header("If-Match")
         return None if value is None or value == "*" else value.strip('"')
 
+    def demand_user(self) -> None:
+        """Refuse a caller who is not known."""
+        if not self.user_id:
+            raise unauthorized("the header X-User-Id is missing")
+
     def demand_admin(self) -> None:
         """Refuse everybody but platform admins."""
         if not self.is_admin:
@@ -67,8 +72,8 @@ class Call:
         return found
 
     def path(self, name: str) -> str:
-        """Return a part of the route, decoded."""
-        return unquote(str(self.request.route_params[name]))
+        """Return a part of the route. The host has decoded it, but for slashes."""
+        return _SLASH.sub("/", str(self.request.route_params[name]))
 
     def query(self, name: str) -> str | None:
         """Return a parameter of the URL, or None."""

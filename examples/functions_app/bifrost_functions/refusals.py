@@ -33,6 +33,11 @@ def bad_request(message: str) -> RefusedError:
     return RefusedError(400, "BadRequest", message)
 
 
+def unauthorized(message: str) -> RefusedError:
+    """Return the refusal of a caller who has not said who it is, or not convincingly."""
+    return RefusedError(401, "Unauthorized", message)
+
+
 def forbidden(message: str) -> RefusedError:
     """Return the refusal of a caller who may not."""
     return RefusedError(403, "Forbidden", message)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import uuid4
 
 import azure.functions as func
 
 from bifrost_functions import opened
 from bifrost_functions.cron import next_run
 from bifrost_functions.refusals import RefusedError
-from bifrost_store import GLOBAL, ExecutionStatus, Store
-from bifrost_store.errors import DocumentNotFoundError, PreconditionFailedError
+from bifrost_store import GLOBAL, Execution, ExecutionStatus, Schedule, Store
+from bifrost_store.errors import DocumentNotFoundError, PreconditionFailedError, StoreError
 
 blueprint = func.Blueprint()
 _logger = logging.getLogger("bifrost_functions.timers")
+T = TypeVar("T")
 
 
 def present_moment() -> datetime:
@@ -35,37 +39,63 @@ async def run_schedules(timer: func.TimerRequest) -> None:
 
 
 async def end_stuck(store: Store, now: datetime) -> int:
-    """End stuck runs and return how many. A run that ends by itself meanwhile is left alone."""
-    count = 0
-    for run in await store.executions.stuck(now=now):
-        is_cancelling = run.status is ExecutionStatus.CANCELLING
-        try:
-            await store.executions.complete(
-                run,
-                ExecutionStatus.CANCELLED if is_cancelling else ExecutionStatus.TIMEOUT,
-                error_message="Execution cancelled by user" if is_cancelling else "Execution took too long and was given up",
-            )
-        except (PreconditionFailedError, DocumentNotFoundError):
-            continue
-        count += 1
-    return count
+    """End stuck runs and return how many. A run that ends by itself meanwhile is left alone.
+
+    Raises:
+        ExceptionGroup: Some could not be ended; the others were.
+    """
+    return await _each(await store.executions.stuck(now=now), lambda run: _end(store, run))
 
 
 async def start_due(store: Store, now: datetime) -> int:
-    """Start every due schedule that no other worker has claimed, and return how many."""
-    count = 0
-    for schedule in await store.schedules.due(now):
+    """Start every due schedule that no other worker has claimed, and return how many.
+
+    A run that was claimed and could not be started is not made up for: its schedule names an execution that is not there.
+
+    Raises:
+        ExceptionGroup: Some could not be started; the others were.
+    """
+    return await _each(await store.schedules.due(now), lambda schedule: _start(store, schedule, now))
+
+
+async def _each(found: Iterable[T], deal_with: Callable[[T], Awaitable[bool]]) -> int:
+    """Deal with each, also after one that fails; the worker hears of failures at the end."""
+    count, failures = 0, []
+    for one in found:
         try:
-            following = next_run(schedule.cron_expression, now)
-        except RefusedError:
-            await store.schedules.delete(schedule.workflow_name, etag=schedule.etag)
-            continue
-        claimed = await store.schedules.claim(schedule, now=now, next_run_at=following)
-        if claimed is None:
-            continue
-        run = await store.executions.create(
-            GLOBAL, workflow_name=schedule.workflow_name, executed_by="system:scheduler", executed_by_name="Scheduler"
-        )
-        await store.schedules.record_run(claimed, run.execution_id)
-        count += 1
+            count += await deal_with(one)
+        except StoreError as error:
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} failed, {count} done", failures)
     return count
+
+
+async def _end(store: Store, run: Execution) -> bool:
+    is_cancelling = run.status is ExecutionStatus.CANCELLING
+    try:
+        await store.executions.complete(
+            run,
+            ExecutionStatus.CANCELLED if is_cancelling else ExecutionStatus.TIMEOUT,
+            error_message="Execution cancelled by user" if is_cancelling else "Execution took too long and was given up",
+        )
+    except (PreconditionFailedError, DocumentNotFoundError):
+        return False
+    return True
+
+
+async def _start(store: Store, schedule: Schedule, now: datetime) -> bool:
+    workflow = schedule.workflow_name
+    try:
+        following = next_run(schedule.cron_expression, now)
+    except RefusedError:
+        _logger.warning("timers.schedule_deleted: %r has no cron expression that can be understood", workflow)
+        await store.schedules.delete(workflow, etag=schedule.etag)
+        return False
+    execution_id = str(uuid4())
+    if await store.schedules.claim(schedule, now=now, next_run_at=following, execution_id=execution_id) is None:
+        return False
+    await store.executions.create(
+        GLOBAL, workflow_name=workflow, executed_by="system:scheduler", executed_by_name="Scheduler", execution_id=execution_id
+    )
+    return True

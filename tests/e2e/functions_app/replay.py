@@ -14,7 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import UUID
 
 import azure.functions as func
@@ -27,6 +27,9 @@ HERE = Path(__file__).parent
 APP = HERE.parents[2] / "examples" / "functions_app"
 CALLS = [json.loads(line) for line in (HERE / "calls.jsonl").read_text("utf-8").splitlines()]
 REFERENCE = re.compile(r"\$\{(\w+)\.(\w+)\}")
+SLASH = re.compile("(%2f)", re.IGNORECASE)
+OPAQUE = {"etag", "location"}
+"""Headers that each backend fills in its own way. Of them, only their presence is compared."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Route:
     """An HTTP function, and which requests the worker sends to it."""
 
     method: str
+    path: str
     pattern: re.Pattern[str]
     function: Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
@@ -68,10 +72,10 @@ class Replay:
         response = await route.function(request)
         answer = {"call": f"{call['method']} {call['path']}", "status": response.status_code, "type": response.mimetype}
         body = response.get_body().decode("utf-8")
-        etag = response.headers.get("ETag")
         if "as" in call:
-            self._named[call["as"]] = {**json.loads(body), "etag": etag}
-        return {**answer, "body": body, "hasEtag": etag is not None}
+            self._named[call["as"]] = {**json.loads(body), "etag": response.headers.get("ETag")}
+        headers = {name: "(opaque)" if name.lower() in OPAQUE else value for name, value in sorted(response.headers.items())}
+        return {**answer, "headers": headers, "body": body}
 
     def _request(self, call: dict[str, Any]) -> tuple[func.HttpRequest, Route]:
         filled: dict[str, Any] = json.loads(REFERENCE.sub(self._filled, json.dumps(call)))
@@ -87,7 +91,7 @@ class Replay:
             url=f"http://localhost{url.path}",
             headers=filled.get("headers", {}),
             params=dict(parse_qsl(url.query)),
-            route_params=match.groupdict(),
+            route_params={name: as_the_host_decodes(part) for name, part in match.groupdict().items()},
             body=_body(filled),
         )
         return request, route
@@ -95,6 +99,11 @@ class Replay:
     def _filled(self, match: re.Match[str]) -> str:
         text = self._named[match[1]][match[2]]
         return json.dumps(text)[1:-1]
+
+
+def as_the_host_decodes(part: str) -> str:
+    """Return a part of a path as ASP.NET Core gives it to functions: everything decoded, but for slashes."""
+    return "".join(one if SLASH.fullmatch(one) else unquote(one) for one in SLASH.split(part))
 
 
 @cache
@@ -113,7 +122,7 @@ def routes(functions: list[Any]) -> Iterator[Route]:
         if trigger["type"] == "httpTrigger":
             pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", f"/api/{trigger['route']}")
             for method in trigger["methods"]:
-                yield Route(str(getattr(method, "value", method)), re.compile(pattern), one.get_user_function())
+                yield Route(str(getattr(method, "value", method)), trigger["route"], re.compile(pattern), one.get_user_function())
 
 
 def fix_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +133,7 @@ def fix_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
         return UUID(int=(next(count) << 80) | 0x4000_8000_0000_0000_0000, version=4)
 
     for name, module in list(sys.modules.items()):
-        if name.startswith("bifrost_store.repositories.") and hasattr(module, "uuid4"):
+        if name.startswith(("bifrost_store.repositories.", "bifrost_functions.")) and hasattr(module, "uuid4"):
             monkeypatch.setattr(module, "uuid4", uuid4)
     secrets = SimpleNamespace(token_urlsafe=lambda size: f"not-secret-{next(count)}-{size}")
     monkeypatch.setattr("bifrost_store.repositories.api_keys.secrets", secrets)

@@ -12,7 +12,7 @@ from bifrost_store import LogoShape, Scope
 blueprint = func.Blueprint()
 
 
-@endpoint(blueprint, "GET", "branding")
+@endpoint(blueprint, "GET", "branding", is_open=True)
 async def get_branding(call: Call) -> func.HttpResponse:
     """The scope's, else GLOBAL's, else nothing set."""
     return document(await call.store.branding.get(call.scope))
@@ -42,7 +42,7 @@ async def delete_logo(call: Call) -> func.HttpResponse:
     return deleted(await call.store.branding.delete_logo(call.scope, _shape(call), updated_by=call.user_id), "the logo")
 
 
-@endpoint(blueprint, "GET", "branding/logo-proxy/{owner}/{shape}")
+@endpoint(blueprint, "GET", "branding/logo-proxy/{owner}/{shape}", is_open=True)
 async def get_logo(call: Call) -> func.HttpResponse:
     """A logo, under the address that a branding names."""
     logo = await call.store.branding.read_logo(Scope.from_partition_key(call.path("owner")), _shape(call))

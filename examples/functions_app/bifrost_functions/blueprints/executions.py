@@ -87,6 +87,8 @@ async def set_execution_status(call: Call) -> func.HttpResponse:
     fields = call.body(required=["status"], optional=_OUTCOME)
     status = _status(fields.pop("status"))
     if status in (ExecutionStatus.PENDING, ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING):
+        if fields:
+            raise bad_request(f"{status}: a run that goes on has no outcome yet")
         return document(await call.store.executions.set_status(_named(call), status, etag=call.etag))
     return document(await call.store.executions.complete(_named(call), status, **fields, etag=call.etag))
 

@@ -26,7 +26,7 @@ async def set_schedule(call: Call) -> func.HttpResponse:
     call.demand_admin()
     fields, workflow = call.body(required=["cronExpression"], optional=["description"]), call.path("workflowName")
     due = next_run(fields["cron_expression"], present_moment())
-    if await call.store.schedules.get(workflow) is None:
+    if call.etag is None and await call.store.schedules.get(workflow) is None:
         return document(await call.store.schedules.create(workflow, **fields, next_run_at=due), 201)
     return document(await call.store.schedules.update(workflow, **fields, next_run_at=due, etag=call.etag))
 

@@ -6,19 +6,19 @@ import azure.functions as func
 
 from bifrost_functions.answers import document, endpoint, items
 from bifrost_functions.call import Call
-from bifrost_functions.refusals import RefusedError
+from bifrost_functions.refusals import unauthorized
 from bifrost_store import AuditEventType
 
 blueprint = func.Blueprint()
 
 
-@endpoint(blueprint, "POST", "workflows/{workflowName}/execute")
+@endpoint(blueprint, "POST", "workflows/{workflowName}/execute", is_open=True)
 async def execute_workflow(call: Call) -> func.HttpResponse:
     """Start it, if the key in ``x-functions-key`` opens it; each use is accounted for."""
     workflow = call.path("workflowName")
     key = await call.store.api_keys.validate(call.header("x-functions-key") or "", workflow)
     if key is None:
-        raise RefusedError(401, "Unauthorized", "the key is unknown, out of use, or for another workflow")
+        raise unauthorized("the key is unknown, out of use, or for another workflow")
     run = await call.store.executions.create(
         call.scope,
         workflow_name=workflow,
