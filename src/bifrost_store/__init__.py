@@ -6,6 +6,7 @@ from bifrost_store import errors
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.unset import UNSET
+from bifrost_store.core.usage import OperationUsage, UsageReport
 from bifrost_store.documents import (
     AccessLevel,
     ApiKey,
@@ -80,6 +81,7 @@ __all__ = [
     "OAuthConnectionRef",
     "OAuthFlowType",
     "OAuthStatus",
+    "OperationUsage",
     "Organization",
     "Page",
     "Result",
@@ -92,6 +94,7 @@ __all__ = [
     "StoreSettings",
     "Upload",
     "UploadContent",
+    "UsageReport",
     "User",
     "UserType",
     "errors",

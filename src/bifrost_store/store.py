@@ -12,6 +12,7 @@ from bifrost_store.backends.protocol import RepairReport
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.scope import GLOBAL
+from bifrost_store.core.usage import UsageReport
 from bifrost_store.documents import SPECS
 from bifrost_store.protocols import (
     ApiKeys,
@@ -48,6 +49,8 @@ from bifrost_store.repositories.users import UserRepository
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.settings import StoreSettings
+from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
+from bifrost_store.wrappers.observer import Observer
 
 
 class Store:
@@ -61,26 +64,37 @@ class Store:
     """
 
     def __init__(
-        self, backend: RoutedBackend, *, clock: Clock, retention: timedelta | None, places: list[str], stack: AsyncExitStack
+        self,
+        backend: RoutedBackend,
+        *,
+        clock: Clock,
+        observer: Observer,
+        retention: timedelta | None,
+        places: list[str],
+        stack: AsyncExitStack,
     ) -> None:
         self.backend = backend
         self.places = places
+        self._observer = observer
         self._stack = stack
-        self.organizations: Organizations = OrganizationRepository(backend, clock=clock)
-        self.users: Users = UserRepository(backend, clock=clock)
-        self.config: Configs = ConfigRepository(backend, clock=clock)
-        self.oauth: OAuthConnections = OAuthConnectionRepository(backend, clock=clock)
-        self.integrations: Integrations = IntegrationRepository(backend, clock=clock)
-        self.branding: Brandings = BrandingRepository(backend, clock=clock, blobs=backend.blobs_for)
-        self.uploads: Uploads = UploadRepository(backend.blobs_for(GLOBAL), clock=clock)
-        self.roles: Roles = RoleRepository(backend, clock=clock)
-        self.forms: Forms = FormRepository(backend, clock=clock)
-        self.api_keys: ApiKeys = ApiKeyRepository(backend, clock=clock)
-        self.schedules: Schedules = ScheduleRepository(backend, clock=clock)
-        self.job_statuses: JobStatuses = JobStatusRepository(backend)
-        self.audit: AuditEvents = AuditRepository(backend, clock=clock)
-        self.executions: Executions = ExecutionRepository(backend, clock=clock, blobs=backend.blobs_for, retention=retention)
-        self.legacy_rows: LegacyRows = LegacyRowRepository(backend)
+        observed = observer.repository
+        self.organizations: Organizations = observed("organizations", OrganizationRepository(backend, clock=clock))
+        self.users: Users = observed("users", UserRepository(backend, clock=clock))
+        self.config: Configs = observed("config", ConfigRepository(backend, clock=clock))
+        self.oauth: OAuthConnections = observed("oauth", OAuthConnectionRepository(backend, clock=clock))
+        self.integrations: Integrations = observed("integrations", IntegrationRepository(backend, clock=clock))
+        self.branding: Brandings = observed("branding", BrandingRepository(backend, clock=clock, blobs=backend.blobs_for))
+        self.uploads: Uploads = observed("uploads", UploadRepository(backend.blobs_for(GLOBAL), clock=clock))
+        self.roles: Roles = observed("roles", RoleRepository(backend, clock=clock))
+        self.forms: Forms = observed("forms", FormRepository(backend, clock=clock))
+        self.api_keys: ApiKeys = observed("api_keys", ApiKeyRepository(backend, clock=clock))
+        self.schedules: Schedules = observed("schedules", ScheduleRepository(backend, clock=clock))
+        self.job_statuses: JobStatuses = observed("job_statuses", JobStatusRepository(backend))
+        self.audit: AuditEvents = observed("audit", AuditRepository(backend, clock=clock))
+        self.executions: Executions = observed(
+            "executions", ExecutionRepository(backend, clock=clock, blobs=backend.blobs_for, retention=retention)
+        )
+        self.legacy_rows: LegacyRows = observed("legacy_rows", LegacyRowRepository(backend))
 
     async def provision(self) -> None:
         """Make tables, containers and schema where missing; changes nothing that exists."""
@@ -93,6 +107,13 @@ class Store:
             StoreError: One of them cannot be used; the message says why and what to do.
         """
         return (await self.backend.ping()).splitlines()
+
+    def usage(self) -> UsageReport:
+        """Return what the calls made through this store have cost since it was opened: requests, bytes, time, failures.
+
+        Calls that are still under way are left out. Nothing is asked of any backend.
+        """
+        return self._observer.usage()
 
     async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
         """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`."""
@@ -124,7 +145,15 @@ async def open_store(
         factory = BackendFactory(settings, SPECS, clock, stack)
         flag = BackendFlag(settings.backend, flags)
         names = [settings.backend] if flags is None else configured_backends(settings) or [settings.backend]
-        backend = RoutedBackend(flag, names, factory.backend, factory.blobs, SPECS)
+        observer = Observer(clock)
+        backend = RoutedBackend(
+            flag,
+            names,
+            lambda name: observed_backend(factory.backend(name), observer),
+            lambda name: ObservedBlobStore(factory.blobs(name), name, observer),
+            SPECS,
+        )
         stack.push_async_callback(backend.aclose)
         retention = None if days is None else timedelta(days=days)
-        yield Store(backend, clock=clock, retention=retention, places=[place_of(settings, name) for name in names], stack=stack)
+        places = [place_of(settings, name) for name in names]
+        yield Store(backend, clock=clock, observer=observer, retention=retention, places=places, stack=stack)

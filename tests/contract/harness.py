@@ -15,12 +15,12 @@ from azure.data.tables.aio import TableServiceClient
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.table import writer
-from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Remove, TableAccount, count_request
+from bifrost_store.backends.table.account import MAX_TRANSACTION, METERED, Change, Remove, TableAccount
 from bifrost_store.backends.table.backend import TABLES, TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
-from bifrost_store.core.clock import Clock
+from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import Azurite
@@ -29,6 +29,8 @@ from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, Fau
 from bifrost_store.testing.harness import PASSING_FAULTS, Fault
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend
+from bifrost_store.wrappers.observe import ObservedBackend
+from bifrost_store.wrappers.observer import Observer
 
 _ANYTHING: Final = Key("config", GLOBAL, "x")
 
@@ -119,7 +121,7 @@ class TableStore:
                     yield proxy, backend
 
 
-_IMPATIENT: Final[Mapping[str, Any]] = {"raw_request_hook": count_request, "read_timeout": 1.0, "retry_total": 0}
+_IMPATIENT: Final[Mapping[str, Any]] = {**METERED, "read_timeout": 1.0, "retry_total": 0}
 _REACTION_TO_FAULT: Final[Mapping[Fault, Reaction]] = {
     Fault.UNREACHABLE: DropBefore(),
     Fault.TIMEOUT: Freeze(),
@@ -160,6 +162,13 @@ class TableHarness:
             for container in CONTAINERS:
                 await _empty_container(blobs, container)
             yield TableStore(backend, blobs, self.azurite, clock)
+
+
+class _Observed(ObservedBackend):
+    """Observed as in an opened store, so that the contract holds for that too; tests may reach what is inside."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 class ModelHarness:
@@ -233,7 +242,7 @@ async def _empty_container(blobs: BlobStore, container: str) -> None:
 
 @asynccontextmanager
 async def _closing(inner: Backend) -> AsyncIterator[CheckedBackend]:
-    backend = CheckedBackend(inner, SPECS)
+    backend = CheckedBackend(_Observed(inner, Observer(utc_now)), SPECS)
     try:
         yield backend
     finally:

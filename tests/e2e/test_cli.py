@@ -167,7 +167,7 @@ def test_every_command_explains_itself(sqlite: Settings) -> None:
     """``--help`` says what a command does; the list of them is complete."""
     commands = run("--help", settings=sqlite).stdout
 
-    for command in ("init", "ping", "repair", "purge", "dump", "load", "demo", "tables"):
+    for command in ("init", "ping", "repair", "purge", "dump", "load", "usage", "demo", "tables"):
         assert f" {command} " in commands
         assert "Usage: " in run(command, "--help", settings=sqlite).stdout
 
@@ -181,6 +181,60 @@ def test_an_unreachable_server_is_one_line_and_its_causes_on_demand() -> None:
     assert "cannot be reached; check endpoint and network" in error
     assert "  caused by ConnectionRefusedError: " in verbose
     assert "c2VjcmV0" not in error + verbose
+    assert verbose == run("ping", "--verbose", settings=settings, check=1).stderr
+    assert verbose == run("ping", "-v", settings=settings, check=1).stderr
+
+
+def test_with_json_an_error_is_one_object_too(tmp_path: Path) -> None:
+    """Whoever reads stdout alone learns the same: what went wrong, whether to try again, and on demand why; never a key."""
+    unreachable = {"BIFROST_STORE_BACKEND": "table", "BIFROST_STORE_TABLE_CONNECTION_STRING": UNREACHABLE}
+    lone = report("ping", settings=unreachable, check=1)["error"]
+    causes = report("ping", "-v", settings=unreachable, check=1)["error"].pop("causes")
+    tables = report("tables", "dump", tmp_path / "new", "-v", settings=unreachable, check=1)["error"]
+    wrong = report("ping", settings={"BIFROST_STORE_BACKEND": "mongo"}, check=2)["error"]
+    refused = report("dump", "/proc/dump", settings={"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "store.db")}, check=1)["error"]
+
+    message = "Table Storage cannot be reached; check endpoint and network, then try again"
+    assert lone == {
+        "type": "BackendUnavailableError", "message": message, "is_retryable": True, "retry_after_seconds": None,
+        "backend": "table", "operation": "ping", "key": None, "causes": [],
+    }  # fmt: skip
+    assert any(cause.startswith("ConnectionRefusedError: ") for cause in causes)
+    assert (tables["type"], wrong["type"], refused["is_retryable"]) == ("BackendUnavailableError", "ConfigurationError", None)
+    assert len(tables["causes"]) >= 1
+    assert "c2VjcmV0" not in json.dumps([lone, causes, tables])
+
+
+def test_usage_shows_what_calls_cost_and_changes_nothing(table: Settings, tmp_path: Path) -> None:
+    """Every row and blob is as before; each call names its requests, bytes and times, those of an organization on demand."""
+    run("tables", "load", DATA, settings=table)
+    run("init", settings=table)
+    run("tables", "dump", tmp_path / "before", settings=table)
+    shown = run("usage", settings=table).stdout.splitlines()
+    measured = report("usage", "--scope", "78d59681-48de-446a-b1ee-740e5515150f", settings=table)
+    run("tables", "dump", tmp_path / "after", settings=table)
+
+    same_files(tmp_path / "before", tmp_path / "after")
+    assert shown[0].startswith("table http://127.0.0.1:")
+    assert shown[1].split() == [
+        "operation", "backend", "calls", "failed", "retries", "requests/call", "sent/call", "received/call",
+        "mean", "ms", "p95", "ms", "max", "ms",
+    ]  # fmt: skip
+    assert ["config.get", "table", "3", "0", "0", "table", "1", "0.0", "kB", "0.2", "kB"] in [line.split()[:11] for line in shown]
+    rows = {row["operation"]: row for row in measured["operations"]}
+    assert {"organizations.list", "users.list_organization", "executions.get", "audit.list", "backend.ping"} <= rows.keys()
+    get = rows["config.get"]
+    assert (get["backend"], get["calls"], get["failures"], get["requests"]) == ("table", 3, {}, {"table": 6})
+    assert get["received_bytes"] > 0 < get["mean_seconds"] <= get["max_seconds"]
+    assert measured["failures"] == []
+
+
+def test_usage_of_nobody_is_wrong_use(sqlite: Settings) -> None:
+    """An organization that cannot be is told before anything is asked."""
+    finished = run("usage", "--scope", "a b", settings=sqlite, check=2)
+
+    assert finished.stdout == ""
+    assert "1 to 36 letters" in " ".join(finished.stderr.split())
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(sqlite: Settings) -> None:

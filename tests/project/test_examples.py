@@ -15,7 +15,7 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.DOTALL)
-RUN = ["tutorial.md"]
+RUN = ["tutorial.md", "howto/observe.md"]
 
 
 async def printed(code: str, names: dict[str, Any]) -> str:

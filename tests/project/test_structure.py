@@ -15,6 +15,7 @@ SDK_PLACES = {
     "azure": ("backends/table/", "blobs/azure.py", "blobs/errors.py", "blobs/sas.py"),
     "aiosqlite": ("backends/sqlite/",),
     "typer": ("cli/",),
+    "opentelemetry": ("wrappers/telemetry.py", "wrappers/observer.py"),
 }
 
 

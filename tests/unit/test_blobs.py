@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.blobs import folder as folder_module
-from bifrost_store.blobs.azure import AzureBlobStore, count_request
+from bifrost_store.blobs.azure import METERED, AzureBlobStore
 from bifrost_store.blobs.errors import map_error
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.names import check_names
@@ -354,7 +354,7 @@ async def service(answer: bytes | None) -> AsyncGenerator[AzureBlobStore, None]:
 
     server = await asyncio.start_server(respond, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    options: dict[str, Any] = {"retry_total": 0, "raw_request_hook": count_request}
+    options: dict[str, Any] = {"retry_total": 0, **METERED}
     async with server, BlobServiceClient(f"http://127.0.0.1:{port}/account", **options) as client:
         yield AzureBlobStore(client)
 

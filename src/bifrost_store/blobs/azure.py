@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRet
 from bifrost_store.blobs.names import check_names, check_prefix
 from bifrost_store.blobs.protocol import CONTAINERS, LINK_REFUSED, Blob, BlobInfo
 from bifrost_store.blobs.sas import SasSigner, check_sas
-from bifrost_store.core.meter import count
+from bifrost_store.core.http_meter import metered
 from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFoundError, InvalidLinkError
 
 if TYPE_CHECKING:
@@ -34,11 +34,14 @@ _NO_ENDPOINT: Final = "the endpoint for Azure Blob Storage must read https://<ac
 _MALFORMED: Final = "the connection string for Azure Blob Storage is malformed; copy it anew from the storage account's access keys"
 
 
-def count_request(request: Any) -> None:
-    """Count one request, at the client's ``raw_request_hook``: the SDK calls it for every attempt."""
+def _what(request: Any) -> str:
     query = request.http_request.query
     is_metadata = query.get("restype") is not None and query.get("comp") != "list"
-    count("blob_metadata" if is_metadata else "blob")
+    return "blob_metadata" if is_metadata else "blob"
+
+
+METERED: Final[Mapping[str, Any]] = metered(_what)
+"""Options of a client whose requests are counted."""
 
 
 class AzureBlobStore:
@@ -46,7 +49,7 @@ class AzureBlobStore:
 
     Args:
         client: For the account; whoever made it closes it. For requests to be counted it must have been made with
-            ``raw_request_hook=count_request``, as `from_connection_string` and `from_endpoint` do.
+            ``**METERED``, as `from_connection_string` and `from_endpoint` do.
     """
 
     def __init__(self, client: BlobServiceClient) -> None:
@@ -239,4 +242,4 @@ async def _wait_for_copy(target: BlobClient, status: str) -> None:
 
 def _client_options() -> dict[str, Any]:
     retry_policy = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1)
-    return {"raw_request_hook": count_request, "retry_policy": retry_policy, "connection_timeout": 10}
+    return {**METERED, "retry_policy": retry_policy, "connection_timeout": 10}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
-from typing import Annotated
+from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import demo, store, tables, transfer
-from bifrost_store.cli.output import show_error
+from bifrost_store.cli import demo, store, tables, transfer, usage
+from bifrost_store.cli.output import VerboseOption, report_error
 from bifrost_store.errors import ConfigurationError, StoreError
 
 app = typer.Typer(
@@ -24,19 +26,32 @@ app.command()(store.repair)
 app.command()(store.purge)
 app.command()(transfer.dump)
 app.command()(transfer.load)
+app.command()(usage.usage)
 app.command()(demo.demo)
 app.add_typer(tables.app, name="tables")
 
-_is_verbose = False
-
 
 @app.callback()
-def options(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the chain of causes of an error.")] = False,
-) -> None:
+def options(*, verbose: VerboseOption = False) -> None:
     """Tools for a bifrost store. Settings come from the environment, see the documentation."""
-    global _is_verbose  # noqa: PLW0603 - one process, one command
-    _is_verbose = verbose
+
+
+def _with_verbose(command: Callable[..., None]) -> Callable[..., None]:
+    """Return *command* with the option ``--verbose``, which may stand behind a command as before it."""
+
+    @functools.wraps(command)
+    def wrapped(*, verbose: bool, **options: object) -> None:
+        command(**options)
+
+    signature = inspect.signature(command, eval_str=True)
+    option = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=VerboseOption)
+    wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    return wrapped
+
+
+for _command in (*app.registered_commands, *tables.app.registered_commands):
+    if _command.callback is not None:
+        _command.callback = _with_verbose(_command.callback)
 
 
 def run() -> None:
@@ -44,5 +59,5 @@ def run() -> None:
     try:
         app()
     except (StoreError, OSError) as error:
-        show_error(error, is_verbose=_is_verbose)
+        report_error(error)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
 import anyio
@@ -15,7 +16,34 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
+
+@dataclass(slots=True)
+class Wishes:
+    """What the caller wants of every command, so that an error can be shown as wished: one process, one command."""
+
+    is_json: bool = False
+    is_verbose: bool = False
+
+
+wishes: Final = Wishes()
+
+
+def _wants_json(value: bool) -> bool:
+    wishes.is_json = wishes.is_json or value
+    return value
+
+
+def _wants_causes(value: bool) -> bool:
+    wishes.is_verbose = wishes.is_verbose or value
+    return value
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the report, or what went wrong, as one JSON object.", callback=_wants_json)
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the chain of causes of an error.", callback=_wants_causes)
+]
 _PLAIN_LINE_EVERY = 1000
 _SECRETS: Final = re.compile(
     r"(?i)\b((?:AccountKey|SharedAccessSignature|sig|password|secret|token)(?:=|%3D)|SharedKey(?:Lite)? [^\s:]+:|Bearer )"
@@ -41,13 +69,33 @@ def report(values: dict[str, Any], *, as_json: bool, lines: list[str]) -> None:
             out.print(line, markup=False)
 
 
-def show_error(error: BaseException, *, is_verbose: bool) -> None:
-    """Print an error on one line, and with *is_verbose* what caused it. Secrets that others quote are blotted out."""
+def show_error(error: BaseException) -> None:
+    """Print an error on one line, and on demand what caused it. Secrets that others quote are blotted out."""
     wait = getattr(error, "retry_after_seconds", None)
     talk.print(f"error: {_one_line(error)}{f'; try again after {wait:g} s' if wait else ''}", markup=False, style="red")
-    cause = _cause(error)
-    while is_verbose and cause is not None:
+    for cause in _causes(error):
         talk.print(f"  caused by {type(cause).__name__}: {_one_line(cause)}", markup=False)
+
+
+def report_error(error: BaseException) -> None:
+    """Print an error that ends the command: with ``--json`` also as one JSON object, in place of the report."""
+    if wishes.is_json:
+        report({"ok": False, "error": error_values(error)}, as_json=True, lines=[])
+    show_error(error)
+
+
+def error_values(error: BaseException) -> dict[str, object]:
+    """Return what JSON says of an error."""
+    known = ("is_retryable", "retry_after_seconds", "backend", "operation", "key")
+    causes = [f"{type(cause).__name__}: {_one_line(cause)}" for cause in _causes(error)]
+    what = {"type": type(error).__name__, "message": _one_line(error)}
+    return {**what, **{name: getattr(error, name, None) for name in known}, "causes": causes}
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = _cause(error)
+    while wishes.is_verbose and cause is not None:
+        yield cause
         cause = _cause(cause)
 
 

@@ -86,9 +86,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+_CANONICAL = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical_json(value: Mapping[str, object]) -> bytes:
     """Return bytes that are equal exactly when two values are equal type for type, whatever the order of names."""
-    return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return _CANONICAL.encode(value).encode("ascii")
 
 
 def utf16_length(text: str) -> int:

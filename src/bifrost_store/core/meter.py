@@ -5,27 +5,76 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
 
-_meters: ContextVar[tuple[Counter[str], ...]] = ContextVar("bifrost_store_meters", default=())
+
+@dataclass(slots=True)
+class Meter:
+    """What services were asked while the meter was open.
+
+    Attributes:
+        requests: By what was asked: ``table``, ``blob``, ``sqlite``, ... A request that is sent again counts again. A page that
+            a service cut short counts as ``<service>_short_page``, calls about tables and containers as ``<service>_metadata``.
+        retries: How many of them repeated one that had failed, was lost, or lost a race.
+        request_units: What Cosmos DB charged.
+        sent_bytes: Of the requests' bodies. Nothing is sent to SQLite or a folder.
+        received_bytes: Of the answers' bodies.
+    """
+
+    requests: Counter[str] = field(default_factory=Counter)
+    retries: int = 0
+    request_units: float = 0.0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
+_meters: ContextVar[tuple[Meter, ...]] = ContextVar("bifrost_store_meters", default=())
+
+
+@contextmanager
+def metering() -> Iterator[Meter]:
+    """Measure what the block costs. Blocks may be nested, and tasks started inside are counted."""
+    meter = Meter()
+    token = open_meter(meter)
+    try:
+        yield meter
+    finally:
+        close_meter(token)
+
+
+def open_meter(meter: Meter) -> Token[tuple[Meter, ...]]:
+    """Let *meter* count from here on in the present context; for those who have no time for `metering`."""
+    return _meters.set((*_meters.get(), meter))
+
+
+def close_meter(token: Token[tuple[Meter, ...]]) -> None:
+    """End what `open_meter` began, in the same context."""
+    _meters.reset(token)
 
 
 @contextmanager
 def count_requests() -> Iterator[Counter[str]]:
-    """Count the requests made inside the block, by what was asked: ``table``, ``blob``, ``sqlite``, ...
-
-    Retries count. A page that a service cut short counts as ``<service>_short_page``, calls about tables and containers
-    as ``<service>_metadata``. Blocks may be nested, and tasks started inside are counted.
-    """
-    counter: Counter[str] = Counter()
-    token = _meters.set((*_meters.get(), counter))
-    try:
-        yield counter
-    finally:
-        _meters.reset(token)
+    """Count the requests made inside the block; see `Meter.requests`."""
+    with metering() as meter:
+        yield meter.requests
 
 
-def count(what: str) -> None:
+def count(what: str, *, sent_bytes: int = 0) -> None:
     """Add one request to every open meter of the present context."""
-    for counter in _meters.get():
-        counter[what] += 1
+    for meter in _meters.get():
+        meter.requests[what] += 1
+        meter.sent_bytes += sent_bytes
+
+
+def count_retry() -> None:
+    """Say that the request now sent repeats an earlier one."""
+    for meter in _meters.get():
+        meter.retries += 1
+
+
+def count_answer(received_bytes: int, *, request_units: float = 0.0) -> None:
+    """Add what an answer brought, and what it was charged at."""
+    for meter in _meters.get():
+        meter.received_bytes += received_bytes
+        meter.request_units += request_units

@@ -28,9 +28,7 @@ def legacy_row_id(table: str, partition_key: str, row_key: str) -> str:
 def _check_id(text: str) -> None:
     table, *keys = text.split("/")
     if len(keys) != 2 or not table.isalnum() or not all(map(_is_key, keys)):
-        raise InvalidKeyError(
-            f"legacy row id {text[:80]!r}: expected table/partition key/row key as a table can hold them"
-        )
+        raise InvalidKeyError(f"legacy row id {text[:80]!r}: expected table/partition key/row key as a table can hold them")
 
 
 def _is_key(text: str) -> bool:

@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, ServiceResponseError
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from bifrost_store.core.meter import count
+from bifrost_store.core.http_meter import metered
 
 Row = dict[str, Any]
 """A row's properties by name, PartitionKey and RowKey among them; values as the SDK gives them."""
@@ -25,6 +25,8 @@ MAX_TRANSACTION = 100
 _SENT_ONCE: Mapping[str, Any] = {"retry_total": 0}
 """Writes are sent once: the write loop must know what was sent, to settle a write whose answer was lost."""
 _what_counts: ContextVar[str] = ContextVar("bifrost_store_table_request", default="table")
+METERED: Final[Mapping[str, Any]] = metered(lambda request: _what_counts.get())
+"""Options of a client whose requests are counted, as what the present context says they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,6 @@ class Remove:
 
 
 Change = Insert | Put | Remove
-
-
-def count_request(_request: object) -> None:
-    """Count one request to the Table service as what the present context says it is."""
-    count(_what_counts.get())
 
 
 class TableAccount:

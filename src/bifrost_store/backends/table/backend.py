@@ -11,7 +11,7 @@ from azure.core.exceptions import AzureError
 from azure.data.tables.aio import TableServiceClient
 
 from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, RepairReport, Replace, ScanPage
-from bifrost_store.backends.table.account import Remove, TableAccount, count_request
+from bifrost_store.backends.table.account import METERED, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import TABLES
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 _TRANSPORT: Mapping[str, Any] = {
-    "raw_request_hook": count_request,
+    **METERED,
     "connection_timeout": 10,
     "read_timeout": 60,
     "retry_total": 3,

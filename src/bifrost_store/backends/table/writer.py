@@ -15,6 +15,7 @@ from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, RowMapping
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
+from bifrost_store.core.meter import count_retry
 from bifrost_store.core.record import Record
 from bifrost_store.errors import NotProvisionedError, OutcomeUnknownError, StoreError
 
@@ -45,6 +46,8 @@ class TableWriter:
             batches = [write.changes() for write in pending]
             if not any(batches):
                 return
+            if attempt > 0:
+                count_retry()
             try:
                 etags = await self._account.write(self._table(pending[0]), [c for batch in batches for c in batch])
             except AzureError as error:

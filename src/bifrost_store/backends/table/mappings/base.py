@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 from bifrost_store.backends.table.account import Row, StoredRow
@@ -236,8 +237,7 @@ class RowMapping:
             raise unreadable(self.table, stored, str(error)) from error
 
     def _decode_content(self, key: Key, stored: StoredRow) -> Record:
-        row = stored.properties
-        claimed = NEVER_EXTRA | self.key_columns | {name for column in self.columns for name in (column.name, *column.older_names)}
+        row, claimed = stored.properties, self._claimed
         return Record(
             key,
             self.read_body(key, row),
@@ -246,6 +246,11 @@ class RowMapping:
             extra={name: to_json(value) for name, value in row.items() if name not in claimed},
             backend=BACKEND,
         )
+
+    @cached_property
+    def _claimed(self) -> frozenset[str]:
+        """Columns that do not travel along."""
+        return NEVER_EXTRA | self.key_columns | {name for column in self.columns for name in (column.name, *column.older_names)}
 
     def read_body(self, key: Key, row: Row) -> Body:
         """Return the body that the columns hold.
@@ -261,14 +266,14 @@ class RowMapping:
 
     def _with_version(self, record: Record, stored: StoredRow) -> Record:
         row = stored.properties
-        revision = integer(row.get(REVISION, 0))
+        revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
         if revision == 0 or row.get(DIGEST) != record.digest:
             record = self.distrust(record) if revision else record
-            version = Version(revision + 1, record.digest, integer(row.get(EPOCH, 0)))
+            version = Version(revision + 1, record.digest, epoch)
         else:
-            version = Version(revision, str(row.get(WRITE_ID)), integer(row.get(EPOCH, 0)))
-        record = replace(record, version=version)
-        return replace(record, native_etag=self.native_etag(record, stored.etag))
+            version = Version(revision, str(row.get(WRITE_ID)), epoch)
+        native_etag = NativeEtag(stored.etag, self.memo(record), record.expires_at, epoch).encode()
+        return replace(record, version=version, native_etag=native_etag)
 
 
 @dataclass(frozen=True, slots=True)

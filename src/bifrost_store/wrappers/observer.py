@@ -1,0 +1,166 @@
+"""Sees what every call through a store costs, adds it up, and tells OpenTelemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from functools import wraps
+from inspect import iscoroutinefunction
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Final, TypeVar, cast
+
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.meter import Meter, close_meter, open_meter
+from bifrost_store.core.usage import Ledger, UsageReport
+from bifrost_store.wrappers.telemetry import Telemetry, operation_attributes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose operations are observed.
+
+    Attributes:
+        layer: ``backend`` or ``blobs``: the first part of the name of an operation that belongs to no call.
+        backend: The backend's name; for blobs, that of the backend they go with.
+        system: What OpenTelemetry calls it.
+    """
+
+    layer: str
+    backend: str
+    system: str
+
+
+class Observer:
+    """One store's eyes. Safe for concurrent use within one event loop.
+
+    A *call* is what the application makes: ``users.get``. An *operation* is what a backend or blob store does for it, and its
+    cost belongs to the outermost call around it. An operation outside of any is a call by itself.
+
+    Args:
+        clock: Tells the time.
+        tracer_provider, meter_provider: Where spans and metrics go; by default to OpenTelemetry's global ones.
+    """
+
+    def __init__(
+        self, clock: Clock, *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+    ) -> None:
+        self._ledger = Ledger(clock())
+        self._telemetry = Telemetry(tracer_provider, meter_provider)
+
+    def usage(self) -> UsageReport:
+        """Return what the calls that have ended cost."""
+        return self._ledger.report()
+
+    def repository(self, name: str, repository: T) -> T:
+        """Return *repository* with each of its calls observed, as ``<name>.<method>``."""
+        return cast(T, _ObservedRepository(self, name, repository))
+
+    def call(self, name: str) -> AbstractContextManager[object]:
+        """Observe what the block does as a call, or as part of the one that it is in."""
+        return _Call(name, self, self._ledger, self._telemetry)
+
+    def operation(
+        self, place: Place, name: str, collection: str | None = None, *, batch_size: int = 1
+    ) -> AbstractContextManager[None]:
+        """Observe what the block does as an operation on a *collection*: a kind of records, a container of blobs."""
+        call = _Call(f"{place.layer}.{name}", self, self._ledger, self._telemetry)
+        return _Operation(call, self._telemetry, place, name, collection, batch_size)
+
+
+class _Call:
+    """A call; nothing by itself inside another of the same observer. Written out, not generated: it is on every path."""
+
+    __slots__ = ("_ledger", "_meter", "_start", "_started", "_telemetry", "_tokens", "backends", "name", "observer")
+
+    def __init__(self, name: str, observer: Observer, ledger: Ledger, telemetry: Telemetry) -> None:
+        self.name = name
+        self.observer = observer
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._tokens: tuple[Token[_Call | None], Token[tuple[Meter, ...]]] | None = None
+
+    def __enter__(self) -> _Call:
+        outer = _present_call.get()
+        if outer is not None and outer.observer is self.observer:
+            return outer
+        self.backends: set[str] = set()
+        self._meter = Meter()
+        self._tokens = _present_call.set(self), open_meter(self._meter)
+        self._started = self._telemetry.start_call(self.name)
+        self._start = perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if self._tokens is None:
+            return
+        seconds = perf_counter() - self._start
+        close_meter(self._tokens[1])
+        _present_call.reset(self._tokens[0])
+        backend = "+".join(sorted(self.backends))
+        failure = None if kind is None else kind.__name__
+        self._ledger.add(self.name, backend, self._meter, seconds, failure)
+        self._telemetry.end_call(self._started, self.name, backend, self._meter, seconds, failure)
+
+
+_present_call: Final[ContextVar[_Call | None]] = ContextVar("bifrost_store_call", default=None)
+
+
+class _Operation:
+    """An operation, in the call that it belongs to."""
+
+    __slots__ = ("_attributes", "_batch_size", "_call", "_meter", "_outer", "_place", "_start", "_started", "_telemetry", "_token")
+
+    def __init__(self, call: _Call, telemetry: Telemetry, place: Place, name: str, collection: str | None, batch_size: int) -> None:
+        self._call = call
+        self._telemetry = telemetry
+        self._place = place
+        self._attributes = operation_attributes(place.system, name, collection)
+        self._batch_size = batch_size
+        self._meter = Meter()
+
+    def __enter__(self) -> None:
+        self._outer = self._call.__enter__()
+        self._outer.backends.add(self._place.backend)
+        self._token = open_meter(self._meter)
+        self._started = self._telemetry.start_operation(self._attributes, self._outer.name, self._batch_size)
+        self._start = perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        seconds = perf_counter() - self._start
+        close_meter(self._token)
+        failure = None if kind is None else kind.__name__
+        self._telemetry.end_operation(self._started, self._attributes, self._outer.name, self._meter, seconds, failure)
+        self._call.__exit__(kind, error, where)
+
+
+class _ObservedRepository:
+    """What the Protocol of a repository has: each coroutine function of *inner*, observed."""
+
+    def __init__(self, observer: Observer, name: str, inner: object) -> None:
+        self._inner = inner
+        for method_name in dir(type(inner)):
+            method = getattr(inner, method_name)
+            if not method_name.startswith("_") and iscoroutinefunction(method):
+                setattr(self, method_name, _observed(observer, f"{name}.{method_name}", method))
+
+    def __repr__(self) -> str:
+        return f"<observed {self._inner!r}>"
+
+
+def _observed(
+    observer: Observer, name: str, method: Callable[..., Coroutine[Any, Any, T]]
+) -> Callable[..., Coroutine[Any, Any, T]]:
+    @wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> T:
+        with observer.call(name):
+            return await method(*args, **kwargs)
+
+    return call
