@@ -31,6 +31,7 @@ from bifrost_store.testing.examples import config
 from bifrost_store.testing.repositories import Repositories
 from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
 from bifrost_store.wrappers.observer import Observer, Place
+from bifrost_store.wrappers.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
 
@@ -74,8 +75,14 @@ class Things:
         """Ask nobody."""
 
 
+@pytest.fixture(params=[True, False], ids=["heard", "silent"])
+def is_heard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether OpenTelemetry has anybody who listens: usage is the same."""
+    monkeypatch.setattr(Telemetry, "is_heard", lambda self, now: request.param)
+
+
 @pytest.fixture
-def observer() -> Observer:
+def observer(is_heard: None) -> Observer:
     return Observer(lambda: NOW)
 
 
@@ -93,7 +100,7 @@ async def test_a_call_costs_what_its_operations_cost(observer: Observer, things:
     assert (await things.get(3), await things.get(4)) == (3, 4)
     row = rows(observer.usage())["things.get", "sqlite"]
 
-    assert (row.calls, row.failures, row.requests, row.retries) == (2, {}, {"table": 7}, 0)
+    assert (row.calls, row.failures_by_error, row.requests_by_service, row.retries) == (2, {}, {"table": 7}, 0)
     assert (row.sent_bytes, row.received_bytes, row.request_units) == (70, 700, 3.5)
     assert 0 < row.mean_seconds <= row.p95_seconds <= row.max_seconds <= row.total_seconds
     assert observer.usage().since == NOW
@@ -105,7 +112,9 @@ async def test_calls_that_a_call_makes_are_part_of_it(observer: Observer, things
     outer.others = things
     assert await observer.repository("outer", outer).through_others(2) == 3
 
-    assert {name: row.requests["table"] for name, row in rows(observer.usage()).items()} == {("outer.through_others", "sqlite"): 3}
+    assert {name: row.requests_by_service["table"] for name, row in rows(observer.usage()).items()} == {
+        ("outer.through_others", "sqlite"): 3
+    }
 
 
 async def test_calls_at_the_same_time_do_not_mix(observer: Observer, things: Things) -> None:
@@ -117,8 +126,8 @@ async def test_calls_at_the_same_time_do_not_mix(observer: Observer, things: Thi
             group.start_soon(other.get, 3)
     found = rows(observer.usage())
 
-    assert (found["things.get", "sqlite"].calls, found["things.get", "sqlite"].requests) == (5, {"table": 35})
-    assert (found["others.get", "sqlite"].calls, found["others.get", "sqlite"].requests) == (5, {"table": 15})
+    assert (found["things.get", "sqlite"].calls, found["things.get", "sqlite"].requests_by_service) == (5, {"table": 35})
+    assert (found["others.get", "sqlite"].calls, found["others.get", "sqlite"].requests_by_service) == (5, {"table": 15})
 
 
 async def test_tasks_of_a_call_count_for_it(observer: Observer) -> None:
@@ -133,7 +142,7 @@ async def test_tasks_of_a_call_count_for_it(observer: Observer) -> None:
     with observer.call("things.all"):
         await fan_out()
 
-    assert rows(observer.usage())["things.all", "sqlite"].requests == {"table": 6}
+    assert rows(observer.usage())["things.all", "sqlite"].requests_by_service == {"table": 6}
 
 
 async def test_failures_are_counted_by_class(observer: Observer, things: Things) -> None:
@@ -144,9 +153,12 @@ async def test_failures_are_counted_by_class(observer: Observer, things: Things)
     await things.get(1)
     found = rows(observer.usage())
 
-    assert (found["things.fail", "sqlite"].calls, found["things.fail", "sqlite"].failures) == (2, {"DocumentNotFoundError": 2})
-    assert found["things.fail", "sqlite"].requests == {"table": 2}
-    assert found["things.get", "sqlite"].failures == {}
+    assert (found["things.fail", "sqlite"].calls, found["things.fail", "sqlite"].failures_by_error) == (
+        2,
+        {"DocumentNotFoundError": 2},
+    )
+    assert found["things.fail", "sqlite"].requests_by_service == {"table": 2}
+    assert found["things.get", "sqlite"].failures_by_error == {}
 
 
 async def test_a_call_given_up_counts_as_cancelled(observer: Observer, things: Things) -> None:
@@ -156,7 +168,7 @@ async def test_a_call_given_up_counts_as_cancelled(observer: Observer, things: T
     await things.get(1)
     found = rows(observer.usage())
 
-    assert (found["things.wait", "sqlite"].failures, found["things.wait", "sqlite"].requests) == (
+    assert (found["things.wait", "sqlite"].failures_by_error, found["things.wait", "sqlite"].requests_by_service) == (
         {"CancelledError": 1},
         {"table": 1},
     )
@@ -180,8 +192,8 @@ async def test_two_stores_keep_their_own_books(observer: Observer, things: Thing
     with other.call("copy"):
         await things.get(2)
 
-    assert rows(observer.usage())["things.get", "sqlite"].requests == {"table": 2}
-    assert rows(other.usage())["copy", ""].requests == {"table": 2}
+    assert rows(observer.usage())["things.get", "sqlite"].requests_by_service == {"table": 2}
+    assert rows(other.usage())["copy", ""].requests_by_service == {"table": 2}
 
 
 async def test_calls_under_way_are_left_out(observer: Observer, things: Things) -> None:
@@ -204,11 +216,11 @@ def test_a_report_cannot_be_changed() -> None:
     report = ledger.report()
     ledger.add("a.b", "sqlite", Meter(), 1.0, "KeyError")
 
-    assert (report.operations[0].calls, report.operations[0].failures) == (1, {"KeyError": 1})
+    assert (report.operations[0].calls, report.operations[0].failures_by_error) == (1, {"KeyError": 1})
     with pytest.raises(FrozenInstanceError):
         report.operations[0].calls = 2  # type: ignore[misc]
     with pytest.raises(TypeError):
-        report.operations[0].failures["x"] = 1  # type: ignore[index]
+        report.operations[0].failures_by_error["x"] = 1  # type: ignore[index]
 
 
 @given(st.lists(st.floats(0, 1e4, allow_subnormal=False), min_size=1, max_size=200))
@@ -239,7 +251,7 @@ def test_meters_may_be_nested() -> None:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(tmp_path: Path, is_heard: None) -> AsyncIterator[Store]:
     async with open_store(StoreSettings(sqlite_path=str(tmp_path / "store.db"))) as opened:
         await opened.provision()
         yield opened
@@ -273,9 +285,9 @@ async def test_a_store_tells_what_its_calls_cost(store: Store) -> None:
             break
     found = rows(store.usage())
 
-    assert found["config.set", "sqlite"].requests["sqlite"] >= 2
-    assert (found["config.get", "sqlite"].calls, found["config.get", "sqlite"].requests) == (1, {"sqlite": 1})
-    assert found["config.get", ""].failures == {"InvalidKeyError": 1}
+    assert found["config.set", "sqlite"].requests_by_service["sqlite"] >= 2
+    assert (found["config.get", "sqlite"].calls, found["config.get", "sqlite"].requests_by_service) == (1, {"sqlite": 1})
+    assert found["config.get", ""].failures_by_error == {"InvalidKeyError": 1}
     assert {name for name, _ in found} == {
         "backend.ping", "backend.provision", "backend.scan", "blobs.ping", "blobs.provision", "config.get", "config.set"
     }  # fmt: skip
@@ -316,7 +328,7 @@ async def test_a_scan_left_early_leaves_nothing_behind(observer: Observer) -> No
     await backend.aclose()
     found = rows(observer.usage())
 
-    assert (found["backend.get", "sqlite"].requests, found["backend.scan", "sqlite"].calls) == ({"sqlite": 1}, 2)
+    assert (found["backend.get", "sqlite"].requests_by_service, found["backend.scan", "sqlite"].calls) == ({"sqlite": 1}, 2)
 
 
 @pytest.mark.parametrize("number", [0, 1, 499, 500, 501, 1001])

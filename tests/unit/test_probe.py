@@ -102,7 +102,7 @@ def test_the_command_tells_what_failed(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert (plain.exit_code, finished.exit_code, told["ok"]) == (1, 1, False)
     assert "users.get" in plain.stdout
-    assert [row["failures"] for row in told["operations"]] == [{"InvalidKeyError": 1}]
+    assert [(row["failures"], row["failures_by_error"]) for row in told["operations"]] == [(1, {"InvalidKeyError": 1})]
     assert [(one["type"], one["retry_after_seconds"]) for one in told["failures"]] == [("ThrottledError", 7)]
     assert "c2VjcmV0" not in finished.output + plain.output
     assert len(READS) == 15

@@ -16,6 +16,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -37,6 +38,7 @@ from bifrost_store.testing.strategies import identifiers
 from bifrost_store.wrappers.checked import CheckedBackend
 from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
 from bifrost_store.wrappers.observer import Observer, Place
+from bifrost_store.wrappers.telemetry import Telemetry
 
 pytestmark = pytest.mark.anyio
 
@@ -179,6 +181,20 @@ async def test_calls_at_the_same_time_have_their_own_spans(ears: Ears) -> None:
     for collection, name in (("user", "users.list"), ("schedule", "schedules.list")):
         parents = [span.parent.span_id for span in ears.spans(f"query {collection}") if span.parent is not None]
         assert [name] * 3 == [calls[parent] for parent in parents]
+
+
+def test_an_sdk_that_is_set_up_later_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry's stand-ins hear nothing; whether a real provider has taken their place is looked up once a second."""
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.ProxyTracerProvider)
+    monkeypatch.setattr(metrics, "get_meter_provider", metrics.NoOpMeterProvider)
+    telemetry = Telemetry(None, None)
+    assert not telemetry.is_heard(10.0)
+
+    monkeypatch.setattr(metrics, "get_meter_provider", MeterProvider)
+    assert [telemetry.is_heard(now) for now in (10.9, 11.0, 11.1)] == [False, True, True]
+    assert Telemetry(None, None).is_heard(0.0)
+    monkeypatch.undo()
+    assert Telemetry(TracerProvider(shutdown_on_exit=False), None).is_heard(0.0)
 
 
 hostile = st.one_of(identifiers, st.from_regex(r"[a-z]{8}@[a-z]{8}\.example", fullmatch=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Final
 
@@ -17,6 +18,7 @@ from bifrost_store.probe import probe
 from bifrost_store.store import open_store
 
 _NARROWEST: Final = 132
+_FIELDS: Final = (*(field.name for field in fields(OperationUsage)), "failures", "requests", "mean_seconds")
 
 ScopeOption = Annotated[
     str | None, typer.Option("--scope", metavar="ORG", help="Read what this organization would; by default what GLOBAL has.")
@@ -59,8 +61,7 @@ def _scope(organization_id: str | None) -> Scope:
 
 def _as_json(measured: _Measured) -> dict[str, Any]:
     operations = [
-        {field.name: getattr(row, field.name) for field in fields(row)}
-        | {"failures": dict(row.failures), "requests": dict(row.requests), "mean_seconds": row.mean_seconds}
+        {name: dict(value) if isinstance(value, Mapping) else value for name in _FIELDS for value in [getattr(row, name)]}
         for row in measured.operations
     ]
     failures = [error_values(error) for error in measured.failures]
@@ -94,9 +95,9 @@ def _show(measured: _Measured) -> None:
 
 
 def _cells(row: OperationUsage, *, has_request_units: bool) -> list[str]:
-    requests = ", ".join(f"{what} {count / row.calls:.3g}" for what, count in row.requests.items())
+    requests = ", ".join(f"{what} {count / row.calls:.3g}" for what, count in row.requests_by_service.items())
     units = [f"{row.request_units / row.calls:.2f}"] if has_request_units else []
     sizes = [f"{size / row.calls / 1000:,.1f} kB" for size in (row.sent_bytes, row.received_bytes)]
     times = [f"{1000 * seconds:,.1f}" for seconds in (row.mean_seconds, row.p95_seconds, row.max_seconds)]
-    counts = [str(count) for count in (row.calls, sum(row.failures.values()), row.retries)]
+    counts = [str(count) for count in (row.calls, row.failures, row.retries)]
     return [row.operation, row.backend or "-", *counts, requests or "-", *units, *sizes, *times]

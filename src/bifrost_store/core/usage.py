@@ -27,8 +27,8 @@ class OperationUsage:
         backend: ``sqlite``, ``table``; ``sqlite+table`` for calls that needed both; empty for calls that were refused, or
             answered, before any was asked. Blobs count to the backend that they go with.
         calls: How many, the failed ones included. Each call is in one row.
-        failures: How many of them raised what, by the error's class; ``CancelledError`` if the caller gave up.
-        requests: By what was asked; see `bifrost_store.core.meter.Meter`.
+        failures_by_error: How many of them raised what, by the error's class; ``CancelledError`` if the caller gave up.
+        requests_by_service: By what was asked; see `bifrost_store.core.meter.Meter`.
         retries: Requests among them that were sent again.
         request_units: What Cosmos DB charged; 0.0 elsewhere.
         sent_bytes, received_bytes: Of the bodies of requests and answers; nothing is sent to SQLite or a folder.
@@ -39,8 +39,8 @@ class OperationUsage:
     operation: str
     backend: str
     calls: int
-    failures: Mapping[str, int]
-    requests: Mapping[str, int]
+    failures_by_error: Mapping[str, int]
+    requests_by_service: Mapping[str, int]
     retries: int
     request_units: float
     sent_bytes: int
@@ -48,6 +48,16 @@ class OperationUsage:
     total_seconds: float
     max_seconds: float
     p95_seconds: float
+
+    @property
+    def failures(self) -> int:
+        """How many calls raised an error."""
+        return sum(self.failures_by_error.values())
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, short pages and metadata among them."""
+        return sum(self.requests_by_service.values())
 
     @property
     def mean_seconds(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from functools import wraps
@@ -71,14 +71,26 @@ class Observer:
         self, place: Place, name: str, collection: str | None = None, *, batch_size: int = 1
     ) -> AbstractContextManager[None]:
         """Observe what the block does as an operation on a *collection*: a kind of records, a container of blobs."""
+        outer = _present_call.get()
+        if outer is not None and outer.observer is self and outer.telemetry is None:
+            outer.backends.add(place.backend)
+            return _NOTHING
         call = _Call(f"{place.layer}.{name}", self, self._ledger, self._telemetry)
-        return _Operation(call, self._telemetry, place, name, collection, batch_size)
+        return _Operation(call, place, name, collection, batch_size)
+
+
+# Both blocks are written out and do as little as they can: they are part of every call.
 
 
 class _Call:
-    """A call; nothing by itself inside another of the same observer. Written out, not generated: it is on every path."""
+    """A call; nothing by itself inside another of the same observer.
 
-    __slots__ = ("_ledger", "_meter", "_start", "_started", "_telemetry", "_tokens", "backends", "name", "observer")
+    Attributes:
+        backends: Who was asked so far.
+        telemetry: Who else is to hear of it and of its operations, if anybody is.
+    """
+
+    __slots__ = ("_ledger", "_meter", "_start", "_started", "_telemetry", "_tokens", "backends", "name", "observer", "telemetry")
 
     def __init__(self, name: str, observer: Observer, ledger: Ledger, telemetry: Telemetry) -> None:
         self.name = name
@@ -94,8 +106,10 @@ class _Call:
         self.backends: set[str] = set()
         self._meter = Meter()
         self._tokens = _present_call.set(self), open_meter(self._meter)
-        self._started = self._telemetry.start_call(self.name)
         self._start = perf_counter()
+        self.telemetry = self._telemetry if self._telemetry.is_heard(self._start) else None
+        if self.telemetry is not None:
+            self._started = self.telemetry.start_call(self.name)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
@@ -107,37 +121,46 @@ class _Call:
         backend = "+".join(sorted(self.backends))
         failure = None if kind is None else kind.__name__
         self._ledger.add(self.name, backend, self._meter, seconds, failure)
-        self._telemetry.end_call(self._started, self.name, backend, self._meter, seconds, failure)
+        if self.telemetry is not None:
+            self.telemetry.end_call(self._started, self.name, backend, self._meter, seconds, failure)
 
 
 _present_call: Final[ContextVar[_Call | None]] = ContextVar("bifrost_store_call", default=None)
 
 
+_NOTHING: Final = nullcontext()
+
+
 class _Operation:
-    """An operation, in the call that it belongs to."""
+    """An operation, in the call that it belongs to. Its own share is measured only for those who are to hear of it."""
 
-    __slots__ = ("_attributes", "_batch_size", "_call", "_meter", "_outer", "_place", "_start", "_started", "_telemetry", "_token")
+    __slots__ = (
+        "_attributes", "_batch_size", "_call", "_collection", "_meter", "_name", "_outer", "_place", "_start", "_started", "_token",
+    )  # fmt: skip
 
-    def __init__(self, call: _Call, telemetry: Telemetry, place: Place, name: str, collection: str | None, batch_size: int) -> None:
+    def __init__(self, call: _Call, place: Place, name: str, collection: str | None, batch_size: int) -> None:
         self._call = call
-        self._telemetry = telemetry
         self._place = place
-        self._attributes = operation_attributes(place.system, name, collection)
+        self._name = name
+        self._collection = collection
         self._batch_size = batch_size
-        self._meter = Meter()
 
     def __enter__(self) -> None:
         self._outer = self._call.__enter__()
         self._outer.backends.add(self._place.backend)
-        self._token = open_meter(self._meter)
-        self._started = self._telemetry.start_operation(self._attributes, self._outer.name, self._batch_size)
-        self._start = perf_counter()
+        if self._outer.telemetry is not None:
+            self._attributes = operation_attributes(self._place.system, self._name, self._collection)
+            self._meter = Meter()
+            self._token = open_meter(self._meter)
+            self._started = self._outer.telemetry.start_operation(self._attributes, self._outer.name, self._batch_size)
+            self._start = perf_counter()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        seconds = perf_counter() - self._start
-        close_meter(self._token)
-        failure = None if kind is None else kind.__name__
-        self._telemetry.end_operation(self._started, self._attributes, self._outer.name, self._meter, seconds, failure)
+        if self._outer.telemetry is not None:
+            seconds = perf_counter() - self._start
+            close_meter(self._token)
+            failure = None if kind is None else kind.__name__
+            self._outer.telemetry.end_operation(self._started, self._attributes, self._outer.name, self._meter, seconds, failure)
         self._call.__exit__(kind, error, where)
 
 

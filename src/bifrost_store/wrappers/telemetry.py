@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextvars import Token
 from typing import Final
@@ -25,13 +26,16 @@ _SECONDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 
 
 class Telemetry:
-    """Spans and metrics of one store; little more than function calls as long as no OpenTelemetry SDK is set up.
+    """Spans and metrics of one store.
 
     Args:
-        tracer_provider, meter_provider: By default OpenTelemetry's global ones, also if they are set later.
+        tracer_provider, meter_provider: By default OpenTelemetry's global ones, within a second also if they are set later.
     """
 
     def __init__(self, tracer_provider: trace.TracerProvider | None, meter_provider: metrics.MeterProvider | None) -> None:
+        self._is_given = tracer_provider is not None or meter_provider is not None
+        self._is_heard = False
+        self._look_again_at = -math.inf
         self._tracer = trace.get_tracer("bifrost_store", tracer_provider=tracer_provider)
         meter = metrics.get_meter("bifrost_store", meter_provider=meter_provider)
         self._operations = meter.create_histogram(
@@ -48,6 +52,18 @@ class Telemetry:
         self._request_units = meter.create_counter("bifrost_store.request_units", "{request_unit}", "Charged by Cosmos DB.")
         self._sent = meter.create_counter("bifrost_store.sent", "By", "Bodies of requests.")
         self._received = meter.create_counter("bifrost_store.received", "By", "Bodies of answers.")
+
+    def is_heard(self, now: float) -> bool:
+        """Return whether anybody listens: until an SDK is set up there are only OpenTelemetry's own stand-ins for one.
+
+        Args:
+            now: The present moment, in seconds of any clock. It is looked again at most once a second.
+        """
+        if now >= self._look_again_at:
+            self._look_again_at = now + 1.0
+            is_silent = _is_stand_in(trace.get_tracer_provider()) and _is_stand_in(metrics.get_meter_provider())
+            self._is_heard = self._is_given or not is_silent
+        return self._is_heard
 
     def start_call(self, call: str) -> Started:
         """Begin the span of a call."""
@@ -95,6 +111,10 @@ def operation_attributes(system: str, name: str, collection: str | None) -> Attr
     """Return what is said of an operation ("Semantic conventions for database client spans", OpenTelemetry)."""
     attributes = {"db.system.name": system, "db.operation.name": name}
     return attributes if collection is None else {**attributes, "db.collection.name": collection}
+
+
+def _is_stand_in(provider: object) -> bool:
+    return type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
 
 
 def _end(started: Started, meter: Meter, error: str | None, backend: str | None = None) -> None:
