@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10.9"
-nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "package"]
+nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "sdk-suite", "package"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.stop_on_first_error = False
 
@@ -60,6 +60,14 @@ def contract(session: nox.Session, backend: str) -> None:
     """The contract suite on one backend; without an argument, on all."""
     session.install("-e", ".[all]", *dependencies("test"))
     session.run("pytest", "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
+
+
+@nox.session(name="sdk-suite")
+def sdk_suite(session: nox.Session) -> None:
+    """Microsoft's own tests of the Cosmos DB SDK, against the emulator."""
+    session.install("-e", ".[emulator]", *dependencies("sdk"))
+    cache = ROOT / ".nox" / "azure-cosmos"
+    session.run("python", "tools/sdk_suite.py", "--cache", str(cache), *(session.posargs or ["--list", "emulator"]))
 
 
 @nox.session

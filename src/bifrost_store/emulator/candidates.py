@@ -1,0 +1,117 @@
+"""The items that a query may be about, found by index and given in the order that the query wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bifrost_store.emulator.container import Container
+from bifrost_store.emulator.scope import Scope
+from bifrost_store.emulator.sql.indexes import IndexUse, KeyRange, PathFilter
+from bifrost_store.emulator.sql.values import UNDEFINED, sort_key
+from bifrost_store.emulator.store.indexes import UNREADABLE, Part, expression
+from bifrost_store.emulator.store.items import Condition, Item
+
+MAX_EQUALITIES: Final = 3
+_MAX_PARAMETERS: Final = 10_000
+Keys = tuple[bytes, ...]
+"""What an item sorts by: a sort key for each property of the order."""
+
+
+class Candidates:
+    """Items of one container and scope, as a query reads them.
+
+    Args:
+        container: Whose items.
+        scope: The part of it.
+        now: The time, which decides what has expired.
+        use: What of the query an index can serve. Its order must be readable (`is_sortable`).
+        excludes_undefined: Leave out items without the property, if there is just one to sort by.
+    """
+
+    def __init__(self, container: Container, scope: Scope, now: float, use: IndexUse, *, excludes_undefined: bool = False) -> None:
+        self._table = container.table
+        self._is_within_key = scope.key is not None
+        self._is_empty = use.is_empty
+        filters = [one for one in use.filters if one.path[0] not in UNREADABLE and len(one.ranges) <= _MAX_PARAMETERS]
+        equal = [one for one in filters if one.keys is not None and len(one.keys) == 1][:MAX_EQUALITIES]
+        others = [one for one in filters if one not in equal]
+        # What is the same in all items sorts nothing.
+        same = {one.path for one in equal}
+        order: tuple[Part, ...] = use.order_by or ()
+        self._order = [(path, is_descending) for path, is_descending in order if path not in same]
+        used = equal + _ranged(others, self._order)
+        self._parts = _index_parts(used, self._order)
+        self._conditions = [scope.condition(), container.live(now), *[_condition(one) for one in used]]
+        if excludes_undefined and len(order) == 1:
+            self._conditions.append((f"{expression(order[0][0])} <> ?", (sort_key(UNDEFINED),)))
+
+    def read(self, after: tuple[Keys, int] | None = None) -> Iterator[tuple[Item, Keys]]:
+        """Yield items with what they sort by, from the one at a position on."""
+        if self._is_empty:
+            return
+        expressions = [(expression(path), is_descending) for path, is_descending in self._order]
+        # Ties are read in the direction of the first property, which an index gives for nothing.
+        columns = [*expressions, ("number", bool(expressions) and expressions[0][1])]
+        conditions = list(self._conditions)
+        if after is not None:
+            conditions.append(_from_position(columns, [*after[0], after[1]]))
+        order = ", ".join([column + (" DESC" if is_descending else "") for column, is_descending in columns])
+        index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
+        yield from self._table.select_with([column for column, _ in expressions], conditions, order, index=index)
+
+    def keys_of(self, number: int) -> Keys:
+        """Return what an item sorts by; IndexError if it is gone."""
+        extra = [expression(path) for path, _ in self._order]
+        found = list(self._table.select_with(extra, [("number = ?", (number,))], "number"))
+        return found[0][1]
+
+
+def _ranged(filters: list[PathFilter], order: list[Part]) -> list[PathFilter]:
+    """Return the filter, if any, that an index serves after equalities: of what is sorted by, or else the most selective."""
+    if order:
+        return [one for one in filters if one.path == order[0][0]][:1]
+    return sorted(filters, key=lambda one: one.keys is None)[:1]
+
+
+def _index_parts(used: list[PathFilter], order: list[Part]) -> list[Part]:
+    """Return the properties of the index to read; the directions are those that serve this order or its reverse."""
+    is_flipped = bool(order) and order[0][1]
+    sorted_paths = [path for path, _ in order]
+    parts = [(one.path, False) for one in used if one.path not in sorted_paths]
+    return [*parts, *[(path, is_descending != is_flipped) for path, is_descending in order]]
+
+
+def is_sortable(use: IndexUse) -> bool:
+    """Return whether items can be read in the order that a query wants, if it wants one."""
+    return use.order_by is not None and all(path[0] not in UNREADABLE for path, _ in use.order_by)
+
+
+def _condition(one: PathFilter) -> Condition:
+    column, keys = expression(one.path), one.keys
+    if keys is not None and len(keys) == 1:
+        return f"{column} = ?", keys
+    if keys is not None:
+        return f"{column} IN ({', '.join('?' * len(keys))})", keys
+    sql = " OR ".join([_range(column, each) for each in one.ranges])
+    return sql, [bound for each in one.ranges for bound in (each.low, each.high)]
+
+
+def _range(column: str, one: KeyRange) -> str:
+    return f"({column} {'>=' if one.includes_low else '>'} ? AND {column} {'<=' if one.includes_high else '<'} ?)"
+
+
+def _from_position(columns: Sequence[tuple[str, bool]], values: Sequence[bytes | int]) -> Condition:
+    """Return the condition for what comes at a position or after it; the first part lets SQLite begin there."""
+    sql, parameters = "", list[bytes | int]()
+    for (column, is_descending), value in reversed(list(zip(columns, values, strict=True))):
+        sign = "<" if is_descending else ">"
+        if not sql:
+            sql, parameters = f"{column} {sign}= ?", [value]
+        else:
+            sql, parameters = f"{column} {sign} ? OR ({column} = ? AND ({sql}))", [value, value, *parameters]
+    first, is_descending = columns[0]
+    if len(columns) > 1:
+        sql = f"{first} {'<' if is_descending else '>'}= ? AND ({sql})"
+        parameters = [values[0], *parameters]
+    return sql, parameters

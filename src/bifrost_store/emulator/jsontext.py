@@ -1,0 +1,88 @@
+"""JSON as the service takes and gives it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final
+
+from bifrost_store.emulator.errors import bad_request
+
+MAX_DEPTH: Final = 128
+"""Levels of nesting ("Azure Cosmos DB service quotas")."""
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+def load(body: bytes) -> Any:
+    """Return the value of a request's body.
+
+    Raises:
+        ServiceError: 400; it is no JSON, holds a number that no double can, or is nested too deeply.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
+    except (ValueError, RecursionError):
+        raise bad_request("The request payload is invalid. Ensure to provide a valid request payload.") from None
+
+
+def load_object(body: bytes) -> dict[str, Any]:
+    """Return the object in a request's body.
+
+    Raises:
+        ServiceError: 400; it holds something else.
+    """
+    value = load(body)
+    if not isinstance(value, dict):
+        raise bad_request("The request payload is invalid. Ensure to provide a valid request payload.")
+    return value
+
+
+def dump(value: Any) -> str:
+    """Return compact JSON; half a surrogate pair becomes U+FFFD."""
+    return without_surrogates(_encode(value))
+
+
+def without_surrogates(text: str) -> str:
+    """Return text in which U+FFFD stands for each half of a surrogate pair, as UTF-8 cannot hold it."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def check_depth(value: Any) -> None:
+    """Raise 400 for a value nested more than 128 levels deep."""
+    level, depth = [value], 1
+    while level := [child for parent in level for child in _children(parent)]:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise bad_request("The request payload is nested too deeply; at most 128 levels are allowed.")
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [child for child in value.values() if isinstance(child, (dict, list))]
+    if isinstance(value, list):
+        return [child for child in value if isinstance(child, (dict, list))]
+    return []
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _integer(text: str) -> int | float:
+    if len(text) < 20:
+        return int(text)
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 64 else value

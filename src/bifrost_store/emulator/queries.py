@@ -1,0 +1,188 @@
+"""Queries as requests: what the gateway serves at once, what it leaves to the client, and what it refuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bifrost_store.emulator import charges, jsontext
+from bifrost_store.emulator.calls import Call, Reply, container_headers, feed_body
+from bifrost_store.emulator.container import Container
+from bifrost_store.emulator.engine import Engine
+from bifrost_store.emulator.errors import ServiceError, bad_request
+from bifrost_store.emulator.hashing import MAX_EPK, MIN_EPK
+from bifrost_store.emulator.pages import PageSize, page_size, position_from, token_for
+from bifrost_store.emulator.pinned import pinned_scope
+from bifrost_store.emulator.rowpages import RowPage, RowReader
+from bifrost_store.emulator.scope import Scope
+from bifrost_store.emulator.sql.aggregates import has_aggregate
+from bifrost_store.emulator.sql.analysis import FILTER_PLACEHOLDER, Service, classify, query_plan, unsupported_features
+from bifrost_store.emulator.sql.errors import SqlError
+from bifrost_store.emulator.sql.execute import bind_parameters, execute, matches
+from bifrost_store.emulator.sql.parser import parse
+from bifrost_store.emulator.sql.policy import check_order_by
+from bifrost_store.emulator.sql.syntax import Query
+from bifrost_store.emulator.sql.values import Value
+
+NOT_CROSS_PARTITION: Final = (
+    "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify "
+    "x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
+)
+_NOT_SERVED: Final = (
+    "The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception "
+    "that all newer clients will know how to handle gracefully. This exception is traced, but unless you see it bubble up as an "
+    "exception (which only happens on older SDK clients), then you can safely ignore this message."
+)
+_REFUSED: Final = "Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates."
+
+
+def condition_holds(condition: str, document: Mapping[str, Any]) -> bool:
+    """Return whether a patch's condition, such as ``FROM c WHERE c.n = 1``, holds for an item.
+
+    Raises:
+        ServiceError: 400; it is no condition.
+    """
+    try:
+        return matches(parse(f"SELECT * {condition}"), document)
+    except SqlError as error:
+        raise _refused(error) from None
+
+
+class Queries:
+    """Answers queries and requests for their plans."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def over_list(self, call: Call, documents: list[dict[str, Any]]) -> list[Any]:
+        """Return the rows of a query over a list of documents."""
+        try:
+            query, parameters = _read(call)
+            return list(execute(query, documents, parameters, now=self._engine.clock.now))
+        except SqlError as error:
+            raise _refused(error) from None
+
+    def plan(self, call: Call, container: Container) -> Reply:
+        """Answer a request for the plan by which the client queries each physical partition."""
+        try:
+            query, parameters = _read(call)
+            supported = call.optional("x-ms-cosmos-supported-query-features")
+            if supported is not None:
+                _check_features(unsupported_features(query, [name.strip() for name in supported.split(",")]))
+            plan = query_plan(query, parameters)
+        except SqlError as error:
+            raise _refused(error) from None
+        return Reply(200, jsontext.dump(plan), container_headers(container))
+
+    def answer(self, call: Call, container: Container, scope: Scope) -> Reply:
+        """Answer a query with its first page, or the next one."""
+        try:
+            query, parameters = _read(call)
+            if scope.is_whole and not call.flag("x-ms-documentdb-query-enablecrosspartition"):
+                pinned = pinned_scope(container, query, parameters)
+                if pinned is None:
+                    raise bad_request(NOT_CROSS_PARTITION)
+                scope = pinned
+            if scope.is_whole:
+                self._check_whole(query, parameters, container)
+            elif not self._engine.options.is_lenient:
+                check_order_by(query, container.indexing_policy, parameters)
+            page, part = self._page(call, container, scope, query, parameters)
+        except SqlError as error:
+            raise _refused(error) from None
+        return self._reply(call, container, part, page, query)
+
+    def _page(
+        self, call: Call, container: Container, scope: Scope, query: Query, parameters: Mapping[str, Value]
+    ) -> tuple[RowPage, Scope]:
+        """Return a page, and the scope of its rows: across partitions, the gateway reads one after the other."""
+        size = page_size(call.number("x-ms-max-item-count"))
+        if call.page_items is not None:
+            size = PageSize(call.page_items)
+        position = position_from(call.optional("x-ms-continuation"), call.request.body)
+        is_one_by_one = scope.is_whole and len(scope.physicals) > 1 and query.sources and classify(query) is Service.DIRECT
+        try:
+            if not is_one_by_one:
+                return RowReader(self._engine, container, scope, query, parameters).page(size, position), scope
+            low, inner = position or (MIN_EPK, None)
+            physical = container.range_of(low)
+            part = Scope(physical.epks, (physical,))
+            page = RowReader(self._engine, container, part, query, parameters).page(size, inner)
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
+            if position is None:
+                raise
+            raise bad_request("Invalid Continuation Token") from error
+        if page.position is not None:
+            page.position = [low, page.position]
+        elif physical.epks.high != MAX_EPK:
+            page.position = [physical.epks.high, None]
+        return page, part
+
+    def _check_whole(self, query: Query, parameters: Mapping[str, Value], container: Container) -> None:
+        if self._engine.options.is_lenient:
+            return
+        check_order_by(query, container.indexing_policy, parameters)
+        service = classify(query)
+        if service is Service.REFUSED:
+            raise bad_request(_REFUSED)
+        if service is Service.PLAN:
+            plan = json.dumps(query_plan(query, parameters))
+            raise ServiceError(400, _NOT_SERVED, sub_status=1004, more={"additionalErrorInfo": plan})
+
+    def _reply(self, call: Call, container: Container, scope: Scope, page: RowPage, query: Query) -> Reply:
+        headers = container_headers(container, scope.physicals[0] if len(scope.physicals) == 1 else None)
+        headers["x-ms-item-count"] = str(len(page.rows))
+        if page.position is not None:
+            headers["x-ms-continuation"] = token_for(call.request.body, page.position)
+        if call.flag("x-ms-documentdb-populatequerymetrics"):
+            is_counted = has_aggregate(query.selection) and query.where is None
+            headers["x-ms-documentdb-query-metrics"] = page.metrics(needs_documents=not is_counted)
+        if call.flag("x-ms-cosmos-populateindexmetrics"):
+            headers["x-ms-cosmos-index-utilization"] = _index_metrics(container)
+        charge = charges.query(len(page.rows), page.output_bytes, page.loaded if page.is_scan else 0)
+        return Reply(200, feed_body(container.resource.rid, "Documents", page.rows), headers, charge)
+
+
+def _check_features(missing: list[str]) -> None:
+    if missing:
+        raise bad_request(
+            "Query contains 1 or more unsupported features. Upgrade your SDK to a version that does support the requested features:"
+            + "".join(f"\nQuery contained {name}, which the calling client does not support." for name in missing)
+        )
+
+
+def _read(call: Call) -> tuple[Query, dict[str, Value]]:
+    """Return the query and the parameters in a request."""
+    body = call.json_object()
+    text, parameters = body.get("query"), body.get("parameters")
+    if not isinstance(text, str):
+        raise bad_request("The request's body must be an object with a query.")
+    if parameters is not None and not isinstance(parameters, list):
+        raise bad_request("The parameters of a query must be a list.")
+    return parse(text.replace(FILTER_PLACEHOLDER, "true")), bind_parameters(parameters or [])
+
+
+def _refused(error: SqlError) -> ServiceError:
+    return bad_request(f"Message: {json.dumps(error.as_json())}", sub_status=error.substatus or 0)
+
+
+def _index_metrics(container: Container) -> str:
+    single = [
+        {
+            "FilterExpression": "",
+            "IndexSpec": f"/{'/'.join(path)}/?",
+            "FilterPreciseSet": True,
+            "IndexPreciseSet": True,
+            "IndexImpactScore": "High",
+        }
+        for path in container.partition_key.paths
+    ]
+    metrics: dict[str, list[dict[str, Any]]] = {
+        "UtilizedSingleIndexes": single,
+        "PotentialSingleIndexes": [],
+        "UtilizedCompositeIndexes": [],
+        "PotentialCompositeIndexes": [],
+    }
+    return base64.b64encode(json.dumps(metrics).encode()).decode()

@@ -1,0 +1,112 @@
+"""COUNT, COUNTIF, SUM, AVG, MIN and MAX: each takes in values one by one and then gives its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from bifrost_store.emulator.sql.syntax import Call, Node, Query
+from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, compare, normal_number
+
+
+class Aggregate(Protocol):
+    """The state of one aggregate over one group."""
+
+    def add(self, value: Value) -> None:
+        """Take in the argument's value for one row."""
+
+    def result(self) -> Value:
+        """Return the aggregate of what was taken in, UNDEFINED included."""
+
+
+class _Count:
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, value: Value) -> None:
+        self._count += value is not UNDEFINED
+
+    def result(self) -> Value:
+        return self._count
+
+
+class _CountIf(_Count):
+    def add(self, value: Value) -> None:
+        self._count += value is True
+
+
+class _Sum:
+    """Skips undefined; anything else that is no number makes the sum undefined. Nothing sums up to 0."""
+
+    def __init__(self) -> None:
+        self._sum: float = 0
+        self._count = 0
+        self._is_number = True
+
+    def add(self, value: Value) -> None:
+        kind = type(value)
+        if kind is int or kind is float:
+            self._sum += value
+            self._count += 1
+        elif value is not UNDEFINED:
+            self._is_number = False
+
+    def result(self) -> Value:
+        return normal_number(self._sum) if self._is_number else UNDEFINED
+
+
+class _Average(_Sum):
+    def result(self) -> Value:
+        total = super().result()
+        return UNDEFINED if total is UNDEFINED or not self._count else normal_number(total / self._count)
+
+
+class _Extreme:
+    """The first or last of the values by the order of types; undefined is skipped, an array or object makes it undefined."""
+
+    sign: int
+
+    def __init__(self) -> None:
+        self._value: Value = UNDEFINED
+        self._is_scalar = True
+
+    def add(self, value: Value) -> None:
+        if RANKS[type(value)] >= ARRAY_RANK:
+            self._is_scalar = False
+        elif value is not UNDEFINED and (self._value is UNDEFINED or compare(value, self._value) == self.sign):
+            self._value = value
+
+    def result(self) -> Value:
+        return self._value if self._is_scalar else UNDEFINED
+
+
+class _Minimum(_Extreme):
+    sign = -1
+
+
+class _Maximum(_Extreme):
+    sign = 1
+
+
+AGGREGATES: dict[str, Callable[[], Aggregate]] = {
+    "AVG": _Average,
+    "COUNT": _Count,
+    "COUNTIF": _CountIf,
+    "MAX": _Maximum,
+    "MIN": _Minimum,
+    "SUM": _Sum,
+}
+"""Aggregates by their name in capitals."""
+
+
+def as_aggregate(node: Node) -> str | None:
+    """Return the aggregate's name in capitals if *node* is one."""
+    name = node.name.upper() if isinstance(node, Call) else ""
+    return name if name in AGGREGATES else None
+
+
+def has_aggregate(node: Node) -> bool:
+    """Tell whether *node* computes an aggregate, leaving out those of subqueries."""
+    if isinstance(node, Query):
+        return False
+    return as_aggregate(node) is not None or any(map(has_aggregate, node.children()))

@@ -1,0 +1,126 @@
+"""`Database`: the SQLite connection, its transactions, and the file it may live in."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+APPLICATION_ID: Final = 0x42694643
+"""Marks a file as ours (``BiFC``), in SQLite's header."""
+
+SCHEMA_VERSION: Final = 1
+_MAGIC: Final = b"SQLite format 3\x00"
+
+
+class DataFileError(Exception):
+    """A file that cannot be used; it was left as it was."""
+
+
+class Database:
+    """One SQLite database that this process alone uses.
+
+    Args:
+        path: Of the file, made where it is missing; None keeps everything in memory.
+
+    Raises:
+        DataFileError: The file is not ours, damaged, of a later version, or used by another server.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        is_new = path is None or _is_new(path)
+        if path is not None and not is_new:
+            _check_content(path)
+        try:
+            self._connection = sqlite3.connect(
+                ":memory:" if path is None else str(path), isolation_level=None, check_same_thread=False, cached_statements=512
+            )
+        except sqlite3.Error as error:
+            raise DataFileError(f"{path} cannot be opened: {error}") from error
+        try:
+            self._prepare(is_new, is_file=path is not None)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise DataFileError(f"{path} cannot be used; another server may have it open: {error}") from error
+        self.execute: Callable[..., sqlite3.Cursor] = self._connection.execute
+
+    def _prepare(self, is_new: bool, *, is_file: bool) -> None:
+        run = self._connection.execute
+        run("PRAGMA busy_timeout = 200")
+        run("PRAGMA locking_mode = EXCLUSIVE")
+        run("PRAGMA temp_store = MEMORY")
+        if is_new:
+            script = resources.files("bifrost_store.emulator.store").joinpath("schema.sql").read_text()
+            marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
+            self._connection.executescript(f"BEGIN EXCLUSIVE; {marks} {script} COMMIT;")
+        if is_file:
+            # Both reach the disk at checkpoints only; what a killed process committed is kept, for the system has it.
+            run("PRAGMA journal_mode = WAL")
+            run("PRAGMA synchronous = NORMAL")
+            run("BEGIN EXCLUSIVE")
+            run("COMMIT")
+
+    def define(self, name: str, arguments: int, function: Callable[..., Any]) -> None:
+        """Give SQL a deterministic function, so that indexes may be made over it."""
+        self._connection.create_function(name, arguments, function, deterministic=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all that is written within, or nothing if it raises."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file; what is committed stays."""
+        self._connection.close()
+
+
+def _is_new(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise DataFileError(f"{path} cannot be made: there is no folder {path.parent}") from None
+        return True
+    except OSError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
+    if not header:
+        return True
+    if not header.startswith(_MAGIC) or int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+        raise DataFileError(f"{path} is no data file of this server; it was left as it is")
+    version = int.from_bytes(header[60:64], "big")
+    if version != SCHEMA_VERSION:
+        raise DataFileError(f"{path} was written by another version of this server (format {version}, not {SCHEMA_VERSION})")
+    return False
+
+
+def _check_content(path: Path) -> None:
+    """Read all of the file without writing to it, or leaving anything beside it."""
+    beside = [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+    is_clean = not beside[0].exists()
+    made = [each for each in beside if not each.exists()]
+    # Without a log of writes to come, the file is all there is, and SQLite need not look for one.
+    mode = "immutable=1" if is_clean else "mode=ro"
+    connection = None
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None)
+        ((finding,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.Error as error:
+        raise DataFileError(f"{path} is damaged, or another server has it open: {error}") from error
+    finally:
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+        for each in made:
+            each.unlink(missing_ok=True)
+    if finding != "ok":
+        raise DataFileError(f"{path} is damaged; it was left as it is: {' '.join(finding.split())}")
