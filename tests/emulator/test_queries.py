@@ -285,3 +285,14 @@ def test_a_page_is_filled_up_to_4_mb(wire: Wire) -> None:
     for answer in (wire.query("SELECT * FROM c", key=["k"]), read_all, feed):
         assert 3.4 * 2**20 < len(answer.body) <= 4 * 2**20
         assert len(answer.json["Documents"]) == 7
+
+
+def test_a_query_that_takes_too_long(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A join without end is answered 408 when its time is over, and the server goes on."""
+    monkeypatch.setattr("bifrost_store.emulator.sql.execute.TIME_LIMIT_SECONDS", 0.05)
+    wire.make_container()
+    assert wire.send("POST", DOCS, {"id": "a", "pk": "k", "list": list(range(100))}, key=["k"]).status == 201
+    joins = " ".join(f"JOIN x{number} IN c.list" for number in range(8))
+
+    assert wire.query(f"SELECT VALUE COUNT(1) FROM c {joins}", None, {}, key=["k"]).status == 408
+    assert wire.query("SELECT * FROM c", None, {}, key=["k"]).status == 200

@@ -19,7 +19,7 @@ from bifrost_store.emulator.rowpages import RowPage, RowReader
 from bifrost_store.emulator.scope import Scope
 from bifrost_store.emulator.sql.aggregates import has_aggregate
 from bifrost_store.emulator.sql.analysis import FILTER_PLACEHOLDER, Service, classify, query_plan, unsupported_features
-from bifrost_store.emulator.sql.errors import SqlError
+from bifrost_store.emulator.sql.errors import SqlError, TimeLimitError
 from bifrost_store.emulator.sql.execute import bind_parameters, execute, matches
 from bifrost_store.emulator.sql.parser import parse
 from bifrost_store.emulator.sql.policy import check_order_by
@@ -165,6 +165,8 @@ def _read(call: Call) -> tuple[Query, dict[str, Value]]:
 
 
 def _refused(error: SqlError) -> ServiceError:
+    if isinstance(error, TimeLimitError):
+        return ServiceError(408, error.message)
     return bad_request(f"Message: {json.dumps(error.as_json())}", sub_status=error.substatus or 0)
 
 

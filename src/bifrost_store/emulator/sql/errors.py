@@ -1,4 +1,4 @@
-"""What a query can be refused for. Both become a 400 answer."""
+"""What a query can be refused for: a 400 answer, or 408 where it takes too long."""
 
 from __future__ import annotations
 
@@ -43,3 +43,10 @@ class UnsupportedError(SqlError):
     def __init__(self, construct: str, start: int | None = None, end: int | None = None) -> None:
         super().__init__("SC9001", f"The emulator does not support {construct}.", start, end)
         self.construct = construct
+
+
+class TimeLimitError(SqlError):
+    """The query has run for as long as one operation may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("SC9408", f"The query has run for {seconds:g} seconds, which is as long as one operation may take.")

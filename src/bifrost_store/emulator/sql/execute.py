@@ -15,7 +15,7 @@ from bifrost_store.emulator.sql.expressions import Context, Run, Scope, compile_
 from bifrost_store.emulator.sql.functions.registry import TICKS_PER_SECOND
 from bifrost_store.emulator.sql.ordering import compile_order
 from bifrost_store.emulator.sql.rows import Getter, Row, clean
-from bifrost_store.emulator.sql.sources import compile_sources
+from bifrost_store.emulator.sql.sources import TIME_LIMIT_SECONDS, compile_sources
 from bifrost_store.emulator.sql.syntax import (
     ArrayLiteral,
     Literal,
@@ -72,9 +72,9 @@ def prepare(
 
     Raises:
         SqlError: A parameter of TOP, OFFSET or LIMIT is no such number. While rows are read: division by zero, a scalar
-            subquery with several rows, an invalid regular expression.
+            subquery with several rows, an invalid regular expression; TimeLimitError once joins go on for too long after this.
     """
-    context = Context(parameters or {}, int(now() * TICKS_PER_SECOND), _compile)
+    context = Context(parameters or {}, int(now() * TICKS_PER_SECOND), time.monotonic() + TIME_LIMIT_SECONDS, _compile)
     stages = _Stages(query, Scope(), context, is_outermost=True)
     if is_sorted:
         stages.order = None

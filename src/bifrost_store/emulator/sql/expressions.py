@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -49,11 +50,13 @@ class Context:
     Attributes:
         parameters: Values by name, with the ``@``; a name that is missing is undefined.
         ticks: The current time, for functions that ask for it.
+        ends_at: When the query has run for too long, on the monotonic clock.
         compile_query: How queries inside this one are compiled; the flag says that they read the container.
     """
 
     parameters: Mapping[str, Value]
     ticks: int
+    ends_at: float
     compile_query: Callable[[Query, Scope, Context, bool], Run]
 
 
@@ -94,7 +97,7 @@ def constant_of(node: Node, parameters: Mapping[str, Value]) -> Constant | None:
             return None
         if isinstance(part, Call) and FUNCTIONS[part.name.upper()].is_timed:
             return None
-    getter = compile_expression(node, Scope(), Context(parameters, 0, _no_subqueries))
+    getter = compile_expression(node, Scope(), Context(parameters, 0, math.inf, _no_subqueries))
     return getter if isinstance(getter, Constant) else None
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from time import monotonic
+from typing import Final, TypeAlias
 
+from bifrost_store.emulator.sql.errors import TimeLimitError
 from bifrost_store.emulator.sql.expressions import Context, Scope, compile_expression
 from bifrost_store.emulator.sql.rows import Getter, Row
 from bifrost_store.emulator.sql.syntax import Name, Path, Query, Source
@@ -12,6 +14,9 @@ from bifrost_store.emulator.sql.values import UNDEFINED, Value
 
 Reader: TypeAlias = Callable[[Row, Iterable[Value]], Iterator[Row]]
 """From the row around a query and the container's items to the rows of FROM."""
+
+TIME_LIMIT_SECONDS: Final = 5.0
+"""Of one operation ("Azure Cosmos DB service quotas", Microsoft)."""
 
 _Expand: TypeAlias = Callable[[Row], Iterable[Value]]
 
@@ -26,9 +31,9 @@ def compile_sources(sources: tuple[Source, ...], outer: Scope, context: Context,
             joins.append(_expansion(source, scope, context))
         scope = scope.bind(source.alias)
     if not is_outermost:
-        return (lambda row, _: _joined(iter((row,)), joins)), scope
+        return (lambda row, _: _joined(iter((row,)), joins, context.ends_at)), scope
     root = _root(sources[0], context)
-    return (lambda _, items: _joined(root(items), joins)), scope
+    return (lambda _, items: _joined(root(items), joins, context.ends_at)), scope
 
 
 def _root(source: Source, context: Context) -> Callable[[Iterable[Value]], Iterator[Row]]:
@@ -69,11 +74,16 @@ def _itself(getter: Getter) -> _Expand:
     return expand
 
 
-def _joined(rows: Iterator[Row], joins: list[_Expand]) -> Iterator[Row]:
+def _joined(rows: Iterator[Row], joins: list[_Expand], ends_at: float) -> Iterator[Row]:
     for expand in joins:
-        rows = _product(rows, expand)
+        rows = _product(rows, expand, ends_at)
     return rows
 
 
-def _product(rows: Iterator[Row], expand: _Expand) -> Iterator[Row]:
-    return ([*row, value] for row in rows for value in expand(row))
+def _product(rows: Iterator[Row], expand: _Expand, ends_at: float) -> Iterator[Row]:
+    """Yield each row with each value that it is joined with: of a few short lists there can be more than anybody can wait for."""
+    for row in rows:
+        for value in expand(row):
+            if monotonic() > ends_at:
+                raise TimeLimitError(TIME_LIMIT_SECONDS)
+            yield [*row, value]
