@@ -296,3 +296,13 @@ def test_a_query_that_takes_too_long(wire: Wire, monkeypatch: pytest.MonkeyPatch
 
     assert wire.query(f"SELECT VALUE COUNT(1) FROM c {joins}", None, {}, key=["k"]).status == 408
     assert wire.query("SELECT * FROM c", None, {}, key=["k"]).status == 200
+
+
+@pytest.mark.parametrize(("source", "rows"), [("c", 2), ("c JOIN x IN c.tags", 3), ("x IN c.tags", 3), ("c.name", 1)])
+def test_counting_rows_of_parts(wire: Wire, source: str, rows: int) -> None:
+    """What FROM takes out of items is counted, not the items."""
+    wire.make_container()
+    assert wire.create({"id": "a", "pk": "k", "tags": [1, 2, 3], "name": "n"}).status == 201
+    assert wire.create({"id": "b", "pk": "k"}).status == 201
+
+    assert wire.query(f"SELECT VALUE COUNT(1) FROM {source}", key=["k"]).json["Documents"] == [rows]

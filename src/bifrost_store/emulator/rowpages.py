@@ -22,7 +22,7 @@ from bifrost_store.emulator.scope import Scope
 from bifrost_store.emulator.sql.aggregates import has_aggregate
 from bifrost_store.emulator.sql.execute import count_of, prepare
 from bifrost_store.emulator.sql.indexes import index_use
-from bifrost_store.emulator.sql.syntax import Name, Query, SelectStar, walk
+from bifrost_store.emulator.sql.syntax import Collection, Name, Query, SelectStar, walk
 from bifrost_store.emulator.sql.values import Value
 
 _MAX_KEY_BYTES: Final = 300
@@ -86,8 +86,7 @@ class RowReader:
         if not self._is_streamed:
             use = dataclasses.replace(use, order_by=())
         self._candidates = Candidates(container, scope, engine.clock.now(), use, excludes_undefined=self._excludes)
-        # Counting rows takes no more than that they are there.
-        self._needs_documents = any(isinstance(node, (Name, SelectStar)) for node, _ in walk(query))
+        self._needs_documents = _looks_into_items(query)
         self._keys: Keys = ()
         self._number = 0
         self._rows_of_item = 0
@@ -155,3 +154,8 @@ class RowReader:
             return int(delivered), int(to_skip), None, 0
         keys = self._candidates.keys_of(int(number)) if carried is None else tuple(bytes.fromhex(key) for key in carried)
         return int(delivered), int(to_skip), (keys, int(number)), int(rows)
+
+
+def _looks_into_items(query: Query) -> bool:
+    """Return whether rows depend on more than that the items are there, as in counting them all."""
+    return any(isinstance(node, (Name, SelectStar)) or (isinstance(node, Collection) and node.steps) for node, _ in walk(query))
