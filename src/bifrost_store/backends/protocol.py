@@ -218,3 +218,42 @@ class SupportsRepair(Protocol):
                 no locator afterwards are no longer searched for.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as the store needs it.
+
+    Attributes:
+        place: The container, or ``account``.
+        problem: What is, and what should be.
+        remedy: What to do about it, as a sentence without its full stop.
+        is_mendable: `SupportsLayout.mend` does it.
+        is_warning: The store works all the same, and promises less.
+    """
+
+    place: str
+    problem: str
+    remedy: str
+    is_mendable: bool = False
+    is_warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}"
+
+
+@runtime_checkable
+class SupportsLayout(Protocol):
+    """A backend whose containers have policies that somebody may change, and that `Backend.provision` leaves alone."""
+
+    async def differences(self) -> list[Difference]:
+        """Return how what exists differs from what is needed. Changes nothing.
+
+        Raises:
+            NotProvisionedError: Something is missing altogether.
+        """
+        ...
+
+    async def mend(self) -> list[Difference]:
+        """Put right what can be, and return that. The rest is left, with everything else of the containers concerned."""
+        ...

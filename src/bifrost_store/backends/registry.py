@@ -20,7 +20,6 @@ from bifrost_store.settings import StoreSettings, variable_name
 
 BACKEND_NAMES = ("sqlite", "table", "cosmos")
 """What the setting and the flag may say."""
-_LATER = frozenset({"cosmos"})
 
 
 class BackendFactory:
@@ -46,7 +45,7 @@ class BackendFactory:
             case "table":
                 return self._table()
             case "cosmos":
-                raise ConfigurationError("the cosmos backend comes with a later version; choose sqlite or table")
+                return self._cosmos()
         raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(BACKEND_NAMES)}")
 
     def _sqlite(self) -> Backend:
@@ -70,6 +69,21 @@ class BackendFactory:
             return made
         names = f"{variable_name('table_connection_string')} or {variable_name('table_endpoint')}"
         raise ConfigurationError(f"the table backend has no account; set {names}")
+
+    def _cosmos(self) -> Backend:
+        settings = self._settings
+        _import("azure.cosmos.aio", "cosmos")
+        module = _import("bifrost_store.backends.cosmos.backend", "cosmos")
+        options: dict[str, Any] = {"database": settings.cosmos_database, "clock": self._clock}
+        if settings.cosmos_connection_string is not None:
+            secret = settings.cosmos_connection_string.get_secret_value()
+            made: Backend = module.CosmosBackend.from_connection_string(secret, self._specs, **options)
+            return made
+        if settings.cosmos_endpoint is not None:
+            made = module.CosmosBackend.from_endpoint(settings.cosmos_endpoint, self._identity(), self._specs, **options)
+            return made
+        names = f"{variable_name('cosmos_connection_string')} or {variable_name('cosmos_endpoint')}"
+        raise ConfigurationError(f"the cosmos backend has no account; set {names}")
 
     def blobs(self, backend: str) -> BlobStore:
         """Return a new blob store that goes with *backend*: the account given for blobs, else what lies beside the records."""
@@ -109,7 +123,7 @@ class BackendFactory:
 
 def configured_backends(settings: StoreSettings) -> list[str]:
     """Return the names of the backends that *settings* say enough about to be opened."""
-    return [name for name in BACKEND_NAMES if name not in _LATER and settings.is_configured(name)]
+    return [name for name in BACKEND_NAMES if settings.is_configured(name)]
 
 
 def place_of(settings: StoreSettings, backend: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any, Final
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.page import Page
 from bifrost_store.core.record import Record
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import Execution
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.repositories.payload_blobs import PayloadBlobs
 from bifrost_store.repositories.payloads import NewBlob, blob_name, missing_blob
-from bifrost_store.repositories.reading import for_each
 
 _SPILLING: Final[dict[PayloadName, str]] = {"input": "input_data", "error": "error_message"}
 """Payloads that a model shows, and in which field."""

@@ -14,6 +14,7 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
 from bifrost_store.documents.execution import PayloadName, check_execution_id
@@ -51,7 +52,7 @@ from bifrost_store.repositories.payloads import (
     place_json,
     place_result,
 )
-from bifrost_store.repositories.reading import all_records, for_each, ordered
+from bifrost_store.repositories.reading import all_records, ordered
 from bifrost_store.repositories.statistics import compute_figures, count_by_status
 
 KIND: Final = "execution"

@@ -12,6 +12,7 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, Filter
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.tasks import for_each, together
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import AccessLevel, Form, RoleForm, RoleUser
@@ -29,7 +30,7 @@ from bifrost_store.repositories.checks import (
     one_of,
 )
 from bifrost_store.repositories.form_schemas import form_schema as checked_schema
-from bifrost_store.repositories.reading import all_records, for_each, joined, ordered, together
+from bifrost_store.repositories.reading import all_records, joined, ordered
 from bifrost_store.repositories.role_assignments import Assignments, role_of
 
 

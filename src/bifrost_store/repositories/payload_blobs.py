@@ -13,6 +13,7 @@ from typing import Any, get_args
 from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import DocumentNotFoundError, OutcomeUnknownError, StoreError
 from bifrost_store.repositories.payloads import (
@@ -25,7 +26,6 @@ from bifrost_store.repositories.payloads import (
     todays_name,
     todays_names,
 )
-from bifrost_store.repositories.reading import for_each
 
 _LOG = logging.getLogger("bifrost_store.executions")
 

@@ -1,24 +1,19 @@
-"""Reads whole lists, and several things at once."""
+"""Reads whole lists."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, TypeVar, overload
-
-import anyio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import MAX_PAGE_SIZE, Filter, Query
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.tasks import together
 from bifrost_store.errors import CorruptDocumentError
 
 A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-
-MAX_CONCURRENT_CALLS = 8
 
 
 async def all_records(backend: Backend, kind: str, scope: Scope | None, *filters: Filter) -> Page[Record]:
@@ -60,40 +55,3 @@ async def overlaid(
     hidden = {name_of(one) for one in own}
     rest = tuple(one for one in shared if name_of(one) not in hidden)
     return ordered(joined([own, Page(rest, None, shared.unreadable)]), key=name_of)
-
-
-@overload
-async def together(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]], /) -> tuple[A, B]: ...
-@overload
-async def together(
-    first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]], third: Callable[[], Awaitable[C]], /
-) -> tuple[A, B, C]: ...
-async def together(*calls: Callable[[], Awaitable[Any]]) -> tuple[Any, ...]:
-    """Return the results of *calls*, made at the same time; the first failure in their order is raised as it is."""
-    return tuple(await for_each(lambda call: call(), calls))
-
-
-async def for_each(function: Callable[[A], Awaitable[B]], items: Sequence[A]) -> list[B]:
-    """Return what *function* makes of each item, at most `MAX_CONCURRENT_CALLS` at a time.
-
-    All end before the first failure, in the order of *items*, is raised as it is.
-    """
-    if len(items) < 2:
-        return [await function(item) for item in items]
-    results: dict[int, B] = {}
-    failures: dict[int, Exception] = {}
-    limiter = anyio.CapacityLimiter(MAX_CONCURRENT_CALLS)
-
-    async def run(number: int, item: A) -> None:
-        async with limiter:
-            try:
-                results[number] = await function(item)
-            except Exception as error:  # noqa: BLE001 - raised below, once all have ended
-                failures[number] = error
-
-    async with anyio.create_task_group() as group:
-        for number, item in enumerate(items):
-            group.start_soon(run, number, item)
-    if failures:
-        raise failures[min(failures)]
-    return [results[number] for number in range(len(items))]

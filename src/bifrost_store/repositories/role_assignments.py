@@ -11,11 +11,12 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, In
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import RoleForm, RoleUser
 from bifrost_store.documents.role import assignment_id
 from bifrost_store.errors import DocumentExistsError
 from bifrost_store.repositories.changes import LostRaceError, until_won
-from bifrost_store.repositories.reading import all_records, for_each, joined
+from bifrost_store.repositories.reading import all_records, joined
 
 A = TypeVar("A", RoleUser, RoleForm)
 

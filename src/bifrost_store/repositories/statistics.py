@@ -10,10 +10,10 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, Filter, Group, Query
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.tasks import together
 from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.protocols import ExecutionStatistics
 from bifrost_store.repositories.execution_queries import status_filter
-from bifrost_store.repositories.reading import together
 
 KIND = "execution"
 MAX_RECENT_FAILURES = 10

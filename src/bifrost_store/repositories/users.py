@@ -17,6 +17,7 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import ID, Eq, Filter, In, Query
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope, is_organization_id
+from bifrost_store.core.tasks import together
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Membership, User, UserType
@@ -30,7 +31,7 @@ from bifrost_store.errors import (
 from bifrost_store.repositories.changes import Change, change_record, check_state, read
 from bifrost_store.repositories.checks import check_flag, check_id, check_name, one_of, utc
 from bifrost_store.repositories.memberships import MembershipRecords
-from bifrost_store.repositories.reading import all_records, joined, ordered, together
+from bifrost_store.repositories.reading import all_records, joined, ordered
 from bifrost_store.repositories.renames import rename_user
 
 MAX_FILTER_VALUES: Final = 100

@@ -8,7 +8,15 @@ from dataclasses import replace
 
 import anyio
 
-from bifrost_store.backends.protocol import Backend, Operation, RepairReport, ScanPage, SupportsRepair
+from bifrost_store.backends.protocol import (
+    Backend,
+    Difference,
+    Operation,
+    RepairReport,
+    ScanPage,
+    SupportsLayout,
+    SupportsRepair,
+)
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.page import Page, decode_token, encode_token
@@ -16,10 +24,10 @@ from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
+from bifrost_store.core.tasks import together
 from bifrost_store.core.totals import Totals
 from bifrost_store.core.version import Etag
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidRequestError
-from bifrost_store.repositories.reading import together
 from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.wrappers.checked import CheckedBackend, operation_key
@@ -195,6 +203,17 @@ class RoutedBackend:
                     report.note(what, count)
                 report.unreadable += part.unreadable
         return report
+
+    async def differences(self) -> list[Difference]:
+        """Return what differs in every backend whose containers have policies."""
+        return [one for backend in self._laid_out() for one in await backend.differences()]
+
+    async def mend(self) -> list[Difference]:
+        """Mend what can be in every such backend, and return that."""
+        return [one for backend in self._laid_out() for one in await backend.mend()]
+
+    def _laid_out(self) -> list[SupportsLayout]:
+        return [backend.inner for backend in self.all_backends() if isinstance(backend.inner, SupportsLayout)]
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from bifrost_store.core.tasks import for_each
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, InvalidKeyError, InvalidRequestError
-from bifrost_store.repositories.reading import for_each
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles, BlobLine
 from bifrost_store.transfer.homes import BlobHomes

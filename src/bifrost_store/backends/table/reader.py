@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-import anyio
 from azure.core.exceptions import ResourceNotFoundError
 
 from bifrost_store.backends.table.account import StoredRow, TableAccount
@@ -17,9 +15,8 @@ from bifrost_store.backends.table.mappings.base import TABLES, Address, Marker, 
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, ExecutionMapping
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.tasks import for_each, together
 from bifrost_store.errors import DocumentExistsError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +54,8 @@ class TableReader:
         """Return the record of each key, all of one kind and id; what a locator finds spares the others a search."""
         mapping = self.mapping(keys[0].kind)
         if not isinstance(mapping, ExecutionMapping):
-            return await together([lambda key=key: self._by_key(mapping, key) for key in keys])  # type: ignore[misc]
-        markers = await together([lambda key=key: self.marker(key, "") for key in keys])  # type: ignore[misc]
+            return await for_each(lambda key: self._by_key(mapping, key), keys)
+        markers = await for_each(lambda key: self.marker(key, ""), keys)
         is_found = any(marker is not None and marker.tombstone is None for marker in markers)
 
         async def resolve(key: Key, marker: Marker | None) -> Record | None:
@@ -66,9 +63,7 @@ class TableReader:
                 return None if is_found else await self._search(mapping, key)
             return None if marker.tombstone is not None else await self.anchored(key, marker.sort_key)
 
-        return await together(
-            [lambda pair=pair: resolve(*pair) for pair in zip(keys, markers, strict=True)]  # type: ignore[misc]
-        )
+        return await for_each(lambda pair: resolve(*pair), list(zip(keys, markers, strict=True)))
 
     async def anchored(self, key: Key, sort_key: str) -> Record | None:
         """Return the record whose anchor lies where *sort_key* says."""
@@ -97,7 +92,7 @@ class TableReader:
         mapping = self.mapping(key.kind)
         if isinstance(mapping, ExecutionMapping):
             return await self._execution_state(mapping, key, sort_key)
-        found, beside = await together([lambda: self._at_places(mapping, key), lambda: self._beside(mapping, key)])
+        found, beside = await together(lambda: self._at_places(mapping, key), lambda: self._beside(mapping, key))
         rows = await self._owned(mapping, key, found)
         if found and not rows:
             row = f"{mapping.table}/{found[0].partition_key}/{found[0].row_key}"
@@ -133,7 +128,7 @@ class TableReader:
         places = mapping.places(key)
         span = mapping.span(key)
         if span is None:
-            found = await together([lambda place=place: self.row(place) for place in places])  # type: ignore[misc]
+            found = await for_each(self.row, places)
             return [row for row in found if row is not None]
         conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
         parameters = {"p": span.partition_key, "lo": span.lo, "hi": span.hi}
@@ -170,24 +165,3 @@ class TableReader:
                 return False
             self._located.add(partition_key)
         return True
-
-
-async def together(calls: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """Return the results of *calls*, made at the same time; the first failure is raised as it is."""
-    if len(calls) == 1:
-        return [await calls[0]()]
-    results: dict[int, T] = {}
-    failures: list[Exception] = []
-
-    async def run(number: int, call: Callable[[], Awaitable[T]]) -> None:
-        try:
-            results[number] = await call()
-        except Exception as error:  # noqa: BLE001 - raised below, once all have ended
-            failures.append(error)
-
-    async with anyio.create_task_group() as group:
-        for number, call in enumerate(calls):
-            group.start_soon(run, number, call)
-    if failures:
-        raise failures[0]
-    return [results[number] for number in range(len(calls))]

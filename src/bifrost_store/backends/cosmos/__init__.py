@@ -1,0 +1,1 @@
+"""Cosmos DB for NoSQL: one document per record, one write per change."""

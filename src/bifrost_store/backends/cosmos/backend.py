@@ -1,0 +1,209 @@
+"""The waist on Azure Cosmos DB for NoSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.cosmos.aio import CosmosClient
+
+from bifrost_store.backends.cosmos.account import CosmosAccount, ExchangeMeter
+from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, wrap_errors
+from bifrost_store.backends.cosmos.ids import document_id
+from bifrost_store.backends.cosmos.provisioning import Difference, differences, mend, provision
+from bifrost_store.backends.cosmos.queries import CosmosQueries
+from bifrost_store.backends.cosmos.reader import CosmosReader
+from bifrost_store.backends.cosmos.scan import CosmosScanner
+from bifrost_store.backends.cosmos.writer import CosmosWriter
+from bifrost_store.backends.cosmos.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, native_of
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import Group, Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.core.tasks import for_each
+from bifrost_store.core.version import Etag
+from bifrost_store.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+_OPTIONS: Final[Mapping[str, Any]] = {
+    # Without these the SDK sends a write again whose connection was lost, though it may have been carried out: the write
+    # loop settles those by the write's id. What remains of its retries is right: 503 once, 429 after as long as the service
+    # asks, unless that is more than a handler should wait in all.
+    "retry_connect": 0,
+    "retry_read": 0,
+    "retry_throttle_backoff_max": 5,
+    "connection_timeout": 5,
+    "read_timeout": 30,
+    "enable_compact_utf8_item_writes": True,
+}
+
+
+class CosmosBackend:
+    """A `Backend` over one database: see `bifrost_store.backends.cosmos.layout` for its containers.
+
+    Requests use the account's consistency. The contract needs Strong with one region, which `ping` checks.
+
+    Args:
+        make_client: Makes the SDK's client, given the options with which it is to work.
+        database: Name of the database.
+        specs: The kinds to keep.
+        clock: Decides what has expired.
+    """
+
+    name = BACKEND
+
+    def __init__(self, make_client: Any, database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
+        meter = ExchangeMeter()
+        self._account = CosmosAccount(lambda: make_client(**_OPTIONS, **meter.options()), database)
+        self._now = clock
+        self._specs = specs
+        self._reader = CosmosReader(self._account, specs)
+        self._writer = CosmosWriter(self._account, self._reader, clock)
+        self._queries = CosmosQueries(self._account, self._reader, clock)
+        self._scanner = CosmosScanner(self._account, self._reader, clock)
+
+    @classmethod
+    def from_connection_string(
+        cls, connection_string: str, specs: Specs, *, database: str = "bifrost", clock: Clock = utc_now
+    ) -> CosmosBackend:
+        """Return a backend for the account that ``AccountEndpoint=...;AccountKey=...;`` names.
+
+        Raises:
+            ConfigurationError: The text is no connection string. It is not shown: it holds a key.
+        """
+        parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+        try:
+            endpoint, key = parts["AccountEndpoint"].strip(), parts["AccountKey"].strip()
+        except KeyError:
+            endpoint = key = ""
+        if not endpoint or not key:
+            raise ConfigurationError(
+                "the Cosmos DB connection string cannot be read; expected AccountEndpoint=...;AccountKey=...;", backend=BACKEND
+            )
+        return cls(lambda **options: _client(endpoint, key, options), database, specs, clock=clock)
+
+    @classmethod
+    def from_endpoint(
+        cls, endpoint: str, credential: AsyncTokenCredential, specs: Specs, *, database: str = "bifrost", clock: Clock = utc_now
+    ) -> CosmosBackend:
+        """Return a backend for ``https://<account>.documents.azure.com``; whoever made *credential* closes it."""
+        return cls(lambda **options: _client(endpoint, credential, options), database, specs, clock=clock)
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
+        with wrap_errors("get", key):
+            records = await for_each(self._reader.state, keys)
+        now = self._now()
+        return next((record for record in records if record is not None and record.is_present(now)), None)
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        return _record(await self._carry_out("create", CreateWrite(self._now, record, epoch)))
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        return _record(await self._carry_out("replace", ReplaceWrite(self._now, record, expected, epoch)))
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+        return bool(await self._carry_out("delete", DeleteWrite(self._now, key, expected, epoch)))
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        return bool(await self._carry_out("apply", ApplyWrite(self._now, record, over)))
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+        writes = [self._write(operation, epoch) for operation in operations]
+        with wrap_errors("batch"):
+            await self._writer.carry_out(writes)
+        return [write.result for write in writes]
+
+    async def query(self, query: Query) -> Page[Record]:
+        with wrap_errors("query"):
+            return await self._queries.page(query)
+
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+        with wrap_errors("aggregate"):
+            return await self._queries.aggregate(query, group_by, sum_of)
+
+    async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        with wrap_errors("scan"):
+            async for page in self._scanner.pages(resume_token):
+                yield page
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        purged: list[Record] = []
+        with wrap_errors("purge_expired"):
+            async for record in self._scanner.expired(kind):
+                if len(purged) == limit:
+                    break
+                if await self._purge(record):
+                    purged.append(record)
+        return purged
+
+    async def _purge(self, record: Record) -> bool:
+        key, etag = record.key, native_of(record)
+        assert etag is not None
+        is_lost = False
+        while True:
+            try:
+                await self._account.remove(self._reader.container(key.kind), key.scope.value, document_id(key), etag)
+            except AzureError as error:
+                if isinstance(error, HttpResponseError) and error.status_code in (404, 412):
+                    return is_lost and error.status_code == 404
+                if is_lost or not is_ambiguous(error):
+                    raise
+                is_lost = True
+                continue
+            return True
+
+    async def provision(self) -> None:
+        with wrap_errors("provision"):
+            await provision(await self._account.client(), self._account.database)
+
+    async def differences(self) -> list[Difference]:
+        """See `SupportsLayout.differences`."""
+        with wrap_errors("differences"):
+            return await differences(await self._account.client(), self._account.database)
+
+    async def mend(self) -> list[Difference]:
+        """See `SupportsLayout.mend`."""
+        with wrap_errors("mend"):
+            return await mend(await self._account.client(), self._account.database)
+
+    async def ping(self) -> str:
+        with wrap_errors("ping"):
+            found = await self.differences()
+        return f"cosmos: database {self._account.database}" + "".join(f"; {difference}" for difference in found)
+
+    async def aclose(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._account.aclose()
+
+    def _write(self, operation: Operation, epoch: int) -> Write:
+        match operation:
+            case Create(record):
+                return CreateWrite(self._now, record, epoch)
+            case Replace(record, expected):
+                return ReplaceWrite(self._now, record, expected, epoch)
+            case Delete(key, expected):
+                return DeleteWrite(self._now, key, expected, epoch)
+            case Apply(record):
+                return ApplyWrite(self._now, record, None)
+
+    async def _carry_out(self, operation: str, write: Write) -> Record | bool:
+        with wrap_errors(operation, write.key):
+            await self._writer.carry_out([write])
+        return write.result
+
+
+def _client(endpoint: str, credential: Any, options: Mapping[str, Any]) -> CosmosClient:
+    return CosmosClient(endpoint, credential, **options)
+
+
+def _record(result: Record | bool) -> Record:
+    assert isinstance(result, Record)
+    return result

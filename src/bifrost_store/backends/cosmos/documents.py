@@ -1,0 +1,234 @@
+"""A record as a JSON document, and back.
+
+The body's fields stand beside the envelope. A field named like a part of the envelope or of the service (``_etag``) has ``~``
+before its name. Values that the service keeps exactly are stored as they are; others as ``{"$json": "<their JSON text>"}``:
+it computes with 64-bit floats, so that ``1.0`` comes back as ``1``, ``-0.0`` as ``0`` and large integers rounded.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, cast
+
+from bifrost_store.backends.cosmos.errors import BACKEND
+from bifrost_store.backends.cosmos.ids import document_id, is_hashed, record_id
+from bifrost_store.core.json import dump_json, load_json
+from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, Record, dump_expiry, load_expiry
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.core.version import Version
+from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, StoreError
+
+TOMBSTONE: Final = "tombstone"
+JSON_TEXT: Final = "$json"
+MAX_EXACT_INTEGER: Final = 2**53
+
+_ENVELOPE: Final = frozenset({"id", "type", "scope", "sortKey", "ttl", "meta"})
+_SERVICE_ETAG: Final = re.compile(r"[!-~]{1,128}")
+_ESCAPE: Final = "~"
+_SYSTEM: Final = "_"
+_MAX_TTL: Final = 2_147_483_647
+_TTL_MARGIN_SECONDS: Final = 3_600
+"""The service's own clock decides when a document goes for good; until then the stored expiry alone counts."""
+
+Document = dict[str, Any]
+
+
+def document_from_record(record: Record, now: datetime, *, has_ttl: bool) -> Document:
+    """Return the document that holds *record*; with *has_ttl* every one says how long it lives."""
+    key, version = record.key, record.version
+    name = document_id(key)
+    meta: Document = {
+        "schema": SCHEMA_VERSION,
+        "epoch": version.epoch,
+        "revision": version.revision,
+        "writeId": version.write_id,
+        "digest": record.digest,
+    }
+    if record.is_tombstone:
+        meta["kind"] = key.kind
+    if is_hashed(key, name):
+        meta["id"] = key.id
+    if record.expires_at is not None:
+        meta["expiresAt"] = dump_expiry(record.expires_at)
+    if record.extra:
+        meta["extra"] = dump_value(record.extra)
+    document: Document = {
+        "id": name,
+        "type": TOMBSTONE if record.is_tombstone else key.kind,
+        "scope": key.scope.value,
+        "sortKey": stored_sort_key(key.scope, record.sort_key),
+    }
+    ttl = _ttl(record, now)
+    if has_ttl or ttl != -1:
+        document["ttl"] = ttl
+    for field, value in record.body.items():
+        document[stored_name(field)] = dump_value(value)
+    document["meta"] = meta
+    return document
+
+
+def stored_sort_key(scope: Scope, sort_key: str) -> str:
+    """Return the text that orders documents by (scope, sort key): ``!`` comes before all that a scope holds."""
+    return f"{scope.value}!{sort_key}"
+
+
+def stored_name(field: str) -> str:
+    """Return what a field of a body is called in the document."""
+    return _ESCAPE + field if field in _ENVELOPE or field.startswith((_ESCAPE, _SYSTEM)) else field
+
+
+def _ttl(record: Record, now: datetime) -> int:
+    if not isinstance(record.expires_at, datetime):
+        return -1
+    left = math.ceil((record.expires_at - now).total_seconds()) + _TTL_MARGIN_SECONDS
+    return min(max(1, left), _MAX_TTL)
+
+
+def dump_value(value: object) -> object:
+    """Return what is stored for *value*."""
+    return value if _is_exact(value) else {JSON_TEXT: dump_json(value)}
+
+
+def load_value(value: object) -> object:
+    """Return the value that is stored as *value*.
+
+    Raises:
+        ValueError: It is neither kept as it is nor JSON text.
+    """
+    if isinstance(value, dict) and JSON_TEXT in value:
+        return load_json(cast(str, value[JSON_TEXT]))
+    return value
+
+
+def _is_exact(value: object) -> bool:
+    match value:
+        case None | bool() | str():
+            return True
+        case int():
+            return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
+        case float():
+            return not value.is_integer()
+        case list():
+            return all(map(_is_exact, value))
+        case dict():
+            return JSON_TEXT not in value and all(map(_is_exact, value.values()))
+        case _:
+            return False
+
+
+def record_from_document(document: Mapping[str, Any], specs: Specs) -> Record:
+    """Return the record in *document*.
+
+    Where the digest disagrees, somebody wrote past the library: the version is then the stored revision + 1 under the digest
+    of what is there.
+
+    Raises:
+        CorruptDocumentError: It cannot be read; the message names the property.
+    """
+    part = "meta"
+    try:
+        meta = document["meta"]
+        if meta["schema"] > SCHEMA_VERSION:
+            raise ValueError(f"schema {meta['schema']} is newer than this library; upgrade it")
+        part = "type, scope or id"
+        key, is_tombstone = _key(document, meta)
+        part = "sortKey"
+        sort_key = _sort_key(document["sortKey"], key.scope)
+        part = "the body"
+        body = {} if is_tombstone else _body(document, key.kind, specs)
+        part = "meta"
+        extra = load_value(meta.get("extra", {}))
+        if not isinstance(extra, dict):
+            raise TypeError("extra is no object")
+        version = Version(int(meta["revision"]), str(meta["writeId"]), int(meta["epoch"]))
+        record = Record(key, body, sort_key, version, load_expiry(meta.get("expiresAt")), extra, is_tombstone)
+        return _with_version(record, str(meta["digest"]), str(document["_etag"]))
+    except (LookupError, ValueError, TypeError, AttributeError, StoreError) as error:
+        raise _corrupt(document, part, error) from error
+
+
+def _key(document: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[Key, bool]:
+    is_tombstone = document["type"] == TOMBSTONE
+    kind = str(meta["kind"] if is_tombstone else document["type"])
+    name = str(document["id"])
+    key = Key(kind, Scope(document["scope"]), str(meta.get("id") or record_id(kind, name)))
+    if document_id(key) != name:
+        raise ValueError("the id is not that of its record")
+    return key, is_tombstone
+
+
+def _sort_key(stored: str, scope: Scope) -> str:
+    prefix = stored_sort_key(scope, "")
+    if not stored.startswith(prefix):
+        raise ValueError("it does not begin with the scope")
+    return stored.removeprefix(prefix)
+
+
+def _body(document: Mapping[str, Any], kind: str, specs: Specs) -> Body:
+    body: Body = {
+        name.removeprefix(_ESCAPE): load_value(value)
+        for name, value in document.items()
+        if name not in _ENVELOPE and not name.startswith(_SYSTEM)
+    }
+    spec = specs.get(kind)
+    if spec is None or spec.fields is None or spec.fields <= body.keys():
+        return body
+    return {**dict.fromkeys(spec.fields), **body}
+
+
+def _with_version(record: Record, digest: str, etag: str) -> Record:
+    version = record.version
+    found = record.digest
+    if found != digest:
+        version = Version(version.revision + 1, found, version.epoch)
+    native = NativeEtag(etag, version.epoch, record.expires_at).encode()
+    return replace(record, version=version, native_etag=native, backend=BACKEND)
+
+
+def _corrupt(document: Mapping[str, Any], part: str, error: Exception) -> CorruptDocumentError:
+    # A decoder's error text may quote the document: only its class is shown.
+    reason = str(error) if str(error).startswith("schema ") else type(error).__name__
+    where = f"{document.get('type')} {document.get('scope')} {str(document.get('id'))[:80]!r}"
+    return CorruptDocumentError(
+        f"document {where}: {part} cannot be read ({reason}). Mend the document, or delete it", backend=BACKEND, key=where
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NativeEtag:
+    """What an etag's hint carries, so that a write needs no read before.
+
+    Attributes:
+        etag: The service's own, quotes included.
+        epoch: Of the state that it names.
+        expires_at: When that state ends.
+    """
+
+    etag: str
+    epoch: int
+    expires_at: Expiry
+
+    def encode(self) -> str:
+        """Return the text of the hint."""
+        return f"{self.epoch}|{dump_expiry(self.expires_at) or ''}|{self.etag}"
+
+    @classmethod
+    def parse(cls, text: str) -> NativeEtag:
+        """Return the hint that *text* encodes.
+
+        Raises:
+            InvalidRequestError: It is none of this backend's.
+        """
+        try:
+            epoch, expiry, etag = text.split("|", 2)
+            native = cls(etag, int(epoch), load_expiry(expiry or None))
+        except ValueError:
+            raise InvalidRequestError("etag: not one that this library gave out") from None
+        if _SERVICE_ETAG.fullmatch(etag) is None:
+            raise InvalidRequestError("etag: not one that this library gave out")
+        return native

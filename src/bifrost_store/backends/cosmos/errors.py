@@ -1,0 +1,133 @@
+"""The SDK's errors in the library's terms, mapped by HTTP status and substatus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from aiohttp import ClientConnectorError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestTimeoutError,
+    ServiceResponseTimeoutError,
+)
+from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError
+
+from bifrost_store.errors import (
+    AccessDeniedError,
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    DocumentTooLargeError,
+    InvalidRequestError,
+    NotProvisionedError,
+    PreconditionFailedError,
+    StoreError,
+    ThrottledError,
+)
+
+BACKEND: Final = "cosmos"
+
+_BY_STATUS: Final[dict[int, tuple[type[StoreError], str]]] = {
+    400: (InvalidRequestError, "Cosmos DB refuses the request as invalid"),
+    401: (AccessDeniedError, "Cosmos DB refuses these credentials; check the connection string or the identity"),
+    403: (AccessDeniedError, "Cosmos DB denies access; check the key, the role assignments and the firewall"),
+    404: (DocumentNotFoundError, "the document does not exist"),
+    408: (BackendTimeoutError, "Cosmos DB did not answer in time; try again"),
+    409: (DocumentExistsError, "the document exists already"),
+    410: (BackendUnavailableError, "Cosmos DB is moving the partition; try again"),
+    412: (PreconditionFailedError, "the document has changed since it was read"),
+    413: (DocumentTooLargeError, "the document is larger than Cosmos DB takes (2 MB)"),
+    429: (ThrottledError, "Cosmos DB asks to slow down: the request units are spent"),
+    449: (BackendUnavailableError, "another write to the document is under way; try again"),
+    500: (BackendUnavailableError, "Cosmos DB failed; try again"),
+    503: (BackendUnavailableError, "Cosmos DB is out of service; try again"),
+}
+_BY_SUB_STATUS: Final[dict[tuple[int, int], tuple[type[StoreError], str]]] = {
+    (400, 1001): (
+        NotProvisionedError,
+        "a container has another partition key than it needs: see `bifrost-store init`; make it anew, or name another database",
+    ),
+    (400, 1024): (BackendUnavailableError, "the container was made anew meanwhile; try again"),
+    (403, 3): (BackendUnavailableError, "this region takes no writes at the moment; try again"),
+    (403, 1014): (BackendError, "the organization's partition has reached the service's 20 GB; nothing more can be written to it"),
+    (404, 1002): (BackendUnavailableError, "no replica has seen this session's writes yet; try again"),
+}
+_DEFINITE: Final = frozenset({400, 401, 403, 404, 409, 412, 413, 429, 449})
+"""Nothing was written by a request that was answered so."""
+_NOT_PROVISIONED: Final = "database or container is missing; run `bifrost-store init`"
+
+
+def map_error(error: AzureError) -> StoreError:
+    """Return what *error* means to a caller; the message holds neither addresses with secrets nor content."""
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return _map_status(error, error.status_code)
+    if isinstance(error, CosmosClientTimeoutError | ServiceRequestTimeoutError | ServiceResponseTimeoutError):
+        return BackendTimeoutError("Cosmos DB did not answer in time; try again", backend=BACKEND)
+    if isinstance(error, ClientAuthenticationError):
+        return AccessDeniedError("no credential could be had for Cosmos DB; check the identity settings", backend=BACKEND)
+    if _is_unsent(error):
+        return BackendUnavailableError("Cosmos DB cannot be reached; check endpoint and network, then try again", backend=BACKEND)
+    return BackendUnavailableError(f"the answer of Cosmos DB was lost ({type(error).__name__}); try again", backend=BACKEND)
+
+
+def _map_status(error: HttpResponseError, status: int) -> StoreError:
+    sub_status = getattr(error, "sub_status", None) or 0
+    if status == 404 and not is_absence(error) and sub_status != 1002:
+        return NotProvisionedError(_NOT_PROVISIONED, backend=BACKEND)
+    fallback = (BackendUnavailableError if status >= 500 else BackendError, f"Cosmos DB answered {status}")
+    kind, message = _BY_SUB_STATUS.get((status, sub_status)) or _BY_STATUS.get(status, fallback)
+    return kind(message, backend=BACKEND, retry_after_seconds=_retry_after(error))
+
+
+def is_absence(error: HttpResponseError) -> bool:
+    """Return whether *error* says that a document is not there, and not that its container is missing."""
+    if error.status_code != 404 or getattr(error, "sub_status", None):
+        return False
+    if isinstance(error, CosmosBatchOperationError):
+        return True
+    request = getattr(error.response, "request", None)
+    path = str(getattr(request, "url", ""))
+    return "/docs/" in path and not path.endswith("/docs/")
+
+
+def _retry_after(error: HttpResponseError) -> float | None:
+    headers = getattr(error.response, "headers", None) or getattr(error, "headers", None) or {}
+    try:
+        return float(headers["x-ms-retry-after-ms"]) / 1000
+    except (KeyError, ValueError):
+        return None
+
+
+def is_ambiguous(error: AzureError) -> bool:
+    """Return whether a write that failed with *error* may have been carried out."""
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return error.status_code not in _DEFINITE
+    return not isinstance(error, ClientAuthenticationError) and not _is_unsent(error)
+
+
+def _is_unsent(error: AzureError) -> bool:
+    # The transport calls every failure of aiohttp a request error, a connection lost while waiting for the answer too.
+    return isinstance(error.inner_exception, ClientConnectorError)
+
+
+@contextmanager
+def wrap_errors(operation: str, key: object = None) -> Iterator[None]:
+    """Turn the SDK's errors into the library's, chained, naming *operation* and *key*; complete our own with them."""
+    try:
+        yield
+    except AzureError as error:
+        mapped = map_error(error)
+        mapped.operation = operation
+        mapped.key = None if key is None else str(key)
+        raise mapped from error
+    except StoreError as error:
+        error.backend = error.backend or BACKEND
+        error.operation = error.operation or operation
+        error.key = error.key or (None if key is None else str(key))
+        raise

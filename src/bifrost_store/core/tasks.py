@@ -1,0 +1,51 @@
+"""Several calls at once, with the first failure as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar, overload
+
+import anyio
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+MAX_CONCURRENT_CALLS: Final = 8
+
+
+@overload
+async def together(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]], /) -> tuple[A, B]: ...
+@overload
+async def together(
+    first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]], third: Callable[[], Awaitable[C]], /
+) -> tuple[A, B, C]: ...
+async def together(*calls: Callable[[], Awaitable[Any]]) -> tuple[Any, ...]:
+    """Return the results of *calls*, made at the same time; the first failure in their order is raised as it is."""
+    return tuple(await for_each(lambda call: call(), calls))
+
+
+async def for_each(function: Callable[[A], Awaitable[B]], items: Sequence[A]) -> list[B]:
+    """Return what *function* makes of each item, at most `MAX_CONCURRENT_CALLS` at a time.
+
+    All end before the first failure, in the order of *items*, is raised as it is.
+    """
+    if len(items) < 2:
+        return [await function(item) for item in items]
+    results: dict[int, B] = {}
+    failures: dict[int, Exception] = {}
+    limiter = anyio.CapacityLimiter(MAX_CONCURRENT_CALLS)
+
+    async def run(number: int, item: A) -> None:
+        async with limiter:
+            try:
+                results[number] = await function(item)
+            except Exception as error:  # noqa: BLE001 - raised below, once all have ended
+                failures[number] = error
+
+    async with anyio.create_task_group() as group:
+        for number, item in enumerate(items):
+            group.start_soon(run, number, item)
+    if failures:
+        raise failures[min(failures)]
+    return [results[number] for number in range(len(items))]
