@@ -1,0 +1,718 @@
+/* The hand-over protocol: routes, leases, dual writes, journal, hand-over, for one scope with one record.
+ *
+ * docs/explanation/handover-protocol.md states the protocol in words and maps it to the code; README.md beside this file says
+ * what is abstracted and why that is sound. One step of a process is at most one request to one store.
+ * A process that is never scheduled again is killed or frozen for good, so kills need no steps of their own.
+ *
+ * Sizes, by -D:  PROCESSES, COORDINATORS, WRITES (a process), HANDOVERS, ATTEMPTS (announcements a store), LAPSES (leases that
+ * may run out), FAULTS (answers of stores that are lost or refused), CRASHES (of a coordinator, besides never going on),
+ * REPAIRS (rounds of the background repair), START (begin before the migration), ZOMBIES (a request may reach a store after its
+ * lease has ended), READS (what a reader was shown counts like an acknowledged write), TAKEOVER (the old primary dies, see below).
+ * MUTATE_...: leaves out one rule; the checker must then find the loss.
+ */
+
+#ifndef PROCESSES
+#define PROCESSES 2
+#endif
+#ifndef COORDINATORS
+#define COORDINATORS 1
+#endif
+#ifndef WRITES
+#define WRITES 1
+#endif
+#ifndef HANDOVERS
+#define HANDOVERS 1
+#endif
+#ifndef ATTEMPTS
+#define ATTEMPTS 2
+#endif
+#ifndef LAPSES
+#define LAPSES 1
+#endif
+#ifndef FAULTS
+#define FAULTS 0
+#endif
+#ifndef CRASHES
+#define CRASHES 0
+#endif
+#ifndef REPAIRS
+#define REPAIRS 0
+#endif
+#ifndef FREEZES
+#define FREEZES 0
+#endif
+
+#define A 0
+#define B 1
+#define NOWHERE 2
+
+/* Routes. */
+#define ONLY_A 0
+#define A_THEN_B 1
+#define B_THEN_A 2
+#define ONLY_B 3
+#define PRIMARY(route) ((route) >> 1)
+#define IS_DUAL(route) ((route) == A_THEN_B || (route) == B_THEN_A)
+#ifdef START
+#define FIRST_ROUTE ONLY_A
+#define NEXT_ROUTE(route) ((route) == ONLY_A -> A_THEN_B : ((route) == A_THEN_B -> B_THEN_A : A_THEN_B))
+#else
+#define FIRST_ROUTE A_THEN_B
+#ifdef ABANDON
+#define NEXT_ROUTE(route) ((route) == A_THEN_B -> ONLY_A : A_THEN_B)
+#else
+#ifdef FINISH
+#define NEXT_ROUTE(route) ((route) == A_THEN_B -> B_THEN_A : ONLY_B)
+#else
+#define NEXT_ROUTE(route) ((route) == A_THEN_B -> B_THEN_A : A_THEN_B)
+#endif
+#endif
+#endif
+
+/* Moves. */
+#define NONE 0
+#define ANNOUNCED 1
+#define PREPARED 2
+
+/* The control document, a copy in each store. (epoch, move, attempt) never comes back, so it stands for the native etag. */
+typedef Control { byte route; byte epoch; byte move; byte attempt; byte target };
+Control control[2];
+
+/* The record. `has` is a ghost: the set of writes that this state was built on. */
+typedef Record { byte epoch; byte revision; byte write; byte has };
+Record record[2];
+#define NEWER(e1, r1, e2, r2) ((e1) > (e2) || ((e1) == (e2) && (r1) > (r2)))
+
+byte journal[2];            /* 0: empty; else the write id of the one entry there can be */
+byte journal_writes;
+
+/* Leases. A process has a row in one store at a time: see README. */
+byte row[PROCESSES];        /* the store where its row lies */
+byte heard[PROCESSES];      /* row field: the announcement it has seen */
+byte acked[PROCESSES];      /* row field: the prepared attempt it has acknowledged */
+bool ended[PROCESSES];      /* the lease that its row stands for, counted from before the row was written, has ended */
+byte suspects[2];           /* set of processes whose lapsed row is kept until a comparison has passed */
+
+byte lapses = LAPSES, faults = FAULTS, crashes = CRASHES;
+byte freezes = FREEZES;
+byte busy = PROCESSES;      /* processes with writes left */
+bool frozen[PROCESSES];     /* killed, or frozen for good */
+byte view_move[PROCESSES];
+#define v_move view_move[p]
+#ifdef TAKEOVER
+bool is_down;               /* store A answers nobody */
+#define UP(at) (!(is_down && (at) == A))
+#else
+#define UP(at) true
+#endif
+byte current = PRIMARY(FIRST_ROUTE), epoch_now = 0;  /* ghosts: who is primary, decided by the commit alone */
+#ifdef START
+bool is_filled = 0;         /* ghost: the backfill is done */
+#else
+bool is_filled = 1;
+#endif
+byte shown;                 /* ghost: writes that were acknowledged, or that a reader was shown */
+
+#define BIT(n) (1 << ((n) - 1))
+#define NOTHING_LOST() assert((shown & ~record[current].has) == 0)
+
+inline put(at, p_e, p_r, p_w, p_h)
+{
+  record[at].epoch = p_e; record[at].revision = p_r; record[at].write = p_w; record[at].has = p_h;
+  NOTHING_LOST()
+}
+
+/* Backend.apply. */
+inline apply(to, a_e, a_r, a_w, a_h)
+{
+  if
+#ifdef MUTATE_BLIND_APPLY
+  :: true -> put(to, a_e, a_r, a_w, a_h)
+#else
+  :: NEWER(a_e, a_r, record[to].epoch, record[to].revision) -> put(to, a_e, a_r, a_w, a_h)
+  :: else
+#endif
+  fi
+}
+
+inline dirty(where)
+{
+  journal_writes++;
+  journal[where] = journal_writes
+}
+
+/* Whoever sees two copies raises the lower one. */
+inline raise(low, h_route, h_epoch)
+{
+  if
+  :: control[low].epoch < h_epoch -> control[low].route = h_route; control[low].epoch = h_epoch; control[low].move = NONE
+  :: else
+  fi
+}
+
+/* ---------------------------------------------------------------- a library process */
+
+#define IDLE 0
+#define READ 1
+#define SEND 2
+#define APPLY 3
+#define JOURNAL 4
+#define ANSWER 5
+#define SETTLE 6
+
+#define IS_LIVE (is_in && !is_renewing && !ended[p])
+#define IS_SEEN (v_epoch == control[s].epoch && v_move == control[s].move && v_attempt == control[s].attempt)
+#define MY_WRITE (p * WRITES + count + 1)
+#ifdef ZOMBIES
+#define MAY_REACH true
+#else
+#define MAY_REACH (is_same && !ended[p])
+#endif
+
+#ifdef MUTATE_NO_LEASE_CHECK
+#define MAY_ANSWER true
+#else
+#ifdef MUTATE_ACK_ACROSS_REJOIN
+#define MAY_ANSWER (IS_LIVE && v_epoch == o_epoch)
+#else
+#define MAY_ANSWER (IS_LIVE && is_same)
+#endif
+#endif
+#ifdef FLAGS
+#define IS_RIGHT (epoch_now == 0 || (o_epoch == epoch_now && PRIMARY(o_route) == current))
+#else
+#define IS_RIGHT (o_epoch == epoch_now && PRIMARY(o_route) == current)
+#endif
+
+/* Away from a store whose lease was taken away, or which is no longer primary. */
+inline leave(next)
+{
+  if
+  :: row[p] == s -> row[p] = NOWHERE
+  :: else
+  fi;
+  is_in = 0; is_joined = 0; is_same = 0; is_renewing = 0; heard[p] = 0; acked[p] = 0; ended[p] = 0;
+  v_route = 0; v_epoch = 0; v_move = 0; v_attempt = 0; s = next
+}
+
+/* Reads the control document; goes where it names the primary, completing the other copy. */
+inline look()
+{
+#if defined(TAKEOVER) && !defined(MUTATE_ONE_COPY)
+  if
+  :: UP(1 - s) -> raise(s, control[1 - s].route, control[1 - s].epoch)
+  :: else
+  fi;
+#endif
+  v_route = control[s].route; v_epoch = control[s].epoch; v_move = control[s].move; v_attempt = control[s].attempt;
+  if
+  :: PRIMARY(v_route) != s ->
+     if
+     :: UP(1 - s) -> raise(1 - s, v_route, v_epoch)
+     :: else
+     fi;
+     leave(1 - s)
+  :: else -> is_in = 1
+  fi
+}
+
+inline next_write()
+{
+  step = IDLE; count++; is_same = 0; is_told = 0; o_route = 0; o_epoch = 0;
+  b_revision = 0; b_write = 0; b_has = 0; t_epoch = 0; t_revision = 0; t_has = 0;
+  if
+  :: count == WRITES -> busy--
+  :: else
+  fi
+}
+
+proctype Process(byte p)
+{
+  byte s = PRIMARY(FIRST_ROUTE);
+  byte v_route, v_epoch, v_attempt;           /* the control document as last read */
+  bool is_joined, is_in, is_renewing;         /* its row is written; and the document read since; row written again, document not */
+  byte step, count;
+  byte o_route, o_epoch;                      /* the route of the write under way */
+  bool is_same;                               /* the lease it began under has not been lost */
+  bool is_told;                               /* its caller has had OutcomeUnknown */
+  byte b_revision, b_write, b_has;            /* the state it replaces */
+  byte t_epoch, t_revision, t_has;            /* the state it made */
+
+end:
+  do
+  /* Join: the lease row first, then the control document. */
+#ifdef MUTATE_READ_BEFORE_JOIN
+  :: atomic { !is_joined -> is_joined = 1; look(); is_in = 0 }
+  :: atomic { is_joined && !is_in -> row[p] = s; is_in = 1 }
+#else
+  :: atomic { !is_joined && UP(s) -> is_joined = 1; row[p] = s }
+  :: atomic { is_joined && !is_in && row[p] == s && UP(s) -> look() }
+  :: atomic { is_joined && !is_in && row[p] != s -> leave(s) }
+#endif
+
+#ifdef TAKEOVER
+  :: atomic { !UP(s) && (!is_joined || ended[p] || is_renewing || !is_in) -> leave(1 - s) }
+#endif
+
+  /* Read the control document again. */
+  :: atomic { is_in && !is_renewing && !IS_SEEN && UP(s) -> look() }
+
+  /* Renew, here only when the lease has ended: the row first, then the control document. */
+  :: atomic { is_in && !is_renewing && ended[p] && UP(s) ->
+       if
+       :: row[p] == s -> is_renewing = 1; ended[p] = 0
+       :: else -> leave(s)
+       fi }
+  :: atomic { is_renewing && UP(s) -> is_renewing = 0; look() }
+
+  /* Hand-over. */
+#ifdef ANNOUNCE
+  :: atomic { is_in && v_move == ANNOUNCED && heard[p] != v_attempt && UP(s) ->
+       if
+       :: row[p] == s -> heard[p] = v_attempt
+       :: else -> leave(s)
+       fi }
+#endif
+  :: atomic { is_in && v_move == PREPARED && acked[p] != v_attempt && UP(s) &&
+#ifdef MUTATE_NO_DRAIN
+              true ->
+#else
+              (step == IDLE || (step == SETTLE && !is_same)) ->
+#endif
+       if
+       :: row[p] == s -> acked[p] = v_attempt
+       :: else -> leave(s)
+       fi }
+#ifndef MUTATE_NO_CALL_OFF
+  :: atomic { is_in && v_move == PREPARED && control[s].move == PREPARED && control[s].attempt == v_attempt && UP(s) ->
+       control[s].move = NONE }                                           /* waited long enough: called off */
+#endif
+#ifdef MUTATE_RESUME_UNREAD
+  :: atomic { is_in && v_move == PREPARED && acked[p] == v_attempt -> v_move = NONE }
+#endif
+
+  /* A write. */
+  :: atomic { IS_LIVE && step == IDLE && count < WRITES && v_move != PREPARED ->
+       step = READ; o_route = v_route; o_epoch = v_epoch; is_same = 1 }
+#ifdef TAKEOVER
+  :: atomic { step == READ && !UP(PRIMARY(o_route)) -> step = IDLE; is_same = 0; o_route = 0; o_epoch = 0 }
+  :: atomic { step == SEND && !UP(PRIMARY(o_route)) -> step = SETTLE }
+  :: atomic { step == APPLY && !UP(1 - PRIMARY(o_route)) -> step = JOURNAL }
+  :: atomic { step == JOURNAL && !UP(PRIMARY(o_route)) -> is_told = 1; step = APPLY }
+#endif
+  :: atomic { step == READ && MAY_REACH && UP(PRIMARY(o_route)) ->
+       if
+#ifdef MUTATE_STALE_BASE
+       :: record[PRIMARY(o_route)].epoch > o_epoch -> o_epoch = record[PRIMARY(o_route)].epoch
+#else
+       :: record[PRIMARY(o_route)].epoch > o_epoch -> step = IDLE; is_same = 0; o_route = 0; o_epoch = 0
+#endif
+       :: else
+       fi;
+       if
+       :: step == READ ->
+          b_revision = record[PRIMARY(o_route)].revision; b_write = record[PRIMARY(o_route)].write;
+          b_has = record[PRIMARY(o_route)].has;
+          step = SEND;
+          if
+          :: IS_LIVE && is_same ->                                        /* a reader would be answered now */
+             assert(IS_RIGHT);
+#ifdef READS
+             shown = shown | b_has; NOTHING_LOST();
+             if
+             :: next_write()                                              /* it was a read */
+             :: true
+             fi
+#endif
+          :: else
+          fi
+       :: else
+       fi }
+#ifndef ZOMBIES
+  :: atomic { step == READ && !is_same -> step = IDLE; o_route = 0; o_epoch = 0 }
+  :: atomic { step == SEND && !is_same -> step = SETTLE }
+#endif
+  :: atomic { step == SEND && MAY_REACH && UP(PRIMARY(o_route)) ->
+       if
+       :: record[PRIMARY(o_route)].revision == b_revision && record[PRIMARY(o_route)].write == b_write ->
+          t_epoch = o_epoch; t_revision = b_revision + 1; t_has = b_has | BIT(MY_WRITE);
+          if
+          :: put(PRIMARY(o_route), t_epoch, t_revision, MY_WRITE, t_has);
+             if
+             :: IS_DUAL(o_route) -> step = APPLY
+             :: else -> step = ANSWER
+             fi
+          :: faults > 0 -> faults--; step = SETTLE;                        /* carried out, its answer lost */
+             put(PRIMARY(o_route), t_epoch, t_revision, MY_WRITE, t_has)
+          :: faults > 0 -> faults--; step = SETTLE                         /* lost on the way */
+          fi
+       :: else -> next_write()                                             /* someone else won */
+       fi }
+  :: atomic { step == APPLY && UP(1 - PRIMARY(o_route)) ->
+       if
+       :: apply(1 - PRIMARY(o_route), t_epoch, t_revision, MY_WRITE, t_has); step = ANSWER
+       :: faults > 0 -> faults--; step = JOURNAL;
+          apply(1 - PRIMARY(o_route), t_epoch, t_revision, MY_WRITE, t_has)
+       :: faults > 0 -> faults--; step = JOURNAL
+       fi }
+  :: atomic { step == JOURNAL && UP(PRIMARY(o_route)) ->
+       if
+#ifdef MUTATE_NO_JOURNAL
+       :: step = ANSWER
+#else
+       :: dirty(PRIMARY(o_route)); step = ANSWER
+#endif
+       :: faults > 0 -> faults--;                                          /* its caller gets OutcomeUnknown */
+#ifdef MUTATE_OWES_NOTHING
+          next_write()
+#else
+          is_told = 1; step = APPLY                                        /* and the process keeps what it owes */
+#endif
+       fi }
+  :: atomic { step == ANSWER && is_told -> next_write() }
+  :: atomic { step == ANSWER && !is_told && MAY_ANSWER ->
+       assert(IS_RIGHT);                                                   /* never two primaries */
+       if
+       :: PRIMARY(o_route) == current -> shown = shown | BIT(MY_WRITE); NOTHING_LOST()
+       :: else
+       fi;
+       next_write() }
+  :: atomic { step == ANSWER && !is_told && !is_same && !MAY_ANSWER -> step = SETTLE }
+  :: atomic { IS_LIVE && step == SETTLE && UP(s) &&
+#ifdef MUTATE_SETTLE_WHILE_PREPARED
+              true ->
+#else
+              (v_move != PREPARED || is_same) ->
+#endif
+       o_route = v_route; o_epoch = v_epoch; is_same = 1;
+       if
+       :: record[s].write == MY_WRITE ->
+          t_epoch = record[s].epoch; t_revision = record[s].revision; t_has = record[s].has;
+          if
+#ifdef MUTATE_SETTLE_WITHOUT_SECONDARY
+          :: step = ANSWER
+#else
+          :: IS_DUAL(o_route) -> step = APPLY
+          :: else -> step = ANSWER
+#endif
+          fi
+       :: record[s].revision == b_revision && record[s].write == b_write ->
+          step = SEND                                                      /* again, under the same write id */
+       :: else -> next_write()                                             /* OutcomeUnknown */
+       fi }
+#if FREEZES > 0
+  :: atomic { freezes > 0 && count < WRITES -> freezes--; frozen[p] = 1; busy--; goto gone }
+#endif
+  od;
+gone:
+  skip
+}
+
+/* ---------------------------------------------------------------- repair, comparison, coordinator */
+
+/* One round of the background repair of a process: its route may be out of date. */
+inline mend(from)
+{
+#ifdef MUTATE_REPAIR_READS_FIRST
+  atomic { UP(A); x_epoch = record[from].epoch; x_revision = record[from].revision; x_write = record[from].write; x_has = record[from].has };
+  atomic { UP(A); x_entry = journal[from] };
+#else
+  atomic { UP(A); x_entry = journal[from] };
+  atomic { UP(A); x_epoch = record[from].epoch; x_revision = record[from].revision; x_write = record[from].write; x_has = record[from].has };
+#endif
+  if
+  :: x_entry != 0 ->
+     atomic { UP(A); apply(1 - from, x_epoch, x_revision, x_write, x_has) };
+     atomic { UP(A);
+       if
+#ifdef MUTATE_REMOVE_BLINDLY
+       :: true -> journal[from] = 0
+#else
+       :: journal[from] == x_entry -> journal[from] = 0
+       :: else
+#endif
+       fi }
+  :: else
+  fi;
+  d_step { x_entry = 0; x_epoch = 0; x_revision = 0; x_write = 0; x_has = 0 }
+}
+
+#if REPAIRS > 0
+proctype Repair()
+{
+  byte s, round;
+  byte x_entry, x_epoch, x_revision, x_write, x_has;
+end:
+  do
+  :: round < REPAIRS ->
+end_wait:
+     atomic { UP(A) && (journal[A] != 0 || journal[B] != 0) ->
+       s = (control[A].epoch >= control[B].epoch -> PRIMARY(control[A].route) : PRIMARY(control[B].route)) };
+     mend(s);
+     round++
+  :: else -> break
+  od
+}
+#endif
+
+/* Makes the secondary equal to the primary: verify --repair, the backfill, and what clears suspects. */
+inline compare(truth)
+{
+  atomic { UP(A); y_epoch = record[1 - truth].epoch; y_revision = record[1 - truth].revision; y_write = record[1 - truth].write };
+  atomic { UP(A); x_epoch = record[truth].epoch; x_revision = record[truth].revision; x_write = record[truth].write; x_has = record[truth].has };
+  atomic { UP(A);
+    if
+#ifndef MUTATE_COMPARE_STALE
+    :: x_epoch > m_epoch || y_epoch > m_epoch                              /* this route is out of date */
+#endif
+    :: else ->
+       if
+       :: (x_epoch != y_epoch || x_revision != y_revision || x_write != y_write) &&
+          record[1 - truth].epoch == y_epoch && record[1 - truth].revision == y_revision && record[1 - truth].write == y_write ->
+          put(1 - truth, x_epoch, x_revision, x_write, x_has)
+       :: else -> is_clean = (x_epoch == y_epoch && x_revision == y_revision && x_write == y_write)
+       fi
+    fi;
+    x_epoch = 0; x_revision = 0; x_write = 0; x_has = 0; y_epoch = 0; y_revision = 0; y_write = 0 }
+}
+
+#define IS_STILL(m) (control[s].epoch == m_epoch && control[s].move == (m) && control[s].attempt == m_attempt)
+#if CRASHES > 0
+#define MAY_CRASH if :: crashes > 0 -> crashes--; goto finished :: true fi;
+#else
+#define MAY_CRASH
+#endif
+
+proctype Coordinator()
+{
+  byte s, i, m_route, m_epoch, m_move, m_attempt, m_target, m_suspects;
+  byte x_entry, x_epoch, x_revision, x_write, x_has, y_epoch, y_revision, y_write;
+  bool is_clean;
+
+again:
+  atomic { UP(A);                                                                 /* the copy of the primary decides */
+    i = 0; m_suspects = 0; is_clean = 0;
+    s = (control[A].epoch >= control[B].epoch -> A : B);
+    m_route = control[s].route; m_epoch = control[s].epoch;
+    raise(1 - s, m_route, m_epoch);
+    s = PRIMARY(m_route);
+    m_move = control[s].move; m_attempt = control[s].attempt; m_target = control[s].target;
+    if
+    :: m_epoch >= HANDOVERS -> goto finished
+    :: m_move == NONE && m_attempt >= ATTEMPTS -> goto finished
+    :: else
+    fi
+  };
+  if
+  :: m_move == NONE ->
+     atomic { UP(A);
+       if
+       :: IS_STILL(NONE) ->
+          m_attempt++; m_move = ANNOUNCED; m_target = NEXT_ROUTE(m_route);
+#ifdef MUTATE_REUSE_ATTEMPT
+          control[s].attempt = 1; m_attempt = 1;
+#else
+          control[s].attempt = m_attempt;
+#endif
+          control[s].move = ANNOUNCED; control[s].target = m_target
+       :: else -> goto again
+       fi }
+  :: else
+  fi;
+  if
+  :: m_move == ANNOUNCED ->
+#ifdef ANNOUNCE
+     do
+     :: atomic { UP(A) && i < PROCESSES && (row[i] != s || heard[i] == m_attempt) -> i++ }
+     :: atomic { UP(A) && i < PROCESSES && row[i] == s && ended[i] -> row[i] = NOWHERE; suspects[s] = suspects[s] | (1 << i); i++ }
+     :: atomic { UP(A) && i < PROCESSES && !IS_STILL(ANNOUNCED) -> goto again }
+     :: atomic { UP(A) && i == PROCESSES -> i = 0; break }
+     od;
+#endif
+     if
+     :: IS_DUAL(m_route) ->
+        if
+        :: atomic { UP(A) && journal[s] != 0 -> skip }; mend(s)
+        :: else
+        fi;
+#ifndef MUTATE_NO_COMPARISON
+        if
+#ifdef START
+        :: atomic { UP(A) -> m_suspects = suspects[s] };                    /* the backfill, and what verification repairs */
+#else
+        :: atomic { UP(A) && suspects[s] != 0 -> m_suspects = suspects[s] };
+#endif
+           compare(s);
+           if
+           :: !is_clean -> compare(s)
+           :: else
+           fi;
+           atomic { UP(A);
+             if
+             :: is_clean -> is_filled = 1; suspects[s] = suspects[s] & ~m_suspects; is_clean = 0; m_suspects = 0
+             :: else -> goto withdraw
+             fi }
+        :: else
+        fi
+#endif
+     :: else
+     fi;
+     atomic { UP(A);
+       if
+       :: IS_STILL(ANNOUNCED) -> control[s].move = PREPARED; m_move = PREPARED
+       :: else -> goto again
+       fi }
+  :: else
+  fi;
+
+#ifdef MUTATE_JOURNAL_FIRST
+  atomic { UP(A);
+    if
+    :: journal[s] != 0 -> goto withdraw
+    :: else
+    fi };
+#endif
+  do                                                                       /* every lease acknowledges, leaves or lapses */
+  :: atomic { UP(A) && i < PROCESSES && (row[i] != s || acked[i] == m_attempt) -> i++ }
+  :: atomic { UP(A) && i < PROCESSES && row[i] == s && ended[i] ->
+#ifndef MUTATE_NO_FENCE
+       row[i] = NOWHERE;
+#endif
+       suspects[s] = suspects[s] | (1 << i); i++ }
+#ifdef MUTATE_NO_WATCH
+  :: atomic { UP(A) && i < PROCESSES && row[i] == s -> row[i] = NOWHERE; suspects[s] = suspects[s] | (1 << i); i++ }
+#endif
+  :: atomic { UP(A) && i < PROCESSES && !IS_STILL(PREPARED) -> goto again }
+  :: atomic { UP(A) && i == PROCESSES -> i = 0; break }
+  od;
+#ifndef MUTATE_NO_COMPARISON
+  atomic { UP(A);
+    if
+    :: suspects[s] != 0 && IS_DUAL(m_route) -> goto withdraw
+    :: else
+    fi };
+#endif
+#if !defined(MUTATE_JOURNAL_FIRST) && !defined(MUTATE_NO_JOURNAL_CHECK)
+  atomic { UP(A);
+    if
+    :: journal[s] != 0 -> goto withdraw
+    :: else
+    fi };
+#endif
+  MAY_CRASH
+  atomic { UP(A);                                                                 /* commit */
+    if
+#ifdef MUTATE_BLIND_COMMIT
+    :: true ->
+#else
+    :: IS_STILL(PREPARED) ->
+#endif
+       control[s].route = m_target; control[s].epoch = m_epoch + 1; control[s].move = NONE;
+       if
+       :: m_epoch + 1 > epoch_now -> epoch_now = m_epoch + 1; current = PRIMARY(m_target); NOTHING_LOST()
+       :: else                                                             /* a takeover came first: this copy counts for nothing */
+       fi
+#ifndef MUTATE_BLIND_COMMIT
+    :: else -> goto again
+#endif
+    fi };
+  MAY_CRASH
+#ifdef MUTATE_BLIND_COMPLETION
+  atomic { UP(A); control[1 - s].route = m_target; control[1 - s].epoch = m_epoch + 1; control[1 - s].move = NONE };
+#endif
+  goto again;                                                              /* which completes the other copy */
+
+withdraw:
+  atomic { UP(A);
+    if
+    :: IS_STILL(m_move) -> control[s].move = NONE
+    :: else
+    fi };
+  goto again;
+finished:
+  skip
+}
+
+/* Leases end, by the clocks of the processes: LAPSES times out of slowness, always of one that is gone or cannot renew. */
+#define END_LEASE(p) \
+  :: atomic { lapses > 0 && row[p] != NOWHERE && !ended[p] -> ended[p] = 1; lapses-- } \
+  :: atomic { (frozen[p] || !UP(row[p])) && row[p] != NOWHERE && !ended[p] -> ended[p] = 1 }
+
+proctype Clock()
+{
+end:
+  do
+  END_LEASE(0)
+#if PROCESSES > 1
+  END_LEASE(1)
+#endif
+#if PROCESSES > 2
+  END_LEASE(2)
+#endif
+  od
+}
+
+#ifdef TAKEOVER
+/* The old primary is dead. --force waits out a full lease, in which nobody can renew, and raises the other copy alone. */
+proctype Takeover()
+{
+  byte i;
+  atomic { is_down = 1 };
+#ifndef MUTATE_TAKEOVER_AT_ONCE
+  do
+  :: atomic { i < PROCESSES && (row[i] != A || ended[i]) -> i++ }
+  :: atomic { i == PROCESSES -> break }
+  od;
+#endif
+  atomic {
+    if
+    :: PRIMARY(control[B].route) == A ->
+#ifdef MUTATE_TAKEOVER_NEXT_EPOCH
+       epoch_now = control[B].epoch + 1;
+#else
+       epoch_now = control[B].epoch + 2;                                   /* one commit at most is missing in this copy */
+#endif
+       control[B].epoch = epoch_now; control[B].route = B_THEN_A; control[B].move = NONE;
+       current = B; shown = shown & record[B].has                          /* what is lost is said */
+    :: else                                                                /* B is primary already */
+    fi };
+  atomic { is_down = 0 }                                                   /* with its copy as it was */
+}
+#endif
+
+/* When nothing can happen any more. */
+proctype Quiet()
+{
+  timeout ->
+  assert(busy == 0);                                                       /* every write has been answered */
+  assert(control[A].move != PREPARED && control[B].move != PREPARED);
+#ifndef TAKEOVER
+  assert(control[A].epoch == control[B].epoch);                            /* no commit is half done */
+  if
+  :: frozen[0] == 0 && frozen[PROCESSES - 1] == 0 && is_filled && IS_DUAL(control[current].route) && journal[current] == 0 ->
+     assert(record[A].epoch == record[B].epoch && record[A].revision == record[B].revision && record[A].write == record[B].write)
+  :: else
+  fi
+#endif
+}
+
+init
+{
+  byte i;
+  atomic {
+    control[A].route = FIRST_ROUTE; control[B].route = FIRST_ROUTE;
+    for (i : 0 .. PROCESSES - 1) { row[i] = NOWHERE };
+    for (i : 0 .. PROCESSES - 1) { run Process(i) };
+#if COORDINATORS > 0
+    for (i : 1 .. COORDINATORS) { run Coordinator() };
+#endif
+#if REPAIRS > 0
+    run Repair();
+#endif
+#ifdef TAKEOVER
+    run Takeover();
+#endif
+    run Clock();
+    run Quiet()
+  }
+}
