@@ -41,7 +41,7 @@ class CrashingBackend(ModelBackend):
         self._write()
         return await super().replace(record, expected, epoch=epoch)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         self._write()
         return await super().delete(key, expected=expected, epoch=epoch)
 
@@ -200,7 +200,7 @@ async def test_a_change_during_a_rename_is_not_lost() -> None:
     class Interrupted(ModelBackend):
         is_interrupted = False
 
-        async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+        async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
             if key.kind == "user" and not self.is_interrupted:
                 self.is_interrupted = True
                 await users.update(SAM, display_name="Samuel")

@@ -64,6 +64,8 @@ class Apply:
 
 
 Operation = Create | Replace | Delete | Apply
+Result = Record | bool | None
+"""What an operation of a batch returns: a record from Create and Replace, a tombstone or None from Delete, a bool from Apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,18 @@ class Backend(Protocol):
         """
         ...
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
-        """Delete the record, leaving a tombstone at revision + 1. Return whether it was there.
+    async def stored(self, key: Key) -> Record | None:
+        """Return what is stored at *key*, whether readers see it or not: a record, one that has expired, or a tombstone.
+
+        For those who make one store equal to another. Its ``native_etag`` is what `apply` takes as *over*.
+
+        Raises:
+            CorruptDocumentError: It is there but cannot be read.
+        """
+        ...
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
+        """Delete the record. Return the tombstone at revision + 1 that now stands for it, or None if it was not there.
 
         Raises:
             PreconditionFailedError: *expected* is given and the record is in another state.
@@ -139,7 +151,7 @@ class Backend(Protocol):
         """
         ...
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         """Carry out 1 to 32 operations on different keys of one kind and scope, all or nothing.
 
         Returns:
@@ -167,7 +179,7 @@ class Backend(Protocol):
         ...
 
     def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        """Go through every record and tombstone of every scope, expired ones included.
+        """Go through every record and tombstone of every scope, expired ones included; internal kinds are left out.
 
         A record that is written meanwhile is met at least once if it was there throughout.
         """

@@ -62,8 +62,9 @@ class Record:
 
     @property
     def etag(self) -> Etag:
-        """The precondition that names this state."""
-        return Etag(Version(self.version.revision, self.version.write_id), self.backend, self.native_etag)
+        """The precondition that names this state. A tombstone's has no hint: a write that trusts one would undo the deletion."""
+        native = None if self.is_tombstone else self.native_etag
+        return Etag(Version(self.version.revision, self.version.write_id), self.backend, native)
 
     @property
     def digest(self) -> str:

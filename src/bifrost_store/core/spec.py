@@ -60,6 +60,8 @@ class DocumentSpec:
         check_body: Raises InvalidRequestError for a body that cannot be of this kind.
         has_extra: Stored columns that no field claims travel along.
         is_batchable: Records of one scope can be written together on every backend.
+        is_internal: The library's own, about where data goes. Such records are in one store each: no scan meets them, so that they
+            are neither copied, compared nor dumped, and no route sends them anywhere.
         is_append_only: Records are added and then stay for good as they are: no replace, no delete, no expiry.
         check_id: Raises InvalidKeyError for a text that is no id of this kind.
     """
@@ -75,6 +77,7 @@ class DocumentSpec:
     check_body: Callable[[str, Mapping[str, object]], None] = lambda record_id, body: None
     has_extra: bool = True
     is_batchable: bool = True
+    is_internal: bool = False
     is_append_only: bool = False
     check_id: Callable[[str], None] = lambda text: check_identifier(text, "id")
 

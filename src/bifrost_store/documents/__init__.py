@@ -11,6 +11,7 @@ from bifrost_store.documents.config import Config, ConfigType
 from bifrost_store.documents.execution import LIVE_STATUSES, Execution, ExecutionStatus
 from bifrost_store.documents.form import AccessLevel, Form
 from bifrost_store.documents.integration import Integration
+from bifrost_store.documents.internal import CONTROL, INTERNAL_SPECS, JOURNAL, LEASE
 from bifrost_store.documents.job_status import JobOutcome, JobStatus, JobTrigger
 from bifrost_store.documents.legacy_row import LegacyRow
 from bifrost_store.documents.oauth_connection import OAuthConnection, OAuthFlowType, OAuthStatus
@@ -39,11 +40,14 @@ DOCUMENT_TYPES: tuple[type[Document], ...] = (
     LegacyRow,
 )
 
-SPECS: Specs = {document.spec.kind: document.spec for document in DOCUMENT_TYPES}
-"""Every kind of document, by name."""
+SPECS: Specs = {spec.kind: spec for spec in (*(document.spec for document in DOCUMENT_TYPES), *INTERNAL_SPECS)}
+"""Every kind that a store keeps, by name: the documents, and the library's own."""
 
 __all__ = [
+    "CONTROL",
     "DOCUMENT_TYPES",
+    "JOURNAL",
+    "LEASE",
     "LIVE_STATUSES",
     "SPECS",
     "AccessLevel",

@@ -118,7 +118,7 @@ class ApiKeyRepository:
 
     async def delete(self, key_id: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
-        return await self._backend.delete(_key(key_id), expected=expected)
+        return await self._backend.delete(_key(key_id), expected=expected) is not None
 
     async def _all(self, *filters: Filter) -> Page[ApiKey]:
         return (await all_records(self._backend, "api_key", GLOBAL, *filters)).convert(ApiKey.from_record)

@@ -69,7 +69,7 @@ class ConfigRepository:
 
     async def delete(self, scope: Scope, key: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
-        return await self._backend.delete(_key(scope, key), expected=expected)
+        return await self._backend.delete(_key(scope, key), expected=expected) is not None
 
     async def _all(self, scope: Scope) -> Page[Config]:
         return (await all_records(self._backend, "config", scope)).convert(Config.from_record)

@@ -220,7 +220,7 @@ class ExecutionRepository:
         try:
             deleted = await delete_record(self._backend, key, etag=etag)
         except CorruptDocumentError:
-            return await self._backend.delete(key, expected=None if etag is None else Etag.parse(etag))
+            return await self._backend.delete(key, expected=None if etag is None else Etag.parse(etag)) is not None
         if deleted is not None:
             await self._payloads.remove_all(deleted)
         return deleted is not None

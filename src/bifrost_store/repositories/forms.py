@@ -173,7 +173,7 @@ class FormRepository:
 
     async def delete(self, scope: Scope, form_id: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
-        return await self._backend.delete(_key(scope, form_id), expected=expected)
+        return await self._backend.delete(_key(scope, form_id), expected=expected) is not None
 
     async def _found(self, scope: Scope, *filters: Filter, include_global: bool = True) -> Page[Form]:
         """Return the forms of *scope* and of GLOBAL that meet *filters*, by name, then id."""

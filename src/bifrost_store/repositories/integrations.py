@@ -61,7 +61,7 @@ class IntegrationRepository:
 
     async def delete(self, scope: Scope, integration_type: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
-        return await self._backend.delete(_key(scope, integration_type), expected=expected)
+        return await self._backend.delete(_key(scope, integration_type), expected=expected) is not None
 
     async def _all(self, scope: Scope) -> Page[Integration]:
         return (await all_records(self._backend, "integration", scope)).convert(Integration.from_record)

@@ -53,7 +53,7 @@ class MembershipRecords:
 
     async def end(self, email: str, organization: Scope) -> bool:
         """Delete one membership; return whether it was there."""
-        return await self._backend.delete(Key(KIND, organization, email))
+        return await self._backend.delete(Key(KIND, organization, email)) is not None
 
     async def end_all(self, email: str, *, but: Scope | None = None) -> None:
         """Delete a user's memberships, except that in *but*."""

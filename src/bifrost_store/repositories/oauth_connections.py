@@ -145,7 +145,7 @@ class OAuthConnectionRepository:
 
     async def delete(self, scope: Scope, connection_name: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
-        return await self._backend.delete(_key(scope, connection_name), expected=expected)
+        return await self._backend.delete(_key(scope, connection_name), expected=expected) is not None
 
     async def _change(
         self, connection: OAuthConnection | OAuthConnectionRef, fields: Body, updated_by: str, etag: str | None

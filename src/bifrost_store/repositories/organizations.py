@@ -99,7 +99,7 @@ class OrganizationRepository:
 
     async def delete(self, organization_id: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
-        return await self._backend.delete(_key(organization_id), expected=expected)
+        return await self._backend.delete(_key(organization_id), expected=expected) is not None
 
     async def _change(self, organization_id: str, change: Change, etag: str | None) -> Organization:
         changed = await change_record(self._backend, _key(organization_id), change, etag=etag)

@@ -122,7 +122,7 @@ class ScheduleRepository:
 
     async def delete(self, workflow_name: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
-        return await self._backend.delete(_key(workflow_name), expected=expected)
+        return await self._backend.delete(_key(workflow_name), expected=expected) is not None
 
     async def _all(self, *filters: Filter) -> Page[Schedule]:
         found = await all_records(self._backend, "schedule", GLOBAL, *filters)

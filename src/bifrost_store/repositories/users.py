@@ -195,7 +195,7 @@ class UserRepository:
                 return False
             check_state(stored, expected)
         await self._memberships.end_all(email)
-        return await self._backend.delete(key, expected=expected)
+        return await self._backend.delete(key, expected=expected) is not None
 
     async def assign(self, email: str, organization_id: str, *, created_by: str) -> Membership:
         key = _key(email)

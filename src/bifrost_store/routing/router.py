@@ -13,6 +13,7 @@ from bifrost_store.backends.protocol import (
     Difference,
     Operation,
     RepairReport,
+    Result,
     ScanPage,
     SupportsLayout,
     SupportsRepair,
@@ -110,19 +111,22 @@ class RoutedBackend:
         first, second = await together(lambda: own.get(key), lambda: other.get(replace(key, scope=fallback)))
         return first or second
 
+    async def stored(self, key: Key) -> Record | None:
+        return await (await self.backend_for(key.scope)).stored(key)
+
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         return await (await self.backend_for(record.key.scope)).create(record, epoch=epoch)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
         return await (await self.backend_for(record.key.scope)).replace(record, expected, epoch=epoch)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         return await (await self.backend_for(key.scope)).delete(key, expected=expected, epoch=epoch)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
         return await (await self.backend_for(record.key.scope)).apply(record, over=over)
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         if not operations:
             raise InvalidRequestError("batch: at least one operation")
         return await (await self.backend_for(operation_key(operations[0]).scope)).batch(operations, epoch=epoch)

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, Result, ScanPage
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import FilterValue, Group, Query, field_value, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.version import NO_VERSION, Etag, new_write_id
+from bifrost_store.documents import SPECS
 from bifrost_store.errors import (
     DocumentExistsError,
     DocumentNotFoundError,
@@ -42,6 +43,9 @@ class ModelBackend:
         found = self._present(key)
         return found if found is not None or fallback is None else self._present(replace(key, scope=fallback))
 
+    async def stored(self, key: Key) -> Record | None:
+        return self._records.get(key)
+
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         if self._present(record.key) is not None:
             raise _refusal(DocumentExistsError, "create", record.key)
@@ -54,14 +58,14 @@ class ModelBackend:
         _check_state(stored, expected, "replace")
         return self._store(record, epoch)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         stored = self._present(key)
         if stored is None:
-            return False
+            return None
         if expected is not None:
             _check_state(stored, expected, "delete")
-        self._records[key] = self._named(stored.tombstone(stored.version.next(epoch)))
-        return True
+        tombstone = self._records[key] = self._named(stored.tombstone(stored.version.next(epoch)))
+        return tombstone
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
         stored = self._records.get(record.key)
@@ -73,7 +77,7 @@ class ModelBackend:
             self._records[record.key] = self._named(record)
         return is_wanted
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         before = dict(self._records)
         try:
             return [await self._carry_out(operation, epoch) for operation in operations]
@@ -98,7 +102,8 @@ class ModelBackend:
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         start = _scan_start(resume_token)
-        records = sorted(self._records.values(), key=lambda record: str(record.key))
+        found = (record for key, record in self._records.items() if not self._is_internal(key))
+        records = sorted(found, key=lambda record: str(record.key))
         for first in range(start, len(records), _PAGE_SIZE):
             yield ScanPage(tuple(records[first : first + _PAGE_SIZE]), (), str(first + _PAGE_SIZE))
 
@@ -116,6 +121,9 @@ class ModelBackend:
 
     async def aclose(self) -> None:
         """There is nothing to close."""
+
+    def _is_internal(self, key: Key) -> bool:
+        return key.kind in SPECS and SPECS[key.kind].is_internal
 
     def _present(self, key: Key) -> Record | None:
         record = self._records.get(key)
@@ -143,7 +151,7 @@ class ModelBackend:
     def _named(self, record: Record) -> Record:
         return replace(record, native_etag=f"{record.version.epoch}.{record.version.revision}.{new_write_id()}", backend=NAME)
 
-    async def _carry_out(self, operation: Operation, epoch: int) -> Record | bool:
+    async def _carry_out(self, operation: Operation, epoch: int) -> Result:
         match operation:
             case Create(record):
                 return await self.create(record, epoch=epoch)

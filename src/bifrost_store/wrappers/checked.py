@@ -15,6 +15,7 @@ from bifrost_store.backends.protocol import (
     Delete,
     Operation,
     Replace,
+    Result,
     ScanPage,
 )
 from bifrost_store.core.columns import check_columns
@@ -47,20 +48,24 @@ class CheckedBackend:
             self._check_key(replace(key, scope=fallback))
         return await self.inner.get(key, fallback=None if fallback == key.scope else fallback)
 
+    async def stored(self, key: Key) -> Record | None:
+        self._check_key(key)
+        return await self.inner.stored(key)
+
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         return await self.inner.create(self._checked(record), epoch=epoch)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
         return await self.inner.replace(self._changeable(record), expected, epoch=epoch)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         _refuse_change(self._check_key(key))
         return await self.inner.delete(key, expected=expected, epoch=epoch)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
         return await self.inner.apply(self._applicable(record), over=over)
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
             raise InvalidRequestError(f"batch: 1 to {MAX_BATCH_OPERATIONS} operations, not {len(operations)}")
         checked = [self._checked_operation(operation) for operation in operations]

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final, cast
 
-from bifrost_store.backends.protocol import Backend, Operation, RepairReport, ScanPage, SupportsRepair
+from bifrost_store.backends.protocol import Backend, Operation, RepairReport, Result, ScanPage, SupportsRepair
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
@@ -38,6 +38,10 @@ class ObservedBackend:
         with self._operation("get", key.kind):
             return await self.inner.get(key, fallback=fallback)
 
+    async def stored(self, key: Key) -> Record | None:
+        with self._operation("stored", key.kind):
+            return await self.inner.stored(key)
+
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         with self._operation("create", record.key.kind):
             return await self.inner.create(record, epoch=epoch)
@@ -46,7 +50,7 @@ class ObservedBackend:
         with self._operation("replace", record.key.kind):
             return await self.inner.replace(record, expected, epoch=epoch)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         with self._operation("delete", key.kind):
             return await self.inner.delete(key, expected=expected, epoch=epoch)
 
@@ -54,7 +58,7 @@ class ObservedBackend:
         with self._operation("apply", record.key.kind):
             return await self.inner.apply(record, over=over)
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         with self._operation("batch", operation_key(operations[0]).kind, batch_size=len(operations)):
             return await self.inner.batch(operations, epoch=epoch)
 

@@ -18,7 +18,7 @@ from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.scan import CosmosScanner
 from bifrost_store.backends.cosmos.writer import CosmosWriter
 from bifrost_store.backends.cosmos.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, native_of
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, Result, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
@@ -103,19 +103,24 @@ class CosmosBackend:
         now = self._now()
         return next((record for record in records if record is not None and record.is_present(now)), None)
 
+    async def stored(self, key: Key) -> Record | None:
+        with wrap_errors("stored", key):
+            return await self._reader.state(key)
+
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         return _record(await self._carry_out("create", CreateWrite(self._now, record, epoch)))
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
         return _record(await self._carry_out("replace", ReplaceWrite(self._now, record, expected, epoch)))
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
-        return bool(await self._carry_out("delete", DeleteWrite(self._now, key, expected, epoch)))
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
+        result = await self._carry_out("delete", DeleteWrite(self._now, key, expected, epoch))
+        return None if result is None else _record(result)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
         return bool(await self._carry_out("apply", ApplyWrite(self._now, record, over)))
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         writes = [self._write(operation, epoch) for operation in operations]
         with wrap_errors("batch"):
             await self._writer.carry_out(writes)
@@ -194,7 +199,7 @@ class CosmosBackend:
             case Apply(record):
                 return ApplyWrite(self._now, record, None)
 
-    async def _carry_out(self, operation: str, write: Write) -> Record | bool:
+    async def _carry_out(self, operation: str, write: Write) -> Result:
         with wrap_errors(operation, write.key):
             await self._writer.carry_out([write])
         return write.result
@@ -204,6 +209,6 @@ def _client(endpoint: str, credential: Any, options: Mapping[str, Any]) -> Cosmo
     return CosmosClient(endpoint, credential, **options)
 
 
-def _record(result: Record | bool) -> Record:
+def _record(result: Result) -> Record:
     assert isinstance(result, Record)
     return result

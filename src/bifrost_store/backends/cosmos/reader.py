@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bifrost_store.backends.cosmos.account import CosmosAccount
-from bifrost_store.backends.cosmos.documents import Document, record_from_document
+from bifrost_store.backends.cosmos.documents import TOMBSTONE, Document, record_from_document
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.cosmos.layout import CONTAINERS
 from bifrost_store.core.record import Key, Record
@@ -29,6 +29,13 @@ class CosmosReader:
     def has_ttl(self, kind: str) -> bool:
         """Return whether every document of *kind* must say how long it lives, as its container would decide otherwise."""
         return CONTAINERS[self.container(kind)].default_ttl not in (None, -1)
+
+    def is_internal(self, document: Document) -> bool:
+        """Return whether *document* is of the library's own, tombstones included."""
+        meta = document.get("meta")
+        kind = meta.get("kind") if document.get("type") == TOMBSTONE and isinstance(meta, dict) else document.get("type")
+        spec = self._specs.get(kind) if isinstance(kind, str) else None
+        return spec is not None and spec.is_internal
 
     def decode(self, document: Document) -> Record:
         """Return the record in *document*."""

@@ -38,7 +38,7 @@ class CosmosScanner:
             following = RECORD_CONTAINERS[RECORD_CONTAINERS.index(container) + 1 :]
             async for documents, token in pages:
                 place = [container, token] if token else [following[0] if following else "", None]
-                records, unreadable = self._read(documents)
+                records, unreadable = self._read([document for document in documents if not self._reader.is_internal(document)])
                 yield ScanPage(tuple(records), tuple(unreadable), dump_json(place))
             container, continuation = following[0] if following else "", None
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bifrost_store.backends.cosmos.documents import NativeEtag
 from bifrost_store.backends.cosmos.errors import BACKEND
+from bifrost_store.backends.protocol import Result
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import NO_VERSION, Etag, Version, new_write_id
@@ -45,7 +46,7 @@ class Write(ABC):
         self.looks_first = False
         self.record: Record | None = None
         self.over: str | None = None
-        self.result: Record | bool = False
+        self.result: Result = False
         self.is_settled = False
         self.is_own = False
 
@@ -68,8 +69,8 @@ class Write(ABC):
         if not self.is_settled and self.record is not None:
             self._settle(self._result_of(replace(self.record, native_etag=None)), is_own=True)
 
-    def _result_of(self, stored: Record) -> Record | bool:
-        return True
+    def _result_of(self, stored: Record) -> Result:
+        return stored
 
     def _follow(self, base: Version, record: Record) -> None:
         version = Version(base.revision + 1, self._write_id, max(self._epoch, base.epoch))
@@ -78,7 +79,7 @@ class Write(ABC):
     def _is_own(self, stored: Record | None) -> bool:
         return stored is not None and stored.version.write_id == self._write_id
 
-    def _settle(self, result: Record | bool, *, is_own: bool = False) -> None:
+    def _settle(self, result: Result, *, is_own: bool = False) -> None:
         self.result, self.is_settled, self.is_own = result, True, is_own
 
     def _refuse(self, error: type[StoreError], message: str) -> StoreError:
@@ -113,9 +114,6 @@ class CreateWrite(Write):
             raise self._refuse(DocumentExistsError, f"{self.key} exists already")
         self._stored = stored
 
-    def _result_of(self, stored: Record) -> Record | bool:
-        return stored
-
 
 class ReplaceWrite(Write):
     """Stores a document over exactly the state expected."""
@@ -148,9 +146,6 @@ class ReplaceWrite(Write):
         assert stored.native_etag is not None
         self._native = NativeEtag.parse(stored.native_etag)
 
-    def _result_of(self, stored: Record) -> Record | bool:
-        return stored
-
 
 class DeleteWrite(Write):
     """Turns the document into its tombstone."""
@@ -167,7 +162,7 @@ class DeleteWrite(Write):
 
     def see(self, stored: Record | None, *, is_lost: bool) -> None:
         if self._is_own(stored):
-            return self._settle(True, is_own=True)
+            return self._settle(stored, is_own=True)
         if stored is None or not stored.is_present(self._now()):
             return self._settle_absent(stored, is_lost=is_lost)
         if self._expected is not None and not stored.version.is_same_state(self._expected.version):
@@ -178,7 +173,7 @@ class DeleteWrite(Write):
         sent = self.record
         if is_lost and (stored is None or sent is None or stored.version.revision != sent.version.revision):
             raise self._unknown()
-        self._settle(False)
+        self._settle(None)
 
 
 class ApplyWrite(Write):
@@ -202,6 +197,9 @@ class ApplyWrite(Write):
         elif stored is not None and not stored.is_expired(self._now()) and stored.version.age >= self._given.version.age:
             return self._settle(is_lost and is_there)
         self._stored = stored
+
+    def _result_of(self, stored: Record) -> Result:
+        return True
 
 
 def native_of(stored: Record | None) -> str | None:

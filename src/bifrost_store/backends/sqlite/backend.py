@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, Result, ScanPage
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
@@ -51,6 +51,7 @@ class SqliteBackend:
         self._connection = Connection(path, specs, busy_timeout_seconds)
         self._path = path
         self._specs = specs
+        self._internal = frozenset(kind for kind, spec in specs.items() if spec.is_internal)
         self._clock = clock
 
     @property
@@ -66,6 +67,11 @@ class SqliteBackend:
         own = [row for row in rows if row[1] == key.scope.value]
         return record_from_row((own or rows)[0], self._specs)
 
+    async def stored(self, key: Key) -> Record | None:
+        with mapped_errors(self._path, "stored", key):
+            rows = await self._connection.execute(queries.STORED, _key_parameters(key))
+        return record_from_row(rows[0], self._specs) if rows else None
+
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         with mapped_errors(self._path, "create", record.key, is_write=True):
             return await self._create(self._connection.execute, record, epoch)
@@ -74,7 +80,7 @@ class SqliteBackend:
         with mapped_errors(self._path, "replace", record.key, is_write=True):
             return await self._replace(self._connection.execute, record, expected, epoch)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         with mapped_errors(self._path, "delete", key, is_write=True):
             return await self._delete(self._connection.execute, key, expected, epoch)
 
@@ -82,7 +88,7 @@ class SqliteBackend:
         with mapped_errors(self._path, "apply", record.key, is_write=True):
             return await self._apply(self._connection.execute, record, over)
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         with mapped_errors(self._path, "batch", is_write=True):
             async with self._connection.transaction() as execute:
                 return [await self._carry_out(execute, operation, epoch) for operation in operations]
@@ -124,7 +130,7 @@ class SqliteBackend:
             if not rows:
                 return
             position = list(rows[-1][:3])
-            records, unreadable = self._read(rows)
+            records, unreadable = self._read([row for row in rows if row[0] not in self._internal])
             yield ScanPage(tuple(records), tuple(unreadable), dump_json(position))
 
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
@@ -148,7 +154,7 @@ class SqliteBackend:
         with mapped_errors(self._path, "aclose"):
             await self._connection.aclose()
 
-    async def _carry_out(self, execute: Execute, operation: Operation, epoch: int) -> Record | bool:
+    async def _carry_out(self, execute: Execute, operation: Operation, epoch: int) -> Result:
         key = operation.key if isinstance(operation, Delete) else operation.record.key
         with mapped_errors(self._path, "batch", key, is_write=True):
             match operation:
@@ -178,16 +184,18 @@ class SqliteBackend:
             raise _precondition_failed(record.key, "replace")
         raise DocumentNotFoundError(f"{record.key} does not exist", backend=NAME, operation="replace", key=str(record.key))
 
-    async def _delete(self, execute: Execute, key: Key, expected: Etag | None, epoch: int) -> bool:
+    async def _delete(self, execute: Execute, key: Key, expected: Etag | None, epoch: int) -> Record | None:
         tombstone = Record(key, {}, version=Version(1, new_write_id(), epoch), is_tombstone=True)
         parameters = {**row_from_record(tombstone, self._specs), "now": self._now()}
         if expected is None:
-            return bool(await execute(queries.DELETE, parameters))
-        if await execute(queries.DELETE_EXPECTED, {**parameters, **_expected_parameters(expected)}):
-            return True
-        if await self._is_present(execute, key):
+            rows = await execute(queries.DELETE, parameters)
+        else:
+            rows = await execute(queries.DELETE_EXPECTED, {**parameters, **_expected_parameters(expected)})
+        if rows:
+            return _as_stored(tombstone, rows[0])
+        if expected is not None and await self._is_present(execute, key):
             raise _precondition_failed(key, "delete")
-        return False
+        return None
 
     async def _apply(self, execute: Execute, record: Record, over: str | None) -> bool:
         row = row_from_record(record, self._specs)

@@ -33,6 +33,7 @@ VALUES (:kind, :scope, :id, :sort_key, :epoch, :revision, :write_id, :digest, :s
 ON CONFLICT (kind, scope, id) DO UPDATE SET"""
 
 GET: Final = f"SELECT {COLUMNS} FROM records WHERE kind = :kind AND id = :id AND scope IN (:scope, :fallback) AND {PRESENT}"
+STORED: Final = f"SELECT {COLUMNS} FROM records WHERE {_KEY}"
 IS_PRESENT: Final = f"SELECT 1 FROM records WHERE {_KEY} AND {PRESENT}"
 CREATE: Final = f"""{_INSERT} sort_key = :sort_key, {_SET_NEXT}
 WHERE records.is_tombstone = 1 OR records.expires_at <= :now
@@ -40,8 +41,10 @@ RETURNING sort_key, epoch, revision"""
 REPLACE: Final = f"""UPDATE records SET {_SET_NEXT}
 WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT}
 RETURNING sort_key, epoch, revision"""
-DELETE: Final = f"UPDATE records SET {_SET_NEXT} WHERE {_KEY} AND {PRESENT} RETURNING 1"
-DELETE_EXPECTED: Final = f"UPDATE records SET {_SET_NEXT} WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT} RETURNING 1"
+DELETE: Final = f"UPDATE records SET {_SET_NEXT} WHERE {_KEY} AND {PRESENT} RETURNING sort_key, epoch, revision"
+DELETE_EXPECTED: Final = f"""UPDATE records SET {_SET_NEXT}
+WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT}
+RETURNING sort_key, epoch, revision"""
 APPLY: Final = f"""{_INSERT} {_SET_ALL}
 WHERE (records.epoch, records.revision) < (:epoch, :revision) OR records.expires_at <= :now
 RETURNING 1"""

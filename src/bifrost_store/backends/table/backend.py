@@ -10,7 +10,7 @@ import anyio
 from azure.core.exceptions import AzureError
 from azure.data.tables.aio import TableServiceClient
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, RepairReport, Replace, ScanPage
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, RepairReport, Replace, Result, ScanPage
 from bifrost_store.backends.table.account import METERED, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.mappings import Mappings
@@ -29,7 +29,7 @@ from bifrost_store.core.record import Key, Record, dump_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.version import Etag
-from bifrost_store.errors import ConfigurationError, CorruptDocumentError, NotProvisionedError
+from bifrost_store.errors import ConfigurationError, CorruptDocumentError, DocumentExistsError, NotProvisionedError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -100,6 +100,14 @@ class TableBackend:
         now = self._now()
         return next((record for record in records if record is not None and record.is_present(now)), None)
 
+    async def stored(self, key: Key) -> Record | None:
+        with wrap_errors("stored", key):
+            try:
+                state = await self._reader.state(key, None)
+            except DocumentExistsError:  # its row is another record's
+                return None
+        return state.record or (None if state.marker is None else state.marker.tombstone)
+
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         write = CreateWrite(self._reader, self._now, record, epoch)
         await self._carry_out("create", write)
@@ -110,17 +118,17 @@ class TableBackend:
         await self._carry_out("replace", write)
         return _record(write)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> bool:
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         write = DeleteWrite(self._reader, self._now, key, expected, epoch)
         await self._carry_out("delete", write)
-        return bool(write.result)
+        return None if write.result is None else _record(write)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
         write = ApplyWrite(self._reader, self._now, record, over)
         await self._carry_out("apply", write)
         return bool(write.result)
 
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Record | bool]:
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         writes = [self._write(operation, epoch) for operation in operations]
         with wrap_errors("batch"):
             await self._writer.carry_out(writes)

@@ -14,12 +14,12 @@ from bifrost_store.backends.table.homes import Homes, without_scope
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
 from bifrost_store.backends.table.mappings.base import ANCHOR, GUARD_PREFIX, IS_TOMBSTONE, RELATIONSHIPS, end_of, read_marker
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
+from bifrost_store.backends.table.mappings.internal import INTERNAL_PREFIX
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidKeyError
 
-_CONTROL_PREFIX = "bifrost-store:"
 _KEYS = ("PartitionKey", "RowKey")
 
 
@@ -103,10 +103,10 @@ class _TableReading:
 
     async def _record(self, stored: StoredRow) -> Record | None:
         partition_key, row_key = stored.partition_key, stored.row_key
-        if row_key.startswith((LOCATOR_PREFIX, GUARD_PREFIX)):
-            return self._tombstone(stored)
         if self._is_ours_or_derived(partition_key, row_key):
             return None
+        if row_key.startswith((LOCATOR_PREFIX, GUARD_PREFIX)):
+            return self._tombstone(stored)
         key = self._mappings.key_of(self._table, partition_key, row_key, stored.properties)
         if key is not None and key.kind == ExecutionMapping.spec.kind and await self._is_older_twin(partition_key, row_key):
             key = None
@@ -126,7 +126,7 @@ class _TableReading:
         if self._table == RELATIONSHIPS:
             return partition_key == "GLOBAL" and row_key.startswith(self._mappings.index_prefixes)
         if self._table == "Config":
-            return partition_key == "SYSTEM" and row_key.startswith(_CONTROL_PREFIX)
+            return partition_key == "SYSTEM" and row_key.removeprefix(GUARD_PREFIX).startswith(INTERNAL_PREFIX)
         return self._table == ExecutionMapping.table and row_key == LOCATED_MARK
 
     def _tombstone(self, stored: StoredRow) -> Record | None:

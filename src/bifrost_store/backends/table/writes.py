@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bifrost_store.backends.protocol import Result
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.mappings.base import Marker, NativeEtag, marker_row
@@ -52,7 +53,7 @@ class Write(ABC):
         self.key = key
         self.is_settled = False
         self.is_own = False
-        self.result: Record | bool = False
+        self.result: Result = False
         self.record: Record | None = None
         self.previous: Record | None = None
         self.memo = ""
@@ -77,7 +78,10 @@ class Write(ABC):
     def settle_as_sent(self) -> None:
         """Settle it as gone through, unless it is settled already."""
         if not self.is_settled:
-            self._settle(True if self.record is None or self.record.is_tombstone else self.record, is_own=True)
+            self._settle(self._result_as_sent(), is_own=True)
+
+    def _result_as_sent(self) -> Result:
+        return self.record
 
     def _version_after(self, base: Version) -> Version:
         return Version(base.revision + 1, self._write_id, max(self._epoch, base.epoch))
@@ -95,7 +99,7 @@ class Write(ABC):
     def _stored(self, record: Record, etag: str) -> Record:
         return replace(record, native_etag=self._mapping.native_etag(record, etag), backend=BACKEND)
 
-    def _settle(self, result: Record | bool, *, is_own: bool = False) -> None:
+    def _settle(self, result: Result, *, is_own: bool = False) -> None:
         self.result, self.is_settled, self.is_own = result, True, is_own
 
     def _refuse(self, error: type[StoreError], message: str) -> StoreError:
@@ -226,13 +230,15 @@ class DeleteWrite(Write):
         tombstone = None if marker is None else marker.tombstone
         if tombstone is not None and tombstone.version.write_id == self._write_id:
             self.record = sent
-            return self._settle(True, is_own=True)
+            return self._settle(tombstone, is_own=True)
         if is_lost and (tombstone is None or sent is None or tombstone.version.revision != sent.version.revision):
             raise self._unknown()
-        self._settle(False)
+        self._settle(None)
 
     def sent(self, etags: list[str]) -> None:
-        self.is_settled, self.result = True, True
+        assert self.record is not None
+        self.is_settled = True
+        self.result = replace(self.record, native_etag=NativeEtag(etags[-1]).encode(), backend=BACKEND)
 
 
 class ApplyWrite(Write):
@@ -301,6 +307,9 @@ class ApplyWrite(Write):
 
     def sent(self, etags: list[str]) -> None:
         self.is_settled, self.result = True, True
+
+    def _result_as_sent(self) -> Result:
+        return True
 
 
 def put_rows(rows: Sequence[Row], stored: Sequence[StoredRow]) -> list[Change]:

@@ -81,7 +81,7 @@ async def test_a_tombstone_comes_first(backend: Backend, record: Record) -> None
     assert await backend.apply(at(record, 5)) is False
 
     assert await backend.get(record.key) is None
-    assert await backend.delete(record.key) is False
+    assert await backend.delete(record.key) is None
     with pytest.raises(DocumentNotFoundError):
         await backend.replace(record, at(record, 6).etag)
     created = await backend.create(record)
@@ -180,7 +180,7 @@ async def test_apply_moves_a_record(backend: Backend) -> None:
     assert stored is not None
     assert stored.sort_key == moved.sort_key
     assert [one.sort_key for one in await joined(backend, Query("execution", moved.key.scope))] == [moved.sort_key]
-    assert await backend.delete(moved.key) is True
+    assert await backend.delete(moved.key) is not None
     assert await backend.get(moved.key) is None
 
 
@@ -220,4 +220,4 @@ async def test_create_after_apply_conflicts(backend: Backend, record: Record) ->
     stored = await backend.get(record.key)
     assert stored is not None
     assert (await backend.replace(touched(stored), stored.etag)).version.revision == 4
-    assert await backend.delete(record.key) is True
+    assert await backend.delete(record.key) is not None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bifrost_store.backends.protocol import MAX_BATCH_OPERATIONS, Apply, Backend, Create, Delete, Operation, Replace
+from bifrost_store.backends.protocol import MAX_BATCH_OPERATIONS, Apply, Backend, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Etag, Version, new_write_id
 from bifrost_store.errors import (
@@ -61,13 +61,14 @@ async def test_a_batch_does_what_its_operations_do(backend: Backend, make: objec
 
     results = await backend.batch(operations)
 
-    assert results[2:] == [True, False, True, False]
+    assert results[3:] == [None, True, False]
     stored = await everything(backend)
-    for result, revision in zip(results[:2], (1, 2), strict=True):
+    for result, revision in zip(results[:3], (1, 2, 2), strict=True):
         assert isinstance(result, Record)
         assert result.version.revision == revision
         assert exactly(stored[result.key]) == exactly(result)
         assert result.etag == stored[result.key].etag
+        assert result.native_etag == stored[result.key].native_etag
     assert stored[deleted.key].is_tombstone
     assert stored[applied.key].version == applied.version
     assert exactly(stored[older.key]) == exactly(older)
@@ -131,7 +132,7 @@ async def test_the_largest_batch(backend: Backend) -> None:
 
         for results, revision in ((created, 1), (replaced, 2), (again, 4)):
             assert [one.version.revision for one in results if isinstance(one, Record)] == [revision] * MAX_BATCH_OPERATIONS
-        assert deleted == [True] * MAX_BATCH_OPERATIONS
+        assert all(isinstance(tombstone, Record) and tombstone.is_tombstone for tombstone in deleted)
 
 
 async def test_what_is_no_batch_is_refused(backend: Backend) -> None:
@@ -165,7 +166,7 @@ async def test_a_batch_of_nearly_a_mebibyte(backend: Backend) -> None:
 async def test_batches_at_once(backend: Backend) -> None:
     """Of batches at the same time that create the same record one wins whole; the others write nothing."""
 
-    async def call(number: int) -> list[Record | bool]:
+    async def call(number: int) -> list[Result]:
         return await backend.batch([Create(execution(100 + number)), Create(execution(1)), Create(execution(200 + number))])
 
     outcomes = await at_once(6, call)

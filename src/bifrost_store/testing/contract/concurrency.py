@@ -81,7 +81,7 @@ async def test_one_deletion_counts(store: StoreUnderTest, record: Record) -> Non
 
     outcomes = await at_once(8, lambda _: store.backend.delete(record.key))
 
-    assert sorted(outcome is True for outcome in outcomes) == [False] * 7 + [True]
+    assert sorted(isinstance(outcome, Record) for outcome in outcomes) == [False] * 7 + [True]
     assert [outcome for outcome in outcomes if isinstance(outcome, StoreError)] == []
     assert (await everything(store.backend))[record.key].version.revision == 2
 
@@ -91,14 +91,15 @@ async def test_replace_against_delete(store: StoreUnderTest, record: Record) -> 
     """A replace and a delete of the same state: one goes first; the outcome is one of the two orders, never a mixture."""
     created = await store.backend.create(record)
 
-    async def call(number: int) -> Record | bool:
+    async def call(number: int) -> Record | None:
         if number == 0:
             return await store.backend.replace(touched(created), created.etag)
         return await store.backend.delete(record.key)
 
     replaced, deleted = await at_once(2, call)
 
-    assert deleted is True
+    assert isinstance(deleted, Record)
+    assert deleted.is_tombstone
     assert isinstance(replaced, Record | DocumentNotFoundError | PreconditionFailedError)
     assert await store.backend.get(record.key) is None
     revision = (await everything(store.backend))[record.key].version.revision

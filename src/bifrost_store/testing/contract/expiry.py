@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bifrost_store.backends.protocol import Backend, Create, Delete, Replace
+from bifrost_store.backends.protocol import Backend, Create, Delete, Replace, Result
 from bifrost_store.core.query import Eq, Query
 from bifrost_store.core.record import NEVER, Record
 from bifrost_store.core.scope import GLOBAL
@@ -52,12 +52,12 @@ async def test_an_expired_record_is_absent_to_writes(backend: Backend, clock: Se
     for etag in (created.etag, replace(created.etag, native=None)):
         with pytest.raises(DocumentNotFoundError):
             await backend.replace(touched(created), etag)
-        assert await backend.delete(record.key, expected=etag) is False
-    assert await backend.delete(record.key) is False
+        assert await backend.delete(record.key, expected=etag) is None
+    assert await backend.delete(record.key) is None
     with pytest.raises(DocumentNotFoundError):
         await (backend.batch([Replace(touched(created), created.etag)]) if is_batchable else backend.replace(created, created.etag))
     if is_batchable:
-        assert await backend.batch([Delete(record.key)]) == [False]
+        assert await backend.batch([Delete(record.key)]) == [None]
     assert await everything(backend) == before
 
 
@@ -69,7 +69,7 @@ async def test_create_goes_over_an_expired_record(backend: Backend, clock: Setta
     second = await backend.create(replace(record, expires_at=SOON + timedelta(seconds=1)))
     clock.now = SOON + timedelta(seconds=1)
     if not SPECS[record.key.kind].is_batchable:
-        third: Record | bool = await backend.create(record)
+        third: Result = await backend.create(record)
     else:
         (third,) = await backend.batch([Create(record)])
 

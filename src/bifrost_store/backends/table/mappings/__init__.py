@@ -12,6 +12,7 @@ from bifrost_store.backends.table.mappings.document import DocumentMapping
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.form import FormMapping
 from bifrost_store.backends.table.mappings.integration import IntegrationMapping
+from bifrost_store.backends.table.mappings.internal import InternalMapping
 from bifrost_store.backends.table.mappings.job_status import JobStatusMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.mappings.membership import MembershipMapping
@@ -22,7 +23,7 @@ from bifrost_store.backends.table.mappings.role_assignment import RoleFormMappin
 from bifrost_store.backends.table.mappings.schedule import ScheduleMapping
 from bifrost_store.backends.table.mappings.user import UserMapping
 from bifrost_store.core.record import Key
-from bifrost_store.core.spec import Specs
+from bifrost_store.core.spec import DocumentSpec, Specs
 
 _TODAY: tuple[RowMapping, ...] = (
     OrganizationMapping(),
@@ -54,7 +55,7 @@ class Mappings:
 
     def __init__(self, specs: Specs) -> None:
         today = {mapping.kind: mapping for mapping in _TODAY}
-        self.by_kind = {kind: today.get(kind) or DocumentMapping(spec) for kind, spec in specs.items()}
+        self.by_kind = {kind: today.get(kind) or _stored_as_json(spec) for kind, spec in specs.items()}
         self.index_prefixes = tuple(prefix for mapping in self.by_kind.values() for prefix in mapping.index_prefixes)
 
     def key_of(self, table: str, partition_key: str, row_key: str, columns: Row) -> Key | None:
@@ -69,6 +70,10 @@ class Mappings:
     def legacy_key(self, table: str, partition_key: str, row_key: str) -> Key:
         """Return the key under which an unclaimed row is carried."""
         return LegacyRowMapping().legacy_key(table, partition_key, row_key)
+
+
+def _stored_as_json(spec: DocumentSpec) -> RowMapping:
+    return InternalMapping(spec) if spec.is_internal else DocumentMapping(spec)
 
 
 __all__ = ["Mappings", "RowMapping"]
