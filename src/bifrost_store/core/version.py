@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import secrets
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from bifrost_store.errors import InvalidRequestError
@@ -15,9 +19,33 @@ _ETAG = re.compile(
 )
 
 
+_writer: ContextVar[str | None] = ContextVar("bifrost_store_writer", default=None)
+
+
 def new_write_id() -> str:
-    """Return an id for one write: 32 hex digits, never used before."""
-    return uuid.uuid4().hex
+    """Return an id for one write: 32 hex digits, never used before; inside `writing_as` the first 16 are the writer's."""
+    writer = _writer.get()
+    return uuid.uuid4().hex if writer is None else writer + secrets.token_hex(8)
+
+
+def new_writer() -> str:
+    """Return a name for one who writes, never used before: 16 hex digits."""
+    return secrets.token_hex(8)
+
+
+@contextmanager
+def writing_as(writer: str) -> Iterator[None]:
+    """Let the block's writes tell who made them, so that what a writer wrote last can be found when it is gone."""
+    token = _writer.set(writer)
+    try:
+        yield
+    finally:
+        _writer.reset(token)
+
+
+def writer_of(version: Version) -> str:
+    """Return the writer that made *version*; of a write outside of `writing_as`, a text that names nobody."""
+    return version.write_id[:16]
 
 
 @dataclass(frozen=True, slots=True)

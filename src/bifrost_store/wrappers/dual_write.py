@@ -1,0 +1,123 @@
+"""Writes to two stores: the primary answers, the secondary is told in the same call, and what it missed is journaled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from bifrost_store.backends.protocol import Apply, Backend, Operation, Result, ScanPage
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import Group, Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.core.version import Etag
+from bifrost_store.wrappers.checked import operation_key
+from bifrost_store.wrappers.mirror import Mirror, Written
+
+T = TypeVar("T")
+
+
+class DualWriteBackend:
+    """A `Backend` around a primary and a secondary.
+
+    Reads go to the primary, whose answers and errors are the caller's. Each write goes to the primary; what it stored, tombstones
+    included, is applied to the secondary before the caller is answered, a batch as one batch. If the secondary fails or takes
+    too long, the keys are journaled in the primary before the caller is answered; if even that fails, the caller hears
+    OutcomeUnknownError. A write that was begun is carried to its end although its caller is cancelled.
+
+    Not covered here is a process that dies between the two stores: see docs/decisions/0022-what-a-dead-writer-left.md.
+
+    Args:
+        primary: Answers. Its lease is what *mirror* writes under.
+        mirror: Tells the secondary.
+        specs: Every kind that the store knows. The library's own are written to the primary alone.
+    """
+
+    def __init__(self, primary: Backend, mirror: Mirror, specs: Specs) -> None:
+        self._primary = primary
+        self._mirror = mirror
+        self._specs = specs
+
+    @property
+    def name(self) -> str:
+        return self._primary.name
+
+    @property
+    def mirror(self) -> Mirror:
+        """What tells the secondary."""
+        return self._mirror
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        return await self._primary.get(key, fallback=fallback)
+
+    async def stored(self, key: Key) -> Record | None:
+        return await self._primary.stored(key)
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        return await self._write([record.key], lambda: self._primary.create(record, epoch=epoch), lambda stored: [stored])
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        return await self._write(
+            [record.key], lambda: self._primary.replace(record, expected, epoch=epoch), lambda stored: [stored]
+        )
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
+        return await self._write(
+            [key],
+            lambda: self._primary.delete(key, expected=expected, epoch=epoch),
+            lambda tombstone: [] if tombstone is None else [tombstone],
+        )
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        """See `Backend.apply`. The secondary is told even if the primary has it already, so that repeating completes."""
+        return await self._write([record.key], lambda: self._primary.apply(record, over=over), lambda _: [record])
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
+        keys = [operation_key(operation) for operation in operations]
+        return await self._write(
+            keys, lambda: self._primary.batch(operations, epoch=epoch), lambda results: _written(operations, results)
+        )
+
+    async def query(self, query: Query) -> Page[Record]:
+        return await self._primary.query(query)
+
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+        return await self._primary.aggregate(query, group_by=group_by, sum_of=sum_of)
+
+    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        return self._primary.scan(resume_token)
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        """See `Backend.purge_expired`. The secondary purges its own: what it misses is absent to readers there too, and is
+        met by the next purge, so nothing is journaled.
+        """
+        purged = await self._primary.purge_expired(kind=kind, limit=limit)
+        if kind in self._specs and not self._specs[kind].is_internal:
+            await self._mirror.purge(kind, limit, is_last=not purged)
+        return purged
+
+    async def provision(self) -> None:
+        await self._primary.provision()
+        await self._mirror.secondary.provision()
+
+    async def ping(self) -> str:
+        return f"{await self._primary.ping()}\n{await self._mirror.secondary.ping()}"
+
+    async def aclose(self) -> None:
+        """Bring every write that was begun to its end. The two stores stay open: whoever opened them closes them."""
+        await self._mirror.drain()
+
+    async def _write(self, keys: list[Key], write: Callable[[], Awaitable[T]], written: Written[T]) -> T:
+        spec = self._specs.get(keys[0].kind) if keys else None
+        if spec is not None and spec.is_internal:
+            return await write()
+        return await self._mirror.carry_out(keys, write, written)
+
+
+def _written(operations: Sequence[Operation], results: Sequence[Result]) -> list[Record]:
+    """Return what the secondary must be told of a batch."""
+    records = [
+        operation.record if isinstance(operation, Apply) else result for operation, result in zip(operations, results, strict=True)
+    ]
+    return [record for record in records if isinstance(record, Record)]

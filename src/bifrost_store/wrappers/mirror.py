@@ -1,0 +1,213 @@
+"""Tells a second store what the first one stored: in the same call, for a bounded time, and never forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from bifrost_store.backends.protocol import Apply, Backend
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.version import new_writer, writing_as
+from bifrost_store.errors import (
+    AccessDeniedError,
+    BackendError,
+    NotProvisionedError,
+    OutcomeUnknownError,
+    StoreError,
+    ThrottledError,
+)
+from bifrost_store.wrappers.breaker import CircuitBreaker
+from bifrost_store.wrappers.journal import Journal
+from bifrost_store.wrappers.tally import Tally
+
+T = TypeVar("T")
+Written = Callable[[T], Sequence[Record]]
+"""Tells from the primary's answer what the secondary must be told."""
+
+_MOST_PURGES: Final = 100
+_logger = logging.getLogger("bifrost_store.dual_write")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Debt:
+    """Why a key is owed; one for each time."""
+
+    reason: str
+
+
+class Mirror:
+    """Carries writes out on the primary and tells the secondary. Safe for concurrent use within one event loop.
+
+    Args:
+        secondary: Is told.
+        journal: Of the primary.
+        writer: Names this process in the ids of its writes; see `core.version.writing_as`. The id of its lease.
+        patience_seconds: The longest that the secondary may keep a caller waiting.
+        breaker: Leaves a failing secondary alone.
+        tally: Counts ``applied``, ``journaled``, ``owed`` and why.
+    """
+
+    def __init__(
+        self,
+        secondary: Backend,
+        journal: Journal,
+        *,
+        writer: str | None = None,
+        patience_seconds: float = 1.0,
+        breaker: CircuitBreaker | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        self.secondary = secondary
+        self.journal = journal
+        self.writer = writer or new_writer()
+        self.tally = tally or Tally("dual_write")
+        self._patience = patience_seconds
+        self._breaker = breaker or CircuitBreaker()
+        self._owed: dict[Key, _Debt] = {}
+        self._writes: set[asyncio.Task[Any]] = set()
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that was begun is in both stores or in the journal. Only then may a process say farewell."""
+        return not self._owed and not self._writes
+
+    async def carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[T]], written: Written[T]) -> T:
+        """Return what *write* returns, once the secondary or the journal knows of it.
+
+        Raises:
+            OutcomeUnknownError: It was written, but neither of them could be told.
+        """
+        # A task of its own: a caller that is cancelled, also by asyncio itself, ends waiting but not the write.
+        task = _start(self._writes, self._carry_out(keys, write, written))
+        await asyncio.wait({task})
+        return task.result()
+
+    async def drain(self) -> bool:
+        """Bring what was begun to its end, and journal what is owed; return `is_settled`."""
+        while self._writes:
+            await asyncio.wait(self._writes)
+        if self._calls:  # abandoned ones: whenever they arrive, what is newer wins
+            await asyncio.wait(self._calls, timeout=self._patience)
+        await self.settle_owed()
+        return self.is_settled
+
+    async def settle_owed(self) -> None:
+        """Journal the keys that could not be when their writes ended; what fails again stays owed."""
+        for key, debt in list(self._owed.items()):
+            try:
+                await self.journal.note([key], debt.reason)
+            except StoreError as error:
+                _logger.warning("dual_write.still_owed", extra={"count": len(self._owed), "error": type(error).__name__})
+                return
+            if self._owed.get(key) is debt:  # else a later write owes it anew
+                del self._owed[key]
+            self.tally.note("journaled")
+
+    async def purge(self, kind: str, limit: int, *, is_last: bool) -> None:
+        """Let the secondary purge too, once or, with *is_last*, until nothing is left. What fails is logged."""
+        for _ in range(_MOST_PURGES if is_last else 1):
+            if not self._breaker.may_try():
+                return
+            task = _start(self._calls, self.secondary.purge_expired(kind=kind, limit=limit))
+            if reason := await self._outcome(task):
+                _logger.warning("dual_write.purge_left", extra={"kind": kind, "error": reason})
+                return
+            if not task.result():
+                return
+
+    async def _carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[T]], written: Written[T]) -> T:
+        try:
+            with writing_as(self.writer):
+                result = await write()
+        except StoreError as error:
+            if _may_have_happened(error):
+                self._owe(keys, type(error).__name__)
+            raise
+        except BaseException as error:
+            self._owe(keys, type(error).__name__)
+            raise
+        records = written(result)
+        try:
+            await self._tell(records)
+        except BaseException as error:
+            self._owe([record.key for record in records], type(error).__name__)
+            raise
+        return result
+
+    async def _tell(self, records: Sequence[Record]) -> None:
+        missed, reason = await self._apply(records) if records else ((), "")
+        self.tally.note("applied", len(records) - len(missed))
+        if not missed:
+            return
+        self.tally.note(f"missed: {reason}", len(missed))
+        try:
+            await self.journal.note(missed, reason)
+        except StoreError as error:
+            raise OutcomeUnknownError(
+                f"{missed[0]}: written, but neither the other store nor the journal could be told; read it before trying again",
+                backend=error.backend,
+                key=str(missed[0]),
+            ) from error
+        self.tally.note("journaled", len(missed))
+
+    async def _apply(self, records: Sequence[Record]) -> tuple[Sequence[Key], str]:
+        """Return the keys that the secondary may not have as they are, and why."""
+        keys = [record.key for record in records]
+        if not self._breaker.may_try():
+            return keys, "left alone"
+        task = _start(self._calls, self._applied(records))
+        if reason := await self._outcome(task):
+            return keys, reason
+        # It holds the same or a newer state: most likely a later write's, which came first. Repair makes sure.
+        return [key for key, is_applied in zip(keys, task.result(), strict=True) if not is_applied], "refused"
+
+    async def _applied(self, records: Sequence[Record]) -> list[bool]:
+        if len(records) == 1:
+            return [await self.secondary.apply(records[0])]
+        return [result is True for result in await self.secondary.batch([Apply(record) for record in records])]
+
+    async def _outcome(self, task: asyncio.Task[Any]) -> str | None:
+        """Wait for a call to the secondary, patiently but not for long; return why it failed, if it did."""
+        done, _ = await asyncio.wait({task}, timeout=self._patience)
+        if not done:
+            task.cancel()  # but not waited for: it may take its time even for that
+            self._breaker.failed()
+            return "timeout"
+        error = None if task.cancelled() else task.exception()
+        if error is None and not task.cancelled():
+            self._breaker.succeeded()
+            return None
+        if isinstance(error, StoreError) and not isinstance(error, BackendError | OutcomeUnknownError):
+            self._breaker.succeeded()  # it answers, if not what was hoped for
+        else:
+            self._breaker.failed(error.retry_after_seconds if isinstance(error, StoreError) else None)
+        return type(error).__name__
+
+    def _owe(self, keys: Sequence[Key], reason: str) -> None:
+        self._owed.update((key, _Debt(reason)) for key in keys)
+        self.tally.note("owed", len(keys))
+
+
+def _may_have_happened(error: StoreError) -> bool:
+    """Return whether a write that the primary answered with *error* may be stored, now or when it arrives late."""
+    if isinstance(error, ThrottledError | AccessDeniedError | NotProvisionedError):
+        return False
+    return isinstance(error, BackendError | OutcomeUnknownError)
+
+
+def _start(tasks: set[asyncio.Task[Any]], call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    task = asyncio.create_task(call)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    task.add_done_callback(_heard)
+    return task
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Keep asyncio from reporting a failure that nobody waited for."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,59 @@
+"""Makes one record of a store equal to that of another, whatever its revision there."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.record import Key, Record
+
+_ATTEMPTS: Final = 3
+
+
+class Reconciled(StrEnum):
+    """What `reconcile` did."""
+
+    SAME = "same"
+    """Nothing: there was no difference."""
+    APPLIED = "applied"
+    """The secondary had an older state, or none."""
+    OVERWRITTEN = "overwritten"
+    """The secondary had a state that no older write of the primary's explains."""
+    LEFT = "left"
+    """The record keeps changing; try again."""
+
+
+async def reconcile(primary: Backend, secondary: Backend, key: Key, *, clock: Clock = utc_now) -> Reconciled:
+    """Make the record at *key* in *secondary* what it is in *primary*. Safe beside live writers, and at several places at once.
+
+    Where `apply` leaves a difference, the secondary is read, then the primary, and exactly the state read is written over: a
+    write that comes between wins, as it changes that state or is newer.
+    """
+    wanted = await primary.stored(key)
+    if wanted is not None and await secondary.apply(wanted):
+        return Reconciled.APPLIED
+    for _ in range(_ATTEMPTS):
+        found = await secondary.stored(key)
+        wanted = await primary.stored(key)
+        if is_same(wanted, found, clock=clock):
+            return Reconciled.SAME
+        if found is None:
+            assert wanted is not None
+            if await secondary.apply(wanted):
+                return Reconciled.APPLIED
+            continue
+        # What the primary does not know at all, not even as deleted, is deleted here.
+        target = wanted if wanted is not None else found.tombstone(found.version.next())
+        if await secondary.apply(target, over=found.native_etag):
+            return Reconciled.OVERWRITTEN
+    return Reconciled.LEFT
+
+
+def is_same(wanted: Record | None, found: Record | None, *, clock: Clock) -> bool:
+    """Return whether two stores hold the same: one version and content, or nothing that any reader could see."""
+    if wanted is None or found is None:
+        return all(record is None or not record.is_present(clock()) for record in (wanted, found))
+    same_state = wanted.version == found.version and wanted.is_tombstone == found.is_tombstone
+    return same_state and wanted.sort_key == found.sort_key and wanted.digest == found.digest

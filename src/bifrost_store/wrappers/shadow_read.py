@@ -1,0 +1,223 @@
+"""Repeats a share of all reads on the other store, behind the callers' backs, and tells where it would answer otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from bifrost_store.backends.protocol import Backend, Operation, Result, ScanPage
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import Group, Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.version import Etag
+from bifrost_store.errors import BackendError, StoreError
+from bifrost_store.wrappers.shadow_rules import Answer, Rule, broken_rules
+from bifrost_store.wrappers.tally import Tally
+
+_KEPT: Final = 100
+_logger = logging.getLogger("bifrost_store.shadow_read")
+Read = Callable[[Backend], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowDifference:
+    """A read that the secondary answered otherwise, twice.
+
+    Attributes:
+        rules: What differed.
+        operation: ``get`` or ``query``.
+        subject: The record's key, or the query's kind and scope; no content, no filter.
+        seen_at: When.
+    """
+
+    rules: tuple[Rule, ...]
+    operation: str
+    subject: str
+    seen_at: datetime
+
+
+class ShadowReads:
+    """Compares reads in the background, and keeps the score.
+
+    Args:
+        secondary: Whose answers are tried.
+        share: Of all reads, 0 to 1.
+        most_at_once: Reads compared at the same time; what comes on top is not compared.
+        patience_seconds: The longest that one comparison may take.
+        choose: Returns a number from 0 to below 1, for each read.
+        clock: Tells when differences were seen.
+        tally: Counts ``same``, ``differs``, ``differs: <rule>``, ``changed``, ``could_not_check`` and ``skipped``.
+
+    Attributes:
+        differences: The last ones, oldest first.
+    """
+
+    def __init__(
+        self,
+        secondary: Backend,
+        *,
+        share: float,
+        most_at_once: int = 4,
+        patience_seconds: float = 10.0,
+        choose: Callable[[], float] = random.random,
+        clock: Clock = utc_now,
+        tally: Tally | None = None,
+    ) -> None:
+        self._secondary = secondary
+        self._share = share
+        self._most_at_once = most_at_once
+        self._patience = patience_seconds
+        self._choose = choose
+        self._now = clock
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.tally = tally or Tally("shadow_read")
+        self.differences: deque[ShadowDifference] = deque(maxlen=_KEPT)
+
+    def consider(self, operation: str, subject: str, read: Read, primary: Backend, answer: Answer) -> None:
+        """Compare *answer*, which *primary* gave to *read*, if this one is chosen and there is room. Returns at once."""
+        if self._choose() >= self._share:
+            return
+        if len(self._tasks) >= self._most_at_once:
+            self.tally.note("skipped")
+            return
+        # In a context of its own: what it costs is not the caller's.
+        task = asyncio.create_task(self._compare(operation, subject, read, primary, answer), context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Wait for the comparisons that have begun."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def aclose(self) -> None:
+        """End the comparisons that have begun, without a result."""
+        for task in list(self._tasks):
+            task.cancel()
+        await self.drain()
+
+    async def _compare(self, operation: str, subject: str, read: Read, primary: Backend, answer: Answer) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                rules = broken_rules(answer, await _answer(read, self._secondary))
+                if rules:
+                    rules = await self._look_again(read, primary, answer)
+        except (BackendError, TimeoutError):
+            self.tally.note("could_not_check")
+            return
+        except Exception as error:  # noqa: BLE001 - nobody waits for this task: whatever fails here is counted
+            _logger.warning("shadow_read.failed", extra={"error": type(error).__name__})
+            self.tally.note("could_not_check")
+            return
+        if rules is None:
+            self.tally.note("changed")
+        elif not rules:
+            self.tally.note("same")
+        else:
+            self._report(operation, subject, rules)
+
+    async def _look_again(self, read: Read, primary: Backend, answer: Answer) -> set[Rule] | None:
+        """Return the rules that are broken still, or None if the primary's own answer has changed: then nothing is known."""
+        found = await _answer(read, self._secondary)
+        if broken_rules(answer, await _answer(read, primary)):
+            return None
+        return broken_rules(answer, found)
+
+    def _report(self, operation: str, subject: str, rules: set[Rule]) -> None:
+        difference = ShadowDifference(tuple(sorted(rules)), operation, subject, self._now())
+        self.differences.append(difference)
+        self.tally.note("differs")
+        for rule in difference.rules:
+            self.tally.note(f"differs: {rule.value}")
+        _logger.warning("shadow_read.differs", extra={"operation": operation, "rules": ",".join(difference.rules)})
+
+
+async def _answer(read: Read, backend: Backend) -> Answer:
+    try:
+        return await read(backend)
+    except BackendError:
+        raise
+    except StoreError as error:
+        return error
+
+
+class ShadowReadBackend:
+    """A `Backend` that answers as *inner* does. A share of its point reads and pages of one scope is compared elsewhere.
+
+    Args:
+        inner: Answers.
+        shadow: Compares.
+    """
+
+    def __init__(self, inner: Backend, shadow: ShadowReads) -> None:
+        self.inner = inner
+        self.shadow = shadow
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        return await self._shadowed("get", str(key), lambda backend: backend.get(key, fallback=fallback))
+
+    async def query(self, query: Query) -> Page[Record]:
+        if query.scope is None:
+            return await self.inner.query(query)  # in no promised order
+        return await self._shadowed("query", f"{query.kind} {query.scope}", lambda backend: backend.query(query))
+
+    async def stored(self, key: Key) -> Record | None:
+        return await self.inner.stored(key)
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        return await self.inner.create(record, epoch=epoch)
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        return await self.inner.replace(record, expected, epoch=epoch)
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
+        return await self.inner.delete(key, expected=expected, epoch=epoch)
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        return await self.inner.apply(record, over=over)
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
+        return await self.inner.batch(operations, epoch=epoch)
+
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+        return await self.inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+
+    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        return self.inner.scan(resume_token)
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        return await self.inner.purge_expired(kind=kind, limit=limit)
+
+    async def provision(self) -> None:
+        await self.inner.provision()
+
+    async def ping(self) -> str:
+        return await self.inner.ping()
+
+    async def aclose(self) -> None:
+        await self.shadow.aclose()
+        await self.inner.aclose()
+
+    async def _shadowed(self, operation: str, subject: str, read: Callable[[Backend], Awaitable[Any]]) -> Any:
+        try:
+            answer = await read(self.inner)
+        except BackendError:
+            raise
+        except StoreError as error:
+            self.shadow.consider(operation, subject, read, self.inner, error)
+            raise
+        self.shadow.consider(operation, subject, read, self.inner, answer)
+        return answer
