@@ -6,12 +6,13 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2024.10.9"
-nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "sdk-suite", "package"]
+nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "models", "sdk-suite", "package"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.stop_on_first_error = False
 
@@ -68,6 +69,18 @@ def sdk_suite(session: nox.Session) -> None:
     session.install("-e", ".[emulator]", *dependencies("sdk"))
     cache = ROOT / ".nox" / "azure-cosmos"
     session.run("python", "tools/sdk_suite.py", "--cache", str(cache), *(session.posargs or ["--list", "emulator"]))
+
+
+@nox.session(venv_backend="none")
+def models(session: nox.Session) -> None:
+    """The model of the hand-over protocol, checked by spin, and mutations that spin must refute."""
+    if not (shutil.which("spin") and shutil.which("gcc")):
+        as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        try:
+            session.run(*as_root, "apt-get", "install", "--yes", "--quiet", "spin", "gcc", "libc6-dev", external=True, silent=True)
+        except nox.command.CommandFailed:
+            session.error("spin and gcc are missing and cannot be installed here; on Debian: apt-get install spin gcc libc6-dev")
+    session.run(sys.executable, "tools/check_models.py", *session.posargs, external=True)
 
 
 @nox.session

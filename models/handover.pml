@@ -75,7 +75,13 @@
 #define PREPARED 2
 
 /* The control document, a copy in each store. (epoch, move, attempt) never comes back, so it stands for the native etag. */
+#ifdef FLAGS
+#define HAS_CONTROL(at) (control[at].is_there)
+typedef Control { bool is_there; byte route; byte epoch; byte move; byte attempt; byte target };
+#else
+#define HAS_CONTROL(at) true
 typedef Control { byte route; byte epoch; byte move; byte attempt; byte target };
+#endif
 Control control[2];
 
 /* The record. `has` is a ghost: the set of writes that this state was built on. */
@@ -161,7 +167,12 @@ inline raise(low, h_route, h_epoch)
 #define SETTLE 6
 
 #define IS_LIVE (is_in && !is_renewing && !ended[p])
-#define IS_SEEN (v_epoch == control[s].epoch && v_move == control[s].move && v_attempt == control[s].attempt)
+#ifdef FLAGS
+#define IS_FLAG_RIGHT (!control[s].is_there || v_route == control[s].route)
+#else
+#define IS_FLAG_RIGHT true
+#endif
+#define IS_SEEN (IS_FLAG_RIGHT && v_epoch == control[s].epoch && v_move == control[s].move && v_attempt == control[s].attempt)
 #define MY_WRITE (p * WRITES + count + 1)
 #ifdef ZOMBIES
 #define MAY_REACH true
@@ -179,8 +190,10 @@ inline raise(low, h_route, h_epoch)
 #endif
 #endif
 #ifdef FLAGS
+#define IS_FLAGS true
 #define IS_RIGHT (epoch_now == 0 || (o_epoch == epoch_now && PRIMARY(o_route) == current))
 #else
+#define IS_FLAGS false
 #define IS_RIGHT (o_epoch == epoch_now && PRIMARY(o_route) == current)
 #endif
 
@@ -204,7 +217,12 @@ inline look()
   :: else
   fi;
 #endif
-  v_route = control[s].route; v_epoch = control[s].epoch; v_move = control[s].move; v_attempt = control[s].attempt;
+#ifdef FLAGS
+  v_route = (control[s].is_there -> control[s].route : (s == A -> ONLY_A : ONLY_B));
+#else
+  v_route = control[s].route;
+#endif
+  v_epoch = control[s].epoch; v_move = control[s].move; v_attempt = control[s].attempt;
   if
   :: PRIMARY(v_route) != s ->
      if
@@ -228,7 +246,11 @@ inline next_write()
 
 proctype Process(byte p)
 {
+#ifdef FLAGS
+  byte s = (p == PROCESSES - 1 -> B : A);     /* the last one's flag differs */
+#else
   byte s = PRIMARY(FIRST_ROUTE);
+#endif
   byte v_route, v_epoch, v_attempt;           /* the control document as last read */
   bool is_joined, is_in, is_renewing;         /* its row is written; and the document read since; row written again, document not */
   byte step, count;
@@ -410,19 +432,50 @@ gone:
 
 /* ---------------------------------------------------------------- repair, comparison, coordinator */
 
-/* One round of the background repair of a process: its route may be out of date. */
+/* Makes the secondary equal to the primary, by the route of m_epoch: repair, verify --repair, the backfill's end. */
+inline compare(truth)
+{
+#ifdef MUTATE_PRIMARY_READ_FIRST
+  atomic { UP(A); x_epoch = record[truth].epoch; x_revision = record[truth].revision; x_write = record[truth].write; x_has = record[truth].has };
+  atomic { UP(A); y_epoch = record[1 - truth].epoch; y_revision = record[1 - truth].revision; y_write = record[1 - truth].write };
+#else
+  atomic { UP(A); y_epoch = record[1 - truth].epoch; y_revision = record[1 - truth].revision; y_write = record[1 - truth].write };
+  atomic { UP(A); x_epoch = record[truth].epoch; x_revision = record[truth].revision; x_write = record[truth].write; x_has = record[truth].has };
+#endif
+  atomic { UP(A);
+    is_clean = 0;
+    if
+#ifndef MUTATE_COMPARE_STALE
+    :: x_epoch > m_epoch || y_epoch > m_epoch                              /* this route is out of date */
+#endif
+    :: else ->
+       if
+       :: x_epoch == y_epoch && x_revision == y_revision && x_write == y_write -> is_clean = 1
+       :: else ->
+          if
+          :: record[1 - truth].epoch == y_epoch && record[1 - truth].revision == y_revision && record[1 - truth].write == y_write ->
+             put(1 - truth, x_epoch, x_revision, x_write, x_has); is_clean = 1
+          :: else
+          fi
+       fi
+    fi;
+    x_epoch = 0; x_revision = 0; x_write = 0; x_has = 0; y_epoch = 0; y_revision = 0; y_write = 0 }
+}
+
 inline mend(from)
 {
 #ifdef MUTATE_REPAIR_READS_FIRST
-  atomic { UP(A); x_epoch = record[from].epoch; x_revision = record[from].revision; x_write = record[from].write; x_has = record[from].has };
+  compare(from);
   atomic { UP(A); x_entry = journal[from] };
 #else
   atomic { UP(A); x_entry = journal[from] };
-  atomic { UP(A); x_epoch = record[from].epoch; x_revision = record[from].revision; x_write = record[from].write; x_has = record[from].has };
+  if
+  :: x_entry != 0 -> compare(from)
+  :: else
+  fi;
 #endif
   if
-  :: x_entry != 0 ->
-     atomic { UP(A); apply(1 - from, x_epoch, x_revision, x_write, x_has) };
+  :: x_entry != 0 && is_clean ->
      atomic { UP(A);
        if
 #ifdef MUTATE_REMOVE_BLINDLY
@@ -434,19 +487,22 @@ inline mend(from)
        fi }
   :: else
   fi;
-  d_step { x_entry = 0; x_epoch = 0; x_revision = 0; x_write = 0; x_has = 0 }
+  d_step { x_entry = 0; is_clean = 0 }
 }
 
 #if REPAIRS > 0
+/* The background repair of a process: its route may be out of date at each step. */
 proctype Repair()
 {
-  byte s, round;
-  byte x_entry, x_epoch, x_revision, x_write, x_has;
+  byte s, round, m_epoch;
+  byte x_entry, x_epoch, x_revision, x_write, x_has, y_epoch, y_revision, y_write;
+  bool is_clean;
 end:
   do
   :: round < REPAIRS ->
 end_wait:
      atomic { UP(A) && (journal[A] != 0 || journal[B] != 0) ->
+       m_epoch = (control[A].epoch >= control[B].epoch -> control[A].epoch : control[B].epoch);
        s = (control[A].epoch >= control[B].epoch -> PRIMARY(control[A].route) : PRIMARY(control[B].route)) };
      mend(s);
      round++
@@ -455,27 +511,8 @@ end_wait:
 }
 #endif
 
-/* Makes the secondary equal to the primary: verify --repair, the backfill, and what clears suspects. */
-inline compare(truth)
-{
-  atomic { UP(A); y_epoch = record[1 - truth].epoch; y_revision = record[1 - truth].revision; y_write = record[1 - truth].write };
-  atomic { UP(A); x_epoch = record[truth].epoch; x_revision = record[truth].revision; x_write = record[truth].write; x_has = record[truth].has };
-  atomic { UP(A);
-    if
-#ifndef MUTATE_COMPARE_STALE
-    :: x_epoch > m_epoch || y_epoch > m_epoch                              /* this route is out of date */
-#endif
-    :: else ->
-       if
-       :: (x_epoch != y_epoch || x_revision != y_revision || x_write != y_write) &&
-          record[1 - truth].epoch == y_epoch && record[1 - truth].revision == y_revision && record[1 - truth].write == y_write ->
-          put(1 - truth, x_epoch, x_revision, x_write, x_has)
-       :: else -> is_clean = (x_epoch == y_epoch && x_revision == y_revision && x_write == y_write)
-       fi
-    fi;
-    x_epoch = 0; x_revision = 0; x_write = 0; x_has = 0; y_epoch = 0; y_revision = 0; y_write = 0 }
-}
-
+/* Only a move to another store needs both to agree. */
+#define MUST_AGREE (PRIMARY(m_target) != s)
 #define IS_STILL(m) (control[s].epoch == m_epoch && control[s].move == (m) && control[s].attempt == m_attempt)
 #if CRASHES > 0
 #define MAY_CRASH if :: crashes > 0 -> crashes--; goto finished :: true fi;
@@ -488,6 +525,25 @@ proctype Coordinator()
   byte s, i, m_route, m_epoch, m_move, m_attempt, m_target, m_suspects;
   byte x_entry, x_epoch, x_revision, x_write, x_has, y_epoch, y_revision, y_write;
   bool is_clean;
+
+#ifdef FLAGS
+  /* start: the target's copy first, which sends everyone to the source, then whoever holds a lease there must be gone. */
+#ifndef MUTATE_TARGET_UNTOLD
+  atomic {
+    if
+    :: !control[B].is_there -> control[B].is_there = 1
+    :: else
+    fi };
+#endif
+#ifndef MUTATE_TARGET_UNASKED
+  do
+  :: atomic { i < PROCESSES && row[i] != B -> i++ }
+  :: atomic { i < PROCESSES && row[i] == B && ended[i] -> row[i] = NOWHERE; i++ }
+  :: atomic { i == PROCESSES -> i = 0; break }
+  od;
+#endif
+  atomic { control[A].is_there = 1; control[B].is_there = 1 };
+#endif
 
 again:
   atomic { UP(A);                                                                 /* the copy of the primary decides */
@@ -530,7 +586,7 @@ again:
      od;
 #endif
      if
-     :: IS_DUAL(m_route) ->
+     :: MUST_AGREE ->
         if
         :: atomic { UP(A) && journal[s] != 0 -> skip }; mend(s)
         :: else
@@ -568,7 +624,7 @@ again:
 #ifdef MUTATE_JOURNAL_FIRST
   atomic { UP(A);
     if
-    :: journal[s] != 0 -> goto withdraw
+    :: journal[s] != 0 && MUST_AGREE -> goto withdraw
     :: else
     fi };
 #endif
@@ -588,14 +644,14 @@ again:
 #ifndef MUTATE_NO_COMPARISON
   atomic { UP(A);
     if
-    :: suspects[s] != 0 && IS_DUAL(m_route) -> goto withdraw
+    :: suspects[s] != 0 && MUST_AGREE -> goto withdraw
     :: else
     fi };
 #endif
 #if !defined(MUTATE_JOURNAL_FIRST) && !defined(MUTATE_NO_JOURNAL_CHECK)
   atomic { UP(A);
     if
-    :: journal[s] != 0 -> goto withdraw
+    :: journal[s] != 0 && MUST_AGREE -> goto withdraw
     :: else
     fi };
 #endif
@@ -666,7 +722,11 @@ proctype Takeover()
 #endif
   atomic {
     if
+#ifdef MUTATE_TAKEOVER_ALWAYS
+    :: true ->
+#else
     :: PRIMARY(control[B].route) == A ->
+#endif
 #ifdef MUTATE_TAKEOVER_NEXT_EPOCH
        epoch_now = control[B].epoch + 1;
 #else
@@ -689,12 +749,17 @@ proctype Quiet()
 #ifndef TAKEOVER
   assert(control[A].epoch == control[B].epoch);                            /* no commit is half done */
   if
-  :: frozen[0] == 0 && frozen[PROCESSES - 1] == 0 && is_filled && IS_DUAL(control[current].route) && journal[current] == 0 ->
+  :: frozen[0] == 0 && frozen[PROCESSES - 1] == 0 && is_filled && !IS_FLAGS && IS_DUAL(control[current].route) && journal[current] == 0 ->
      assert(record[A].epoch == record[B].epoch && record[A].revision == record[B].revision && record[A].write == record[B].write)
   :: else
   fi
 #endif
 }
+
+#ifdef LIVENESS
+ltl answered { <> (busy == 0) }
+ltl resumes { [] ((view_move[0] == PREPARED && !frozen[0]) -> <> (view_move[0] != PREPARED || frozen[0])) }
+#endif
 
 init
 {
@@ -713,6 +778,10 @@ init
     run Takeover();
 #endif
     run Clock();
+#ifdef LIVENESS
+    skip
+#else
     run Quiet()
+#endif
   }
 }
