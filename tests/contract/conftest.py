@@ -22,7 +22,7 @@ from bifrost_store.testing.fixtures import (  # noqa: E402, F401
     store,
 )
 from bifrost_store.testing.harness import Harness  # noqa: E402
-from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
+from tests.contract.harness import HARNESSES, DualHarness, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,8 +41,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     parametrize(metafunc, selected(metafunc.config))
 
 
-def selected(config: pytest.Config) -> list[type[SqliteHarness] | type[TableHarness] | type[ModelHarness]]:
-    """Return the harnesses that ``--backend`` names; by default those of all backends, and the model."""
+def selected(config: pytest.Config) -> list[type[Harness]]:
+    """Return the harnesses that ``--backend`` names; by default those of all backends, the model, and dual writes."""
     wanted = config.getoption("--backend", default=None)
     return [harness for harness in HARNESSES if not wanted or harness.name in wanted]
 
@@ -51,6 +51,12 @@ def selected(config: pytest.Config) -> list[type[SqliteHarness] | type[TableHarn
 def sqlite_harness() -> SqliteHarness:
     """SQLite."""
     return SqliteHarness()
+
+
+@pytest.fixture(scope="session")
+def dual_harness() -> DualHarness:
+    """Dual writes."""
+    return DualHarness()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend
 from bifrost_store.wrappers.observe import ObservedBackend
 from bifrost_store.wrappers.observer import Observer
+from tests.contract.dual import DualHarness
 
 _ANYTHING: Final = Key("config", GLOBAL, "x")
 
@@ -190,7 +191,7 @@ class _ModelStore(SqliteStore):
         yield self.backend
 
 
-HARNESSES: Final = (SqliteHarness, TableHarness, ModelHarness)
+HARNESSES: Final = (SqliteHarness, TableHarness, ModelHarness, DualHarness)
 
 
 def through(azurite: Azurite, *, tables: FaultProxy, blobs: FaultProxy | None = None) -> str:

@@ -11,9 +11,10 @@ from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
+from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Etag
 from bifrost_store.wrappers.checked import operation_key
-from bifrost_store.wrappers.mirror import Mirror, Written
+from bifrost_store.wrappers.mirror import Mirror, Told
 
 T = TypeVar("T")
 
@@ -55,29 +56,48 @@ class DualWriteBackend:
         return await self._primary.stored(key)
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        return await self._write([record.key], lambda: self._primary.create(record, epoch=epoch), lambda stored: [stored])
+        async def write() -> Told[Record]:
+            stored = await self._primary.create(record, epoch=epoch)
+            return stored, [stored]
+
+        return await self._carry_out([record.key], write)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return await self._write(
-            [record.key], lambda: self._primary.replace(record, expected, epoch=epoch), lambda stored: [stored]
-        )
+        async def write() -> Told[Record]:
+            stored = await self._primary.replace(record, expected, epoch=epoch)
+            return stored, [stored]
+
+        return await self._carry_out([record.key], write)
 
     async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        return await self._write(
-            [key],
-            lambda: self._primary.delete(key, expected=expected, epoch=epoch),
-            lambda tombstone: [] if tombstone is None else [tombstone],
-        )
+        async def write() -> Told[Record | None]:
+            tombstone = await self._primary.delete(key, expected=expected, epoch=epoch)
+            return tombstone, [] if tombstone is None else [tombstone]
+
+        return await self._carry_out([key], write)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        """See `Backend.apply`. The secondary is told even if the primary has it already, so that repeating completes."""
-        return await self._write([record.key], lambda: self._primary.apply(record, over=over), lambda _: [record])
+        """See `Backend.apply`. What the primary has already is told to the secondary too, so that repeating completes."""
+
+        async def write() -> Told[bool]:
+            is_applied = await self._primary.apply(record, over=over)
+            return is_applied, [record] if is_applied else await self._known([record.key])
+
+        return await self._carry_out([record.key], write)
 
     async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         keys = [operation_key(operation) for operation in operations]
-        return await self._write(
-            keys, lambda: self._primary.batch(operations, epoch=epoch), lambda results: _written(operations, results)
-        )
+
+        async def write() -> Told[list[Result]]:
+            results = await self._primary.batch(operations, epoch=epoch)
+            stored = [
+                operation.record if isinstance(operation, Apply) and result is True else result
+                for operation, result in zip(operations, results, strict=True)
+            ]
+            known = await self._known([key for key, result in zip(keys, results, strict=True) if result is False])
+            return results, [*(record for record in stored if isinstance(record, Record)), *known]
+
+        return await self._carry_out(keys, write)
 
     async def query(self, query: Query) -> Page[Record]:
         return await self._primary.query(query)
@@ -108,16 +128,12 @@ class DualWriteBackend:
         """Bring every write that was begun to its end. The two stores stay open: whoever opened them closes them."""
         await self._mirror.drain()
 
-    async def _write(self, keys: list[Key], write: Callable[[], Awaitable[T]], written: Written[T]) -> T:
+    async def _carry_out(self, keys: list[Key], write: Callable[[], Awaitable[Told[T]]]) -> T:
         spec = self._specs.get(keys[0].kind) if keys else None
         if spec is not None and spec.is_internal:
-            return await write()
-        return await self._mirror.carry_out(keys, write, written)
+            return (await write())[0]
+        return await self._mirror.carry_out(keys, write)
 
-
-def _written(operations: Sequence[Operation], results: Sequence[Result]) -> list[Record]:
-    """Return what the secondary must be told of a batch."""
-    records = [
-        operation.record if isinstance(operation, Apply) else result for operation, result in zip(operations, results, strict=True)
-    ]
-    return [record for record in records if isinstance(record, Record)]
+    async def _known(self, keys: Sequence[Key]) -> list[Record]:
+        """Return what the primary holds at *keys*, where it had no use for what was given."""
+        return [record for record in await for_each(self._primary.stored, keys) if record is not None]

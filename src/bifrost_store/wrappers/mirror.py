@@ -24,8 +24,8 @@ from bifrost_store.wrappers.journal import Journal
 from bifrost_store.wrappers.tally import Tally
 
 T = TypeVar("T")
-Written = Callable[[T], Sequence[Record]]
-"""Tells from the primary's answer what the secondary must be told."""
+Told = tuple[T, Sequence[Record]]
+"""What the primary answers, and what the secondary must be told."""
 
 _MOST_PURGES: Final = 100
 _logger = logging.getLogger("bifrost_store.dual_write")
@@ -75,14 +75,14 @@ class Mirror:
         """Whether everything that was begun is in both stores or in the journal. Only then may a process say farewell."""
         return not self._owed and not self._writes
 
-    async def carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[T]], written: Written[T]) -> T:
-        """Return what *write* returns, once the secondary or the journal knows of it.
+    async def carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]]) -> T:
+        """Return what *write* on the primary answers, once the secondary or the journal knows of it.
 
         Raises:
             OutcomeUnknownError: It was written, but neither of them could be told.
         """
         # A task of its own: a caller that is cancelled, also by asyncio itself, ends waiting but not the write.
-        task = _start(self._writes, self._carry_out(keys, write, written))
+        task = _start(self._writes, self._carry_out(keys, write))
         await asyncio.wait({task})
         return task.result()
 
@@ -119,10 +119,10 @@ class Mirror:
             if not task.result():
                 return
 
-    async def _carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[T]], written: Written[T]) -> T:
+    async def _carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]]) -> T:
         try:
             with writing_as(self.writer):
-                result = await write()
+                answer, records = await write()
         except StoreError as error:
             if _may_have_happened(error):
                 self._owe(keys, type(error).__name__)
@@ -130,13 +130,12 @@ class Mirror:
         except BaseException as error:
             self._owe(keys, type(error).__name__)
             raise
-        records = written(result)
         try:
             await self._tell(records)
         except BaseException as error:
             self._owe([record.key for record in records], type(error).__name__)
             raise
-        return result
+        return answer
 
     async def _tell(self, records: Sequence[Record]) -> None:
         missed, reason = await self._apply(records) if records else ((), "")

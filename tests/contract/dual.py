@@ -1,0 +1,99 @@
+"""The harness of dual writes: two SQLite files, of which the contract sees the first and both must be equal at the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.blobs.folder import FolderBlobStore
+from bifrost_store.blobs.protocol import BlobStore
+from bifrost_store.core.clock import Clock
+from bifrost_store.documents import SPECS
+from bifrost_store.testing.bulk import everything
+from bifrost_store.testing.harness import Fault
+from bifrost_store.wrappers.checked import CheckedBackend
+from bifrost_store.wrappers.dual_write import DualWriteBackend
+from bifrost_store.wrappers.journal import Journal
+from bifrost_store.wrappers.journal_repair import JournalRepair
+from bifrost_store.wrappers.mirror import Mirror
+from bifrost_store.wrappers.reconcile import is_same
+
+
+@dataclass(frozen=True)
+class DualStore:
+    """A primary and a secondary, each a database file."""
+
+    folder: Path
+    clock: Clock
+    stack: AsyncExitStack
+    blobs: BlobStore
+    handles: list[DualWriteBackend] = field(default_factory=list)
+
+    @property
+    def backend(self) -> Backend:
+        return CheckedBackend(self.handles[0], SPECS)
+
+    @asynccontextmanager
+    async def open_another(self) -> AsyncIterator[Backend]:
+        async with AsyncExitStack() as stack:
+            yield CheckedBackend(await self.open(stack), SPECS)
+
+    @asynccontextmanager
+    async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
+        raise NotImplementedError(fault)
+        yield
+
+    async def open(self, stack: AsyncExitStack) -> DualWriteBackend:
+        """Open a handle on both files."""
+        primary, secondary = [await self.file(name, stack) for name in ("primary.db", "secondary.db")]
+        opened = DualWriteBackend(primary, Mirror(secondary, Journal(primary, clock=self.clock), patience_seconds=30), SPECS)
+        stack.push_async_callback(opened.aclose)
+        self.handles.append(opened)
+        return opened
+
+    async def file(self, name: str, stack: AsyncExitStack) -> SqliteBackend:
+        """Open one of the files."""
+        backend = SqliteBackend(str(self.folder / name), SPECS, clock=self.clock)
+        stack.push_async_callback(backend.aclose)
+        await backend.provision()
+        return backend
+
+    async def check_equal(self) -> None:
+        """Demand that the secondary is what the primary is, but for what the journal names; and then altogether."""
+        async with AsyncExitStack() as stack:
+            primary, secondary = [await self.file(name, stack) for name in ("primary.db", "secondary.db")]
+            for handle in self.handles:
+                assert await handle.mirror.drain()
+            journal = Journal(primary)
+            excused = {entry.key async for entry in journal.entries()}
+            assert await self._differences(primary, secondary) <= excused
+            assert (await JournalRepair(primary, secondary, journal, clock=self.clock).run_once()).is_clean
+            assert await self._differences(primary, secondary) == set()
+            assert await journal.count() == 0
+
+    async def _differences(self, primary: Backend, secondary: Backend) -> set[object]:
+        here, there = await everything(primary), await everything(secondary)
+        keys = here.keys() | there.keys()
+        return {key for key in keys if not is_same(here.get(key), there.get(key), clock=self.clock)}
+
+
+class DualHarness:
+    """Dual writes over two SQLite files."""
+
+    name: ClassVar[str] = "dual"
+    faults: ClassVar[frozenset[Fault]] = frozenset()
+
+    @asynccontextmanager
+    async def open_empty(self, clock: Clock) -> AsyncIterator[DualStore]:
+        with TemporaryDirectory(prefix="bifrost-store-") as folder:
+            async with AsyncExitStack() as stack:
+                store = DualStore(Path(folder), clock, stack, FolderBlobStore(Path(folder) / "blobs"))
+                await store.open(stack)
+                yield store
+                await store.check_equal()
