@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import base64
+import binascii
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import anyio
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -12,13 +15,13 @@ from azure.cosmos.aio import CosmosClient
 from bifrost_store.backends.cosmos.account import CosmosAccount, ExchangeMeter
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, wrap_errors
 from bifrost_store.backends.cosmos.ids import document_id
-from bifrost_store.backends.cosmos.provisioning import Difference, differences, mend, provision
+from bifrost_store.backends.cosmos.provisioning import differences, mend, provision
 from bifrost_store.backends.cosmos.queries import CosmosQueries
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.scan import CosmosScanner
 from bifrost_store.backends.cosmos.writer import CosmosWriter
 from bifrost_store.backends.cosmos.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, native_of
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, ScanPage
+from bifrost_store.backends.protocol import Apply, Create, Delete, Difference, Operation, Replace, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
@@ -27,7 +30,7 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Etag
-from bifrost_store.errors import ConfigurationError
+from bifrost_store.errors import ConfigurationError, NotProvisionedError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -59,7 +62,7 @@ class CosmosBackend:
 
     name = BACKEND
 
-    def __init__(self, make_client: Any, database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
+    def __init__(self, make_client: Callable[..., CosmosClient], database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
         meter = ExchangeMeter()
         self._account = CosmosAccount(lambda: make_client(**_OPTIONS, **meter.options()), database)
         self._now = clock
@@ -78,23 +81,27 @@ class CosmosBackend:
         Raises:
             ConfigurationError: The text is no connection string. It is not shown: it holds a key.
         """
-        parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
-        try:
-            endpoint, key = parts["AccountEndpoint"].strip(), parts["AccountKey"].strip()
-        except KeyError:
-            endpoint = key = ""
-        if not endpoint or not key:
+        parts = dict(part.strip().split("=", 1) for part in connection_string.split(";") if "=" in part)
+        endpoint, key = parts.get("AccountEndpoint", "").strip(), parts.get("AccountKey", "").strip()
+        if not _is_address(endpoint) or not _is_key(key):
             raise ConfigurationError(
-                "the Cosmos DB connection string cannot be read; expected AccountEndpoint=...;AccountKey=...;", backend=BACKEND
+                "the Cosmos DB connection string cannot be read; expected AccountEndpoint=https://...;AccountKey=...;",
+                backend=BACKEND,
             )
-        return cls(lambda **options: _client(endpoint, key, options), database, specs, clock=clock)
+        return cls(lambda **options: CosmosClient(endpoint, key, **options), database, specs, clock=clock)
 
     @classmethod
     def from_endpoint(
         cls, endpoint: str, credential: AsyncTokenCredential, specs: Specs, *, database: str = "bifrost", clock: Clock = utc_now
     ) -> CosmosBackend:
-        """Return a backend for ``https://<account>.documents.azure.com``; whoever made *credential* closes it."""
-        return cls(lambda **options: _client(endpoint, credential, options), database, specs, clock=clock)
+        """Return a backend for ``https://<account>.documents.azure.com``; whoever made *credential* closes it.
+
+        Raises:
+            ConfigurationError: *endpoint* is no address.
+        """
+        if not _is_address(endpoint):
+            raise ConfigurationError(f"the Cosmos DB endpoint {endpoint!r} cannot be used; expected https://...", backend=BACKEND)
+        return cls(lambda **options: CosmosClient(endpoint, credential, **options), database, specs, clock=clock)
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
@@ -175,9 +182,19 @@ class CosmosBackend:
             return await mend(await self._account.client(), self._account.database)
 
     async def ping(self) -> str:
+        """Return the account, the database, and how they differ from what is needed.
+
+        Raises:
+            NotProvisionedError: A container is missing, or cannot serve, as its partition key is another one.
+        """
         with wrap_errors("ping"):
             found = await self.differences()
-        return f"cosmos: database {self._account.database}" + "".join(f"; {difference}" for difference in found)
+            for difference in found:
+                if not difference.is_mendable and not difference.is_warning:
+                    raise NotProvisionedError(f"{difference}; {difference.remedy}")
+            client = await self._account.client()
+        host = urlsplit(client.client_connection.url_connection).netloc
+        return "; ".join([f"cosmos: {host}, database {self._account.database}, all containers present", *map(str, found)])
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -200,8 +217,16 @@ class CosmosBackend:
         return write.result
 
 
-def _client(endpoint: str, credential: Any, options: Mapping[str, Any]) -> CosmosClient:
-    return CosmosClient(endpoint, credential, **options)
+def _is_address(endpoint: str) -> bool:
+    parts = urlsplit(endpoint)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        return False
 
 
 def _record(result: Record | bool) -> Record:
