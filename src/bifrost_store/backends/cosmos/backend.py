@@ -218,7 +218,10 @@ class CosmosBackend:
 
 
 def _is_address(endpoint: str) -> bool:
-    parts = urlsplit(endpoint)
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
