@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio
 from azure.core import MatchConditions
@@ -15,15 +13,12 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from bifrost_store.backends.cosmos.documents import Document
 from bifrost_store.backends.cosmos.errors import is_absence
-from bifrost_store.core.meter import count, count_answer, count_retry
+from bifrost_store.backends.cosmos.exchanges import watched
 
-_DOCUMENTS: Final = "/docs/"
 _REPEATABLE: Final[Mapping[str, Any]] = {"retry_total": 2, "retry_connect": 2, "retry_read": 2}
 """Reads are sent again whose connection was lost: at once, then after a second."""
 _PASSING: Final = frozenset({410, 449})
 """The service is moving a partition, or a write is under way; the SDK leaves these to its caller on point operations."""
-_page_counts: ContextVar[str] = ContextVar("bifrost_store_cosmos_page", default="cosmos")
-_statuses: ContextVar[list[int] | None] = ContextVar("bifrost_store_cosmos_statuses", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +98,16 @@ class CosmosAccount:
         pages = pager.by_page(continuation)
         what = "cosmos"
         while True:
-            counting = _page_counts.set(what)
             try:
-                page = [document async for document in await anext(pages)]
+                with watched(what):
+                    page = [document async for document in await anext(pages)]
             except StopAsyncIteration:
                 return
-            finally:
-                _page_counts.reset(counting)
             what = "cosmos_short_page" if len(page) < size else "cosmos"
             yield page, last.get("token")
 
     async def put(self, container: str, change: Put) -> str:
-        """Store one document and return its etag. Sent once by us; see `watched`."""
+        """Store one document and return its etag. Sent once, as far as we can tell the SDK; see `watched`."""
         proxy = await self._container(container)
         if change.etag is None:
             stored = await proxy.create_item(change.document, no_response=True)
@@ -161,49 +154,3 @@ def _operation(change: Put) -> tuple[Any, ...]:
     if change.etag is None:
         return ("create", (change.document,))
     return ("replace", (change.document["id"], change.document), {"if_match_etag": change.etag})
-
-
-@contextmanager
-def watched() -> Iterator[list[int]]:
-    """Note the status of every answer inside the block: the SDK itself sends writes again that were answered 503."""
-    statuses: list[int] = []
-    token = _statuses.set(statuses)
-    try:
-        yield statuses
-    finally:
-        _statuses.reset(token)
-
-
-class ExchangeMeter:
-    """Tells the open meters of each exchange of one client.
-
-    The SDK names every call by an activity id, which it keeps when it sends a request again.
-    """
-
-    _REMEMBERED: Final = 4096
-
-    def __init__(self) -> None:
-        self._activities: dict[str, None] = {}
-
-    def options(self) -> dict[str, Any]:
-        """Return the options with which a client counts."""
-        return {"raw_request_hook": self._count_request, "raw_response_hook": self._count_answer}
-
-    def _count_request(self, request: Any) -> None:
-        http = request.http_request
-        what = _page_counts.get() if _DOCUMENTS in http.url else "cosmos_metadata"
-        count(what, sent_bytes=int(http.headers.get("Content-Length") or 0))
-        activity = http.headers.get("x-ms-activity-id", "")
-        if activity in self._activities:
-            count_retry()
-        self._activities[activity] = None
-        if len(self._activities) > self._REMEMBERED:
-            del self._activities[next(iter(self._activities))]
-
-    def _count_answer(self, response: Any) -> None:
-        answer = response.http_response
-        charge = float(answer.headers.get("x-ms-request-charge") or 0)
-        count_answer(int(answer.headers.get("Content-Length") or 0), request_units=charge)
-        statuses = _statuses.get()
-        if statuses is not None:
-            statuses.append(cast(int, answer.status_code))

@@ -12,8 +12,9 @@ import anyio
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.cosmos.aio import CosmosClient
 
-from bifrost_store.backends.cosmos.account import CosmosAccount, ExchangeMeter
+from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, wrap_errors
+from bifrost_store.backends.cosmos.exchanges import LOST, Exchanges, watched
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.cosmos.provisioning import differences, mend, provision
 from bifrost_store.backends.cosmos.queries import CosmosQueries
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _OPTIONS: Final[Mapping[str, Any]] = {
     # Without these the SDK sends a write again whose connection was lost, though it may have been carried out: the write
     # loop settles those by the write's id. What remains of its retries is right: 503 once, 429 after as long as the service
-    # asks, unless that is more than a handler should wait in all.
+    # asks, for as long as a handler should wait; see `exchanges`.
     "retry_connect": 0,
     "retry_read": 0,
     "retry_throttle_backoff_max": 5,
@@ -63,8 +64,8 @@ class CosmosBackend:
     name = BACKEND
 
     def __init__(self, make_client: Callable[..., CosmosClient], database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
-        meter = ExchangeMeter()
-        self._account = CosmosAccount(lambda: make_client(**_OPTIONS, **meter.options()), database)
+        exchanges = Exchanges()
+        self._account = CosmosAccount(lambda: make_client(**_OPTIONS, **exchanges.options()), database)
         self._now = clock
         self._specs = specs
         self._reader = CosmosReader(self._account, specs)
@@ -157,10 +158,11 @@ class CosmosBackend:
         is_lost = False
         while True:
             try:
-                await self._account.remove(self._reader.container(key.kind), key.scope.value, document_id(key), etag)
+                with watched() as statuses:
+                    await self._account.remove(self._reader.container(key.kind), key.scope.value, document_id(key), etag)
             except AzureError as error:
                 if isinstance(error, HttpResponseError) and error.status_code in (404, 412):
-                    return is_lost and error.status_code == 404
+                    return error.status_code == 404 and (is_lost or LOST in statuses)
                 if is_lost or not is_ambiguous(error):
                     raise
                 is_lost = True

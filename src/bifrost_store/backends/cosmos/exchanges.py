@@ -1,0 +1,110 @@
+"""What passes between the SDK and the service: counted, noted for those who must know, and ended where waiting is pointless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+from aiohttp import ClientSession, DummyCookieJar, TraceConfig
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.cosmos.exceptions import CosmosHttpResponseError
+
+from bifrost_store.backends.cosmos.errors import map_error
+from bifrost_store.core.meter import count, count_answer, count_retry
+
+LOST: Final = 0
+"""Stands among statuses for a request that was sent again below the SDK, as no answer came."""
+THROTTLED: Final = 429
+_DOCUMENTS: Final = "/docs/"
+_REMEMBERED_ACTIVITIES: Final = 4096
+_LONGEST_WAIT_SECONDS: Final = 5.0
+_MOST_WAITS: Final = 9
+"""The SDK's own default for one request; queries would wait that often twice over."""
+
+_what_counts: ContextVar[str] = ContextVar("bifrost_store_cosmos_request", default="cosmos")
+_statuses: ContextVar[list[int] | None] = ContextVar("bifrost_store_cosmos_statuses", default=None)
+
+
+@contextmanager
+def watched(what: str = "cosmos") -> Iterator[list[int]]:
+    """Count what is sent inside the block as *what*, and yield the statuses of its answers as they come.
+
+    A write can be sent more often than its caller knows: the SDK does so after 503, and aiohttp does so for PUT and DELETE
+    when the connection is lost, however the SDK's retries are set.
+    """
+    statuses: list[int] = []
+    noting, counting = _statuses.set(statuses), _what_counts.set(what)
+    try:
+        yield statuses
+    finally:
+        _statuses.reset(noting)
+        _what_counts.reset(counting)
+
+
+class Exchanges:
+    """Sees every exchange of one client.
+
+    The SDK names every call by an activity id, which it keeps when it sends a request again.
+    """
+
+    def __init__(self) -> None:
+        self._activities: dict[str, None] = {}
+
+    def options(self) -> dict[str, Any]:
+        """Return options for a client that is made in a running loop."""
+        trace = TraceConfig()
+        trace.on_request_headers_sent.append(_note_sending)
+        session = ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=True, trace_configs=[trace])
+        transport = AioHttpTransport(session=session, session_owner=True)
+        return {"raw_request_hook": self._count_request, "raw_response_hook": _count_answer, "transport": transport}
+
+    def _count_request(self, request: Any) -> None:
+        http = request.http_request
+        count(_kind_of(http.url), sent_bytes=int(http.headers.get("Content-Length") or 0))
+        activity = http.headers.get("x-ms-activity-id", "")
+        if activity in self._activities:
+            count_retry()
+        self._activities[activity] = None
+        if len(self._activities) > _REMEMBERED_ACTIVITIES:
+            del self._activities[next(iter(self._activities))]
+
+
+def _kind_of(url: str) -> str:
+    return _what_counts.get() if _DOCUMENTS in url else "cosmos_metadata"
+
+
+async def _note_sending(_: ClientSession, context: SimpleNamespace, sent: Any) -> None:
+    context.times = getattr(context, "times", 0) + 1
+    if context.times > 1:
+        count(_kind_of(str(sent.url)))
+        count_retry()
+        if (statuses := _statuses.get()) is not None:
+            statuses.append(LOST)
+
+
+def _count_answer(response: Any) -> None:
+    answer = response.http_response
+    charge = float(answer.headers.get("x-ms-request-charge") or 0)
+    count_answer(int(answer.headers.get("Content-Length") or 0), request_units=charge)
+    statuses = _statuses.get()
+    if statuses is not None:
+        statuses.append(cast(int, answer.status_code))
+    if answer.status_code == THROTTLED:
+        _give_up_waiting(answer, statuses or ())
+
+
+def _give_up_waiting(answer: Any, statuses: Sequence[int]) -> None:
+    """End a call that the service lets wait for long, or again and again: the SDK would wait the first time however long.
+
+    Raises:
+        ThrottledError: With the time that the service named.
+    """
+    wait_seconds = float(answer.headers.get("x-ms-retry-after-ms") or 0) / 1000
+    if wait_seconds > _LONGEST_WAIT_SECONDS or statuses.count(THROTTLED) > _MOST_WAITS:
+        error = CosmosHttpResponseError(THROTTLED, "throttled", answer)  # type: ignore[no-untyped-call]
+        failure = map_error(error)
+        failure.retry_after_seconds = wait_seconds
+        raise failure from error
