@@ -156,6 +156,7 @@ class CosmosBackend:
         key, etag = record.key, native_of(record)
         assert etag is not None
         is_lost = False
+        statuses: list[int] = []
         while True:
             try:
                 with watched() as statuses:
