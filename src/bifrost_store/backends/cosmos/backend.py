@@ -14,7 +14,7 @@ from azure.cosmos.aio import CosmosClient
 
 from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, wrap_errors
-from bifrost_store.backends.cosmos.exchanges import LOST, Exchanges, watched
+from bifrost_store.backends.cosmos.exchanges import Exchanges, may_be_done, watched
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.cosmos.provisioning import differences, mend, provision
 from bifrost_store.backends.cosmos.queries import CosmosQueries
@@ -163,7 +163,7 @@ class CosmosBackend:
                     await self._account.remove(self._reader.container(key.kind), key.scope.value, document_id(key), etag)
             except AzureError as error:
                 if isinstance(error, HttpResponseError) and error.status_code in (404, 412):
-                    return error.status_code == 404 and (is_lost or LOST in statuses)
+                    return error.status_code == 404 and (is_lost or may_be_done(statuses))
                 if is_lost or not is_ambiguous(error):
                     raise
                 is_lost = True
@@ -185,7 +185,7 @@ class CosmosBackend:
             return await mend(await self._account.client(), self._account.database)
 
     async def ping(self) -> str:
-        """Return the account, the database, and how they differ from what is needed.
+        """Return the account, the database, and what makes it promise less than it should.
 
         Raises:
             NotProvisionedError: A container is missing, or cannot serve, as its partition key is another one.
@@ -197,7 +197,8 @@ class CosmosBackend:
                     raise NotProvisionedError(f"{difference}; {difference.remedy}")
             client = await self._account.client()
         host = urlsplit(client.client_connection.url_connection).netloc
-        return "; ".join([f"cosmos: {host}, database {self._account.database}, all containers present", *map(str, found)])
+        warnings = [str(difference) for difference in found if difference.is_warning]
+        return "; ".join([f"cosmos: {host}, database {self._account.database}, all containers present", *warnings])
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):

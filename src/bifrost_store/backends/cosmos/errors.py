@@ -57,6 +57,10 @@ _BY_SUB_STATUS: Final[dict[tuple[int, int], tuple[type[StoreError], str]]] = {
     ),
     (400, 1024): (BackendUnavailableError, "the container was made anew meanwhile; try again"),
     (403, 3): (BackendUnavailableError, "this region takes no writes at the moment; try again"),
+    (403, 5300): (
+        AccessDeniedError,
+        "an identity cannot make or change databases and containers; deploy infra/main.bicep, or use the account's key once",
+    ),
     (403, 1014): (BackendError, "the organization's partition has reached the service's 20 GB; nothing more can be written to it"),
     (404, 1002): (BackendUnavailableError, "no replica has seen this session's writes yet; try again"),
 }

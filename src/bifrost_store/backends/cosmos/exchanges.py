@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -15,8 +15,10 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 from bifrost_store.backends.cosmos.errors import map_error
 from bifrost_store.core.meter import count, count_answer, count_retry
 
-LOST: Final = 0
+_LOST: Final = 0
 """Stands among statuses for a request that was sent again below the SDK, as no answer came."""
+_SENT_AGAIN: Final = frozenset({_LOST, 503})
+"""After these aiohttp, and the SDK (azure-cosmos 4.17.1), send writes again."""
 THROTTLED: Final = 429
 _DOCUMENTS: Final = "/docs/"
 _REMEMBERED_ACTIVITIES: Final = 4096
@@ -42,6 +44,11 @@ def watched(what: str = "cosmos") -> Iterator[list[int]]:
     finally:
         _statuses.reset(noting)
         _what_counts.reset(counting)
+
+
+def may_be_done(statuses: Iterable[int]) -> bool:
+    """Return whether an earlier sending may have been carried out, whatever the last of these answers was."""
+    return not _SENT_AGAIN.isdisjoint(statuses)
 
 
 class Exchanges:
@@ -82,7 +89,7 @@ async def _note_sending(_: ClientSession, context: SimpleNamespace, sent: Any) -
         count(_kind_of(str(sent.url)))
         count_retry()
         if (statuses := _statuses.get()) is not None:
-            statuses.append(LOST)
+            statuses.append(_LOST)
 
 
 def _count_answer(response: Any) -> None:

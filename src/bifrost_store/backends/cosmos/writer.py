@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from bifrost_store.backends.cosmos.account import CosmosAccount, Put
 from bifrost_store.backends.cosmos.documents import document_from_record
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, map_error
-from bifrost_store.backends.cosmos.exchanges import LOST, watched
+from bifrost_store.backends.cosmos.exchanges import may_be_done, watched
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.writes import Write
 from bifrost_store.core.clock import Clock
@@ -22,9 +22,6 @@ from bifrost_store.errors import NotProvisionedError, OutcomeUnknownError, Store
 _ATTEMPTS: Final = 5
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _CONFLICTS: Final = frozenset({404, 409, 412})
-_SENT_AGAIN: Final = frozenset({LOST, 503})
-"""After these an earlier sending may have gone through, whatever the last answer was: aiohttp and the SDK (azure-cosmos 4.17.1)
-sent the write again."""
 
 
 class CosmosWriter:
@@ -53,7 +50,7 @@ class CosmosWriter:
                 with watched() as statuses:
                     etags = await self._send(pending)
             except (AzureError, ThrottledError) as error:
-                is_lost = is_lost or is_ambiguous(error) or not _SENT_AGAIN.isdisjoint(statuses)
+                is_lost = is_lost or is_ambiguous(error) or may_be_done(statuses)
                 await self._recover(error, writes, is_lost=is_lost, is_last=attempt == _ATTEMPTS - 1)
                 continue
             for write, etag in zip(pending, etags, strict=True):
