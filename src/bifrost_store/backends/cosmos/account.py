@@ -71,7 +71,8 @@ class CosmosAccount:
         is_repeated = False
         while True:
             try:
-                return await proxy.read_item(name, partition_key=scope, **_REPEATABLE)
+                with watched():
+                    return await proxy.read_item(name, partition_key=scope, **_REPEATABLE)
             except CosmosHttpResponseError as error:
                 if is_absence(error):
                     return None

@@ -84,7 +84,7 @@ class CosmosBackend:
         """
         parts = dict(part.strip().split("=", 1) for part in connection_string.split(";") if "=" in part)
         endpoint, key = parts.get("AccountEndpoint", "").strip(), parts.get("AccountKey", "").strip()
-        if not _is_address(endpoint) or not _is_key(key):
+        if not _is_address(endpoint, "http", "https") or not _is_key(key):
             raise ConfigurationError(
                 "the Cosmos DB connection string cannot be read; expected AccountEndpoint=https://...;AccountKey=...;",
                 backend=BACKEND,
@@ -98,10 +98,14 @@ class CosmosBackend:
         """Return a backend for ``https://<account>.documents.azure.com``; whoever made *credential* closes it.
 
         Raises:
-            ConfigurationError: *endpoint* is no address.
+            ConfigurationError: *endpoint* is no https address, which access by identity needs. It is not shown: a connection
+                string in its place would hold a key.
         """
-        if not _is_address(endpoint):
-            raise ConfigurationError(f"the Cosmos DB endpoint {endpoint!r} cannot be used; expected https://...", backend=BACKEND)
+        if not _is_address(endpoint, "https"):
+            raise ConfigurationError(
+                "the Cosmos DB endpoint cannot be used; access by identity needs https://<account>.documents.azure.com",
+                backend=BACKEND,
+            )
         return cls(lambda **options: CosmosClient(endpoint, credential, **options), database, specs, clock=clock)
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
@@ -191,11 +195,11 @@ class CosmosBackend:
             NotProvisionedError: A container is missing, or cannot serve, as its partition key is another one.
         """
         with wrap_errors("ping"):
-            found = await self.differences()
+            client = await self._account.client()
+            found = await differences(client, self._account.database)
             for difference in found:
                 if not difference.is_mendable and not difference.is_warning:
                     raise NotProvisionedError(f"{difference}; {difference.remedy}")
-            client = await self._account.client()
         host = urlsplit(client.client_connection.url_connection).netloc
         warnings = [str(difference) for difference in found if difference.is_warning]
         return "; ".join([f"cosmos: {host}, database {self._account.database}, all containers present", *warnings])
@@ -221,12 +225,12 @@ class CosmosBackend:
         return write.result
 
 
-def _is_address(endpoint: str) -> bool:
+def _is_address(endpoint: str, *schemes: str) -> bool:
     try:
         parts = urlsplit(endpoint)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return parts.scheme in schemes and bool(parts.hostname)
 
 
 def _is_key(text: str) -> bool:

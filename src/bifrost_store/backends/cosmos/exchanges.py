@@ -19,12 +19,13 @@ _LOST: Final = 0
 """Stands among statuses for a request that was sent again below the SDK, as no answer came."""
 _SENT_AGAIN: Final = frozenset({_LOST, 503})
 """After these aiohttp, and the SDK (azure-cosmos 4.17.1), send writes again."""
-THROTTLED: Final = 429
+_FIRST_REFUSAL: Final = 400
 _DOCUMENTS: Final = "/docs/"
 _REMEMBERED_ACTIVITIES: Final = 4096
 _LONGEST_WAIT_SECONDS: Final = 5.0
 _MOST_WAITS: Final = 9
 """The SDK's own default for one request; queries would wait that often twice over."""
+_MOST_REFUSALS: Final = {403: 2}
 
 _what_counts: ContextVar[str] = ContextVar("bifrost_store_cosmos_request", default="cosmos")
 _statuses: ContextVar[list[int] | None] = ContextVar("bifrost_store_cosmos_statuses", default=None)
@@ -93,25 +94,32 @@ async def _note_sending(_: ClientSession, context: SimpleNamespace, sent: Any) -
 
 
 def _count_answer(response: Any) -> None:
-    answer = response.http_response
+    answer, is_metadata = response.http_response, _DOCUMENTS not in response.http_request.url
     charge = float(answer.headers.get("x-ms-request-charge") or 0)
-    count_answer(int(answer.headers.get("Content-Length") or 0), request_units=charge)
+    count_answer(_length_of(answer), request_units=charge, is_metadata=is_metadata)
     statuses = _statuses.get()
     if statuses is not None:
         statuses.append(cast(int, answer.status_code))
-    if answer.status_code == THROTTLED:
-        _give_up_waiting(answer, statuses or ())
+    if answer.status_code >= _FIRST_REFUSAL:
+        _end_waiting(answer, statuses or ())
 
 
-def _give_up_waiting(answer: Any, statuses: Sequence[int]) -> None:
-    """End a call that the service lets wait for long, or again and again: the SDK would wait the first time however long.
+def _length_of(answer: Any) -> int:
+    length = answer.headers.get("Content-Length")
+    if length is None:
+        length = len(answer.body() or b"")
+    return int(length)
+
+
+def _end_waiting(answer: Any, statuses: Sequence[int]) -> None:
+    """End a call that is refused with a long wait, or again and again: the SDK would wait the first time however long, two
+    minutes for a region that takes no writes, and for ever for partitions that keep moving.
 
     Raises:
-        ThrottledError: With the time that the service named.
+        StoreError: What the answer means, with the time that the service named.
     """
+    status = answer.status_code
     wait_seconds = float(answer.headers.get("x-ms-retry-after-ms") or 0) / 1000
-    if wait_seconds > _LONGEST_WAIT_SECONDS or statuses.count(THROTTLED) > _MOST_WAITS:
-        error = CosmosHttpResponseError(THROTTLED, "throttled", answer)  # type: ignore[no-untyped-call]
-        failure = map_error(error)
-        failure.retry_after_seconds = wait_seconds
-        raise failure from error
+    if wait_seconds > _LONGEST_WAIT_SECONDS or statuses.count(status) > _MOST_REFUSALS.get(status, _MOST_WAITS):
+        error = CosmosHttpResponseError(status, "refused", answer)  # type: ignore[no-untyped-call]
+        raise map_error(error) from error
