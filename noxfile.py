@@ -18,8 +18,9 @@ nox.options.stop_on_first_error = False
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 AZURITE_VERSION = "3.35.0"
+COSMOSDB_SERVER_VERSION = "1.0.1"
 OLDEST_NODE = 18
-BACKENDS = ["sqlite", "table"]
+BACKENDS = ["sqlite", "table", "cosmos"]
 
 
 def dependencies(*groups: str) -> list[str]:
@@ -70,6 +71,15 @@ def sdk_suite(session: nox.Session) -> None:
     session.run("python", "tools/sdk_suite.py", "--cache", str(cache), *(session.posargs or ["--list", "emulator"]))
 
 
+@nox.session(name="second-opinion")
+def second_opinion(session: nox.Session) -> None:
+    """The contract suite of the Cosmos DB backend on a server that others wrote, `@vercel/cosmosdb-server`, as far as that goes."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    env = cosmosdb_server(session)
+    command = ["python", "-m", "pytest", "-p", "tests.second_opinion.plugin", "tests/contract", "--backend=cosmos"]
+    session.run(*command, *session.posargs, env=env)
+
+
 @nox.session
 def package(session: nox.Session) -> None:
     """The wheel alone, installed without extras, does what the README promises of it."""
@@ -108,7 +118,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What calls cost, written into docs/reference/performance.md; fails if a budget or promise is not kept."""
+    """What calls cost, written into performance.md and requests.md of docs/reference; fails if a budget or promise is not kept."""
     session.install("-e", ".[all]")
     session.run("python", "-m", "bench", *session.posargs, env=azurite(session))
 
@@ -118,6 +128,13 @@ def reference(session: nox.Session) -> None:
     """Write docs/reference/repositories/ from the docstrings anew; a test tells when that is due."""
     session.install(*dependencies("test"))
     session.run("python", "tools/reference.py")
+
+
+@nox.session
+def costs(session: nox.Session) -> None:
+    """Write the figures of docs/howto/costs.md anew; a test tells when that is due."""
+    session.install("-e", ".[cli,cosmos,emulator]")
+    session.run("python", "tools/costs.py")
 
 
 @nox.session
@@ -136,21 +153,37 @@ def azurite(session: nox.Session, *, is_required: bool = True) -> dict[str, str]
     """Return the environment that says how to start Azurite, which is installed where it is missing."""
     if os.environ.get("BIFROST_AZURITE"):
         return {}
-    folder = ROOT / ".nox" / "azurite" / AZURITE_VERSION
-    script = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
     try:
-        node = _node(session)
-        if not script.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "package.json").write_text('{"private": true}\n')
-            install = ["install", "--silent", "--no-audit", "--no-fund", f"azurite@{AZURITE_VERSION}"]
-            session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
+        return {"BIFROST_AZURITE": _npm_command(session, "azurite", AZURITE_VERSION, "dist/src/azurite.js")}
     except nox.command.CommandFailed:
         if is_required:
             session.error("Azurite cannot be installed; Node or the npm registry is out of reach")
-        session.log("Azurite cannot be installed here; going on with SQLite alone")
+        session.log("Azurite cannot be installed here; going on without Table Storage")
         return {}
-    return {"BIFROST_AZURITE": shlex.join([node.command, str(script)])}
+
+
+def cosmosdb_server(session: nox.Session) -> dict[str, str]:
+    """Return the environment that says how to start `@vercel/cosmosdb-server`, which is installed where it is missing."""
+    if os.environ.get("BIFROST_COSMOSDB_SERVER"):
+        return {}
+    try:
+        command = _npm_command(session, "@vercel/cosmosdb-server", COSMOSDB_SERVER_VERSION, "lib/cli.js")
+    except nox.command.CommandFailed:
+        session.error("@vercel/cosmosdb-server cannot be installed; Node or the npm registry is out of reach")
+    return {"BIFROST_COSMOSDB_SERVER": command}
+
+
+def _npm_command(session: nox.Session, package: str, version: str, script: str) -> str:
+    """Return the command that runs *script* of a package from the npm registry, which is installed where it is missing."""
+    folder = ROOT / ".nox" / package.rpartition("/")[2] / version
+    path = folder / "node_modules" / package / script
+    node = _node(session)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text('{"private": true}\n')
+        install = ["install", "--silent", "--no-audit", "--no-fund", f"{package}@{version}"]
+        session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
+    return shlex.join([node.command, str(path)])
 
 
 class _Node:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from openfeature.client import OpenFeatureClient
 
-from bifrost_store.backends.protocol import RepairReport
+from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.scope import GLOBAL
@@ -118,6 +118,14 @@ class Store:
     async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
         """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`."""
         return await self.backend.repair(old_application_stopped=old_application_stopped)
+
+    async def differences(self) -> list[Difference]:
+        """Return how what exists differs from what the store needs; see `bifrost_store.backends.protocol.SupportsLayout`."""
+        return await self.backend.differences()
+
+    async def mend(self) -> list[Difference]:
+        """Put right what can be of `differences`, and return that."""
+        return await self.backend.mend()
 
     async def aclose(self) -> None:
         """Close what was opened. `open_store` does it at the end of its block; calling it twice is harmless."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import demo, emulator, store, tables, transfer, usage
+from bifrost_store.cli import cost, demo, emulator, store, tables, transfer, usage
 from bifrost_store.cli.output import VerboseOption, report_error
 from bifrost_store.errors import ConfigurationError, StoreError
 
@@ -27,6 +27,7 @@ app.command()(store.purge)
 app.command()(transfer.dump)
 app.command()(transfer.load)
 app.command()(usage.usage)
+app.command()(cost.cost)
 app.command()(demo.demo)
 app.command()(emulator.cosmos_emulator)
 app.add_typer(tables.app, name="tables")

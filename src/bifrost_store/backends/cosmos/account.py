@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
-from azure.core import MatchConditions
+from azure.core.exceptions import ServiceResponseError
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
@@ -29,6 +30,15 @@ class Put:
     etag: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Removes a document for good: exactly the state that *etag* names."""
+
+    name: str
+    etag: str
+
+
+Change = Put | Remove
 Parameters = Sequence[Mapping[str, Any]]
 
 
@@ -71,8 +81,8 @@ class CosmosAccount:
         is_repeated = False
         while True:
             try:
-                with watched():
-                    return await proxy.read_item(name, partition_key=scope, **_REPEATABLE)
+                with watched(), _understood():
+                    return _checked(await proxy.read_item(name, partition_key=scope, **_REPEATABLE))
             except CosmosHttpResponseError as error:
                 if is_absence(error):
                     return None
@@ -85,53 +95,32 @@ class CosmosAccount:
     ) -> AsyncIterator[tuple[list[Document], str | None]]:
         """Go through the pages of a query, of one partition or of all; with each comes the service's token for the next one."""
         proxy = await self._container(container)
-        last: dict[str, Any] = {}
-        options: dict[str, Any] = {} if scope is None else {"partition_key": scope}
-        pager: Any = proxy.query_items(
-            text,
-            parameters=[dict(parameter) for parameter in parameters],
-            max_item_count=size,
-            # The pager's own token is that of whatever answer the client got last, maybe another task's.
-            response_hook=lambda headers, _: last.update(token=headers.get("x-ms-continuation")),
-            **_REPEATABLE,
-            **options,
-        )
-        pages = pager.by_page(continuation)
-        what = "cosmos"
+        parameters = [dict(parameter) for parameter in parameters]
+        options: dict[str, Any] = {"parameters": parameters, "max_item_count": size, **_REPEATABLE}
+        if scope is not None:
+            options["partition_key"] = scope
+        is_repeated = has_begun = False
         while True:
             try:
-                with watched(what):
-                    page = [document async for document in await anext(pages)]
-            except StopAsyncIteration:
+                async for page, following in _pages(proxy, text, options, continuation):
+                    has_begun, continuation = True, following
+                    yield page, following
                 return
-            what = "cosmos_short_page" if len(page) < size else "cosmos"
-            yield page, last.get("token")
+            except CosmosHttpResponseError as error:
+                # What is sorted over several partitions has no token to go on with.
+                is_lost = has_begun and continuation is None
+                if is_repeated or is_lost or error.status_code not in _PASSING:
+                    raise
+                is_repeated = True
 
-    async def put(self, container: str, change: Put) -> str:
-        """Store one document and return its etag. Sent once, as far as we can tell the SDK; see `watched`."""
+    async def write(self, container: str, scope: str, changes: Sequence[Change]) -> list[str]:
+        """Carry out changes in one partition, all or nothing; return the new etags, empty for removed documents."""
         proxy = await self._container(container)
-        if change.etag is None:
-            stored = await proxy.create_item(change.document, no_response=True)
-        else:
-            stored = await proxy.replace_item(
-                change.document["id"],
-                change.document,
-                etag=change.etag,
-                match_condition=MatchConditions.IfNotModified,
-                no_response=True,
-            )
-        return str(stored.get_response_headers()["etag"])
-
-    async def put_all(self, container: str, scope: str, changes: Sequence[Put]) -> list[str]:
-        """Store documents of one partition, all or nothing; return their etags."""
-        proxy = await self._container(container)
-        results = await proxy.execute_item_batch(list(map(_operation, changes)), scope)
-        return [str(result["eTag"]) for result in results]
-
-    async def remove(self, container: str, scope: str, name: str, etag: str) -> None:
-        """Remove a document for good: exactly the state that *etag* names."""
-        proxy = await self._container(container)
-        await proxy.delete_item(name, scope, etag=etag, match_condition=MatchConditions.IfNotModified)
+        # Always a batch, which is a POST: aiohttp sends a PUT or DELETE again whose connection was lost, without a word. And
+        # only a batch names its partition: a lone create goes wherever the container's own definition would have it.
+        with _understood():
+            results = await proxy.execute_item_batch([_operation(change) for change in changes], scope)
+            return [str(result.get("eTag") or "") for _, result in zip(changes, results, strict=True)]
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -143,7 +132,8 @@ class CosmosAccount:
 
 async def _entered(client: CosmosClient) -> CosmosClient:
     try:
-        await client.__aenter__()
+        with _understood():
+            await client.__aenter__()
     except BaseException:
         with anyio.CancelScope(shield=True):
             await client.close()
@@ -151,7 +141,47 @@ async def _entered(client: CosmosClient) -> CosmosClient:
     return client
 
 
-def _operation(change: Put) -> tuple[Any, ...]:
-    if change.etag is None:
-        return ("create", (change.document,))
-    return ("replace", (change.document["id"], change.document), {"if_match_etag": change.etag})
+def _operation(change: Change) -> tuple[Any, ...]:
+    match change:
+        case Put(document, None):
+            return ("create", (document,))
+        case Put(document, etag):
+            return ("replace", (document["id"], document), {"if_match_etag": etag})
+        case Remove(name, etag):
+            return ("delete", (name,), {"if_match_etag": etag})
+
+
+async def _pages(
+    proxy: ContainerProxy, text: str, options: Mapping[str, Any], continuation: str | None
+) -> AsyncIterator[tuple[list[Document], str | None]]:
+    last: dict[str, str | None] = {}
+
+    def note(headers: Mapping[str, str], _: object) -> None:
+        # The pager's own token is that of whatever answer the client got last, maybe another task's.
+        last["token"] = headers.get("x-ms-continuation")
+
+    pager: Any = proxy.query_items(text, response_hook=note, **options)
+    pages, what = pager.by_page(continuation), "cosmos"
+    while True:
+        try:
+            with watched(what), _understood():
+                page = [_checked(document) async for document in await anext(pages)]
+        except StopAsyncIteration:
+            return
+        what = "cosmos_short_page" if len(page) < options["max_item_count"] else "cosmos"
+        yield page, last.get("token")
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Turn an answer that is not the service's, a portal's or a broken gateway's, into a lost one."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ServiceResponseError("the answer is not that of Cosmos DB") from error
+
+
+def _checked(document: Any) -> Document:
+    if not isinstance(document, dict):
+        raise TypeError("no document")
+    return document

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ import anyio
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.cosmos.aio import CosmosClient
 
-from bifrost_store.backends.cosmos.account import CosmosAccount
+from bifrost_store.backends.cosmos.account import CosmosAccount, Remove
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, wrap_errors
 from bifrost_store.backends.cosmos.exchanges import Exchanges, may_be_done, watched
 from bifrost_store.backends.cosmos.ids import document_id
@@ -159,12 +158,12 @@ class CosmosBackend:
     async def _purge(self, record: Record) -> bool:
         key, etag = record.key, native_of(record)
         assert etag is not None
-        is_lost = False
+        container, is_lost = self._reader.container(key.kind), False
         statuses: list[int] = []
         while True:
             try:
                 with watched() as statuses:
-                    await self._account.remove(self._reader.container(key.kind), key.scope.value, document_id(key), etag)
+                    await self._account.write(container, key.scope.value, [Remove(document_id(key), etag)])
             except AzureError as error:
                 if isinstance(error, HttpResponseError) and error.status_code in (404, 412):
                     return error.status_code == 404 and (is_lost or may_be_done(statuses))
@@ -236,7 +235,7 @@ def _is_address(endpoint: str, *schemes: str) -> bool:
 def _is_key(text: str) -> bool:
     try:
         return bool(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except ValueError:
         return False
 
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import SimpleNamespace
 from typing import Any, Final, cast
 
-from aiohttp import ClientSession, DummyCookieJar, TraceConfig
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from bifrost_store.backends.cosmos.errors import map_error
 from bifrost_store.core.meter import count, count_answer, count_retry
 
-_LOST: Final = 0
-"""Stands among statuses for a request that was sent again below the SDK, as no answer came."""
-_SENT_AGAIN: Final = frozenset({_LOST, 503})
-"""After these aiohttp, and the SDK (azure-cosmos 4.17.1), send writes again."""
+_SENT_AGAIN: Final = 503
+"""After it the SDK (azure-cosmos 4.17.1) sends writes again, once."""
 _FIRST_REFUSAL: Final = 400
 _DOCUMENTS: Final = "/docs/"
 _REMEMBERED_ACTIVITIES: Final = 4096
@@ -33,11 +28,7 @@ _statuses: ContextVar[list[int] | None] = ContextVar("bifrost_store_cosmos_statu
 
 @contextmanager
 def watched(what: str = "cosmos") -> Iterator[list[int]]:
-    """Count what is sent inside the block as *what*, and yield the statuses of its answers as they come.
-
-    A write can be sent more often than its caller knows: the SDK does so after 503, and aiohttp does so for PUT and DELETE
-    when the connection is lost, however the SDK's retries are set.
-    """
+    """Count what is sent inside the block as *what*, and yield the statuses of its answers as they come."""
     statuses: list[int] = []
     noting, counting = _statuses.set(statuses), _what_counts.set(what)
     try:
@@ -49,7 +40,7 @@ def watched(what: str = "cosmos") -> Iterator[list[int]]:
 
 def may_be_done(statuses: Iterable[int]) -> bool:
     """Return whether an earlier sending may have been carried out, whatever the last of these answers was."""
-    return not _SENT_AGAIN.isdisjoint(statuses)
+    return _SENT_AGAIN in statuses
 
 
 class Exchanges:
@@ -62,12 +53,8 @@ class Exchanges:
         self._activities: dict[str, None] = {}
 
     def options(self) -> dict[str, Any]:
-        """Return options for a client that is made in a running loop."""
-        trace = TraceConfig()
-        trace.on_request_headers_sent.append(_note_sending)
-        session = ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=True, trace_configs=[trace])
-        transport = AioHttpTransport(session=session, session_owner=True)
-        return {"raw_request_hook": self._count_request, "raw_response_hook": _count_answer, "transport": transport}
+        """Return the options with which a client shows them."""
+        return {"raw_request_hook": self._count_request, "raw_response_hook": _count_answer}
 
     def _count_request(self, request: Any) -> None:
         http = request.http_request
@@ -82,15 +69,6 @@ class Exchanges:
 
 def _kind_of(url: str) -> str:
     return _what_counts.get() if _DOCUMENTS in url else "cosmos_metadata"
-
-
-async def _note_sending(_: ClientSession, context: SimpleNamespace, sent: Any) -> None:
-    context.times = getattr(context, "times", 0) + 1
-    if context.times > 1:
-        count(_kind_of(str(sent.url)))
-        count_retry()
-        if (statuses := _statuses.get()) is not None:
-            statuses.append(_LOST)
 
 
 def _count_answer(response: Any) -> None:

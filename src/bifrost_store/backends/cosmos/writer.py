@@ -60,9 +60,7 @@ class CosmosWriter:
         first = pending[0].key
         container = self._reader.container(first.kind)
         changes = [self._put(write) for write in pending]
-        if len(changes) == 1:
-            return [await self._account.put(container, changes[0])]
-        return await self._account.put_all(container, first.scope.value, changes)
+        return await self._account.write(container, first.scope.value, changes)
 
     def _put(self, write: Write) -> Put:
         assert write.record is not None
