@@ -1,4 +1,4 @@
-"""Pages whose code is run from top to bottom, and prints what stands below it."""
+"""Pages whose code is run from top to bottom, and prints what stands below it; and one whose files are run as they stand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import contextlib
 import inspect
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.DOTALL)
+FILE = re.compile(r"```python title=\"(\w+\.py)\"\n(.*?)```", re.DOTALL)
 RUN = ["tutorial.md", "howto/observe.md"]
 
 
@@ -39,3 +42,15 @@ def test_a_page_prints_what_it_says(page: str) -> None:
         return [await printed(code, names) for code, _ in blocks]
 
     assert [text for _, text in blocks] == asyncio.run(read())
+
+
+def test_the_handler_of_the_guide_passes_its_test(tmp_path: Path) -> None:
+    """A reader who saves both files of the page and runs pytest, as it says, sees the test pass."""
+    files = dict(FILE.findall((DOCS / "howto" / "write-a-handler.md").read_text("utf-8")))
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "test_function_app.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert ["function_app.py", "test_function_app.py"] == sorted(files)
+    assert "1 passed" in done.stdout, done.stdout
