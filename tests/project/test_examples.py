@@ -1,4 +1,4 @@
-"""Pages whose code is run from top to bottom, and prints what stands below it; and one whose files are run as they stand."""
+"""Pages whose code is run from top to bottom, and prints what stands below it; and files that are run as they stand."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import inspect
 import io
+import os
 import re
 import subprocess
 import sys
@@ -54,3 +55,13 @@ def test_the_handler_of_the_guide_passes_its_test(tmp_path: Path) -> None:
 
     assert ["function_app.py", "test_function_app.py"] == sorted(files)
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_example_application_answers_without_a_host(tmp_path: Path) -> None:
+    """A reader without Core Tools who runs the code of its README sees an organization made and listed."""
+    app = DOCS.parent / "examples" / "functions_app"
+    code = BLOCK.findall((app / "README.md").read_text("utf-8"))[0][0]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(app), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+
+    assert done.stdout.startswith('201\n{"items": [{'), done.stderr
