@@ -11,7 +11,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10.9"
-nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "sdk-suite", "package"]
+nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "together", "sdk-suite", "package"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.stop_on_first_error = False
 
@@ -61,6 +61,17 @@ def contract(session: nox.Session, backend: str) -> None:
     """The contract suite on one backend; without an argument, on all."""
     session.install("-e", ".[all]", *dependencies("test"))
     session.run("pytest", "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
+
+
+@nox.session
+def together(session: nox.Session) -> None:
+    """What must hold between backends: the same operations on all at once, and records carried from one to another."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    several = ["machine", "append_only", "paging", "scan", "versions"]
+    wanted = "machine or apply_carries or portable or whole_copy or hold_on_another"
+    session.run(
+        "pytest", *(f"tests/contract/test_{name}.py" for name in several), "-k", wanted, *session.posargs, env=azurite(session)
+    )
 
 
 @nox.session(name="sdk-suite")

@@ -54,11 +54,9 @@ from bifrost_store.wrappers.observer import Observer
 
 
 class Store:
-    """The platform's data. Safe for concurrent use within one event loop; made by `open_store`.
+    """The platform's data, one attribute per repository. Safe for concurrent use within one event loop; made by `open_store`.
 
     Attributes:
-        organizations, users, config, oauth, integrations, branding, uploads, roles, forms, api_keys, schedules, job_statuses,
-            audit, executions, legacy_rows: The repositories.
         backend: The waist beneath them, which follows the flag: for dump, load and the like.
         places: Where the data is: backend and file or account of each that may hold some. No secrets.
     """

@@ -510,6 +510,20 @@ def test_a_finished_dump_or_load_says_so(sqlite: Settings, tmp_path: Path) -> No
         assert 1 == report(command, tmp_path / "dump", "--restart", settings=settings)["records"]["config"]
 
 
+def test_a_dump_or_load_of_nothing_says_so(sqlite: Settings, tmp_path: Path) -> None:
+    """Whoever named the wrong store reads that nothing was there, and how much of a load was new."""
+    other = {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "other.db")}
+    assert ["no records", "blobs: 0"] == run("dump", tmp_path / "empty", settings=sqlite).stdout.splitlines()
+    assert ["no records", "written: 0", "blobs: 0"] == run("load", tmp_path / "empty", settings=other).stdout.splitlines()
+
+    in_store(sqlite, partial(set_configs, count=2))
+    run("dump", tmp_path / "dump", settings=sqlite)
+    first = run("load", tmp_path / "dump", settings=other).stdout.splitlines()
+    again = run("load", tmp_path / "dump", "--restart", settings=other).stdout.splitlines()
+
+    assert (["config: 2", "written: 2", "blobs: 0"], "written: 0 (2 were there already)") == (first, again[1])
+
+
 async def set_configs(store: Store, count: int) -> None:
     await store.provision()
     records = [config(f"k{n:05d}", "x" * 200, scope=GLOBAL) for n in range(count)]

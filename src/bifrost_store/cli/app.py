@@ -13,9 +13,13 @@ from bifrost_store.cli import cost, demo, emulator, store, tables, transfer, usa
 from bifrost_store.cli.output import VerboseOption, report_error
 from bifrost_store.errors import ConfigurationError, StoreError
 
+_HELP = (
+    "Tools for a bifrost store. Where the data is, the environment says: BIFROST_STORE_BACKEND (sqlite, the default, or table) "
+    "and more, listed in docs/reference/settings.md."
+)
 app = typer.Typer(
     name="bifrost-store",
-    help="Tools for a bifrost store. Settings come from the environment, see the documentation.",
+    help=_HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -35,7 +39,7 @@ app.add_typer(tables.app, name="tables")
 
 @app.callback()
 def options(*, verbose: VerboseOption = False) -> None:
-    """Tools for a bifrost store. Settings come from the environment, see the documentation."""
+    """Take the options that stand before the command."""
 
 
 def _with_verbose(command: Callable[..., None]) -> Callable[..., None]:

@@ -61,7 +61,7 @@ def repair(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make index rows, locators and membership twins agree with the records. Safe at any time, and twice."""
+    """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
 
     async def mend() -> tuple[dict[str, int], list[str]]:
         async with open_store() as store:
