@@ -12,15 +12,16 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10.9"
-nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "models", "sdk-suite", "package"]
+nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "together", "models", "sdk-suite", "package"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.stop_on_first_error = False
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 AZURITE_VERSION = "3.35.0"
+COSMOSDB_SERVER_VERSION = "1.0.1"
 OLDEST_NODE = 18
-BACKENDS = ["sqlite", "table"]
+BACKENDS = ["sqlite", "table", "cosmos"]
 
 
 def dependencies(*groups: str) -> list[str]:
@@ -63,6 +64,17 @@ def contract(session: nox.Session, backend: str) -> None:
     session.run("pytest", "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
 
 
+@nox.session
+def together(session: nox.Session) -> None:
+    """What must hold between backends: the same operations on all at once, and records carried from one to another."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    several = ["machine", "append_only", "paging", "scan", "versions"]
+    wanted = "machine or apply_carries or portable or whole_copy or hold_on_another"
+    session.run(
+        "pytest", *(f"tests/contract/test_{name}.py" for name in several), "-k", wanted, *session.posargs, env=azurite(session)
+    )
+
+
 @nox.session(name="sdk-suite")
 def sdk_suite(session: nox.Session) -> None:
     """Microsoft's own tests of the Cosmos DB SDK, against the emulator."""
@@ -81,6 +93,15 @@ def models(session: nox.Session) -> None:
         except nox.command.CommandFailed:
             session.error("spin and gcc are missing and cannot be installed here; on Debian: apt-get install spin gcc libc6-dev")
     session.run(sys.executable, "tools/check_models.py", *session.posargs, external=True)
+
+
+@nox.session(name="second-opinion")
+def second_opinion(session: nox.Session) -> None:
+    """The contract suite of the Cosmos DB backend on a server that others wrote, `@vercel/cosmosdb-server`, as far as that goes."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    env = cosmosdb_server(session)
+    command = ["python", "-m", "pytest", "-p", "tests.second_opinion.plugin", "tests/contract", "--backend=cosmos"]
+    session.run(*command, *session.posargs, env=env)
 
 
 @nox.session
@@ -121,7 +142,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What calls cost, written into docs/reference/performance.md; fails if a budget or promise is not kept."""
+    """What calls cost, written into performance.md and requests.md of docs/reference; fails if a budget or promise is not kept."""
     session.install("-e", ".[all]")
     session.run("python", "-m", "bench", *session.posargs, env=azurite(session))
 
@@ -131,6 +152,13 @@ def reference(session: nox.Session) -> None:
     """Write docs/reference/repositories/ from the docstrings anew; a test tells when that is due."""
     session.install(*dependencies("test"))
     session.run("python", "tools/reference.py")
+
+
+@nox.session
+def costs(session: nox.Session) -> None:
+    """Write the figures of docs/howto/costs.md anew; a test tells when that is due."""
+    session.install("-e", ".[cli,cosmos,emulator]")
+    session.run("python", "tools/costs.py")
 
 
 @nox.session
@@ -149,21 +177,37 @@ def azurite(session: nox.Session, *, is_required: bool = True) -> dict[str, str]
     """Return the environment that says how to start Azurite, which is installed where it is missing."""
     if os.environ.get("BIFROST_AZURITE"):
         return {}
-    folder = ROOT / ".nox" / "azurite" / AZURITE_VERSION
-    script = folder / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
     try:
-        node = _node(session)
-        if not script.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "package.json").write_text('{"private": true}\n')
-            install = ["install", "--silent", "--no-audit", "--no-fund", f"azurite@{AZURITE_VERSION}"]
-            session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
+        return {"BIFROST_AZURITE": _npm_command(session, "azurite", AZURITE_VERSION, "dist/src/azurite.js")}
     except nox.command.CommandFailed:
         if is_required:
             session.error("Azurite cannot be installed; Node or the npm registry is out of reach")
-        session.log("Azurite cannot be installed here; going on with SQLite alone")
+        session.log("Azurite cannot be installed here; going on without Table Storage")
         return {}
-    return {"BIFROST_AZURITE": shlex.join([node.command, str(script)])}
+
+
+def cosmosdb_server(session: nox.Session) -> dict[str, str]:
+    """Return the environment that says how to start `@vercel/cosmosdb-server`, which is installed where it is missing."""
+    if os.environ.get("BIFROST_COSMOSDB_SERVER"):
+        return {}
+    try:
+        command = _npm_command(session, "@vercel/cosmosdb-server", COSMOSDB_SERVER_VERSION, "lib/cli.js")
+    except nox.command.CommandFailed:
+        session.error("@vercel/cosmosdb-server cannot be installed; Node or the npm registry is out of reach")
+    return {"BIFROST_COSMOSDB_SERVER": command}
+
+
+def _npm_command(session: nox.Session, package: str, version: str, script: str) -> str:
+    """Return the command that runs *script* of a package from the npm registry, which is installed where it is missing."""
+    folder = ROOT / ".nox" / package.rpartition("/")[2] / version
+    path = folder / "node_modules" / package / script
+    node = _node(session)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text('{"private": true}\n')
+        install = ["install", "--silent", "--no-audit", "--no-fund", f"{package}@{version}"]
+        session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
+    return shlex.join([node.command, str(path)])
 
 
 class _Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,20 +13,30 @@ from typing import Any, Final
 from uuid import uuid4
 
 import aiosqlite
+from azure.cosmos.aio import CosmosClient
 from azure.data.tables.aio import TableServiceClient
 from pydantic import SecretStr
 
+from bench.emulator import Server, run_emulator
 from bench.timing import Call
-from bifrost_store import Store, StoreSettings, open_store
+from bifrost_store import Scope, Store, StoreSettings, open_store
+from bifrost_store.backends.cosmos.ids import document_id
+from bifrost_store.backends.cosmos.sql import compile_page
 from bifrost_store.backends.table.account import MAX_TRANSACTION, Insert, TableAccount
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.core.record import Record
+from bifrost_store.core.clock import utc_now
+from bifrost_store.core.query import Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import find_command, run_azurite
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.bulk import create_all
 
 ORGANIZATION: Final = "acme"
 """Id of the organization that library and SDK read."""
+PAGED: Final = Scope.organization("paged")
+"""Scope of the executions that library and SDK list."""
+PAGE_SIZE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +46,12 @@ class BareSdk:
     Attributes:
         read: A point read of `ORGANIZATION`.
         writes: Ways to store a copy of it under a new key, by what they are.
+        pages: Ways to list the first `PAGE_SIZE` executions of `PAGED`.
     """
 
     read: Call
     writes: Mapping[str, Call]
+    pages: Mapping[str, Call] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class Place:
         name: The backend's, which is also what the meter counts its requests under.
         description: What answers, in a few words.
         store: Open, provisioned and empty.
-        open_sdk: Opens the bare SDK on the same data, once `ORGANIZATION` is stored.
+        open_sdk: Opens the bare SDK on the same data, once `ORGANIZATION` and `PAGED` are stored.
         load: Stores many new executions of one scope.
     """
 
@@ -79,9 +91,25 @@ async def _table() -> AsyncIterator[Place]:
             yield Place("table", description, store, partial(_bare_table, text), partial(_insert_rows, text))
 
 
+@asynccontextmanager
+async def _cosmos() -> AsyncIterator[Place]:
+    async with run_azurite() as azurite:
+        with run_emulator() as server:
+            settings = StoreSettings(
+                backend="cosmos",
+                cosmos_connection_string=SecretStr(server.connection_string),
+                blob_connection_string=SecretStr(azurite.connection_string),
+            )
+            async with _provisioned(settings) as store:
+                description = "the project's emulator, with Strong consistency, on the same machine; blobs in Azurite"
+                load = partial(create_all, store.backend)
+                yield Place("cosmos", description, store, partial(_bare_cosmos, server, settings.cosmos_database), load)
+
+
 PLACES: Final[dict[str, Callable[[], AbstractAsyncContextManager[Place]]]] = {
     "sqlite": _sqlite,
     "table": _table,
+    "cosmos": _cosmos,
 }
 
 
@@ -135,6 +163,37 @@ async def _bare_table(connection_string: str) -> AsyncIterator[BareSdk]:
             return await table.submit_transaction([("create", row) for row in copies()])
 
         yield BareSdk(read, {"point write": write, "point write, the same transaction": write_both})
+
+
+@asynccontextmanager
+async def _bare_cosmos(server: Server, database: str) -> AsyncIterator[BareSdk]:
+    name, scope = document_id(Key("organization", GLOBAL, ORGANIZATION)), GLOBAL.value
+    compiled = compile_page(Query("execution", PAGED, limit=PAGE_SIZE), None, utc_now())
+    plain = "SELECT * FROM c WHERE c.scope = @scope AND c.type = @type ORDER BY c.sortKey"
+    named = [one for one in compiled.parameters if one["name"] in plain]
+    async with CosmosClient(server.endpoint, server.key) as client:
+        proxy = client.get_database_client(database)
+        entities, executions = (proxy.get_container_client(name) for name in ("entities", "executions"))
+        stored = await entities.read_item(name, scope)
+        own = {field: value for field, value in stored.items() if not field.startswith("_")}
+
+        async def read() -> object:
+            return await entities.read_item(name, scope)
+
+        async def write(**options: Any) -> object:
+            return await entities.create_item({**own, "id": f"{name}-{uuid4().hex}"}, **options)
+
+        async def page(text: str, parameters: list[dict[str, Any]], size: int) -> object:
+            found: Any = executions.query_items(
+                text, parameters=parameters, partition_key=PAGED.value, max_item_count=size
+            ).by_page()
+            return [document async for document in await anext(found)]
+
+        pages = {
+            f"page of {PAGE_SIZE}": partial(page, plain, named, PAGE_SIZE),
+            f"page of {PAGE_SIZE}, the same query": partial(page, compiled.text, compiled.parameters, PAGE_SIZE + 1),
+        }
+        yield BareSdk(read, {"point write": write, "point write, the same options": partial(write, no_response=True)}, pages)
 
 
 async def _insert_rows(connection_string: str, records: Sequence[Record]) -> None:

@@ -14,7 +14,7 @@ from bench.places import Place
 from bench.timing import Call, Times, seconds_of
 from bench.world import hours_ago
 from bifrost_store import ExecutionFilter, ExecutionStatus, Scope, Store
-from bifrost_store.core.meter import count_requests
+from bifrost_store.core.meter import Meter, metering
 from bifrost_store.core.record import Record
 from bifrost_store.testing.examples import execution
 
@@ -22,7 +22,8 @@ EXECUTIONS: Final = 25_000
 PAGE: Final = 50
 _CREATE_SECONDS: Final = 0.5
 _QUERY_SECONDS: Final = 0.1
-_SCOPE: Final = Scope.organization("busy")
+BUSY: Final = Scope.organization("busy")
+"""The scope that promises are held to."""
 _APART: Final = timedelta(seconds=30)
 _LOADERS: Final = 4
 
@@ -35,12 +36,14 @@ class Promise:
         name: What is promised to be quick.
         limit: Seconds.
         requests: To the database, of the last call.
+        request_units: Of the last call; 0.0 but on Cosmos DB.
     """
 
     name: str
     limit: float
     requests: int
     times: Times
+    request_units: float = 0.0
 
     @property
     def is_broken(self) -> bool:
@@ -48,10 +51,10 @@ class Promise:
         return self.times.p95 >= self.limit
 
 
-async def load(place: Place, count: int) -> float:
+async def load(place: Place, count: int, scope: Scope = BUSY) -> float:
     """Store *count* executions in one scope and return the seconds it took."""
     newest = hours_ago(1)
-    records = [_record(number, newest - number * _APART) for number in range(count)]
+    records = [_record(number, newest - number * _APART, scope) for number in range(count)]
     start = perf_counter()
     async with anyio.create_task_group() as tasks:
         for loader in range(_LOADERS):
@@ -59,11 +62,11 @@ async def load(place: Place, count: int) -> float:
     return perf_counter() - start
 
 
-def _record(number: int, started_at: datetime) -> Record:
+def _record(number: int, started_at: datetime, scope: Scope) -> Record:
     """Return one of many: of 200 users and 40 workflows, every fifth from one of 10 forms, every sixteenth failed."""
     return execution(
         number,
-        scope=_SCOPE,
+        scope=scope,
         started_at=started_at,
         workflowName=f"workflow {number % 40}",
         formId=None if number % 5 else f"form-{number // 5 % 10}",
@@ -81,10 +84,10 @@ def _calls(store: Store, count: int) -> dict[str, tuple[Call, float]]:
     middle = hours_ago(1) - count // 2 * _APART
 
     def create() -> Any:
-        return store.executions.create(_SCOPE, workflow_name="w", executed_by="user-7@x.example", executed_by_name="Kim")
+        return store.executions.create(BUSY, workflow_name="w", executed_by="user-7@x.example", executed_by_name="Kim")
 
     def page(**where: Any) -> tuple[Call, float]:
-        return lambda: store.executions.list(_SCOPE, ExecutionFilter(**where), limit=PAGE), _QUERY_SECONDS
+        return lambda: store.executions.list(BUSY, ExecutionFilter(**where), limit=PAGE), _QUERY_SECONDS
 
     return {
         "create an execution": (create, _CREATE_SECONDS),
@@ -101,12 +104,14 @@ async def hold(place: Place, count: int, rounds: int) -> Sequence[Promise]:
     """Measure what is promised in the scope that `load` filled, every call once a round; the first round is not kept."""
     calls = _calls(place.store, count)
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    requests: dict[str, int] = {}
+    meters: dict[str, Meter] = {}
     for number in range(rounds + 1):
         for name, (call, _) in calls.items():
-            with count_requests() as counted:
+            with metering() as meters[name]:
                 took = await seconds_of(call)
-            requests[name] = counted[place.name]
             if number:
                 seconds[name].append(took)
-    return [Promise(name, limit, requests[name], Times(seconds[name])) for name, (_, limit) in calls.items()]
+    return [
+        Promise(name, limit, meters[name].requests[place.name], Times(seconds[name]), meters[name].request_units)
+        for name, (_, limit) in calls.items()
+    ]

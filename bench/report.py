@@ -78,7 +78,7 @@ def write(report: str, path: Path) -> None:
 
 def _conditions(load_average: float) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIBIBYTE
-    packages = ("bifrost-store", "aiosqlite", "azure-data-tables", "azure-core", "aiohttp", "pydantic")
+    packages = ("bifrost-store", "aiosqlite", "azure-data-tables", "azure-cosmos", "azure-core", "aiohttp", "pydantic")
     versions = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]
     versions += [f"{name} {version(name)}" for name in packages]
     lines = [
@@ -102,40 +102,69 @@ def _ratios(measured: Sequence[Measured]) -> str:
         for one in measured
         for name, ratio in one.ratios.items()
     ]
-    return _table(["backend", "call", "ratio (95 %)", "library", "SDK", "pairs"], rows)
+    return table(["backend", "call", "ratio (95 %)", "library", "SDK", "pairs"], rows)
 
 
 def _promises(one: Measured) -> str:
     title = f"{one.backend} ({one.description}), {one.executions:,} executions in one scope, loaded in {one.load_seconds:.0f} s:\n"
+    heads = [f"call (pages of {PAGE})", "requests", "RU", "median", "p95", "promised"]
     rows = [
-        [promise.name, str(promise.requests), _ms(promise.times.median), _ms(promise.times.p95), f"< {_ms(promise.limit)}"]
+        [
+            promise.name,
+            str(promise.requests),
+            units(promise.request_units),
+            _ms(promise.times.median),
+            _ms(promise.times.p95),
+            f"< {_ms(promise.limit)}",
+        ]
         for promise in one.promises
     ]
-    return f"{title}\n" + _table([f"call (pages of {PAGE})", "requests", "median", "p95", "promised"], rows)
+    return f"{title}\n" + table(*_without_empty(heads, rows))
 
 
 def _operations(one: Measured) -> str:
+    heads = ["operation", "requests", "RU", "median", "p95", "calls/s"]
     rows = [
         [
-            f"`{name.partition(',')[0]}`{''.join(name.partition(',')[1:])}",
-            _requests(cost.usual_requests, one.backend),
+            operation(name),
+            requests(cost.usual_requests, one.backend),
+            units(cost.usual_request_units),
             _ms(cost.times.median),
             _ms(cost.times.p95),
             f"{cost.times.per_second:,.0f}",
         ]
         for name, cost in one.costs.items()
     ]
-    return f"{one.backend} ({one.description}):\n\n" + _table(["operation", "requests", "median", "p95", "calls/s"], rows)
+    return f"{one.backend} ({one.description}):\n\n" + table(*_without_empty(heads, rows))
 
 
-def _requests(counted: Mapping[str, int], backend: str) -> str:
+def operation(name: str) -> str:
+    """Return the name of an operation with its method as code: ``users.create, in an organization``."""
+    method, comma, rest = name.partition(",")
+    return f"`{method}`{comma}{rest}"
+
+
+def requests(counted: Mapping[str, int], backend: str) -> str:
+    """Return how many requests went to the database, and how many elsewhere."""
     others = [f"{count} {what.removeprefix(f'{backend}_').replace('_', ' ')}" for what, count in counted.items() if what != backend]
     return " + ".join([str(counted.get(backend, 0)), *others])
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def units(request_units: float) -> str:
+    """Return request units with one decimal; nothing where there are none."""
+    return f"{request_units:,.1f}" if request_units else ""
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _without_empty(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Leave columns out that are empty in each row."""
+    kept = [number for number in range(len(heads)) if any(row[number] for row in rows)]
+    return [heads[number] for number in kept], [[row[number] for number in kept] for row in rows]
 
 
 def _ms(seconds: float) -> str:

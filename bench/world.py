@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final
@@ -9,11 +10,16 @@ from typing import Any, Final
 from bench.places import ORGANIZATION
 from bifrost_store import (
     GLOBAL,
+    Branding,
+    Config,
     ConfigType,
     Execution,
     ExecutionRef,
     ExecutionStatus,
     Form,
+    Integration,
+    JobOutcome,
+    JobTrigger,
     LogoShape,
     NewApiKey,
     OAuthConnection,
@@ -23,8 +29,12 @@ from bifrost_store import (
     Schedule,
     Scope,
     Store,
+    User,
+    UserType,
 )
+from bifrost_store.core.record import Record
 from bifrost_store.documents import AuditEventType
+from bifrost_store.testing.examples import execution, legacy_row
 from bifrost_store.testing.images import png
 
 ADMIN: Final = "ada@msp.example"
@@ -37,6 +47,9 @@ PNG: Final = png(300)
 LARGE_INPUT: Final = {"lines": ["x" * 100] * 400}
 RESULT: Final = {"moved": 12, "failed": []}
 LARGE_RESULT: Final = [{"line": number, "text": "x" * 80} for number in range(200)]
+VARIABLES: Final = {"ticket": 12, "moved": [1, 2, 3]}
+ENTRA_ID: Final = "5f7c0000-0000-0000-0000-000000000001"
+LEGACY_ROW: Final = legacy_row(Name="x")
 LOGS: Final = [{"level": "info", "message": "x" * 80, "number": number} for number in range(100)]
 _HOUR: Final = timedelta(hours=1)
 
@@ -46,13 +59,16 @@ class World:
 
     Attributes:
         store: The store under measurement.
-        role, form, key, upload: Of those that `fill` made, one.
+        role, form, key: Of those that `fill` made, one.
+        upload: Its name.
+        link: Leads to it.
     """
 
     role: Role
     form: Form
     key: NewApiKey
     upload: str
+    link: str
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -66,7 +82,7 @@ class World:
         """Store *size* of every kind that lists show, half of them in GLOBAL where the kind knows both."""
         store = self.store
         await store.organizations.create("Acme", created_by=ADMIN, domain="acme.example", id=ORGANIZATION)
-        await store.users.create(USER, organization_id=ORGANIZATION)
+        await store.users.create(USER, organization_id=ORGANIZATION, entra_user_id=ENTRA_ID)
         for number in range(size):
             scope = GLOBAL if number % 2 else SCOPE
             await store.organizations.create(f"Customer {number}", created_by=ADMIN, domain=f"c{number}.example")
@@ -79,21 +95,66 @@ class World:
             await self.new_run()
             await self.new_schedule()
             await self.append_event()
+        await self._fill_once()
+
+    async def _fill_once(self) -> None:
+        """Store what operations find by its name."""
+        store = self.store
         await store.config.set(GLOBAL, "shared", "value", config_type=ConfigType.STRING, updated_by=ADMIN)
         await self.new_connection(GLOBAL, "shared")
         await store.integrations.set(GLOBAL, "msgraph", enabled=True, settings={"tenant": "x"}, updated_by=ADMIN)
         await store.branding.set(GLOBAL, primary_color="#123456", updated_by=ADMIN)
         await store.branding.save_logo(GLOBAL, LogoShape.SQUARE, PNG, "image/png", updated_by=ADMIN)
-        self.key = await store.api_keys.create(created_by=ADMIN, workflow_id=WORKFLOW)
+        await store.job_statuses.set(
+            "TokenRefreshJob",
+            status=JobOutcome.COMPLETED,
+            start_time=hours_ago(1),
+            end_time=hours_ago(0),
+            trigger_type=JobTrigger.AUTOMATIC,
+        )
+        await store.backend.create(LEGACY_ROW)
+        self.key = await self.new_key(WORKFLOW)
         self.upload = (await store.uploads.save("photo.png", PNG, "image/png")).name
+        self.link = (await store.uploads.link(self.upload, valid_for=timedelta(days=1))).url
         for scope, run_id in ((SCOPE, RUN), (GLOBAL, SHARED_RUN)):
             run = await self.new_run(scope, execution_id=run_id)
             await store.executions.complete(run, ExecutionStatus.SUCCESS, result=LARGE_RESULT)
-        await store.executions.save_logs(ExecutionRef(SCOPE, RUN), LOGS)
+        run = await store.executions.save_logs(ExecutionRef(SCOPE, RUN), LOGS)
+        run = await store.executions.save_variables(run, VARIABLES)
+        await store.executions.save_snapshot(run, [VARIABLES])
 
     async def new_organization(self) -> Organization:
         """Create an organization."""
         return await self.store.organizations.create("New", created_by=ADMIN, domain="new.example")
+
+    async def new_user(self) -> User:
+        """Create a user of no organization."""
+        return await self.store.users.create(self.new("user"))
+
+    async def new_member(self) -> User:
+        """Create a user of the organization."""
+        return await self.store.users.create(self.new("user"), organization_id=ORGANIZATION)
+
+    async def new_admin(self) -> User:
+        """Create a platform admin."""
+        return await self.store.users.create(self.new("user"), user_type=UserType.PLATFORM, is_platform_admin=True)
+
+    async def set_config(self, key: str) -> Config:
+        """Store a value that no call stored before."""
+        return await self.store.config.set(SCOPE, key, self.new(), config_type=ConfigType.STRING, updated_by=ADMIN)
+
+    async def set_integration(self, integration_type: str) -> Integration:
+        """Store settings that no call stored before."""
+        settings = {"tenant": self.new()}
+        return await self.store.integrations.set(SCOPE, integration_type, enabled=True, settings=settings, updated_by=ADMIN)
+
+    async def save_logo(self, shape: LogoShape) -> Branding:
+        """Save a logo over the last one."""
+        return await self.store.branding.save_logo(SCOPE, shape, PNG, "image/png", updated_by=ADMIN)
+
+    async def new_key(self, workflow: str | None = None) -> NewApiKey:
+        """Make a key of a workflow, by default of one that has none."""
+        return await self.store.api_keys.create(created_by=ADMIN, workflow_id=workflow or self.new("workflow"))
 
     async def new_run(self, scope: Scope = SCOPE, **options: Any) -> Execution:
         """Create a running execution."""
@@ -104,6 +165,15 @@ class World:
     async def new_role(self, scope: Scope = SCOPE) -> Role:
         """Create a role."""
         return await self.store.roles.create(scope, self.new("role"), created_by=ADMIN)
+
+    async def new_role_with(self, *, users: Sequence[str] = (), forms: Sequence[str] = ()) -> Role:
+        """Create a role and give it to users and forms."""
+        role = await self.new_role()
+        if users:
+            await self.store.roles.assign_users(SCOPE, role.id, users, assigned_by=ADMIN)
+        if forms:
+            await self.store.roles.assign_forms(SCOPE, role.id, forms, assigned_by=ADMIN)
+        return role
 
     async def new_form(self, scope: Scope = SCOPE) -> Form:
         """Create a form."""
@@ -130,10 +200,19 @@ class World:
             self.new("workflow"), cron_expression="0 * * * *", next_run_at=datetime.now(UTC) - _HOUR
         )
 
+    async def claimed_schedule(self) -> Schedule | None:
+        """Create a schedule and claim its run."""
+        return await self.claim(await self.new_schedule())
+
     async def claim(self, schedule: Schedule | str) -> Schedule | None:
         """Claim the run that is due."""
         now = datetime.now(UTC)
         return await self.store.schedules.claim(schedule, now=now, next_run_at=now + _HOUR)
+
+    async def expired_run(self) -> Record:
+        """Store an execution that has expired, but not so long ago that a service has removed it."""
+        minute_ago = datetime.now(UTC) - timedelta(minutes=1)
+        return await self.store.backend.create(execution(next(self._numbers), scope=SCOPE, expires_at=minute_ago))
 
     async def append_event(self) -> None:
         """Append an audit event."""

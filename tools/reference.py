@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import griffe
@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference" / "repositories"
 _HIDDEN = {"spec", "identity", "from_record", "changed", "record"}
 """Members that only the library itself uses."""
+_PLUMBING = {"from_partition_key", "partition_key", "convert", "aclose"}
+"""Members of `Store`, `Scope` and `Page` that no application needs."""
 _TITLES = {"oauth_connections": "OAuth connections", "api_keys": "API keys"}
 
 
@@ -23,18 +25,42 @@ def pages() -> dict[str, str]:
     for name, module in sorted(package["protocols"].modules.items()):
         title = _TITLES.get(name, name.replace("_", " ").capitalize())
         found[f"{name}.md"] = "\n".join([f"# {title}\n", *_text(module), *_classes(module)])
-    found["index.md"] = "\n".join(["# The repositories\n", *_text(package["protocols"]), *_links(found)])
+    owned = {str(one.annotation): name for name, one in package["store.Store"].attributes.items() if one.annotation}
+    attributes = {
+        f"{name}.md": f"store.{owned[kind]}"
+        for name, module in package["protocols"].modules.items()
+        for kind in module.classes
+        if kind in owned
+    }
+    found["index.md"] = "\n".join(["# The repositories\n", *_text(package["protocols"]), *_links(found, attributes)])
+    found["store.md"] = "\n".join(["# Store, scopes and pages\n", *_entrance(package)])
     kinds = [module for name, module in sorted(package["documents"].modules.items()) if name != "base"]
     models = [part for module in kinds for part in _classes(module)]
     found["models.md"] = "\n".join(["# Models\n", *_text(package["documents.base.Document"]), *models])
     return {name: re.sub(r"\n{3,}", "\n\n", text).strip() + "\n" for name, text in found.items()}
 
 
-def _links(found: dict[str, str]) -> Iterator[str]:
+def _links(found: dict[str, str], attributes: dict[str, str]) -> Iterator[str]:
     yield "## Pages\n"
+    yield "* [Store, scopes and pages](store.md): how to open a store, whose data a call is about, and what lists return."
     for name, text in found.items():
-        yield f"* [{text.splitlines()[0].removeprefix('# ')}]({name})"
+        yield f"* [{text.splitlines()[0].removeprefix('# ')}]({name}): `{attributes[name]}`"
     yield "* [Models](models.md): what they return."
+
+
+def _entrance(package: griffe.Object | griffe.Alias) -> Iterator[str]:
+    """Yield what every application uses before it calls a repository."""
+    opener = package["store.open_store"]
+    signature = _signature(opener, mark="async with ").replace("AsyncIterator[Store]", "Store")
+    yield f"## open_store\n\n```text\n{signature}\n```\n"
+    yield from _text(opener)
+    for name in ("store.Store", "core.scope.Scope", "core.page.Page"):
+        one = package[name]
+        yield f"\n## {one.name}\n"
+        yield from _text(one)
+        if one.name != "Store":  # the attributes of a store are its repositories, which the index lists
+            yield from _values(one, hidden=_PLUMBING)
+        yield from _methods(one, hidden=_PLUMBING)
 
 
 def _classes(module: griffe.Module) -> Iterator[str]:
@@ -44,16 +70,21 @@ def _classes(module: griffe.Module) -> Iterator[str]:
         yield f"\n## {name}\n"
         yield from _text(one)
         yield from _values(one)
-        for method in one.functions.values():
-            if not method.is_alias and not method.name.startswith("_") and method.name not in _HIDDEN:
-                yield f"\n### {method.name}\n"
-                yield f"```text\n{_signature(method)}\n```\n"
-                yield from _text(method)
+        yield from _methods(one)
 
 
-def _values(one: griffe.Class) -> Iterator[str]:
+def _methods(one: griffe.Class, *, hidden: Collection[str] = _HIDDEN) -> Iterator[str]:
+    for method in one.functions.values():
+        if not method.is_alias and not method.name.startswith("_") and method.name not in hidden:
+            yield f"\n### {method.name}\n"
+            owner = f"{one.name}." if "classmethod" in method.labels else ""
+            yield f"```text\n{_signature(method, owner)}\n```\n"
+            yield from _text(method)
+
+
+def _values(one: griffe.Class, *, hidden: Collection[str] = _HIDDEN) -> Iterator[str]:
     """Yield the fields of a model or the members of an enumeration."""
-    fields = [a for a in one.attributes.values() if not a.is_alias and not a.name.startswith("_") and a.name not in _HIDDEN]
+    fields = [a for a in one.attributes.values() if not a.is_alias and not a.name.startswith("_") and a.name not in hidden]
     if not fields:
         return
     yield "```text"
@@ -63,7 +94,7 @@ def _values(one: griffe.Class) -> Iterator[str]:
     yield "```\n"
 
 
-def _signature(method: griffe.Function) -> str:
+def _signature(method: griffe.Function, owner: str = "", *, mark: str | None = None) -> str:
     parts, is_keyword_only = [], False
     for parameter in method.parameters:
         if parameter.name in ("self", "cls"):
@@ -73,7 +104,7 @@ def _signature(method: griffe.Function) -> str:
             parts.append("*")
         default = f" = {parameter.default}" if parameter.default is not None else ""
         parts.append(f"{parameter.name}: {parameter.annotation}{default}")
-    mark = "async " if "async" in method.labels else ""
+    mark = ("async " if "async" in method.labels else "") + owner if mark is None else mark
     ends = f") -> {method.returns}"
     line = f"{mark}{method.name}({', '.join(parts)}{ends}"
     return line if len(line) <= 100 else "\n".join([f"{mark}{method.name}(", *(f"    {part}," for part in parts), ends])

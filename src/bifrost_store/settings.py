@@ -24,10 +24,24 @@ from bifrost_store.errors import ConfigurationError
 PREFIX = "BIFROST_STORE_"
 _FALLBACKS = {"table_connection_string": "AzureWebJobsStorage", "cosmos_connection_string": "CosmosDBConnection"}
 """The application's own variables, honoured where ours are absent."""
+_ONE_OF = (
+    ("table_connection_string", "table_endpoint"),
+    ("blob_connection_string", "blob_endpoint", "blob_folder"),
+    ("cosmos_connection_string", "cosmos_endpoint"),
+)
+"""Settings that name one place, each in its own way."""
 _MAX_RETENTION_DAYS = 36_500
 
 _DAYS = "must be a whole number of days, or none"
-_RULES = {"extra_forbidden": "there is no such setting", "int_parsing": _DAYS, "int_parsing_size": _DAYS}
+_DATABASE_NAME = r"^[^/\\#?=\x00-\x1f]{0,254}[^/\\#?=\x00-\x1f ]$"
+"""What the service takes, but for ``=``: of a name that ends with it, the SDK may think that it is the service's own id."""
+_NAME = "must be 1 to 255 characters, none of them / \\ # ? = or a control character, and end with no space"
+_RULES = {
+    "extra_forbidden": "there is no such setting",
+    "int_parsing": _DAYS,
+    "int_parsing_size": _DAYS,
+    "string_pattern_mismatch": _NAME,
+}
 """What pydantic's message leaves open, by its type of error."""
 
 _Naming = Callable[[str], str]
@@ -69,6 +83,12 @@ class StoreSettings(BaseModel):
     blob_endpoint: str | None = Field(
         default=None, description="The same for access by identity.", examples=["https://account.blob.core.windows.net"]
     )
+    blob_folder: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder of the payload blobs, for every backend, in place of an account: where there is none, as on a laptop.",
+        examples=["/var/lib/bifrost.blobs"],
+    )
     cosmos_connection_string: SecretStr | None = Field(
         default=None,
         description="Account of the Cosmos DB backend. `CosmosDBConnection` is used where this is absent.",
@@ -78,7 +98,7 @@ class StoreSettings(BaseModel):
         default=None, description="The same for access by identity.", examples=["https://account.documents.azure.com"]
     )
     cosmos_database: str = Field(
-        default="bifrost", min_length=1, description="Database of the Cosmos DB backend.", examples=["bifrost"]
+        default="bifrost", pattern=_DATABASE_NAME, description="Database of the Cosmos DB backend.", examples=["bifrost"]
     )
     execution_retention_days: Annotated[int | None, BeforeValidator(_days)] = Field(
         default=14,
@@ -97,10 +117,10 @@ class StoreSettings(BaseModel):
             settings = handler(values)
         except ValidationError as error:
             raise ConfigurationError(_explain(error, name_of)) from None
-        for service in ("table", "blob", "cosmos"):
-            both = (f"{service}_connection_string", f"{service}_endpoint")
-            if all(getattr(settings, field) is not None for field in both):
-                raise ConfigurationError(f"{' and '.join(map(name_of, both))} are both given; give one")
+        for fields in _ONE_OF:
+            given = [name_of(field) for field in fields if getattr(settings, field) is not None]
+            if len(given) > 1:
+                raise ConfigurationError(f"{' and '.join(given[:2])} are both given; give one")
         return settings
 
     @classmethod

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from openfeature.client import OpenFeatureClient
 
-from bifrost_store.backends.protocol import RepairReport
+from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.scope import GLOBAL
@@ -54,11 +54,9 @@ from bifrost_store.wrappers.observer import Observer
 
 
 class Store:
-    """The platform's data. Safe for concurrent use within one event loop; made by `open_store`.
+    """The platform's data, one attribute per repository. Safe for concurrent use within one event loop; made by `open_store`.
 
     Attributes:
-        organizations, users, config, oauth, integrations, branding, uploads, roles, forms, api_keys, schedules, job_statuses,
-            audit, executions, legacy_rows: The repositories.
         backend: The waist beneath them, which follows the flag: for dump, load and the like.
         places: Where the data is: backend and file or account of each that may hold some. No secrets.
     """
@@ -118,6 +116,14 @@ class Store:
     async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
         """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`."""
         return await self.backend.repair(old_application_stopped=old_application_stopped)
+
+    async def differences(self) -> list[Difference]:
+        """Return how what exists differs from what the store needs; see `bifrost_store.backends.protocol.SupportsLayout`."""
+        return await self.backend.differences()
+
+    async def mend(self) -> list[Difference]:
+        """Put right what can be of `differences`, and return that."""
+        return await self.backend.mend()
 
     async def aclose(self) -> None:
         """Close what was opened. `open_store` does it at the end of its block; calling it twice is harmless."""

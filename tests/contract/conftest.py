@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -22,7 +22,12 @@ from bifrost_store.testing.fixtures import (  # noqa: E402, F401
     store,
 )
 from bifrost_store.testing.harness import Harness  # noqa: E402
-from tests.contract.harness import HARNESSES, DualHarness, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
+from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene, run_server  # noqa: E402
+from tests.contract.dual import DualHarness  # noqa: E402
+from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
+
+OTHERS = {"sqlite": TableHarness, "table": CosmosHarness, "cosmos": TableHarness}
+"""What stands beside each backend where both are selected: the ways that data moves."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each contract test once per selected harness."""
     parametrize(metafunc, selected(metafunc.config))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about backends that are not selected, so that nothing of a backend's own is ever skipped."""
+    names = {harness.name for harness in selected(config)}
+    foreign = {f"{harness.name}_only" for harness in HARNESSES if harness.name not in names}
+    left_out = [item for item in items if foreign.intersection(getattr(item, "fixturenames", ()))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def selected(config: pytest.Config) -> list[type[Harness]]:
@@ -71,6 +86,28 @@ def table_harness(azurite: Azurite) -> TableHarness:
     return TableHarness(azurite)
 
 
+@pytest.fixture(scope="session")
+def cosmos_server() -> Iterator[CosmosServer]:
+    """The project's emulator, started once; or the server that the environment names."""
+    with run_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def cosmos_harness(cosmos_server: CosmosServer, anyio_backend: str) -> AsyncIterator[CosmosHarness]:
+    """Cosmos DB."""
+    yield CosmosHarness(cosmos_server)
+    await cosmos_server.tidy()
+
+
+@pytest.fixture
+async def cosmos_scene(cosmos_harness: CosmosHarness, clock: SettableClock) -> AsyncIterator[Scene]:
+    """An empty store of Cosmos DB behind a proxy."""
+    async with cosmos_harness.open_empty(clock) as opened, opened.proxied() as scene:
+        yield scene
+        scene.emulator.faults.clear()
+
+
 @pytest.fixture
 def harnesses(request: pytest.FixtureRequest) -> list[Harness]:
     """Every selected harness at once, but for the model's own."""
@@ -80,11 +117,12 @@ def harnesses(request: pytest.FixtureRequest) -> list[Harness]:
 
 @pytest.fixture
 def other_harness(request: pytest.FixtureRequest) -> Harness | None:
-    """Table Storage beside SQLite, where both are selected; else None, which stands for SQLite in memory."""
-    if request.node.callspec.params["harness"] == "sqlite" and TableHarness in selected(request.config):
-        found: Harness = request.getfixturevalue("table_harness")
-        return found
-    return None
+    """Another harness beside the one under test, where both are selected; else None, which stands for SQLite in memory."""
+    beside = OTHERS.get(request.node.callspec.params["harness"])
+    if beside is None or beside not in selected(request.config):
+        return None
+    found: Harness = request.getfixturevalue(f"{beside.name}_harness")
+    return found
 
 
 @pytest.fixture
@@ -99,7 +137,10 @@ async def other(other_harness: Harness | None, clock: SettableClock) -> AsyncIte
 
 
 @pytest.fixture
-def table_only(request: pytest.FixtureRequest) -> None:
-    """Leave a test of Table Storage alone out of a run for another backend."""
-    if TableHarness not in selected(request.config):
-        pytest.skip("Table Storage is not selected")
+def table_only() -> None:
+    """Marks a test of Table Storage alone: a run for other backends does without."""
+
+
+@pytest.fixture
+def cosmos_only() -> None:
+    """The same for Cosmos DB."""

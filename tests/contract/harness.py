@@ -20,7 +20,7 @@ from bifrost_store.backends.table.backend import TABLES, TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
-from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.clock import Clock
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import Azurite
@@ -29,8 +29,8 @@ from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, Fau
 from bifrost_store.testing.harness import PASSING_FAULTS, Fault
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend
-from bifrost_store.wrappers.observe import ObservedBackend
-from bifrost_store.wrappers.observer import Observer
+from tests.contract.closing import closing
+from tests.contract.cosmos_harness import CosmosHarness
 from tests.contract.dual import DualHarness
 
 _ANYTHING: Final = Key("config", GLOBAL, "x")
@@ -47,13 +47,13 @@ class SqliteStore:
 
     @asynccontextmanager
     async def open_another(self) -> AsyncIterator[Backend]:
-        async with _closing(SqliteBackend(str(self.path), SPECS, clock=self.clock)) as backend:
+        async with closing(SqliteBackend(str(self.path), SPECS, clock=self.clock)) as backend:
             yield backend
 
     @asynccontextmanager
     async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
         inner = SqliteBackend(str(self.path), SPECS, clock=self.clock, busy_timeout_seconds=0.02)
-        async with _closing(inner) as backend, self.open_another() as locker:
+        async with closing(inner) as backend, self.open_another() as locker:
             await backend.get(_ANYTHING)
             if fault is Fault.UNREACHABLE:
                 assert isinstance(locker, CheckedBackend)
@@ -81,7 +81,7 @@ class SqliteHarness:
     async def open_empty(self, clock: Clock) -> AsyncIterator[SqliteStore]:
         with TemporaryDirectory(prefix="bifrost-store-") as folder:
             path = Path(folder) / "store.db"
-            async with _closing(SqliteBackend(str(path), SPECS, clock=clock)) as backend:
+            async with closing(SqliteBackend(str(path), SPECS, clock=clock)) as backend:
                 await backend.provision()
                 yield SqliteStore(backend, FolderBlobStore(Path(f"{path}.blobs")), path, clock)
 
@@ -98,7 +98,7 @@ class TableStore:
     @asynccontextmanager
     async def open_another(self) -> AsyncIterator[Backend]:
         inner = TableBackend.from_connection_string(self.azurite.connection_string, SPECS, clock=self.clock)
-        async with _closing(inner) as backend:
+        async with closing(inner) as backend:
             yield backend
 
     @asynccontextmanager
@@ -118,7 +118,7 @@ class TableStore:
         async with FaultProxy(f"http://127.0.0.1:{self.azurite.table_port}") as proxy:
             service = TableServiceClient.from_connection_string(through(self.azurite, tables=proxy), **{**_IMPATIENT, **options})
             with patch.object(writer, "_FIRST_PAUSE_SECONDS", 0.001):
-                async with _closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
+                async with closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
                     yield proxy, backend
 
 
@@ -154,7 +154,7 @@ class TableHarness:
         async with AsyncExitStack() as stack:
             connection_string = self.azurite.connection_string
             inner = TableBackend.from_connection_string(connection_string, SPECS, clock=clock)
-            backend = await stack.enter_async_context(_closing(inner))
+            backend = await stack.enter_async_context(closing(inner))
             blobs = AzureBlobStore.from_connection_string(connection_string)
             stack.push_async_callback(blobs.aclose)
             if not set(TABLES) <= set(await _empty_account(inner.account)):
@@ -163,13 +163,6 @@ class TableHarness:
             for container in CONTAINERS:
                 await _empty_container(blobs, container)
             yield TableStore(backend, blobs, self.azurite, clock)
-
-
-class _Observed(ObservedBackend):
-    """Observed as in an opened store, so that the contract holds for that too; tests may reach what is inside."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
 
 class ModelHarness:
@@ -181,7 +174,7 @@ class ModelHarness:
     @asynccontextmanager
     async def open_empty(self, clock: Clock) -> AsyncIterator[SqliteStore]:
         with TemporaryDirectory(prefix="bifrost-store-") as folder:
-            async with _closing(ModelBackend(clock=clock)) as backend:
+            async with closing(ModelBackend(clock=clock)) as backend:
                 yield _ModelStore(backend, FolderBlobStore(Path(folder)), Path(folder), clock)
 
 
@@ -191,7 +184,7 @@ class _ModelStore(SqliteStore):
         yield self.backend
 
 
-HARNESSES: Final = (SqliteHarness, TableHarness, ModelHarness, DualHarness)
+HARNESSES: Final = (SqliteHarness, TableHarness, CosmosHarness, ModelHarness, DualHarness)
 
 
 def through(azurite: Azurite, *, tables: FaultProxy, blobs: FaultProxy | None = None) -> str:
@@ -202,7 +195,7 @@ def through(azurite: Azurite, *, tables: FaultProxy, blobs: FaultProxy | None = 
 
 async def empty_tables(azurite: Azurite) -> None:
     """Remove every row of every table. The account must be an emulator's: `Azurite` knows no other."""
-    async with _closing(TableBackend.from_connection_string(azurite.connection_string, SPECS)) as backend:
+    async with closing(TableBackend.from_connection_string(azurite.connection_string, SPECS)) as backend:
         await _empty_account(backend.inner.account)  # type: ignore[attr-defined]
 
 
@@ -239,12 +232,3 @@ async def _delete_tables(azurite: Azurite) -> None:
 async def _empty_container(blobs: BlobStore, container: str) -> None:
     for blob in [blob async for blob in blobs.list(container)]:
         await blobs.delete(container, blob.name)
-
-
-@asynccontextmanager
-async def _closing(inner: Backend) -> AsyncIterator[CheckedBackend]:
-    backend = CheckedBackend(_Observed(inner, Observer(utc_now)), SPECS)
-    try:
-        yield backend
-    finally:
-        await backend.aclose()

@@ -15,6 +15,7 @@ from bifrost_store.testing.clock import START
 from bifrost_store.testing.crash import context
 from bifrost_store.testing.harness import Harness, StoreUnderTest
 from bifrost_store.testing.repositories import Repositories
+from tests.contract.cosmos_harness import CosmosStore
 from tests.contract.harness import SqliteStore, TableStore
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +48,8 @@ async def test_each_run_has_one_winner(store: StoreUnderTest, harness: Harness, 
         return  # no other process reaches it
     if isinstance(store, TableStore):
         settings = StoreSettings(backend="table", table_connection_string=store.azurite.connection_string)
+    elif isinstance(store, CosmosStore):
+        settings = store.settings()
     else:
         assert isinstance(store, SqliteStore)
         settings = StoreSettings(backend="sqlite", sqlite_path=str(store.path))

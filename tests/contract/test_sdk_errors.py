@@ -9,14 +9,18 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import azure.core.exceptions
+import azure.cosmos
+import azure.cosmos.exceptions
 import azure.data.tables
 import azure.data.tables._error
 import azure.storage.blob
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError
 
+from bifrost_store.backends.cosmos import errors as cosmos_errors
 from bifrost_store.backends.sqlite.errors import map_error as map_sqlite_error
-from bifrost_store.backends.table.errors import is_ambiguous, map_error, wrap_errors
+from bifrost_store.backends.table import errors as table_errors
+from bifrost_store.backends.table.errors import map_error
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendError,
@@ -59,6 +63,12 @@ WITHOUT_STATUS: dict[str, type[StoreError]] = {
     "RequestTooLargeError": DocumentTooLargeError,
     "AzureSigningError": AccessDeniedError,
     "PartialBatchErrorException": BackendUnavailableError,
+    "CosmosHttpResponseError": BackendUnavailableError,
+    "CosmosResourceNotFoundError": BackendUnavailableError,
+    "CosmosResourceExistsError": BackendUnavailableError,
+    "CosmosAccessConditionFailedError": BackendUnavailableError,
+    "CosmosBatchOperationError": BackendUnavailableError,
+    "CosmosClientTimeoutError": BackendTimeoutError,
 }
 """What each class becomes where no answer of the service came with it: the answer was lost, unless the class says more."""
 
@@ -82,6 +92,13 @@ BY_STATUS: dict[int, type[StoreError]] = {
     504: BackendTimeoutError,
     507: BackendUnavailableError,
 }
+
+BACKENDS: dict[str, tuple[ModuleType, tuple[str, ...], set[int]]] = {
+    "table": (table_errors, ("azure.core", "azure.data.tables", "azure.storage"), {405}),
+    "cosmos": (cosmos_errors, ("azure.core", "azure.cosmos"), {449}),
+}
+"""Who maps, what reaches it, and which answers beyond the usual say that nothing was written."""
+COSMOS_ONLY: dict[int, type[StoreError]] = {410: BackendUnavailableError, 449: BackendUnavailableError}
 
 SQLITE: dict[str, type[StoreError]] = {
     "SQLITE_ABORT": BackendUnavailableError,
@@ -129,11 +146,24 @@ NO_RESULTS = {
 
 def azure_classes() -> Iterator[type[AzureError]]:
     """Yield every subclass of AzureError that the imported SDKs define."""
-    waiting = [AzureError]
+    waiting, seen = [AzureError], set()
     while waiting:
         one = waiting.pop()
-        waiting += one.__subclasses__()
-        yield one
+        if one not in seen:
+            seen.add(one)
+            waiting += one.__subclasses__()
+            yield one
+
+
+def raised_to(backend: str, base: type[AzureError] = AzureError) -> list[type[AzureError]]:
+    """Return the classes under *base* that may reach a backend."""
+    packages = BACKENDS[backend][1]
+    return [kind for kind in azure_classes() if issubclass(kind, base) and kind.__module__.startswith(packages)]
+
+
+def pairs(base: type[AzureError] = AzureError) -> list[Any]:
+    """Return each backend with each class that may reach it."""
+    return [pytest.param(name, kind, id=f"{name}-{kind.__name__}") for name in BACKENDS for kind in raised_to(name, base)]
 
 
 def made(kind: type[AzureError], **attributes: Any) -> AzureError:
@@ -159,7 +189,9 @@ def test_every_azure_class_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [azure.core.exceptions, azure.data.tables, azure.storage.blob], ids=lambda module: module.__name__
+    "module",
+    [azure.core.exceptions, azure.cosmos, azure.cosmos.exceptions, azure.data.tables, azure.storage.blob],
+    ids=lambda module: module.__name__,
 )
 def test_what_the_sdks_export_is_caught(module: ModuleType) -> None:
     """Every exported exception is an AzureError, and so caught; but for two of the code that reads our own arguments."""
@@ -168,27 +200,38 @@ def test_what_the_sdks_export_is_caught(module: ModuleType) -> None:
     assert strange <= {"SerializationError", "DeserializationError"}
 
 
-@pytest.mark.parametrize("kind", list(azure_classes()), ids=lambda kind: kind.__name__)
-def test_each_azure_class_is_mapped(kind: type[AzureError]) -> None:
+@pytest.mark.parametrize(("backend", "kind"), pairs())
+def test_each_azure_class_is_mapped(backend: str, kind: type[AzureError]) -> None:
     """An error without an answer becomes what the table says, chained, and shows nothing of its text."""
     expected = WITHOUT_STATUS[kind.__name__]
-    with pytest.raises(StoreError) as caught, wrap_errors("create", "config GLOBAL 'x'"):
+    with pytest.raises(StoreError) as caught, BACKENDS[backend][0].wrap_errors("create", "config GLOBAL 'x'"):
         raise made(kind)
 
     assert type(caught.value) is expected
     assert SECRET not in str(caught.value) + repr(caught.value)
-    assert (caught.value.operation, caught.value.key, type(caught.value.__cause__)) == ("create", "config GLOBAL 'x'", kind)
+    assert (caught.value.backend, caught.value.operation) == (backend, "create")
+    assert (caught.value.key, type(caught.value.__cause__)) == ("config GLOBAL 'x'", kind)
 
 
 @pytest.mark.parametrize("status", BY_STATUS)
-@pytest.mark.parametrize("kind", [k for k in azure_classes() if issubclass(k, HttpResponseError)], ids=lambda kind: kind.__name__)
-def test_each_status_is_mapped(kind: type[HttpResponseError], status: int) -> None:
+@pytest.mark.parametrize(("backend", "kind"), pairs(HttpResponseError))
+def test_each_status_is_mapped(backend: str, kind: type[HttpResponseError], status: int) -> None:
     """An answer is judged by its status, whatever class the SDK gives it; the class says more only where one is too large."""
-    response = SimpleNamespace(headers={"Retry-After": "3"}, status_code=status)
-    mapped = map_error(made(kind, status_code=status, response=response))
+    request = SimpleNamespace(url="https://x/dbs/d/colls/c/docs/id/")
+    response = SimpleNamespace(headers={"Retry-After": "3"}, status_code=status, request=request)
+    mapped = BACKENDS[backend][0].map_error(made(kind, status_code=status, response=response))
 
     assert type(mapped) is (DocumentTooLargeError if kind.__name__ == "RequestTooLargeError" else BY_STATUS[status])
+    assert mapped.backend == backend
     assert SECRET not in str(mapped)
+
+
+@pytest.mark.parametrize("status", COSMOS_ONLY)
+def test_each_status_of_cosmos_alone_is_mapped(status: int) -> None:
+    """A partition that moves, and a write that meets another, are worth another try."""
+    error = made(azure.cosmos.exceptions.CosmosHttpResponseError, status_code=status, response=SimpleNamespace(headers={}))
+
+    assert type(cosmos_errors.map_error(error)) is COSMOS_ONLY[status]
 
 
 @pytest.mark.parametrize("headers", [{"x-ms-retry-after-ms": "1500"}, {"retry-after-ms": "1500"}, {"retry-after": "1.5"}])
@@ -202,6 +245,14 @@ def test_every_retry_after_header_counts(headers: dict[str, str]) -> None:
         )
 
 
+def test_the_wait_that_cosmos_asks_for() -> None:
+    """It comes in one header, in milliseconds."""
+    kind = azure.cosmos.exceptions.CosmosHttpResponseError
+    for headers, seconds in (({"x-ms-retry-after-ms": "286"}, 0.286), ({}, None), ({"x-ms-retry-after-ms": "soon"}, None)):
+        error = made(kind, status_code=429, response=SimpleNamespace(headers=headers))
+        assert cosmos_errors.map_error(error).retry_after_seconds == seconds
+
+
 def test_a_missing_table_is_no_missing_row() -> None:
     """404 with TableNotFound, in code or text, means that nothing was provisioned."""
     for more in ({"error_code": "TableNotFound"}, {"message": "x TableNotFound x"}):
@@ -209,12 +260,26 @@ def test_a_missing_table_is_no_missing_row() -> None:
         assert type(map_error(error)) is NotProvisionedError
 
 
-@pytest.mark.parametrize("status", BY_STATUS)
-def test_which_answers_leave_a_write_open(status: int) -> None:
+@pytest.mark.parametrize("path", ["/", "/dbs/d/", "/dbs/d/colls/c/", "/dbs/d/colls/c/docs/", "/dbs/d/colls/c/pkranges/"])
+def test_a_missing_container_is_no_missing_document(path: str) -> None:
+    """404 for anything but one document means that nothing was provisioned; so does substatus 1003."""
+    kind = azure.cosmos.exceptions.CosmosResourceNotFoundError
+    response = SimpleNamespace(headers={}, request=SimpleNamespace(url=f"https://x{path}"))
+    assert type(cosmos_errors.map_error(made(kind, status_code=404, response=response))) is NotProvisionedError
+    response.request.url = "https://x/dbs/d/colls/c/docs/id/"
+    assert type(cosmos_errors.map_error(made(kind, status_code=404, response=response))) is DocumentNotFoundError
+    error = made(kind, status_code=404, sub_status=1003, response=response)
+    assert type(cosmos_errors.map_error(error)) is NotProvisionedError
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("status", [*BY_STATUS, *COSMOS_ONLY])
+def test_which_answers_leave_a_write_open(backend: str, status: int) -> None:
     """A refusal says that nothing was written; anything a gateway or a failing service says does not."""
+    module, _, more = BACKENDS[backend]
     error = made(HttpResponseError, status_code=status, response=SimpleNamespace(headers={}))
 
-    assert is_ambiguous(error) is (status not in (400, 401, 403, 404, 405, 409, 412, 413, 429))
+    assert module.is_ambiguous(error) is (status not in {400, 401, 403, 404, 409, 412, 413, 429} | more)
 
 
 def test_every_sqlite_code_is_known() -> None:

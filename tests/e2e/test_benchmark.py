@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.operations import READS, WRITES
 from bench.places import PLACES
+from bench.reads import READS
+from bench.writes import WRITES
 
 ROOT = Path(__file__).parents[2]
 

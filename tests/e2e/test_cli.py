@@ -24,6 +24,7 @@ from bifrost_store import GLOBAL, ConfigType, ExecutionStatus, Scope, Store, Sto
 from bifrost_store.backends.protocol import Apply
 from bifrost_store.core.version import Version
 from bifrost_store.demo.azurite import COMMAND_VARIABLE, Azurite
+from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.testing.examples import config
 
 DATA = Path(str(resources.files("bifrost_store.demo") / "data"))
@@ -82,6 +83,23 @@ def table(azurite: Azurite) -> Iterator[Settings]:
     empty(azurite)
 
 
+@pytest.fixture
+def emulator() -> Iterator[CosmosEmulator]:
+    """A Cosmos DB account of this test's own, as consistent as the library wants it."""
+    with CosmosEmulator(options=Options(consistency="Strong")) as running:
+        yield running
+
+
+@pytest.fixture
+def cosmos(emulator: CosmosEmulator, tmp_path: Path) -> Settings:
+    """A Cosmos DB store of this test's own, its payloads in a folder."""
+    return {
+        "BIFROST_STORE_BACKEND": "cosmos",
+        "BIFROST_STORE_COSMOS_CONNECTION_STRING": emulator.connection_string,
+        "BIFROST_STORE_BLOB_FOLDER": str(tmp_path / "payloads"),
+    }
+
+
 def empty(azurite: Azurite) -> None:
     from azure.data.tables import TableServiceClient
     from azure.storage.blob import BlobServiceClient
@@ -126,14 +144,32 @@ def test_an_account_without_tables_says_how_to_make_them(table: Settings) -> Non
     assert report("ping", settings=table)["stores"][0].startswith("table: account devstoreaccount1")
 
 
+def test_an_account_without_containers_says_how_to_make_them(cosmos: Settings, tmp_path: Path) -> None:
+    """The same on Cosmos DB; the other databases of the account are none of its business."""
+    assert "run `bifrost-store init`" in error_of(run("ping", settings=cosmos, check=1))
+    run("init", settings=cosmos)
+    lines = report("ping", settings=cosmos)["stores"]
+
+    assert lines[0].startswith("cosmos: ")
+    assert "database bifrost" in lines[0]
+    assert f"folder {tmp_path / 'payloads'}" == lines[1]
+    other = cosmos | {"BIFROST_STORE_COSMOS_DATABASE": "other"}
+    assert "run `bifrost-store init`" in error_of(run("ping", settings=other, check=1))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"BIFROST_STORE_BACKEND": "mongo"}, "BIFROST_STORE_BACKEND: "),
         ({"BIFROST_STORE_BACKND": "table"}, "did you mean BIFROST_STORE_BACKEND?"),
         ({"BIFROST_STORE_BACKEND": "table"}, "set BIFROST_STORE_TABLE_CONNECTION_STRING or BIFROST_STORE_TABLE_ENDPOINT"),
-        ({"BIFROST_STORE_BACKEND": "cosmos"}, "the cosmos backend comes with a later version"),
         ({"BIFROST_STORE_BACKEND": "table", "AzureWebJobsStorage": "AccountKey;c2VjcmV0"}, "connection string cannot be read"),
+        ({"BIFROST_STORE_BACKEND": "cosmos"}, "set BIFROST_STORE_COSMOS_CONNECTION_STRING or BIFROST_STORE_COSMOS_ENDPOINT"),
+        ({"BIFROST_STORE_BACKEND": "cosmos", "CosmosDBConnection": "AccountKey;c2VjcmV0"}, "connection string cannot be read"),
+        (
+            {"BIFROST_STORE_COSMOS_DATABASE": "a/b", "CosmosDBConnection": "AccountEndpoint=http://a;AccountKey=c2VjcmV0"},
+            "BIFROST_STORE_COSMOS_DATABASE: must be 1 to 255 characters",
+        ),
     ],
 )
 def test_wrong_settings_exit_with_2(settings: Settings, message: str) -> None:
@@ -185,6 +221,28 @@ def test_an_unreachable_server_is_one_line_and_its_causes_on_demand() -> None:
     assert verbose == run("ping", "-v", settings=settings, check=1).stderr
 
 
+def test_an_unreachable_cosmos_account_is_one_line_too(tmp_path: Path) -> None:
+    """Nothing is tried for long, the cause is there on demand, and the key is in neither."""
+    settings = {
+        "BIFROST_STORE_BACKEND": "cosmos",
+        "BIFROST_STORE_COSMOS_CONNECTION_STRING": "AccountEndpoint=http://127.0.0.1:9/;AccountKey=c2VjcmV0;",
+        "BIFROST_STORE_BLOB_FOLDER": str(tmp_path),
+    }
+    error = error_of(run("ping", settings=settings, check=1))
+    verbose = run("-v", "ping", settings=settings, check=1).stderr
+
+    assert "cannot be reached; check endpoint and network" in error
+    assert "  caused by ConnectionRefusedError: " in verbose
+    assert "c2VjcmV0" not in error + verbose
+
+
+def test_payloads_without_a_place_say_what_to_set(emulator: CosmosEmulator) -> None:
+    """Cosmos DB holds no blobs: without an account or folder for them the first command says how to name one."""
+    settings = {"BIFROST_STORE_BACKEND": "cosmos", "CosmosDBConnection": emulator.connection_string}
+
+    assert "BIFROST_STORE_BLOB_FOLDER" in error_of(run("init", settings=settings, check=2))
+
+
 def test_with_json_an_error_is_one_object_too(tmp_path: Path) -> None:
     """Whoever reads stdout alone learns the same: what went wrong, whether to try again, and on demand why; never a key."""
     unreachable = {"BIFROST_STORE_BACKEND": "table", "BIFROST_STORE_TABLE_CONNECTION_STRING": UNREACHABLE}
@@ -226,6 +284,22 @@ def test_usage_shows_what_calls_cost_and_changes_nothing(table: Settings, tmp_pa
     get = rows["config.get"]
     assert (get["backend"], get["calls"], get["failures"], get["requests_by_service"]) == ("table", 3, 0, {"table": 6})
     assert get["received_bytes"] > 0 < get["mean_seconds"] <= get["max_seconds"]
+    assert measured["failures"] == []
+
+
+def test_usage_tells_the_request_units_of_cosmos(cosmos: Settings, emulator: CosmosEmulator, tmp_path: Path) -> None:
+    """Each call names what it was charged; no record changes."""
+    in_store(cosmos, partial(set_configs, count=3))
+    run("dump", tmp_path / "before", settings=cosmos)
+    measured = report("usage", settings=cosmos)
+    run("dump", tmp_path / "after", settings=cosmos)
+
+    assert lines_of(tmp_path / "before") == lines_of(tmp_path / "after")
+    assert measured["stores"] == [f"cosmos {emulator.endpoint.rstrip('/')} bifrost"]
+    rows = {row["operation"]: row for row in measured["operations"]}
+    get = rows["config.get"]
+    assert (get["backend"], get["calls"], get["failures"], get["requests_by_service"]["cosmos"]) == ("cosmos", 3, 0, 3)
+    assert get["request_units"] > 0
     assert measured["failures"] == []
 
 
@@ -364,41 +438,66 @@ def test_a_row_that_cannot_be_stored_is_named(table: Settings, tmp_path: Path, r
     assert message in error_of(run("tables", "load", tmp_path / "rows", settings=table, check=1))
 
 
-def test_a_dump_is_carried_to_any_backend_and_back(table: Settings, sqlite: Settings, tmp_path: Path) -> None:
-    """Today's rows dumped from Table Storage, loaded into SQLite, dumped there, loaded into an empty account: all dumps equal."""
+@pytest.fixture(params=["sqlite", "cosmos"])
+def elsewhere(request: pytest.FixtureRequest) -> Settings:
+    """An empty store that is not Table Storage."""
+    settings: Settings = request.getfixturevalue(request.param)
+    return settings
+
+
+def test_a_dump_is_carried_to_any_backend(table: Settings, elsewhere: Settings, tmp_path: Path) -> None:
+    """Today's rows dumped from Table Storage, loaded elsewhere, and dumped there: both dumps are equal."""
     run("tables", "load", DATA, settings=table)
     first = report("dump", tmp_path / "a", settings=table)
-    loaded = report("load", tmp_path / "a", settings=sqlite)
-    second = report("dump", tmp_path / "b", settings=sqlite)
+    loaded = report("load", tmp_path / "a", settings=elsewhere)
+    second = report("dump", tmp_path / "b", settings=elsewhere)
 
     assert first["records"] == loaded["records"] == second["records"]
     assert first["blobs"] == loaded["blobs"] == second["blobs"]
     assert 64 == first["records"]["execution"]
-    assert lines_of(tmp_path / "a") == lines_of(tmp_path / "b")
-    same_files(tmp_path / "a" / "blobs", tmp_path / "b" / "blobs")
+    same_dumps(tmp_path / "a", tmp_path / "b")
 
 
-def test_a_dump_loaded_into_an_empty_account_is_whole(table: Settings, sqlite: Settings, tmp_path: Path) -> None:
-    """From SQLite to Table Storage nothing is lost either, versions and tombstones included."""
+async def fill(store: Store) -> None:
+    """Write what is hard to carry: versions, tombstones, any JSON, payloads."""
+    await store.provision()
+    await store.organizations.create("Contoso", created_by="kim@contoso.com", id="o-1", domain="contoso.com")
+    await store.users.create("kim@contoso.com", organization_id="o-1")
+    await store.users.create("sam@contoso.com", organization_id="o-1")
+    await store.users.delete("sam@contoso.com")
+    scope = Scope.organization("o-1")
+    await store.config.set(scope, "limits", {"a": [1, 1.0, 2**70]}, config_type=ConfigType.JSON, updated_by="kim@contoso.com")
+    run = await store.executions.create(scope, workflow_name="sync", executed_by="kim@contoso.com", executed_by_name="Kim")
+    await store.executions.complete(run, ExecutionStatus.SUCCESS, result=["x" * 5000])
 
-    async def fill(store: Store) -> None:
-        await store.organizations.create("Contoso", created_by="kim@contoso.com", id="o-1", domain="contoso.com")
-        await store.users.create("kim@contoso.com", organization_id="o-1")
-        await store.users.create("sam@contoso.com", organization_id="o-1")
-        await store.users.delete("sam@contoso.com")
-        scope = Scope.organization("o-1")
-        await store.config.set(scope, "limits", {"a": [1, 1.0, 2**70]}, config_type=ConfigType.JSON, updated_by="kim@contoso.com")
-        run = await store.executions.create(scope, workflow_name="sync", executed_by="kim@contoso.com", executed_by_name="Kim")
-        await store.executions.complete(run, ExecutionStatus.SUCCESS, result=["x" * 5000])
 
-    in_store(sqlite, fill)
-    first = report("dump", tmp_path / "a", settings=sqlite)
+def same_dumps(one: Path, other: Path) -> None:
+    assert lines_of(one) == lines_of(other)
+    same_files(one / "blobs", other / "blobs")
+
+
+def test_a_dump_loaded_into_an_empty_account_is_whole(table: Settings, elsewhere: Settings, tmp_path: Path) -> None:
+    """To Table Storage nothing is lost either, versions and tombstones included."""
+    in_store(elsewhere, fill)
+    first = report("dump", tmp_path / "a", settings=elsewhere)
     run("load", tmp_path / "a", settings=table)
     run("dump", tmp_path / "b", settings=table)
 
     assert 2 == first["records"]["tombstone"]
-    assert lines_of(tmp_path / "a") == lines_of(tmp_path / "b")
-    same_files(tmp_path / "a" / "blobs", tmp_path / "b" / "blobs")
+    same_dumps(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_dump_goes_round_without_table_storage(sqlite: Settings, cosmos: Settings, tmp_path: Path) -> None:
+    """From SQLite to Cosmos DB, and from there to another SQLite file: three equal dumps."""
+    in_store(sqlite, fill)
+    other = {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "other.db")}
+    for number, (source, target) in enumerate(((sqlite, cosmos), (cosmos, other))):
+        run("dump", tmp_path / str(number), settings=source)
+        assert 2 == report("load", tmp_path / str(number), settings=target)["records"]["tombstone"]
+    run("dump", tmp_path / "2", settings=other)
+
+    same_dumps(tmp_path / "0", tmp_path / "1")
+    same_dumps(tmp_path / "1", tmp_path / "2")
 
 
 def test_a_finished_dump_or_load_says_so(sqlite: Settings, tmp_path: Path) -> None:
@@ -409,6 +508,20 @@ def test_a_finished_dump_or_load_says_so(sqlite: Settings, tmp_path: Path) -> No
         run(command, tmp_path / "dump", settings=settings)
         assert "--restart" in error_of(run(command, tmp_path / "dump", settings=settings, check=2))
         assert 1 == report(command, tmp_path / "dump", "--restart", settings=settings)["records"]["config"]
+
+
+def test_a_dump_or_load_of_nothing_says_so(sqlite: Settings, tmp_path: Path) -> None:
+    """Whoever named the wrong store reads that nothing was there, and how much of a load was new."""
+    other = {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "other.db")}
+    assert ["no records", "blobs: 0"] == run("dump", tmp_path / "empty", settings=sqlite).stdout.splitlines()
+    assert ["no records", "written: 0", "blobs: 0"] == run("load", tmp_path / "empty", settings=other).stdout.splitlines()
+
+    in_store(sqlite, partial(set_configs, count=2))
+    run("dump", tmp_path / "dump", settings=sqlite)
+    first = run("load", tmp_path / "dump", settings=other).stdout.splitlines()
+    again = run("load", tmp_path / "dump", "--restart", settings=other).stdout.splitlines()
+
+    assert (["config: 2", "written: 2", "blobs: 0"], "written: 0 (2 were there already)") == (first, again[1])
 
 
 async def set_configs(store: Store, count: int) -> None:
@@ -426,22 +539,42 @@ def _versioned(record: Any) -> Any:
 
 def test_a_killed_dump_and_load_go_on(sqlite: Settings, tmp_path: Path) -> None:
     """Killed in the middle, both go on where they were and carry everything once; the lines are whole."""
-    in_store(sqlite, partial(set_configs, count=4000))
-    other = {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "other.db")}
+    killed_and_gone_on(sqlite, {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "other.db")}, tmp_path, count=4000)
+
+
+def test_a_killed_dump_and_load_of_cosmos_go_on(cosmos: Settings, tmp_path: Path) -> None:
+    """The same from one database to another; of the same account, they are two stores."""
+    killed_and_gone_on(cosmos, cosmos | {"BIFROST_STORE_COSMOS_DATABASE": "other"}, tmp_path, count=1500)
+
+
+def killed_and_gone_on(source: Settings, target: Settings, tmp_path: Path, count: int) -> None:
+    in_store(source, partial(set_configs, count=count))
     folder = tmp_path / "dump"
-    kill_when(folder / "dump.json", r'"records_bytes": [1-9]', "dump", folder, settings=sqlite)
+    kill_when(folder / "dump.json", r'"records_bytes": [1-9]', "dump", folder, settings=source)
     interrupted = json.loads((folder / "dump.json").read_text())
-    dumped = report("dump", folder, settings=sqlite)
-    kill_when(folder / "load.json", r'"position": [1-9]', "load", folder, settings=other)
+    dumped = report("dump", folder, settings=source)
+    kill_when(folder / "load.json", r'"position": [1-9]', "load", folder, settings=target)
     begun = json.loads((folder / "load.json").read_text())
-    loaded = report("load", folder, settings=other)
+    loaded = report("load", folder, settings=target)
 
     assert not interrupted["is_complete"]
     assert not begun["is_complete"]
-    assert {"config": 4000} == dumped["records"] == loaded["records"]
-    assert 4000 == len({json.loads(line)["id"] for line in lines_of(folder)})
-    run("dump", tmp_path / "again", settings=other)
+    assert {"config": count} == dumped["records"] == loaded["records"]
+    assert count == len({json.loads(line)["id"] for line in lines_of(folder)})
+    run("dump", tmp_path / "again", settings=target)
     assert lines_of(folder) == lines_of(tmp_path / "again")
+
+
+def test_a_dump_of_one_database_is_not_gone_on_with_from_another(cosmos: Settings, tmp_path: Path) -> None:
+    """The beginning of a dump names its database, so that two of one account cannot be mixed."""
+    other = cosmos | {"BIFROST_STORE_COSMOS_DATABASE": "other"}
+    in_store(cosmos, partial(set_configs, count=1500))
+    run("init", settings=other)
+    kill_when(tmp_path / "dump" / "dump.json", r'"records_bytes": [1-9]', "dump", tmp_path / "dump", settings=cosmos)
+    error = error_of(run("dump", tmp_path / "dump", settings=other, check=2))
+
+    assert "holds the beginning of a dump of another store (cosmos http://127.0.0.1:" in error
+    assert " bifrost)" in error
 
 
 def kill_when(file: Path, pattern: str, *arguments: str | Path, settings: Settings) -> None:
@@ -524,21 +657,39 @@ def test_repair_mends_what_is_missing_once(table: Settings, sqlite: Settings, tm
 
 
 def test_the_demo_says_identical(azurite: Azurite, sqlite: Settings) -> None:
-    """With Azurite the demo makes each call on both backends, shows the requests and says so."""
+    """With Azurite the demo makes each call on every backend, shows requests and request units, and says so."""
     text = run("demo", settings=sqlite).stdout
     values = report("demo", settings=sqlite)
+    created = next(call for call in values["calls"] if call["call"].startswith("executions.create"))
 
     assert "identical\n" == text.splitlines(keepends=True)[-1]
     assert "table 2, sqlite 1" in text
-    assert ["table", "sqlite"] == values["backends"]
+    assert f"({created['request_units']['cosmos']:.2f} RU)" in text
+    assert ["table", "sqlite", "cosmos"] == values["backends"]
     assert all(call["is_identical"] for call in values["calls"])
+    assert {"table": 2, "sqlite": 1, "cosmos": 1} == created["requests"]
+    assert {"table": 0.0, "sqlite": 0.0} == {name: created["request_units"][name] for name in ("table", "sqlite")}
 
 
-def test_the_demo_runs_on_sqlite_alone(tmp_path: Path) -> None:
-    """Without Azurite it makes the calls on SQLite and says that there is nothing to compare with."""
+def test_the_demo_compares_without_azurite(tmp_path: Path) -> None:
+    """Without Azurite it makes the calls on SQLite and Cosmos DB, and says what is left out."""
     settings = {COMMAND_VARIABLE: "", "PATH": str(tmp_path)}
     values = report("demo", settings=settings)
 
+    assert ["sqlite", "cosmos"] == values["backends"]
+    assert "Table Storage and its data set are left out" in values["notes"][0]
+    assert ["identical"] == run("demo", settings=settings).stdout.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("package", ["azure.cosmos", "lark"])
+def test_the_demo_runs_on_sqlite_alone(tmp_path: Path, package: str) -> None:
+    """Without the packages for Cosmos DB either, there is nothing to compare with, and it says what to install."""
+    code = f"import sys; sys.modules[{package!r}] = None; from bifrost_store.cli.__main__ import main; main()"
+    settings = environment({COMMAND_VARIABLE: "", "PATH": str(tmp_path)})
+    command = [sys.executable, "-c", code, "demo", "--json"]
+    finished = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120, check=True)
+    values = json.loads(finished.stdout)
+
     assert ["sqlite"] == values["backends"]
-    assert "SQLite answers alone" in values["notes"][0]
-    assert "SQLite answers alone" in run("demo", settings=settings).stdout
+    assert f"{package} is not installed: Cosmos DB is left out; pip install 'bifrost-store[cosmos,emulator]'" == values["notes"][0]
+    assert "SQLite answers alone" in values["notes"][1]

@@ -20,13 +20,15 @@ from openfeature.provider.in_memory_provider import InMemoryProvider
 from bifrost_store import Store, StoreSettings, open_store
 from bifrost_store import __all__ as public
 from bifrost_store.demo.azurite import Azurite, run_azurite
+from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.records import dump_records, load_records
 from tests.e2e.functions_app.replay import APP, CALLS, HERE, Replay, registered, routes
 
 pytestmark = pytest.mark.anyio
 RECORDED = HERE / "answers.jsonl"
-BACKENDS = ("sqlite", "table")
+BACKENDS = ("sqlite", "table", "cosmos")
+MOVES = [("sqlite", "table"), ("table", "sqlite"), ("table", "cosmos"), ("cosmos", "table")]
 MIDDLE = len(CALLS) // 2
 
 
@@ -55,6 +57,24 @@ async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
         yield running
 
 
+@pytest.fixture
+def own_cosmos() -> Iterator[CosmosEmulator]:
+    """A Cosmos DB account that is empty."""
+    with CosmosEmulator(options=Options(consistency="Strong")) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path: Path, own_azurite: Azurite, own_cosmos: CosmosEmulator) -> StoreSettings:
+    """A place for every backend. Payloads of Cosmos DB lie in the account of the tables, as those of Table Storage do."""
+    return StoreSettings(
+        backend="sqlite",
+        sqlite_path=str(tmp_path / "platform.db"),
+        table_connection_string=own_azurite.connection_string,  # type: ignore[arg-type]
+        cosmos_connection_string=own_cosmos.connection_string,  # type: ignore[arg-type]
+    )
+
+
 @pytest.fixture(autouse=True)
 def no_providers_stay() -> Iterator[None]:
     yield
@@ -62,14 +82,9 @@ def no_providers_stay() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def opened(folder: Path, azurite: Azurite, switch: Switch, clock: SettableClock) -> AsyncIterator[Store]:
-    """Open a store that may use either backend, and follows *switch*."""
+async def opened(settings: StoreSettings, switch: Switch, clock: SettableClock) -> AsyncIterator[Store]:
+    """Open a store that may use any backend, and follows *switch*."""
     api.set_provider(switch, "test_functions_app")
-    settings = StoreSettings(
-        backend="sqlite",
-        sqlite_path=str(folder / "platform.db"),
-        table_connection_string=azurite.connection_string,  # type: ignore[arg-type]
-    )
     async with open_store(settings, flags=api.get_client("test_functions_app"), clock=clock) as store:
         await store.provision()
         yield store
@@ -91,23 +106,23 @@ def differing(answers: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any], 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_every_backend_gives_the_recorded_answers(
-    backend: str, tmp_path: Path, own_azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+    backend: str, settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Status, headers and body of each answer are those in the recording; etags and links are only there or not."""
     clock = SettableClock()
-    async with opened(tmp_path, own_azurite, Switch(backend), clock) as store:
+    async with opened(settings, Switch(backend), clock) as store:
         answers = await Replay(store, clock, monkeypatch).answers(CALLS)
 
     assert [] == differing(answers)
 
 
-@pytest.mark.parametrize(("first", "second"), [BACKENDS, BACKENDS[::-1]], ids=["sqlite-to-table", "table-to-sqlite"])
+@pytest.mark.parametrize(("first", "second"), MOVES, ids=[f"{first}-to-{second}" for first, second in MOVES])
 async def test_nobody_notices_the_move(
-    first: str, second: str, tmp_path: Path, own_azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+    first: str, second: str, settings: StoreSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the calls on one backend, then dump, flip and load, then the rest: etags and tokens from before go on working."""
     clock, switch = SettableClock(), Switch(first)
-    async with opened(tmp_path, own_azurite, switch, clock) as store:
+    async with opened(settings, switch, clock) as store:
         replay = Replay(store, clock, monkeypatch)
         answers = await replay.answers(CALLS[:MIDDLE])
         await dump_records(store, tmp_path / "dump")

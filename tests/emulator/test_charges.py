@@ -54,6 +54,45 @@ def test_what_operations_cost(wire: Wire) -> None:
     assert found == pytest.approx(recorded, rel=0.15)
 
 
+@pytest.mark.cosmos_emulator(consistency="Strong")
+def test_strong_reads_cost_twice_as_much(wire: Wire) -> None:
+    """Items, items that are missing, and pages of queries; not writes, and not reads that ask for less."""
+    wire.make_container()
+    item = {"id": "a", "pk": "k"}
+    weaker = {"x-ms-consistency-level": "Session"}
+    query = {"query": "SELECT * FROM c", "parameters": []}
+    as_query = {"x-ms-documentdb-isquery": "True", "Content-Type": "application/query+json"}
+    written = wire.create(item).charge
+    one, one_weaker = (wire.send("GET", f"{DOCS}/a", None, headers, key=["k"]).charge for headers in ({}, weaker))
+    missing = wire.send("GET", f"{DOCS}/b", key=["k"]).charge
+    page, page_weaker = (wire.send("POST", DOCS, query, as_query | headers, key=["k"]).charge for headers in ({}, weaker))
+
+    assert written == pytest.approx(4.95 + 0.2 * 3, abs=0.21)
+    assert (one, one_weaker, missing) == (2.0, 1.0, 2.0)
+    assert page == pytest.approx(2 * page_weaker, abs=0.01)
+
+
+def test_queries_pay_for_what_they_read(wire: Wire) -> None:
+    """Projecting and adding up read whole items, all that the filter lets through; counting a whole partition reads none."""
+    wire.make_container()
+    for number in range(10):
+        wire.create({"id": str(number), "pk": "k", "n": number, "text": "x" * 10_240})
+    kilobytes = 0.02 * 10 * 10
+    whole, columns, total, some, counted = (
+        wire.query(f"SELECT {text}", key=["k"]).charge
+        for text in (
+            "* FROM c",
+            "c.id FROM c",
+            "VALUE SUM(c.n) FROM c WHERE c.n >= 0",
+            "VALUE SUM(c.n) FROM c WHERE c.n < 5",
+            "VALUE COUNT(1) FROM c",
+        )
+    )
+
+    assert (whole, columns) == pytest.approx((2.3 + kilobytes, 2.3 + kilobytes), abs=0.05)
+    assert (total, some, counted) == pytest.approx((2.2 + kilobytes, 2.2 + kilobytes / 2, 2.2), abs=0.05)
+
+
 def test_indexing_less_costs_less(wire: Wire) -> None:
     """Terms count only where the policy indexes."""
     wire.make_container()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bifrost_store import Store, StoreSettings, open_store
+from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.errors import StoreError
 from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows
@@ -39,18 +41,38 @@ async def table_store(table_settings: StoreSettings) -> AsyncIterator[Store]:
 
 
 @pytest.fixture(scope="module")
-async def sqlite_store(table_store: Store, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
-    folder = tmp_path_factory.mktemp("carried")
-    settings = StoreSettings(backend="sqlite", sqlite_path=str(folder / "store.db"), execution_retention_days=None)
-    async with open_store(settings) as store:
-        await dump_records(table_store, folder / "dump")
-        await load_records(store, folder / "dump")
+async def dump(table_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The loaded tables, dumped: what the other backends are filled from."""
+    folder = tmp_path_factory.mktemp("carried") / "dump"
+    await dump_records(table_store, folder)
+    return folder
+
+
+@asynccontextmanager
+async def loaded(dump: Path, **settings: Any) -> AsyncIterator[Store]:
+    """Open a store that holds what was dumped."""
+    async with open_store(StoreSettings(execution_retention_days=None, **settings)) as store:
+        await load_records(store, dump, restart=True)
         yield store
 
 
-@pytest.fixture(params=["table", "sqlite"], scope="module")
+@pytest.fixture(scope="module")
+async def sqlite_store(dump: Path) -> AsyncIterator[Store]:
+    async with loaded(dump, backend="sqlite", sqlite_path=str(dump.parent / "store.db")) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+async def cosmos_store(dump: Path) -> AsyncIterator[Store]:
+    with CosmosEmulator(options=Options(consistency="Strong")) as emulator:
+        account = {"cosmos_connection_string": emulator.connection_string, "blob_folder": str(dump.parent / "blobs")}
+        async with loaded(dump, backend="cosmos", **account) as store:
+            yield store
+
+
+@pytest.fixture(params=["table", "sqlite", "cosmos"], scope="module")
 def store(request: pytest.FixtureRequest) -> Store:
-    """The loaded tables, and the same data dumped from them and loaded into SQLite."""
+    """The loaded tables, and the same data dumped from them and loaded into another backend."""
     found: Store = request.getfixturevalue(f"{request.param}_store")
     return found
 

@@ -13,14 +13,17 @@ async def main() -> None:
         run = await store.executions.create(GLOBAL, workflow_name="smoke", executed_by="me", executed_by_name="Me")
         again = await store.executions.get(GLOBAL, run.execution_id)
         assert again == run, (again, run)
-    settings = StoreSettings(backend="table", table_connection_string="UseDevelopmentStorage=true")
-    try:
-        async with open_store(settings) as store:
-            await store.organizations.list()
-    except MissingDependencyError as error:
-        assert "bifrost-store[table]" in str(error), error
-    else:
-        raise AssertionError("Table Storage worked without its extra")
+    for settings in (
+        StoreSettings(backend="table", table_connection_string="UseDevelopmentStorage=true"),
+        StoreSettings(backend="cosmos", cosmos_connection_string="AccountEndpoint=http://127.0.0.1:8081/;AccountKey=a2V5;"),
+    ):
+        try:
+            async with open_store(settings) as store:
+                await store.organizations.list()
+        except MissingDependencyError as error:
+            assert f"bifrost-store[{settings.backend}]" in str(error), error
+        else:
+            raise AssertionError(f"{settings.backend} worked without its extra")
     print("the wheel works alone")
 
 

@@ -1,4 +1,4 @@
-"""Pages whose code is run from top to bottom, and prints what stands below it."""
+"""Pages whose code is run from top to bottom, and prints what stands below it; and files that are run as they stand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import asyncio
 import contextlib
 import inspect
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.DOTALL)
+FILE = re.compile(r"```python title=\"(\w+\.py)\"\n(.*?)```", re.DOTALL)
 RUN = ["tutorial.md", "howto/observe.md"]
 
 
@@ -39,3 +43,25 @@ def test_a_page_prints_what_it_says(page: str) -> None:
         return [await printed(code, names) for code, _ in blocks]
 
     assert [text for _, text in blocks] == asyncio.run(read())
+
+
+def test_the_handler_of_the_guide_passes_its_test(tmp_path: Path) -> None:
+    """A reader who saves both files of the page and runs pytest, as it says, sees the test pass."""
+    files = dict(FILE.findall((DOCS / "howto" / "write-a-handler.md").read_text("utf-8")))
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "test_function_app.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert ["function_app.py", "test_function_app.py"] == sorted(files)
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_the_example_application_answers_without_a_host(tmp_path: Path) -> None:
+    """A reader without Core Tools who runs the code of its README sees an organization made and listed."""
+    app = DOCS.parent / "examples" / "functions_app"
+    code = BLOCK.findall((app / "README.md").read_text("utf-8"))[0][0]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(app), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+
+    assert done.stdout.startswith('201\n{"items": [{'), done.stderr

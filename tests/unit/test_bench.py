@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 
 import pytest
 
-from bench.operations import READS, WRITES, Cost
+from bench.__main__ import REQUESTS
+from bench.operations import Cost
 from bench.promises import Promise
+from bench.reads import READS
 from bench.report import BEGIN, END, POINT_READ, Measured, report, write
+from bench.requests_page import requests_page
 from bench.timing import Ratio, Times, in_turns
-from bifrost_store import StoreSettings, open_store
+from bench.writes import WRITES
+from bifrost_store import Store, protocols
 
 pytestmark = pytest.mark.anyio
 
 
+METHODS = sorted(
+    f"{attribute}.{method}"
+    for attribute, protocol in re.findall(r"self\.(\w+): (\w+) = observed\(", inspect.getsource(Store.__init__))
+    for method, _ in inspect.getmembers(getattr(protocols, protocol), inspect.isfunction)
+    if not method.startswith("_")
+)
+"""Every method of every repository of a store: ``users.get``."""
+
+
+def a_cost(backend: str = "table", *, request_units: float = 0.0) -> Cost:
+    cost = Cost(request_units=[request_units] * 2, seconds=[0.002, 0.004])
+    cost.requests[("blob", 1), (backend, 2)] += 2
+    return cost
+
+
 def measured(*, own_time: float = 0.1, promised: float = 0.5, backend: str = "table") -> Measured:
-    cost = Cost(seconds=[0.002, 0.004])
-    cost.requests[("blob", 1), ("table", 2)] += 2
+    cost = a_cost(backend)
     ratio = Ratio([((1 + own_time) / 100, 0.01)] * 3)
     promise = Promise("create an execution", 0.5, 2, Times([promised * 0.9] * 20))
     return Measured(
@@ -64,6 +84,7 @@ async def test_calls_are_made_in_turns() -> None:
     [
         (measured(), []),
         (measured(own_time=0.16), ["table: the library adds 16.0% to a point read; the budget is 15%"]),
+        (measured(own_time=0.16, backend="cosmos"), ["cosmos: the library adds 16.0% to a point read; the budget is 15%"]),
         (measured(own_time=2.0, backend="sqlite"), []),
         (measured(promised=0.6), ["table: create an execution: p95 is 540 ms; promised are less than 500 ms"]),
     ],
@@ -85,9 +106,25 @@ def test_the_report_takes_the_place_of_the_last(tmp_path: Path) -> None:
     assert "| `config.get`, again | 2 + 1 blob | 3 ms | 4 ms | 333 |" in text
 
 
-async def test_every_repository_is_measured() -> None:
-    """A repository that joins the store has lines in the table of operations; legacy rows are on no hot path."""
-    async with open_store(StoreSettings(backend="sqlite", sqlite_path=":memory:")) as store:
-        repositories = {name for name, one in vars(store).items() if type(one).__name__.endswith("Repository")}
+def test_every_method_of_every_repository_is_measured() -> None:
+    """A method that joins a repository has a line among the operations, and in the page that they were written to."""
+    lines = re.findall(r"^\| `(\w+\.\w+)`", REQUESTS.read_text("utf-8"), re.MULTILINE)
 
-    assert {name.partition(".")[0] for name in (*READS, *WRITES)} == repositories - {"legacy_rows"}
+    assert 15 == len({method.partition(".")[0] for method in METHODS})
+    assert METHODS == sorted({name.partition(",")[0] for name in (*READS, *WRITES)})
+    assert METHODS == sorted(set(lines))
+
+
+def test_requests_stand_side_by_side_and_an_execution_is_added_up() -> None:
+    """A line shows what a call asks of each service; the sum is that of creating an execution and completing it."""
+    names = ["executions.complete, given the model", "executions.create", "uploads.link"]
+    costs = {
+        "table": {name: a_cost("table") for name in names},
+        "cosmos": {name: a_cost("cosmos", request_units=units) for name, units in zip(names, (11.06, 7.5, 0.0), strict=True)},
+    }
+    page = requests_page(costs, 20)
+
+    assert "costs 7.5 RU and to complete it 11.1, together 18.6 where the platform's plan has 700" in page
+    assert "50,000 executions a month that is 0.9 million RU, or 0.23 dollars" in page
+    assert "| `executions.create` | 2 + 1 blob | 2 + 1 blob | 7.5 |" in page
+    assert "| `uploads.link` | 2 + 1 blob | 2 + 1 blob |  |" in page

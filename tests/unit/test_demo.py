@@ -56,10 +56,10 @@ def test_the_data_set_shows_what_there_is() -> None:
 def test_a_difference_in_any_field_is_seen(name: str, *, is_identical: bool) -> None:
     """Answers are compared whole, whatever is shown of them; etags, which name the backend, are no difference."""
     call = Answers("organizations.get")
-    for number, (backend, shown) in enumerate({"table": "Contoso", "sqlite": name}.items()):
+    for number, (backend, shown) in enumerate({"table": "Contoso", "sqlite": "Contoso", "cosmos": name}.items()):
         document = Organization.from_record(organization(name=shown))
         compare(call, backend, Answer("one organization", document.model_copy(update={"etag": str(number)})))
 
     assert is_identical is call.is_identical
-    assert is_identical is Journey(["table", "sqlite"], [call], []).is_identical
+    assert is_identical is Journey(["table", "sqlite", "cosmos"], [call], []).is_identical
     assert {"one organization"} == set(call.answers.values())

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store import GLOBAL, ConfigType, OperationUsage, Store, StoreSettings, UsageReport, open_store
-from bifrost_store.backends.protocol import SupportsRepair
+from bifrost_store.backends.protocol import Difference, RepairReport, SupportsLayout, SupportsRepair
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.folder import FolderBlobStore
@@ -305,6 +305,32 @@ async def test_repair_stays_with_those_who_can(observer: Observer, never_asked: 
     """What can be repaired can be so through the wrapper, and nothing else pretends to."""
     assert isinstance(observed_backend(never_asked, observer), SupportsRepair)
     assert not isinstance(observed_backend(SqliteBackend(":memory:", SPECS), observer), SupportsRepair)
+
+
+async def test_mending_stays_with_those_who_can(observer: Observer, never_asked: TableBackend) -> None:
+    """The same is true of layouts, and a backend that supports both still does."""
+
+    class LaidOut(SqliteBackend):
+        async def differences(self) -> list[Difference]:
+            return [Difference("here", "is 1, should be 2", "run it", is_mendable=True)]
+
+        async def mend(self) -> list[Difference]:
+            return await self.differences()
+
+    class Both(LaidOut):
+        async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
+            return RepairReport()
+
+    backends = [LaidOut(":memory:", SPECS), Both(":memory:", SPECS), SqliteBackend(":memory:", SPECS), never_asked]
+    wrapped = [observed_backend(backend, observer) for backend in backends]
+
+    assert [True, True, False, False] == [isinstance(one, SupportsLayout) for one in wrapped]
+    assert [False, True, False, True] == [isinstance(one, SupportsRepair) for one in wrapped]
+    laid_out = wrapped[1]
+    assert isinstance(laid_out, SupportsLayout)
+    assert ["here: is 1, should be 2"] == [str(one) for one in [*await laid_out.mend()]]
+    assert await laid_out.mend() == await laid_out.differences()
+    assert {"backend.differences", "backend.mend"} <= {name for name, _ in rows(observer.usage())}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from bifrost_store import GLOBAL, Scope, Store, StoreSettings, open_store
 from bifrost_store.cli import usage
 from bifrost_store.cli.app import app
+from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.errors import AccessDeniedError, StoreError, ThrottledError
 from bifrost_store.probe import READS, ROUNDS, probe
 
@@ -55,6 +56,26 @@ async def test_nothing_is_written(store: Store, monkeypatch: pytest.MonkeyPatch)
     for method in ("create", "replace", "delete", "apply", "batch", "purge_expired", "provision"):
         monkeypatch.setattr(inner, method, refuse)
     assert await probe(store, Scope.organization("acme")) == []
+
+
+async def test_on_cosmos_it_reads_alone(tmp_path: Path) -> None:
+    """Points, queries and what the SDK wants to know of account and containers; each answer is charged and counted."""
+    with CosmosEmulator() as emulator:
+        settings = StoreSettings(
+            backend="cosmos",
+            cosmos_connection_string=emulator.connection_string,  # type: ignore[arg-type]
+            blob_folder=str(tmp_path),
+        )
+        async with open_store(settings) as store:
+            await store.provision()
+            await store.executions.create(GLOBAL, workflow_name="w", executed_by="k", executed_by_name="K")
+            emulator.log.clear()
+            assert await probe(store, GLOBAL) == []
+            rows = {row.operation: row for row in store.usage().operations}
+
+    assert {"Read", "ReadFeed", "SqlQuery"} >= {entry.operation for entry in emulator.log}
+    assert (ROUNDS, ROUNDS) == (rows["executions.get"].calls, rows["executions.get"].requests_by_service["cosmos"])
+    assert rows["executions.get"].request_units > 0
 
 
 async def test_a_read_that_fails_stops_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -388,7 +388,7 @@ async def test_a_store_follows_its_applications_flag(two_files: Path) -> None:
         with pytest.raises(ConfigurationError, match="BIFROST_STORE_TABLE_CONNECTION_STRING"):
             await store.config.get(GLOBAL, "theme")
         provider.default = "cosmos"
-        with pytest.raises(ConfigurationError, match="later version"):
+        with pytest.raises(ConfigurationError, match="BIFROST_STORE_COSMOS_CONNECTION_STRING"):
             await store.config.get(GLOBAL, "theme")
         provider.default = "sqlite"
         found = await store.config.get(GLOBAL, "theme")

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from bifrost_store import StoreSettings
-from bifrost_store.backends.registry import BackendFactory, configured_backends
+from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import utc_now
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError, MissingDependencyError
@@ -15,6 +15,7 @@ from bifrost_store.settings import PREFIX, variable_name
 
 pytestmark = pytest.mark.anyio
 
+COSMOS = "AccountEndpoint=https://acme.documents.azure.com:443/;AccountKey=c2VjcmV0;"
 SECRET = "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
 
 
@@ -122,6 +123,10 @@ def test_an_unknown_variable_like_no_other_is_refused_with_all_names() -> None:
         ("BIFROST_STORE_EXECUTION_RETENTION_DAYS", "0"),
         ("BIFROST_STORE_EXECUTION_RETENTION_DAYS", "36501"),
         ("BIFROST_STORE_EXECUTION_RETENTION_DAYS", "9" * 5000),
+        ("BIFROST_STORE_COSMOS_DATABASE", "bifrost/eu"),
+        ("BIFROST_STORE_COSMOS_DATABASE", "bifrost "),
+        ("BIFROST_STORE_COSMOS_DATABASE", "b" * 256),
+        ("BIFROST_STORE_COSMOS_DATABASE", "Zm9vYg=="),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -> None:
@@ -129,7 +134,19 @@ def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -
     message = refusal({name: value})
 
     assert message.startswith(f"{name}: ")
-    assert "'sqlite', 'table' or 'cosmos'" in message or "number of days" in message or "than or equal to" in message
+    sentences = (
+        "'sqlite', 'table' or 'cosmos'",
+        "number of days",
+        "than or equal to",
+        "must be 1 to 255 characters, none of them /",
+    )
+    assert any(sentence in message for sentence in sentences)
+
+
+@pytest.mark.parametrize("name", ["b", "bifrost", "bifrost1", "Größe 2", "b" * 255])
+def test_a_database_may_be_called_what_the_service_allows(name: str) -> None:
+    """Spaces within and letters of any language are fine."""
+    assert name == StoreSettings.from_environment({"BIFROST_STORE_COSMOS_DATABASE": name}).cosmos_database
 
 
 def test_all_wrong_values_are_named_at_once() -> None:
@@ -151,6 +168,14 @@ def test_connection_string_and_endpoint_together_are_refused(service: str) -> No
 
     assert f"{variable_name(fields[0])} and {variable_name(fields[1])} are both given; give one" == message
     assert f"{fields[0]} and {fields[1]} are both given; give one" == str(in_code.value)
+
+
+@pytest.mark.parametrize("account", ["BIFROST_STORE_BLOB_CONNECTION_STRING", "BIFROST_STORE_BLOB_ENDPOINT"])
+def test_a_folder_beside_an_account_for_payloads_is_refused(account: str) -> None:
+    """Payloads lie in one place."""
+    message = refusal({account: SECRET, "BIFROST_STORE_BLOB_FOLDER": "blobs"})
+
+    assert f"{account} and BIFROST_STORE_BLOB_FOLDER are both given; give one" == message
 
 
 @pytest.mark.parametrize("wrong", [{"backend": "mongo"}, {"colour": "blue"}, {"table_connection_string": 5}])
@@ -176,18 +201,20 @@ def test_no_secret_is_shown() -> None:
         (StoreSettings(backend="table", table_endpoint="https://acme.table.core.windows.net"), ["table"]),
         (StoreSettings(table_connection_string=SECRET), ["sqlite", "table"]),  # type: ignore[arg-type]
         (StoreSettings(backend="table", table_connection_string=SECRET, sqlite_path="a.db"), ["sqlite", "table"]),  # type: ignore[arg-type]
-        (StoreSettings(cosmos_connection_string=SECRET), ["sqlite"]),  # type: ignore[arg-type]
+        (StoreSettings(cosmos_connection_string=COSMOS), ["sqlite", "cosmos"]),  # type: ignore[arg-type]
+        (StoreSettings(backend="cosmos", cosmos_endpoint="https://acme.documents.azure.com"), ["cosmos"]),
+        (StoreSettings(backend="cosmos", cosmos_database="other"), []),
     ],
 )
 def test_a_backend_is_configured_if_its_place_is_known(settings: StoreSettings, names: list[str]) -> None:
-    """The default SQLite file counts only where SQLite was chosen; a backend of a later version never does."""
+    """The default SQLite file counts only where SQLite was chosen, and the name of a database without an account never does."""
     assert names == configured_backends(settings)
 
 
 @pytest.mark.parametrize(
     ("settings", "backend", "message"),
     [
-        (StoreSettings(backend="cosmos"), "cosmos", "later version"),
+        (StoreSettings(backend="cosmos"), "cosmos", "set BIFROST_STORE_COSMOS_CONNECTION_STRING or BIFROST_STORE_COSMOS_ENDPOINT"),
         (StoreSettings(backend="table"), "table", "set BIFROST_STORE_TABLE_CONNECTION_STRING or BIFROST_STORE_TABLE_ENDPOINT"),
         (StoreSettings(backend="table"), "sqlite", "set BIFROST_STORE_SQLITE_PATH"),
         (StoreSettings(), "mongo", "unknown backend 'mongo'"),
@@ -212,53 +239,124 @@ async def test_a_malformed_connection_string_is_refused_and_not_shown(text: str)
             assert "c2VjcmV0" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense c2VjcmV0",
+        "AccountKey=c2VjcmV0",
+        "AccountEndpoint=https://acme.example;",
+        "AccountEndpoint=acme.example;AccountKey=c2VjcmV0;",
+        "AccountEndpoint=https://acme.example;AccountKey=no c2VjcmV0!;",
+        SECRET,
+        "",
+    ],
+)
+async def test_a_malformed_connection_string_of_cosmos_is_refused_and_not_shown(text: str) -> None:
+    """The message says what is expected, also where the connection string of another service was given."""
+    settings = StoreSettings(backend="cosmos", cosmos_connection_string=text)  # type: ignore[arg-type]
+    async with AsyncExitStack() as stack:
+        with pytest.raises(ConfigurationError, match=r"Cosmos DB connection string .* expected AccountEndpoint=") as caught:
+            BackendFactory(settings, SPECS, utc_now, stack).backend("cosmos")
+
+    assert "c2VjcmV0" not in str(caught.value)
+
+
+@pytest.mark.parametrize("endpoint", ["http://acme.example", "acme.example", COSMOS])
+async def test_an_endpoint_that_cannot_be_used_is_refused_and_not_shown(endpoint: str) -> None:
+    """An identity's tokens travel by https alone; a connection string in the wrong variable keeps its key to itself."""
+    settings = StoreSettings(backend="cosmos", cosmos_endpoint=endpoint)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(ConfigurationError, match="https://") as caught:
+            BackendFactory(settings, SPECS, utc_now, stack).backend("cosmos")
+
+    assert "c2VjcmV0" not in str(caught.value) + place_of(settings, "cosmos")
+
+
 async def test_payloads_go_where_the_records_are_or_where_the_settings_say(tmp_path: object) -> None:
-    """A folder beside the SQLite file, the table's account, or the account given for blobs, whatever the backend."""
+    """A folder beside the SQLite file, the table's account, or the account or folder given for blobs, whatever the backend."""
     beside = StoreSettings(sqlite_path=f"{tmp_path}/a.db", table_connection_string=SECRET)  # type: ignore[arg-type]
     apart = beside.model_copy(update={"blob_connection_string": beside.table_connection_string})
-    elsewhere = StoreSettings(backend="table", table_endpoint="https://tables.example")
+    in_folder = beside.model_copy(update={"blob_folder": f"{tmp_path}/blobs"})
     async with AsyncExitStack() as stack:
-        folder = BackendFactory(beside, SPECS, utc_now, stack).blobs("sqlite")
-        kinds = [
-            type(BackendFactory(settings, SPECS, utc_now, stack).blobs(name)).__name__ for settings, name in _places(beside, apart)
+        folder, *others = [
+            BackendFactory(settings, SPECS, utc_now, stack).blobs(name)
+            for settings in (beside, apart, in_folder)
+            for name in ("sqlite", "table", "cosmos")
         ]
         in_memory = BackendFactory(StoreSettings(sqlite_path=":memory:"), SPECS, utc_now, stack).blobs("sqlite")
-        with pytest.raises(ConfigurationError, match="BIFROST_STORE_BLOB_CONNECTION_STRING or BIFROST_STORE_BLOB_ENDPOINT"):
-            BackendFactory(elsewhere, SPECS, utc_now, stack).blobs("table")
 
         assert await folder.ping() == f"folder {tmp_path}/a.db.blobs"
-        assert kinds == ["FolderBlobStore", "AzureBlobStore", "AzureBlobStore"]
+        assert ["AzureBlobStore"] * 5 == [type(blobs).__name__ for blobs in others[:5]]
+        assert [f"folder {tmp_path}/blobs"] * 3 == [await blobs.ping() for blobs in others[5:]]
         await in_memory.put("execution-data", "a", b"1")
         assert await in_memory.get("execution-data", "a") == b"1"
 
 
-def _places(beside: StoreSettings, apart: StoreSettings) -> list[tuple[StoreSettings, str]]:
-    return [(beside, "sqlite"), (beside, "table"), (apart, "sqlite")]
+@pytest.mark.parametrize(
+    ("settings", "backend"),
+    [
+        (StoreSettings(backend="table", table_endpoint="https://tables.example"), "table"),
+        (StoreSettings(backend="cosmos", cosmos_connection_string=COSMOS), "cosmos"),  # type: ignore[arg-type]
+    ],
+)
+async def test_payloads_without_a_place_say_what_to_set(settings: StoreSettings, backend: str) -> None:
+    """An account of records alone does not tell where blobs belong; the message names each way to say it."""
+    names = "BIFROST_STORE_BLOB_CONNECTION_STRING, BIFROST_STORE_BLOB_ENDPOINT or BIFROST_STORE_BLOB_FOLDER"
+    async with AsyncExitStack() as stack:
+        with pytest.raises(ConfigurationError, match=f"^there is no place for payload blobs; set {names}$"):
+            BackendFactory(settings, SPECS, utc_now, stack).blobs(backend)
+
+
+def test_a_place_is_named_by_what_tells_data_apart() -> None:
+    """Two databases of one account are two places; connection string and endpoint of one database are one. No key is shown."""
+    by_string = StoreSettings(cosmos_connection_string=COSMOS)  # type: ignore[arg-type]
+    by_endpoint = StoreSettings(cosmos_endpoint="https://acme.documents.azure.com")
+    other = by_string.model_copy(update={"cosmos_database": "other"})
+    local = StoreSettings(cosmos_connection_string="AccountEndpoint=http://127.0.0.1:8081/;AccountKey=c2VjcmV0")  # type: ignore[arg-type]
+
+    assert "cosmos https://acme.documents.azure.com bifrost" == place_of(by_string, "cosmos") == place_of(by_endpoint, "cosmos")
+    assert "cosmos https://acme.documents.azure.com other" == place_of(other, "cosmos")
+    assert "cosmos http://127.0.0.1:8081 bifrost" == place_of(local, "cosmos")
+
+
+TABLE = StoreSettings(backend="table", table_connection_string=SECRET)  # type: ignore[arg-type]
+TABLE_BY_IDENTITY = StoreSettings(backend="table", table_endpoint="https://acme.table.core.windows.net")
+IN_COSMOS = StoreSettings(backend="cosmos", cosmos_connection_string=COSMOS, blob_connection_string=SECRET)  # type: ignore[arg-type]
+COSMOS_BY_IDENTITY = StoreSettings(backend="cosmos", cosmos_endpoint="https://acme.documents.azure.com")
 
 
 @pytest.mark.parametrize(
-    ("missing", "extra", "settings"),
+    ("missing", "extra", "settings", "opened"),
     [
-        ("azure.data.tables", "table", StoreSettings(backend="table", table_connection_string=SECRET)),  # type: ignore[arg-type]
-        ("aiohttp", "table", StoreSettings(backend="table", table_connection_string=SECRET)),  # type: ignore[arg-type]
-        ("azure.identity.aio", "identity", StoreSettings(backend="table", table_endpoint="https://acme.table.core.windows.net")),
+        ("azure.data.tables", "table", TABLE, "backend"),
+        ("aiohttp", "table", TABLE, "backend"),
+        ("azure.storage.blob", "table", TABLE, "blobs"),
+        ("azure.identity.aio", "identity", TABLE_BY_IDENTITY, "backend"),
+        ("azure.cosmos.aio", "cosmos", IN_COSMOS, "backend"),
+        ("aiohttp", "cosmos", IN_COSMOS, "backend"),
+        ("azure.storage.blob", "cosmos", IN_COSMOS, "blobs"),
+        ("azure.identity.aio", "identity", COSMOS_BY_IDENTITY, "backend"),
     ],
 )
-async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, missing: str, extra: str, settings: StoreSettings) -> None:
+async def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, missing: str, extra: str, settings: StoreSettings, opened: str
+) -> None:
     """Without an optional package the error says what to install."""
     import importlib
 
     real = importlib.import_module
+    needed_by = {"azure.data.tables": "bifrost_store.backends.table.backend", "azure.storage.blob": "bifrost_store.blobs.azure"}
 
     def without(name: str, package: str | None = None) -> object:
-        if name == missing or (missing == "azure.data.tables" and name == "bifrost_store.backends.table.backend"):
+        if name in (missing, needed_by.get(missing)):
             raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
         return real(name, package)
 
     monkeypatch.setattr("importlib.import_module", without)
     async with AsyncExitStack() as stack:
+        factory = BackendFactory(settings, SPECS, utc_now, stack)
         with pytest.raises(MissingDependencyError, match=rf"{missing} is not installed; pip install 'bifrost-store\[{extra}\]'"):
-            BackendFactory(settings, SPECS, utc_now, stack).backend("table")
+            getattr(factory, opened)(settings.backend)
 
 
 async def test_one_credential_serves_all_and_is_closed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,12 +378,11 @@ async def test_one_credential_serves_all_and_is_closed_at_the_end(monkeypatch: p
             self.is_closed = True
 
     monkeypatch.setattr(azure.identity.aio, "DefaultAzureCredential", Credential)
-    settings = StoreSettings(backend="table", table_endpoint="https://acme.table.core.windows.net")
+    settings = TABLE_BY_IDENTITY.model_copy(update={"cosmos_endpoint": COSMOS_BY_IDENTITY.cosmos_endpoint})
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, utc_now, stack)
-        backend, blobs = factory.backend("table"), factory.blobs("table")
-        stack.push_async_callback(backend.aclose)
-        stack.push_async_callback(blobs.aclose)
+        for opened in (factory.backend("table"), factory.blobs("table"), factory.backend("cosmos"), factory.blobs("cosmos")):
+            stack.push_async_callback(opened.aclose)
 
         assert [credential.is_closed for credential in made] == [False]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -73,6 +74,7 @@ class BackendFactory:
     def _cosmos(self) -> Backend:
         settings = self._settings
         _import("azure.cosmos.aio", "cosmos")
+        _import("aiohttp", "cosmos")
         module = _import("bifrost_store.backends.cosmos.backend", "cosmos")
         options: dict[str, Any] = {"database": settings.cosmos_database, "clock": self._clock}
         if settings.cosmos_connection_string is not None:
@@ -86,26 +88,35 @@ class BackendFactory:
         raise ConfigurationError(f"the cosmos backend has no account; set {names}")
 
     def blobs(self, backend: str) -> BlobStore:
-        """Return a new blob store that goes with *backend*: the account given for blobs, else what lies beside the records."""
+        """Return a new blob store that goes with *backend*: the place given for blobs, else what lies beside the records.
+
+        Cosmos DB has no blobs: beside its records lies the table's account, where there is one.
+
+        Raises:
+            ConfigurationError: No place is given, or its settings are malformed.
+            MissingDependencyError: Its extra is not installed.
+        """
         settings = self._settings
+        if settings.blob_folder is not None:
+            return FolderBlobStore(Path(settings.blob_folder))
         if settings.blob_connection_string or settings.blob_endpoint:
-            return self._azure_blobs(settings.blob_connection_string, settings.blob_endpoint)
+            return self._azure_blobs(settings.blob_connection_string, settings.blob_endpoint, backend)
         if backend == "sqlite":
             return FolderBlobStore(self._folder())
         endpoint = settings.table_endpoint or ""
         beside = endpoint.replace(".table.", ".blob.", 1)
-        return self._azure_blobs(settings.table_connection_string, beside if beside != endpoint else None)
+        return self._azure_blobs(settings.table_connection_string, beside if beside != endpoint else None, backend)
 
-    def _azure_blobs(self, connection_string: SecretStr | None, endpoint: str | None) -> BlobStore:
-        module = _import("bifrost_store.blobs.azure", "table")
+    def _azure_blobs(self, connection_string: SecretStr | None, endpoint: str | None, backend: str) -> BlobStore:
+        if connection_string is None and endpoint is None:
+            names = ", ".join(map(variable_name, ("blob_connection_string", "blob_endpoint")))
+            raise ConfigurationError(f"there is no place for payload blobs; set {names} or {variable_name('blob_folder')}")
+        module = _import("bifrost_store.blobs.azure", "cosmos" if backend == "cosmos" else "table")
         if connection_string is not None:
             made: BlobStore = module.AzureBlobStore.from_connection_string(connection_string.get_secret_value())
-            return made
-        if endpoint is not None:
+        else:
             made = module.AzureBlobStore.from_endpoint(endpoint, self._identity())
-            return made
-        names = f"{variable_name('blob_connection_string')} or {variable_name('blob_endpoint')}"
-        raise ConfigurationError(f"there is no account for payload blobs; set {names}")
+        return made
 
     def _folder(self) -> Path:
         path = self._settings.sqlite_path
@@ -127,7 +138,7 @@ def configured_backends(settings: StoreSettings) -> list[str]:
 
 
 def place_of(settings: StoreSettings, backend: str) -> str:
-    """Return a line that names *backend* and its file or account, the same for the same data; without secrets."""
+    """Return a line that names *backend* and its file, account or database, the same for the same data; without secrets."""
     if backend == "sqlite":
         path = settings.sqlite_path
         return f"sqlite {path if path == ':memory:' else Path(path).absolute()}"
@@ -136,7 +147,12 @@ def place_of(settings: StoreSettings, backend: str) -> str:
     if endpoint is None and secret is not None:
         parts = {name: value for name, _, value in (part.partition("=") for part in secret.get_secret_value().split(";"))}
         endpoint = parts.get("TableEndpoint") or parts.get("AccountEndpoint") or parts.get("AccountName")
-    return f"{backend} {(endpoint or '').partition('?')[0].rstrip('/') or 'account'}"
+    # A connection string that was given as endpoint ends at its first part, and a signature at the question mark.
+    place = f"{backend} {re.split('[?;]', endpoint or '')[0].rstrip('/') or 'account'}"
+    if backend != "cosmos":
+        return place
+    # A connection string of the portal names the port, an endpoint mostly does not.
+    return f"{place.removesuffix(':443')} {settings.cosmos_database}"
 
 
 def _import(module: str, extra: str) -> Any:

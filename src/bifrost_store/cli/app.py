@@ -9,13 +9,17 @@ from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import demo, emulator, store, tables, transfer, usage
+from bifrost_store.cli import cost, demo, emulator, store, tables, transfer, usage
 from bifrost_store.cli.output import VerboseOption, report_error
 from bifrost_store.errors import ConfigurationError, StoreError
 
+_HELP = (
+    "Tools for a bifrost store. Where the data is, the environment says: BIFROST_STORE_BACKEND (sqlite, the default, or table) "
+    "and more, listed in docs/reference/settings.md."
+)
 app = typer.Typer(
     name="bifrost-store",
-    help="Tools for a bifrost store. Settings come from the environment, see the documentation.",
+    help=_HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -27,6 +31,7 @@ app.command()(store.purge)
 app.command()(transfer.dump)
 app.command()(transfer.load)
 app.command()(usage.usage)
+app.command()(cost.cost)
 app.command()(demo.demo)
 app.command()(emulator.cosmos_emulator)
 app.add_typer(tables.app, name="tables")
@@ -34,7 +39,7 @@ app.add_typer(tables.app, name="tables")
 
 @app.callback()
 def options(*, verbose: VerboseOption = False) -> None:
-    """Tools for a bifrost store. Settings come from the environment, see the documentation."""
+    """Take the options that stand before the command."""
 
 
 def _with_verbose(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,14 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from bifrost_store.cli.output import JsonOption, out, report, run, talk
-from bifrost_store.demo.journey import Journey, travel
+from bifrost_store.demo.journey import Answers, Journey, travel
 
 _NARROWEST = 132
 
 
 def demo(*, as_json: JsonOption = False) -> None:
     """Load a small data set, make the same calls on each backend with the flag flipped in between, and compare."""
-    talk.print("Bringing up Azurite and loading the data set ...", style="dim")
+    talk.print("Bringing up Azurite and the Cosmos DB emulator, and loading the data set ...", style="dim")
     journey = run(travel)
     if as_json:
         report(_as_json(journey), as_json=True, lines=[])
@@ -27,7 +27,13 @@ def demo(*, as_json: JsonOption = False) -> None:
 
 def _as_json(journey: Journey) -> dict[str, object]:
     calls = [
-        {"call": call.call, "is_identical": call.is_identical, "answers": call.answers, "requests": call.requests}
+        {
+            "call": call.call,
+            "is_identical": call.is_identical,
+            "answers": call.answers,
+            "requests": call.requests,
+            "request_units": call.request_units,
+        }
         for call in journey.calls
     ]
     return {"ok": journey.is_identical, "backends": journey.backends, "notes": journey.notes, "calls": calls}
@@ -38,7 +44,7 @@ def _show(journey: Journey) -> None:
     for column in ("call", *(f"{backend} answers" for backend in journey.backends), "requests"):
         table.add_column(column, overflow="fold")
     for call in journey.calls:
-        requests = ", ".join(f"{backend} {call.requests[backend]}" for backend in journey.backends)
+        requests = ", ".join(_cost(call, backend) for backend in journey.backends)
         style = None if call.is_identical else "red"
         answers = [escape(_short(call.answers[backend])) for backend in journey.backends]
         table.add_row(escape(call.call), *answers, requests, style=style)
@@ -48,6 +54,11 @@ def _show(journey: Journey) -> None:
     if len(journey.backends) > 1:
         different = [call.call for call in journey.calls if not call.is_identical]
         out.print("identical" if not different else f"different: {', '.join(different)}", markup=False)
+
+
+def _cost(call: Answers, backend: str) -> str:
+    charge = call.request_units[backend]
+    return f"{backend} {call.requests[backend]}" + (f" ({charge:.2f} RU)" if charge else "")
 
 
 def _short(text: str, limit: int = 160) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,25 @@ JsonOption = Annotated[
 ]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the chain of causes of an error.", callback=_wants_causes)
+]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse what is no number, as a callback of options: Python reads ``nan`` and ``inf`` as floats."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number to reckon with")
+    return value
+
+
+PriceOption = Annotated[
+    float,
+    typer.Option(
+        "--price",
+        min=0.0,
+        metavar="DOLLARS",
+        help="Of a million request units; serverless, US list price by default.",
+        callback=finite,
+    ),
 ]
 _PLAIN_LINE_EVERY = 1000
 _SECRETS: Final = re.compile(

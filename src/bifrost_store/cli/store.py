@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from bifrost_store.backends.protocol import Difference
 from bifrost_store.cli.output import JsonOption, report, run
 from bifrost_store.store import open_store
 
 
-def init(*, as_json: JsonOption = False) -> None:
-    """Make tables, containers and schema where missing. Changes nothing that exists."""
+def init(
+    *,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Also replace TTL and indexing policy of containers that differ from what is needed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make tables, containers and schema where missing. Reports what differs from what is needed, and changes it on request."""
 
-    async def provision() -> list[str]:
+    async def provision() -> tuple[list[Difference], list[Difference], list[str]]:
         async with open_store() as store:
             await store.provision()
-            return await store.ping()
+            mended = await store.mend() if mend else []
+            left = await store.differences()
+            is_usable = all(one.is_warning or one.is_mendable for one in left)
+            return mended, left, await store.ping() if is_usable else []
 
-    lines = run(provision)
-    report({"ok": True, "stores": lines}, as_json=as_json, lines=lines)
+    mended, left, stores = run(provision)
+    lines = [*stores, *(f"mended: {one}" for one in mended)]
+    lines += [f"{'warning' if one.is_warning else 'differs'}: {one} - {one.remedy}" for one in left]
+    ok = all(one.is_warning for one in left)
+    values = {"mended": [str(one) for one in mended], "differences": [asdict(one) for one in left]}
+    report({"ok": ok, "stores": stores, **values}, as_json=as_json, lines=lines)
+    if not ok:
+        raise typer.Exit(1)
 
 
 def ping(*, as_json: JsonOption = False) -> None:
@@ -44,7 +61,7 @@ def repair(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make index rows, locators and membership twins agree with the records. Safe at any time, and twice."""
+    """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
 
     async def mend() -> tuple[dict[str, int], list[str]]:
         async with open_store() as store:

@@ -37,11 +37,16 @@ def load(folder: Dump, *, restart: Restart = False, as_json: JsonOption = False)
                 return await load_records(store, folder, restart=restart, progress=progress)
 
     done = run(transfer)
-    _show(done, as_json=as_json, lines=[f"written: {done.written} (the others were there already)"])
+    _show(done, as_json=as_json, lines=[_written(done)])
+
+
+def _written(done: TransferReport) -> str:
+    others = sum(done.records.values()) - done.written
+    return f"written: {done.written}" + (f" ({others} were there already)" if others > 0 else "")
 
 
 def _show(done: TransferReport, *, as_json: bool, lines: list[str]) -> None:
-    lines = [f"{kind}: {count}" for kind, count in sorted(done.records.items())] + lines
+    lines = [*([f"{kind}: {count}" for kind, count in sorted(done.records.items())] or ["no records"]), *lines]
     lines += [f"blobs: {done.blobs}", *(f"unreadable: {line}" for line in done.unreadable)]
     report({"ok": done.is_complete, **asdict(done)}, as_json=as_json, lines=lines)
     if not done.is_complete:

@@ -17,7 +17,9 @@ class Meter:
         requests: By what was asked: ``table``, ``blob``, ``sqlite``, ... A request that is sent again counts again. A page that
             a service cut short counts as ``<service>_short_page``, calls about tables and containers as ``<service>_metadata``.
         retries: How many of them repeated one that had failed, was lost, or lost a race.
-        request_units: What Cosmos DB charged.
+        request_units: What Cosmos DB charged for documents: retries, query plans and every page included.
+        metadata_request_units: What it charged for calls about databases and containers. The service takes them from a budget of
+            their own ("Azure Cosmos DB service quotas", metadata request limits), so they stand apart.
         sent_bytes: Of the requests' bodies. Nothing is sent to SQLite or a folder.
         received_bytes: Of the answers' bodies.
     """
@@ -25,6 +27,7 @@ class Meter:
     requests: Counter[str] = field(default_factory=Counter)
     retries: int = 0
     request_units: float = 0.0
+    metadata_request_units: float = 0.0
     sent_bytes: int = 0
     received_bytes: int = 0
 
@@ -73,8 +76,11 @@ def count_retry() -> None:
         meter.retries += 1
 
 
-def count_answer(received_bytes: int, *, request_units: float = 0.0) -> None:
-    """Add what an answer brought, and what it was charged at."""
+def count_answer(received_bytes: int, *, request_units: float = 0.0, is_metadata: bool = False) -> None:
+    """Add what an answer brought, and what it was charged at; *is_metadata*: for a call about databases and containers."""
     for meter in _meters.get():
         meter.received_bytes += received_bytes
-        meter.request_units += request_units
+        if is_metadata:
+            meter.metadata_request_units += request_units
+        else:
+            meter.request_units += request_units

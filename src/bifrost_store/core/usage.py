@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bifrost_store.core.meter import Meter
+from bifrost_store.core.prices import DOLLARS_PER_MILLION_REQUEST_UNITS, request_unit_dollars
 
 _GROWTH: Final = math.log(1.1)
 """Times are kept in classes that end 10 % above where they begin, so that a percentile is at most 10 % too high."""
@@ -30,7 +31,8 @@ class OperationUsage:
         failures_by_error: How many of them raised what, by the error's class; ``CancelledError`` if the caller gave up.
         requests_by_service: By what was asked; see `bifrost_store.core.meter.Meter`.
         retries: Requests among them that were sent again.
-        request_units: What Cosmos DB charged; 0.0 elsewhere.
+        request_units: What Cosmos DB charged for documents, retries, query plans and every page included; 0.0 elsewhere.
+        metadata_request_units: What it charged for calls about databases and containers, from a budget of their own.
         sent_bytes, received_bytes: Of the bodies of requests and answers; nothing is sent to SQLite or a folder.
         total_seconds, max_seconds: Of whole calls, from the outside.
         p95_seconds: What 95 of 100 calls did not take longer than; at most 10 % too high.
@@ -43,6 +45,7 @@ class OperationUsage:
     requests_by_service: Mapping[str, int]
     retries: int
     request_units: float
+    metadata_request_units: float
     sent_bytes: int
     received_bytes: int
     total_seconds: float
@@ -64,6 +67,10 @@ class OperationUsage:
         """How long a call took on average."""
         return self.total_seconds / self.calls
 
+    def dollars(self, per_million: float = DOLLARS_PER_MILLION_REQUEST_UNITS) -> float:
+        """Return what the request units cost, metadata left out, at a price *per_million* of them."""
+        return request_unit_dollars(self.request_units, per_million)
+
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
@@ -76,6 +83,15 @@ class UsageReport:
 
     since: datetime
     operations: tuple[OperationUsage, ...]
+
+    @property
+    def request_units(self) -> float:
+        """What Cosmos DB charged in all, metadata left out."""
+        return sum(row.request_units for row in self.operations)
+
+    def dollars(self, per_million: float = DOLLARS_PER_MILLION_REQUEST_UNITS) -> float:
+        """Return what that costs at a price *per_million* request units."""
+        return request_unit_dollars(self.request_units, per_million)
 
 
 class Ledger:
@@ -108,6 +124,7 @@ class _Tally:
     requests: Counter[str] = field(default_factory=Counter)
     retries: int = 0
     request_units: float = 0.0
+    metadata_request_units: float = 0.0
     sent_bytes: int = 0
     received_bytes: int = 0
     total_seconds: float = 0.0
@@ -122,6 +139,7 @@ class _Tally:
             self.requests[what] += count
         self.retries += meter.retries
         self.request_units += meter.request_units
+        self.metadata_request_units += meter.metadata_request_units
         self.sent_bytes += meter.sent_bytes
         self.received_bytes += meter.received_bytes
         self.total_seconds += seconds
@@ -137,6 +155,7 @@ class _Tally:
             MappingProxyType(dict(sorted(self.requests.items()))),
             self.retries,
             self.request_units,
+            self.metadata_request_units,
             self.sent_bytes,
             self.received_bytes,
             self.total_seconds,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
@@ -16,12 +17,14 @@ from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 from pydantic import SecretStr
 
-from bifrost_store.core.meter import count_requests
+from bifrost_store.core.meter import metering
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import find_command, run_azurite
 from bifrost_store.demo.calls import CALLS, NOW, Answer
+from bifrost_store.demo.cosmos import EXTRAS, missing_package, run_cosmos
 from bifrost_store.documents import ConfigType, Document
+from bifrost_store.probe import probe
 from bifrost_store.protocols import ExecutionStatistics
 from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store, open_store
@@ -29,16 +32,20 @@ from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows
 
 _DOMAIN = "bifrost-store-demo"
+_BACKENDS = ("table", "sqlite", "cosmos")
+_NO_AZURITE = "Azurite is not here (no Node, or no network to install it): "
+_ALONE = "SQLite answers alone, so there is nothing to compare with"
 
 
 @dataclass(slots=True)
 class Answers:
-    """One call: what each backend answered, in short and whole, and how many requests it took."""
+    """One call: what each backend answered, in short and whole, how many requests it took of that backend, and their charge."""
 
     call: str
     answers: dict[str, str] = field(default_factory=dict)
     wholes: dict[str, str] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
+    request_units: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_identical(self) -> bool:
@@ -101,69 +108,76 @@ class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
 
 async def travel() -> Journey:
     """Bring up what there is, load the data set, and make the same calls on each backend."""
-    with tempfile.TemporaryDirectory(prefix="bifrost-store-demo-") as name:
-        folder = Path(name)
-        if find_command() is None:
-            return await _on_sqlite_alone(folder)
-        async with run_azurite() as azurite:
-            secret = SecretStr(azurite.connection_string)
-            settings = StoreSettings(
-                backend="table",
-                table_connection_string=secret,
-                sqlite_path=str(folder / "demo.db"),
-                execution_retention_days=None,
-            )
-            with resources.as_file(resources.files("bifrost_store.demo") / "data") as data:
-                await load_rows(settings, data)
-            return await _on_both(settings, folder)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bifrost-store-demo-")))
+        settings, notes = await _bring_up(stack, folder)
+        backends = [name for name in _BACKENDS if settings.is_configured(name)]
+        await _fill(settings, folder)
+        for target in backends[1:]:
+            await _load(settings, target, folder)
+        return Journey(backends, await _call_each(settings, backends), notes)
 
 
-async def _on_both(settings: StoreSettings, folder: Path) -> Journey:
-    switch = SwitchProvider("table")
-    async with _flagged(settings, switch) as store:
-        await store.provision()
-        await _carry(settings, folder)
-        calls = [Answers(name) for name in CALLS]
-        for backend in ("table", "sqlite"):
-            switch.backend = backend
-            await _make_calls(store, backend, calls)
-    return Journey(["table", "sqlite"], calls, [])
+async def _bring_up(stack: AsyncExitStack, folder: Path) -> tuple[StoreSettings, list[str]]:
+    """Return settings that name every backend that can be had here, and say why others cannot."""
+    values: dict[str, Any] = {"sqlite_path": str(folder / "demo.db"), "execution_retention_days": None}
+    notes: list[str] = []
+    missing = missing_package()
+    if missing is None:
+        values["cosmos_connection_string"] = SecretStr(await stack.enter_async_context(run_cosmos()))
+    else:
+        notes.append(f"{missing} is not installed: Cosmos DB is left out; pip install '{EXTRAS}'")
+    if find_command() is None:
+        notes.append(_NO_AZURITE + (_ALONE if missing else "Table Storage and its data set are left out"))
+        return StoreSettings(backend="sqlite", blob_folder=str(folder / "blobs"), **values), notes
+    azurite = await stack.enter_async_context(run_azurite())
+    return StoreSettings(backend="table", table_connection_string=SecretStr(azurite.connection_string), **values), notes
 
 
-async def _on_sqlite_alone(folder: Path) -> Journey:
-    settings = StoreSettings(backend="sqlite", sqlite_path=str(folder / "demo.db"), execution_retention_days=None)
-    calls = [Answers(name) for name in CALLS]
+async def _fill(settings: StoreSettings, folder: Path) -> None:
+    """Put data into the first backend: today's rows, where there are tables for them; dump them for the others."""
+    if settings.backend == "table":
+        with resources.as_file(resources.files("bifrost_store.demo") / "data") as data:
+            await load_rows(settings, data)
     async with open_store(settings, clock=lambda: NOW) as store:
-        await store.organizations.create("Juniper Clinics", created_by="ada@msp.example", domain="juniper.example", id="juniper")
-        await store.users.create("kim.lee@juniper.example", organization_id="juniper")
-        await store.config.set(GLOBAL, "time_zone", "UTC", config_type=ConfigType.STRING, updated_by="ada@msp.example")
-        await _make_calls(store, "sqlite", calls)
-    note = "Azurite is not here (no Node, or no network to install it): SQLite answers alone, so there is nothing to compare with"
-    return Journey(["sqlite"], calls, [note])
+        await store.provision()
+        if settings.backend != "table":
+            await store.organizations.create(
+                "Juniper Clinics", created_by="ada@msp.example", domain="juniper.example", id="juniper"
+            )
+            await store.users.create("kim.lee@juniper.example", organization_id="juniper")
+            await store.config.set(GLOBAL, "time_zone", "UTC", config_type=ConfigType.STRING, updated_by="ada@msp.example")
+        await dump_records(store, folder / "dump")
 
 
-@asynccontextmanager
-async def _flagged(settings: StoreSettings, switch: SwitchProvider) -> AsyncIterator[Store]:
+async def _load(settings: StoreSettings, target: str, folder: Path) -> None:
+    async with open_store(settings.model_copy(update={"backend": target})) as store:
+        await load_records(store, folder / "dump")
+
+
+async def _call_each(settings: StoreSettings, backends: list[str]) -> list[Answers]:
+    """Make the same calls on each backend through one store, with the flag flipped in between."""
+    calls = [Answers(name) for name in CALLS]
+    switch = SwitchProvider(backends[0])
     api.set_provider(switch, _DOMAIN)
     async with open_store(settings, flags=api.get_client(_DOMAIN), clock=lambda: NOW) as store:
-        yield store
-
-
-async def _carry(settings: StoreSettings, folder: Path) -> None:
-    """Dump from Table Storage, load into SQLite."""
-    async with open_store(settings) as table:
-        await dump_records(table, folder / "dump")
-    async with open_store(settings.model_copy(update={"backend": "sqlite", "table_connection_string": None})) as sqlite:
-        await load_records(sqlite, folder / "dump")
+        for backend in backends:
+            switch.backend = backend
+            await _make_calls(store, backend, calls)
+    return calls
 
 
 async def _make_calls(store: Store, backend: str, calls: list[Answers]) -> None:
+    await probe(store, GLOBAL)  # Connects, and asks what the SDKs want to know once, so that the calls show their own cost.
     found: dict[str, str] = {}
     for call in calls:
-        with count_requests() as counted:
+        with metering() as meter:
             answer = await CALLS[call.call](store, found)
         compare(call, backend, answer)
-        call.requests[backend] = sum(counted.values())
+        # A call without a scope asks the other backends too, which may hold data: that is not this one's cost.
+        others = tuple(name for name in _BACKENDS if name != backend)
+        call.requests[backend] = sum(count for what, count in meter.requests.items() if not what.startswith(others))
+        call.request_units[backend] = round(meter.request_units, 2) if backend == "cosmos" else 0.0
 
 
 def compare(call: Answers, backend: str, answer: Answer) -> None:

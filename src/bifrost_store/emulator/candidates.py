@@ -14,6 +14,7 @@ from bifrost_store.emulator.store.items import Condition, Item
 
 MAX_EQUALITIES: Final = 3
 _MAX_PARAMETERS: Final = 10_000
+_MAX_SIFTED: Final = 100
 Keys = tuple[bytes, ...]
 """What an item sorts by: a sort key for each property of the order."""
 
@@ -42,7 +43,9 @@ class Candidates:
         self._order = [(path, is_descending) for path, is_descending in order if path not in same]
         used = equal + _ranged(others, self._order)
         self._parts = _index_parts(used, self._order)
-        self._conditions = [scope.condition(), container.live(now), *[_condition(one) for one in used]]
+        # The service chooses by every indexed property at once: what no index of ours serves is sifted here.
+        rest = [one for one in others if one not in used and len(one.ranges) <= _MAX_SIFTED]
+        self._conditions = [scope.condition(), container.live(now), *map(_condition, used + rest)]
         if excludes_undefined and len(order) == 1:
             self._conditions.append((f"{expression(order[0][0])} <> ?", (sort_key(UNDEFINED),)))
 

@@ -21,6 +21,8 @@ PRECONDITION_FAILED: Final = 1.24
 CONFLICT: Final = 1.57
 THROTTLED: Final = 0.38
 METADATA: Final = 2.0
+STRONG_READS: Final = 2.0
+"""Reads with this consistency ask two replicas and cost twice as much ("Consistency levels in Azure Cosmos DB", throughput)."""
 PER_TERM: Final = 0.2
 PER_PATCH_OPERATION: Final = 0.4
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from bifrost_store.emulator import charges, rids
 from bifrost_store.emulator.batch import execute_batch
 from bifrost_store.emulator.calls import Call, Reply, container_headers, feed_body, with_container
@@ -15,6 +18,10 @@ from bifrost_store.emulator.partition import mismatch
 from bifrost_store.emulator.queries import Queries
 from bifrost_store.emulator.scope import Scope, key_of, scope_of
 from bifrost_store.emulator.throttle import Throttle
+
+_QUERY: Final = "application/query+json"
+_TWO_REPLICAS: Final = frozenset({"boundedstaleness", "strong"})
+"""Consistency levels whose reads ask two replicas."""
 
 
 class Documents:
@@ -30,14 +37,20 @@ class Documents:
         intended = call.header("x-ms-cosmos-intended-collection-rid")
         if intended and intended != container.resource.rid:
             raise bad_request("The container was made anew under this name.", sub_status=1024)
-        _check_consistency(call.header("x-ms-consistency-level").lower(), self._engine.options.consistency.lower())
+        level = self._engine.options.consistency.lower()
+        asked = call.header("x-ms-consistency-level").lower()
+        _check_consistency(asked, level)
+        factor = charges.STRONG_READS if (asked or level) in _TWO_REPLICAS and _is_read(call) else 1.0
         scope = scope_of(call, container)
         self._throttle.admit(container, scope.physicals)
         try:
             reply = self._dispatch(call, container, scope)
         except ServiceError as error:
+            error.charge = None if error.charge is None else factor * error.charge
             self._throttle.spend(container, scope.physicals, error.charge or 0.0)
             raise with_container(error, container, scope.physicals[0]) from None
+        if reply.charge is not None and factor != 1.0:
+            reply = replace(reply, charge=factor * reply.charge)
         self._throttle.spend(container, scope.physicals, reply.charge or 0.0)
         return reply
 
@@ -56,7 +69,7 @@ class Documents:
     def _post(self, call: Call, container: Container, scope: Scope) -> Reply:
         if call.flag("x-ms-cosmos-is-query-plan-request"):
             return self._queries.plan(call, container)
-        if call.flag("x-ms-documentdb-isquery") or call.header("content-type").startswith("application/query+json"):
+        if call.flag("x-ms-documentdb-isquery") or call.header("content-type").startswith(_QUERY):
             return self._queries.answer(call, container, scope)
         if call.flag("x-ms-cosmos-is-batch-request"):
             return execute_batch(self._engine, call, container)
@@ -134,6 +147,11 @@ class Documents:
         with self._engine.writing(container) as writer:
             writer.has_written = container.table.delete_where(("epk = ?", (key.epk,))) > 0
         return Reply(200, "", container_headers(container, container.range_of(key.epk)), charges.METADATA)
+
+
+def _is_read(call: Call) -> bool:
+    """Return whether a request only reads: an item, a feed, or a page of a query."""
+    return call.method == "GET" or call.flag("x-ms-documentdb-isquery") or call.header("content-type").startswith(_QUERY)
 
 
 def _preconditions(call: Call) -> Preconditions:

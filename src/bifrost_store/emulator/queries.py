@@ -12,7 +12,7 @@ from bifrost_store.emulator.calls import Call, Reply, container_headers, feed_bo
 from bifrost_store.emulator.container import Container
 from bifrost_store.emulator.engine import Engine
 from bifrost_store.emulator.errors import ServiceError, bad_request
-from bifrost_store.emulator.hashing import MAX_EPK, MIN_EPK
+from bifrost_store.emulator.hashing import MAX_EPK, MIN_EPK, EpkRange
 from bifrost_store.emulator.pages import PageSize, page_size, position_from, token_for
 from bifrost_store.emulator.pinned import pinned_scope
 from bifrost_store.emulator.rowpages import RowPage, RowReader
@@ -102,22 +102,37 @@ class Queries:
         if call.page_items is not None:
             size = PageSize(call.page_items)
         position = position_from(call.optional("x-ms-continuation"), call.request.body)
-        is_one_by_one = scope.is_whole and len(scope.physicals) > 1 and query.sources and classify(query) is Service.DIRECT
         try:
-            if not is_one_by_one:
-                return RowReader(self._engine, container, scope, query, parameters).page(size, position), scope
-            low, inner = position or (MIN_EPK, None)
-            physical = container.range_of(low)
-            part = Scope(physical.epks, (physical,))
-            page = RowReader(self._engine, container, part, query, parameters).page(size, inner)
+            if scope.is_whole and query.sources and classify(query) is Service.DIRECT:
+                return self._page_of_next(container, query, parameters, size, position)
+            return RowReader(self._engine, container, scope, query, parameters).page(size, position), scope
         except (ValueError, TypeError, IndexError, OverflowError) as error:
             if position is None:
                 raise
             raise bad_request("Invalid Continuation Token") from error
+
+    def _page_of_next(
+        self, container: Container, query: Query, parameters: Mapping[str, Value], size: PageSize, position: list[Any] | None
+    ) -> tuple[RowPage, Scope]:
+        """Return a page of the next physical partition that has rows left.
+
+        The position names the parts of the key space that come next, each with its own position; what lies beyond them is
+        unread. A partition that was split since is read as two parts, both from where the one had come to.
+        """
+        parts = position or [[MIN_EPK, container.ranges[0].epks.high, None]]
+        (low, high, inner), following = parts[0], parts[1:]
+        physical = container.range_of(low)
+        end = min(high, physical.epks.high)
+        if end < high:
+            following = [[end, high, inner], *following]
+        part = Scope(EpkRange(low, end), (physical,))
+        page = RowReader(self._engine, container, part, query, parameters).page(size, inner)
         if page.position is not None:
-            page.position = [low, page.position]
-        elif physical.epks.high != MAX_EPK:
-            page.position = [physical.epks.high, None]
+            page.position = [[low, end, page.position], *following]
+        elif following:
+            page.position = following
+        elif end != MAX_EPK:
+            page.position = [[end, container.range_of(end).epks.high, None]]
         return page, part
 
     def _check_whole(self, query: Query, parameters: Mapping[str, Value], container: Container) -> None:
@@ -136,12 +151,13 @@ class Queries:
         headers["x-ms-item-count"] = str(len(page.rows))
         if page.position is not None:
             headers["x-ms-continuation"] = token_for(call.request.body, page.position)
+        needs_documents = query.where is not None or not has_aggregate(query.selection)
         if call.flag("x-ms-documentdb-populatequerymetrics"):
-            is_counted = has_aggregate(query.selection) and query.where is None
-            headers["x-ms-documentdb-query-metrics"] = page.metrics(needs_documents=not is_counted)
+            headers["x-ms-documentdb-query-metrics"] = page.metrics(needs_documents=needs_documents)
         if call.flag("x-ms-cosmos-populateindexmetrics"):
             headers["x-ms-cosmos-index-utilization"] = _index_metrics(container)
-        charge = charges.query(len(page.rows), page.output_bytes, page.loaded if page.is_scan else 0)
+        loaded_bytes = page.loaded_bytes if needs_documents else 0
+        charge = charges.query(len(page.rows), loaded_bytes, page.loaded if page.is_scan else 0)
         return Reply(200, feed_body(container.resource.rid, "Documents", page.rows), headers, charge)
 
 

@@ -20,7 +20,8 @@ from bifrost_store.testing.operations import NOW, OPERATIONS
 def context() -> ForkServerContext:
     """Return what starts children quickly: a server process that has everything imported."""
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([__name__, "bifrost_store.backends.table.backend", "bifrost_store.blobs.azure"])
+    backends = [f"bifrost_store.backends.{name}.backend" for name in ("table", "cosmos")]
+    found.set_forkserver_preload([__name__, *backends, "bifrost_store.blobs.azure"])
     return found
 
 

@@ -1,7 +1,9 @@
-"""An HTTP proxy before Table or Blob Storage that fails on demand.
+"""An HTTP proxy before Table Storage, Blob Storage or Cosmos DB that fails on demand.
 
 It stands between the SDK and the service (or its emulator), so that the SDK and everything above it are the real ones. The
-signature of a request covers its path but not its host: point ``TableEndpoint`` or ``BlobEndpoint`` at `FaultProxy.url`.
+signature of a request covers its path but not its host: point ``TableEndpoint``, ``BlobEndpoint`` or ``AccountEndpoint`` at
+`FaultProxy.url`. An account of Cosmos DB names an endpoint of its own, to which the SDK turns; the emulator names the one that
+it was asked at.
 """
 
 from __future__ import annotations
@@ -18,20 +20,23 @@ from yarl import URL
 
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
 _LARGEST_BODY: Final = 64 * 1024 * 1024
+_ASKING: Final = ("x-ms-documentdb-isquery", "x-ms-cosmos-is-query-plan-request")
+"""Headers of Cosmos DB that make a POST a question."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """A request as it arrived: method, path with query, and body."""
+    """A request as it arrived: method, path with query, body, and headers, whose names ignore case."""
 
     method: str
     path: str
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def is_write(self) -> bool:
         """Whether it can change anything."""
-        return self.method not in ("GET", "HEAD")
+        return self.method not in ("GET", "HEAD") and not any(self.headers.get(name) for name in _ASKING)
 
 
 class Dropped(Exception):  # noqa: N818 - not an error of the proxy
@@ -151,7 +156,7 @@ class FaultProxy:
             await self._session.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        seen = SeenRequest(request.method, request.raw_path, await request.read())
+        seen = SeenRequest(request.method, request.raw_path, await request.read(), request.headers)
         self.seen.append(seen)
         reaction = self._reaction(seen)
         try:

@@ -7,7 +7,16 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final, cast
 
-from bifrost_store.backends.protocol import Backend, Operation, RepairReport, Result, ScanPage, SupportsRepair
+from bifrost_store.backends.protocol import (
+    Backend,
+    Difference,
+    Operation,
+    RepairReport,
+    Result,
+    ScanPage,
+    SupportsLayout,
+    SupportsRepair,
+)
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
@@ -105,9 +114,30 @@ class _RepairableBackend(ObservedBackend):
             return await cast(SupportsRepair, self.inner).repair(old_application_stopped=old_application_stopped)
 
 
+class _LaidOutBackend(ObservedBackend):
+    async def differences(self) -> list[Difference]:
+        with self._operation("differences"):
+            return await cast(SupportsLayout, self.inner).differences()
+
+    async def mend(self) -> list[Difference]:
+        with self._operation("mend"):
+            return await cast(SupportsLayout, self.inner).mend()
+
+
+class _RepairableLaidOutBackend(_RepairableBackend, _LaidOutBackend):
+    pass
+
+
 def observed_backend(inner: Backend, observer: Observer) -> ObservedBackend:
-    """Return *inner*, shown to *observer*; what can be repaired still can."""
-    return (_RepairableBackend if isinstance(inner, SupportsRepair) else ObservedBackend)(inner, observer)
+    """Return *inner*, shown to *observer*; what can be repaired or mended still can."""
+    match isinstance(inner, SupportsRepair), isinstance(inner, SupportsLayout):
+        case True, True:
+            return _RepairableLaidOutBackend(inner, observer)
+        case True, False:
+            return _RepairableBackend(inner, observer)
+        case False, True:
+            return _LaidOutBackend(inner, observer)
+    return ObservedBackend(inner, observer)
 
 
 class ObservedBlobStore:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bifrost_store.backends.protocol import Backend, Operation, Result, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
@@ -25,6 +25,7 @@ from bifrost_store.wrappers.tally import Tally
 
 _KEPT: Final = 100
 _logger = logging.getLogger("bifrost_store.shadow_read")
+T = TypeVar("T", Record | None, Page[Record])
 Read = Callable[[Backend], Awaitable[Answer]]
 
 
@@ -108,7 +109,7 @@ class ShadowReads:
     async def _compare(self, operation: str, subject: str, read: Read, primary: Backend, answer: Answer) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                rules = broken_rules(answer, await _answer(read, self._secondary))
+                rules: set[Rule] | None = broken_rules(answer, await _answer(read, self._secondary))
                 if rules:
                     rules = await self._look_again(read, primary, answer)
         except (BackendError, TimeoutError):
@@ -211,7 +212,7 @@ class ShadowReadBackend:
         await self.shadow.aclose()
         await self.inner.aclose()
 
-    async def _shadowed(self, operation: str, subject: str, read: Callable[[Backend], Awaitable[Any]]) -> Any:
+    async def _shadowed(self, operation: str, subject: str, read: Callable[[Backend], Awaitable[T]]) -> T:
         try:
             answer = await read(self.inner)
         except BackendError:

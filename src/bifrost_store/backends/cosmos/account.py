@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio
-from azure.core import MatchConditions
+from azure.core.exceptions import ServiceResponseError
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from bifrost_store.backends.cosmos.documents import Document
 from bifrost_store.backends.cosmos.errors import is_absence
-from bifrost_store.core.meter import count, count_answer, count_retry
+from bifrost_store.backends.cosmos.exchanges import watched
 
-_DOCUMENTS: Final = "/docs/"
 _REPEATABLE: Final[Mapping[str, Any]] = {"retry_total": 2, "retry_connect": 2, "retry_read": 2}
 """Reads are sent again whose connection was lost: at once, then after a second."""
 _PASSING: Final = frozenset({410, 449})
 """The service is moving a partition, or a write is under way; the SDK leaves these to its caller on point operations."""
-_page_counts: ContextVar[str] = ContextVar("bifrost_store_cosmos_page", default="cosmos")
-_statuses: ContextVar[list[int] | None] = ContextVar("bifrost_store_cosmos_statuses", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +30,15 @@ class Put:
     etag: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Removes a document for good: exactly the state that *etag* names."""
+
+    name: str
+    etag: str
+
+
+Change = Put | Remove
 Parameters = Sequence[Mapping[str, Any]]
 
 
@@ -76,7 +81,8 @@ class CosmosAccount:
         is_repeated = False
         while True:
             try:
-                return await proxy.read_item(name, partition_key=scope, **_REPEATABLE)
+                with watched(), _understood():
+                    return _checked(await proxy.read_item(name, partition_key=scope, **_REPEATABLE))
             except CosmosHttpResponseError as error:
                 if is_absence(error):
                     return None
@@ -89,55 +95,32 @@ class CosmosAccount:
     ) -> AsyncIterator[tuple[list[Document], str | None]]:
         """Go through the pages of a query, of one partition or of all; with each comes the service's token for the next one."""
         proxy = await self._container(container)
-        last: dict[str, Any] = {}
-        options: dict[str, Any] = {} if scope is None else {"partition_key": scope}
-        pager: Any = proxy.query_items(
-            text,
-            parameters=[dict(parameter) for parameter in parameters],
-            max_item_count=size,
-            # The pager's own token is that of whatever answer the client got last, maybe another task's.
-            response_hook=lambda headers, _: last.update(token=headers.get("x-ms-continuation")),
-            **_REPEATABLE,
-            **options,
-        )
-        pages = pager.by_page(continuation)
-        what = "cosmos"
+        parameters = [dict(parameter) for parameter in parameters]
+        options: dict[str, Any] = {"parameters": parameters, "max_item_count": size, **_REPEATABLE}
+        if scope is not None:
+            options["partition_key"] = scope
+        is_repeated = has_begun = False
         while True:
-            counting = _page_counts.set(what)
             try:
-                page = [document async for document in await anext(pages)]
-            except StopAsyncIteration:
+                async for page, following in _pages(proxy, text, options, continuation):
+                    has_begun, continuation = True, following
+                    yield page, following
                 return
-            finally:
-                _page_counts.reset(counting)
-            what = "cosmos_short_page" if len(page) < size else "cosmos"
-            yield page, last.get("token")
+            except CosmosHttpResponseError as error:
+                # What is sorted over several partitions has no token to go on with.
+                is_lost = has_begun and continuation is None
+                if is_repeated or is_lost or error.status_code not in _PASSING:
+                    raise
+                is_repeated = True
 
-    async def put(self, container: str, change: Put) -> str:
-        """Store one document and return its etag. Sent once by us; see `watched`."""
+    async def write(self, container: str, scope: str, changes: Sequence[Change]) -> list[str]:
+        """Carry out changes in one partition, all or nothing; return the new etags, empty for removed documents."""
         proxy = await self._container(container)
-        if change.etag is None:
-            stored = await proxy.create_item(change.document, no_response=True)
-        else:
-            stored = await proxy.replace_item(
-                change.document["id"],
-                change.document,
-                etag=change.etag,
-                match_condition=MatchConditions.IfNotModified,
-                no_response=True,
-            )
-        return str(stored.get_response_headers()["etag"])
-
-    async def put_all(self, container: str, scope: str, changes: Sequence[Put]) -> list[str]:
-        """Store documents of one partition, all or nothing; return their etags."""
-        proxy = await self._container(container)
-        results = await proxy.execute_item_batch(list(map(_operation, changes)), scope)
-        return [str(result["eTag"]) for result in results]
-
-    async def remove(self, container: str, scope: str, name: str, etag: str) -> None:
-        """Remove a document for good: exactly the state that *etag* names."""
-        proxy = await self._container(container)
-        await proxy.delete_item(name, scope, etag=etag, match_condition=MatchConditions.IfNotModified)
+        # Always a batch, which is a POST: aiohttp sends a PUT or DELETE again whose connection was lost, without a word. And
+        # only a batch names its partition: a lone create goes wherever the container's own definition would have it.
+        with _understood():
+            results = await proxy.execute_item_batch([_operation(change) for change in changes], scope)
+            return [str(result.get("eTag") or "") for _, result in zip(changes, results, strict=True)]
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -149,7 +132,8 @@ class CosmosAccount:
 
 async def _entered(client: CosmosClient) -> CosmosClient:
     try:
-        await client.__aenter__()
+        with _understood():
+            await client.__aenter__()
     except BaseException:
         with anyio.CancelScope(shield=True):
             await client.close()
@@ -157,53 +141,47 @@ async def _entered(client: CosmosClient) -> CosmosClient:
     return client
 
 
-def _operation(change: Put) -> tuple[Any, ...]:
-    if change.etag is None:
-        return ("create", (change.document,))
-    return ("replace", (change.document["id"], change.document), {"if_match_etag": change.etag})
+def _operation(change: Change) -> tuple[Any, ...]:
+    match change:
+        case Put(document, None):
+            return ("create", (document,))
+        case Put(document, etag):
+            return ("replace", (document["id"], document), {"if_match_etag": etag})
+        case Remove(name, etag):
+            return ("delete", (name,), {"if_match_etag": etag})
+
+
+async def _pages(
+    proxy: ContainerProxy, text: str, options: Mapping[str, Any], continuation: str | None
+) -> AsyncIterator[tuple[list[Document], str | None]]:
+    last: dict[str, str | None] = {}
+
+    def note(headers: Mapping[str, str], _: object) -> None:
+        # The pager's own token is that of whatever answer the client got last, maybe another task's.
+        last["token"] = headers.get("x-ms-continuation")
+
+    pager: Any = proxy.query_items(text, response_hook=note, **options)
+    pages, what = pager.by_page(continuation), "cosmos"
+    while True:
+        try:
+            with watched(what), _understood():
+                page = [_checked(document) async for document in await anext(pages)]
+        except StopAsyncIteration:
+            return
+        what = "cosmos_short_page" if len(page) < options["max_item_count"] else "cosmos"
+        yield page, last.get("token")
 
 
 @contextmanager
-def watched() -> Iterator[list[int]]:
-    """Note the status of every answer inside the block: the SDK itself sends writes again that were answered 503."""
-    statuses: list[int] = []
-    token = _statuses.set(statuses)
+def _understood() -> Iterator[None]:
+    """Turn an answer that is not the service's, a portal's or a broken gateway's, into a lost one."""
     try:
-        yield statuses
-    finally:
-        _statuses.reset(token)
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ServiceResponseError("the answer is not that of Cosmos DB") from error
 
 
-class ExchangeMeter:
-    """Tells the open meters of each exchange of one client.
-
-    The SDK names every call by an activity id, which it keeps when it sends a request again.
-    """
-
-    _REMEMBERED: Final = 4096
-
-    def __init__(self) -> None:
-        self._activities: dict[str, None] = {}
-
-    def options(self) -> dict[str, Any]:
-        """Return the options with which a client counts."""
-        return {"raw_request_hook": self._count_request, "raw_response_hook": self._count_answer}
-
-    def _count_request(self, request: Any) -> None:
-        http = request.http_request
-        what = _page_counts.get() if _DOCUMENTS in http.url else "cosmos_metadata"
-        count(what, sent_bytes=int(http.headers.get("Content-Length") or 0))
-        activity = http.headers.get("x-ms-activity-id", "")
-        if activity in self._activities:
-            count_retry()
-        self._activities[activity] = None
-        if len(self._activities) > self._REMEMBERED:
-            del self._activities[next(iter(self._activities))]
-
-    def _count_answer(self, response: Any) -> None:
-        answer = response.http_response
-        charge = float(answer.headers.get("x-ms-request-charge") or 0)
-        count_answer(int(answer.headers.get("Content-Length") or 0), request_units=charge)
-        statuses = _statuses.get()
-        if statuses is not None:
-            statuses.append(cast(int, answer.status_code))
+def _checked(document: Any) -> Document:
+    if not isinstance(document, dict):
+        raise TypeError("no document")
+    return document

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import base64
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import anyio
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.cosmos.aio import CosmosClient
 
-from bifrost_store.backends.cosmos.account import CosmosAccount, ExchangeMeter
+from bifrost_store.backends.cosmos.account import CosmosAccount, Remove
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, wrap_errors
+from bifrost_store.backends.cosmos.exchanges import Exchanges, may_be_done, watched
 from bifrost_store.backends.cosmos.ids import document_id
-from bifrost_store.backends.cosmos.provisioning import Difference, differences, mend, provision
+from bifrost_store.backends.cosmos.provisioning import differences, mend, provision
 from bifrost_store.backends.cosmos.queries import CosmosQueries
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.scan import CosmosScanner
 from bifrost_store.backends.cosmos.writer import CosmosWriter
 from bifrost_store.backends.cosmos.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, native_of
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, Result, ScanPage
+from bifrost_store.backends.protocol import Apply, Create, Delete, Difference, Operation, Replace, Result, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
@@ -27,7 +30,7 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Etag
-from bifrost_store.errors import ConfigurationError
+from bifrost_store.errors import ConfigurationError, NotProvisionedError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 _OPTIONS: Final[Mapping[str, Any]] = {
     # Without these the SDK sends a write again whose connection was lost, though it may have been carried out: the write
     # loop settles those by the write's id. What remains of its retries is right: 503 once, 429 after as long as the service
-    # asks, unless that is more than a handler should wait in all.
+    # asks, for as long as a handler should wait; see `exchanges`.
     "retry_connect": 0,
     "retry_read": 0,
     "retry_throttle_backoff_max": 5,
@@ -59,9 +62,9 @@ class CosmosBackend:
 
     name = BACKEND
 
-    def __init__(self, make_client: Any, database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
-        meter = ExchangeMeter()
-        self._account = CosmosAccount(lambda: make_client(**_OPTIONS, **meter.options()), database)
+    def __init__(self, make_client: Callable[..., CosmosClient], database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
+        exchanges = Exchanges()
+        self._account = CosmosAccount(lambda: make_client(**_OPTIONS, **exchanges.options()), database)
         self._now = clock
         self._specs = specs
         self._reader = CosmosReader(self._account, specs)
@@ -78,23 +81,31 @@ class CosmosBackend:
         Raises:
             ConfigurationError: The text is no connection string. It is not shown: it holds a key.
         """
-        parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
-        try:
-            endpoint, key = parts["AccountEndpoint"].strip(), parts["AccountKey"].strip()
-        except KeyError:
-            endpoint = key = ""
-        if not endpoint or not key:
+        parts = dict(part.strip().split("=", 1) for part in connection_string.split(";") if "=" in part)
+        endpoint, key = parts.get("AccountEndpoint", "").strip(), parts.get("AccountKey", "").strip()
+        if not _is_address(endpoint, "http", "https") or not _is_key(key):
             raise ConfigurationError(
-                "the Cosmos DB connection string cannot be read; expected AccountEndpoint=...;AccountKey=...;", backend=BACKEND
+                "the Cosmos DB connection string cannot be read; expected AccountEndpoint=https://...;AccountKey=...;",
+                backend=BACKEND,
             )
-        return cls(lambda **options: _client(endpoint, key, options), database, specs, clock=clock)
+        return cls(lambda **options: CosmosClient(endpoint, key, **options), database, specs, clock=clock)
 
     @classmethod
     def from_endpoint(
         cls, endpoint: str, credential: AsyncTokenCredential, specs: Specs, *, database: str = "bifrost", clock: Clock = utc_now
     ) -> CosmosBackend:
-        """Return a backend for ``https://<account>.documents.azure.com``; whoever made *credential* closes it."""
-        return cls(lambda **options: _client(endpoint, credential, options), database, specs, clock=clock)
+        """Return a backend for ``https://<account>.documents.azure.com``; whoever made *credential* closes it.
+
+        Raises:
+            ConfigurationError: *endpoint* is no https address, which access by identity needs. It is not shown: a connection
+                string in its place would hold a key.
+        """
+        if not _is_address(endpoint, "https"):
+            raise ConfigurationError(
+                "the Cosmos DB endpoint cannot be used; access by identity needs https://<account>.documents.azure.com",
+                backend=BACKEND,
+            )
+        return cls(lambda **options: CosmosClient(endpoint, credential, **options), database, specs, clock=clock)
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
@@ -152,13 +163,15 @@ class CosmosBackend:
     async def _purge(self, record: Record) -> bool:
         key, etag = record.key, native_of(record)
         assert etag is not None
-        is_lost = False
+        container, is_lost = self._reader.container(key.kind), False
+        statuses: list[int] = []
         while True:
             try:
-                await self._account.remove(self._reader.container(key.kind), key.scope.value, document_id(key), etag)
+                with watched() as statuses:
+                    await self._account.write(container, key.scope.value, [Remove(document_id(key), etag)])
             except AzureError as error:
                 if isinstance(error, HttpResponseError) and error.status_code in (404, 412):
-                    return is_lost and error.status_code == 404
+                    return error.status_code == 404 and (is_lost or may_be_done(statuses))
                 if is_lost or not is_ambiguous(error):
                     raise
                 is_lost = True
@@ -180,9 +193,20 @@ class CosmosBackend:
             return await mend(await self._account.client(), self._account.database)
 
     async def ping(self) -> str:
+        """Return the account, the database, and what makes it promise less than it should.
+
+        Raises:
+            NotProvisionedError: A container is missing, or cannot serve, as its partition key is another one.
+        """
         with wrap_errors("ping"):
-            found = await self.differences()
-        return f"cosmos: database {self._account.database}" + "".join(f"; {difference}" for difference in found)
+            client = await self._account.client()
+            found = await differences(client, self._account.database)
+            for difference in found:
+                if not difference.is_mendable and not difference.is_warning:
+                    raise NotProvisionedError(f"{difference}; {difference.remedy}")
+        host = urlsplit(client.client_connection.url_connection).netloc
+        warnings = [str(difference) for difference in found if difference.is_warning]
+        return "; ".join([f"cosmos: {host}, database {self._account.database}, all containers present", *warnings])
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -205,8 +229,19 @@ class CosmosBackend:
         return write.result
 
 
-def _client(endpoint: str, credential: Any, options: Mapping[str, Any]) -> CosmosClient:
-    return CosmosClient(endpoint, credential, **options)
+def _is_address(endpoint: str, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
 
 
 def _record(result: Result) -> Record:

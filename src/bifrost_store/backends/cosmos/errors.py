@@ -46,7 +46,9 @@ _BY_STATUS: Final[dict[int, tuple[type[StoreError], str]]] = {
     429: (ThrottledError, "Cosmos DB asks to slow down: the request units are spent"),
     449: (BackendUnavailableError, "another write to the document is under way; try again"),
     500: (BackendUnavailableError, "Cosmos DB failed; try again"),
-    503: (BackendUnavailableError, "Cosmos DB is out of service; try again"),
+    502: (BackendUnavailableError, "a gateway before Cosmos DB failed; try again"),
+    503: (ThrottledError, "Cosmos DB is busy; try again later"),
+    504: (BackendTimeoutError, "a gateway before Cosmos DB gave up waiting; try again"),
 }
 _BY_SUB_STATUS: Final[dict[tuple[int, int], tuple[type[StoreError], str]]] = {
     (400, 1001): (
@@ -55,6 +57,10 @@ _BY_SUB_STATUS: Final[dict[tuple[int, int], tuple[type[StoreError], str]]] = {
     ),
     (400, 1024): (BackendUnavailableError, "the container was made anew meanwhile; try again"),
     (403, 3): (BackendUnavailableError, "this region takes no writes at the moment; try again"),
+    (403, 5300): (
+        AccessDeniedError,
+        "an identity cannot make or change databases and containers; deploy infra/main.bicep, or use the account's key once",
+    ),
     (403, 1014): (BackendError, "the organization's partition has reached the service's 20 GB; nothing more can be written to it"),
     (404, 1002): (BackendUnavailableError, "no replica has seen this session's writes yet; try again"),
 }
@@ -63,8 +69,10 @@ _DEFINITE: Final = frozenset({400, 401, 403, 404, 409, 412, 413, 429, 449})
 _NOT_PROVISIONED: Final = "database or container is missing; run `bifrost-store init`"
 
 
-def map_error(error: AzureError) -> StoreError:
+def map_error(error: Exception) -> StoreError:
     """Return what *error* means to a caller; the message holds neither addresses with secrets nor content."""
+    if isinstance(error, StoreError):
+        return error
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         return _map_status(error, error.status_code)
     if isinstance(error, CosmosClientTimeoutError | ServiceRequestTimeoutError | ServiceResponseTimeoutError):
@@ -104,16 +112,16 @@ def _retry_after(error: HttpResponseError) -> float | None:
         return None
 
 
-def is_ambiguous(error: AzureError) -> bool:
+def is_ambiguous(error: Exception) -> bool:
     """Return whether a write that failed with *error* may have been carried out."""
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         return error.status_code not in _DEFINITE
-    return not isinstance(error, ClientAuthenticationError) and not _is_unsent(error)
+    return not isinstance(error, ClientAuthenticationError | StoreError) and not _is_unsent(error)
 
 
-def _is_unsent(error: AzureError) -> bool:
+def _is_unsent(error: Exception) -> bool:
     # The transport calls every failure of aiohttp a request error, a connection lost while waiting for the answer too.
-    return isinstance(error.inner_exception, ClientConnectorError)
+    return isinstance(getattr(error, "inner_exception", None), ClientConnectorError)
 
 
 @contextmanager

@@ -153,6 +153,11 @@ async def _account_differences(client: CosmosClient) -> list[Difference]:
 
 
 def _container_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -> list[Difference]:
+    """Return what differs about a container: if some of it cannot be mended, that alone, as the rest does not matter then."""
+    return _fixed_differences(layout, properties) or _mendable_differences(layout, properties)
+
+
+def _fixed_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -> list[Difference]:
     found = []
     needed = _describe_key(layout.key_definition)
     key = _describe_key(properties.get("partitionKey") or {})
@@ -161,6 +166,11 @@ def _container_differences(layout: ContainerLayout, properties: Mapping[str, Any
     unique = _unique_keys(properties)
     if unique:
         found.append(Difference(layout.name, f"has unique keys ({', '.join(unique)}), should have none", _ANEW))
+    return found
+
+
+def _mendable_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -> list[Difference]:
+    found = []
     ttl = properties.get("defaultTtl")
     if ttl != layout.default_ttl:
         found.append(

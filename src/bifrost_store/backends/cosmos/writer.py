@@ -9,9 +9,10 @@ from typing import Final
 import anyio
 from azure.core.exceptions import AzureError, HttpResponseError
 
-from bifrost_store.backends.cosmos.account import CosmosAccount, Put, watched
+from bifrost_store.backends.cosmos.account import CosmosAccount, Put
 from bifrost_store.backends.cosmos.documents import document_from_record
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, map_error
+from bifrost_store.backends.cosmos.exchanges import may_be_done, watched
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.writes import Write
 from bifrost_store.core.clock import Clock
@@ -21,8 +22,6 @@ from bifrost_store.errors import NotProvisionedError, OutcomeUnknownError, Store
 _ATTEMPTS: Final = 5
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _CONFLICTS: Final = frozenset({404, 409, 412})
-_SENT_AGAIN_BY_THE_SDK: Final = 503
-"""Writes too, once, after half a second (azure-cosmos 4.17.1)."""
 
 
 class CosmosWriter:
@@ -50,8 +49,8 @@ class CosmosWriter:
             try:
                 with watched() as statuses:
                     etags = await self._send(pending)
-            except AzureError as error:
-                is_lost = is_lost or is_ambiguous(error) or _SENT_AGAIN_BY_THE_SDK in statuses
+            except (AzureError, ThrottledError) as error:
+                is_lost = is_lost or is_ambiguous(error) or may_be_done(statuses)
                 await self._recover(error, writes, is_lost=is_lost, is_last=attempt == _ATTEMPTS - 1)
                 continue
             for write, etag in zip(pending, etags, strict=True):
@@ -61,41 +60,38 @@ class CosmosWriter:
         first = pending[0].key
         container = self._reader.container(first.kind)
         changes = [self._put(write) for write in pending]
-        if len(changes) == 1:
-            return [await self._account.put(container, changes[0])]
-        return await self._account.put_all(container, first.scope.value, changes)
+        return await self._account.write(container, first.scope.value, changes)
 
     def _put(self, write: Write) -> Put:
         assert write.record is not None
         document = document_from_record(write.record, self._now(), has_ttl=self._reader.has_ttl(write.key.kind))
         return Put(document, write.over)
 
-    async def _recover(self, error: AzureError, writes: Sequence[Write], *, is_lost: bool, is_last: bool) -> None:
+    async def _recover(self, error: Exception, writes: Sequence[Write], *, is_lost: bool, is_last: bool) -> None:
         """Prepare for sending again, or raise what the caller must hear."""
         failure = map_error(error)
+        cause = failure.__cause__ or error
         is_conflict = isinstance(error, HttpResponseError) and error.status_code in _CONFLICTS
         is_conflict = is_conflict and not isinstance(failure, NotProvisionedError) and not failure.is_retryable
         if not is_conflict and not is_lost and (not failure.is_retryable or isinstance(failure, ThrottledError)):
-            raise failure from error  # what the SDK could mend by sending again, it has tried
+            raise failure from cause  # what the SDK could mend by sending again, it has tried
         if is_conflict or is_lost:
-            try:
-                await self._look([write for write in writes if not write.is_settled], is_lost=is_lost)
-            except AzureError as unread:
-                if is_lost:
-                    raise _unknown(writes[0]) from unread
-                raise
-            except StoreError as outcome:
-                raise outcome from (outcome.__cause__ or error)
+            await self._look([write for write in writes if not write.is_settled], is_lost=is_lost, cause=cause)
         if all(write.is_settled for write in writes):
             return
         if is_last or not (failure.is_retryable or is_conflict):
-            raise failure from error
+            raise failure from cause
         if not is_conflict:
             await anyio.sleep(_FIRST_PAUSE_SECONDS * 2 ** random.uniform(0, 4))  # noqa: S311 - jitter
 
-    async def _look(self, writes: Sequence[Write], *, is_lost: bool) -> None:
+    async def _look(self, writes: Sequence[Write], *, is_lost: bool, cause: BaseException | None = None) -> None:
         """Show *writes* what is stored; of several that fail, the first in order is heard."""
-        stored = await self._reader.states([write.key for write in writes])
+        try:
+            stored = await self._reader.states([write.key for write in writes])
+        except (AzureError, ThrottledError) as error:
+            if is_lost:
+                raise _unknown(writes[0]) from error
+            raise
         refusals: list[StoreError] = []
         for write, record in zip(writes, stored, strict=True):
             try:
@@ -107,7 +103,7 @@ class CosmosWriter:
             for write in writes:
                 write.settle_as_sent()
         elif refusals:
-            raise refusals[0]
+            raise refusals[0] from cause
 
 
 def _unknown(write: Write) -> OutcomeUnknownError:

@@ -1,0 +1,17 @@
+"""What Azure asks for, where nobody says otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DOLLARS_PER_MILLION_REQUEST_UNITS: Final = 0.25
+"""Cosmos DB, serverless: US list price ("Understand your Azure Cosmos DB bill", Microsoft). Other regions may cost more."""
+DOLLARS_PER_GIGABYTE_MONTH: Final = 0.25
+"""Of documents and their index in Cosmos DB, US list price (the same source)."""
+DOLLARS_PER_BLOB_GIGABYTE_MONTH: Final = 0.018
+"""Of blobs; the migration plan's figure."""
+
+
+def request_unit_dollars(request_units: float, dollars_per_million: float = DOLLARS_PER_MILLION_REQUEST_UNITS) -> float:
+    """Return what *request_units* cost."""
+    return request_units * dollars_per_million / 1e6

@@ -1,0 +1,144 @@
+"""What is deployed is what the library needs: the Bicep file, and Microsoft's emulators in containers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bifrost_store.backends.cosmos.layout import CONTAINERS
+from bifrost_store.demo.azurite import _KEY as ACCOUNT_KEY
+from bifrost_store.emulator.auth import EMULATOR_KEY
+from bifrost_store.settings import StoreSettings
+from tests.project.bicep import BicepError, Expression, Template, read_bicep
+
+ROOT = Path(__file__).parents[2]
+HOWTO = (ROOT / "docs" / "howto" / "cosmos.md").read_text("utf-8")
+ACCOUNTS = "Microsoft.DocumentDB/databaseAccounts"
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return read_bicep((ROOT / "infra" / "main.bicep").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
+    return found
+
+
+def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
+    return [resource for resource in template.resources.values() if resource["type"] == kind]
+
+
+def test_the_containers_are_those_that_init_makes(template: Template) -> None:
+    """Names, partition keys, TTLs and every index path are the layout's; none is missing and none is more."""
+    found = of_type(template, f"{ACCOUNTS}/sqlDatabases/containers")
+    for container in found:
+        assert container["name"] == container["properties"]["resource"]["id"]
+        assert Expression("database") == container["parent"]
+        assert ["resource"] == list(container["properties"]), "throughput: a serverless account takes none"
+
+    needed = [
+        {"id": layout.name, "partitionKey": layout.key_definition, "indexingPolicy": layout.indexing_policy}
+        | ({} if layout.default_ttl is None else {"defaultTtl": layout.default_ttl})
+        for layout in CONTAINERS.values()
+    ]
+    assert needed == [container["properties"]["resource"] for container in found]
+
+
+def test_the_account_keeps_what_the_contract_needs(template: Template) -> None:
+    """Serverless, Strong, one region; keys can be turned off; nothing is given out that is secret."""
+    (account,) = of_type(template, ACCOUNTS)
+    properties = account["properties"]
+
+    assert [{"name": "EnableServerless"}] == properties["capabilities"]
+    assert {"defaultConsistencyLevel": "Strong"} == properties["consistencyPolicy"]
+    assert [{"locationName": Expression("location"), "failoverPriority": 0}] == properties["locations"]
+    assert properties["enableMultipleWriteLocations"] is False
+    assert Expression("disableLocalAuth") == properties["disableLocalAuth"]
+    assert {"endpoint", "databaseName", "accountName"} == set(template.outputs)
+    assert not any("list" in str(output) for output in template.outputs.values())
+
+
+def test_the_database_is_the_one_that_settings_name(template: Template) -> None:
+    """The default of the parameter is the default of the setting."""
+    (database,) = of_type(template, f"{ACCOUNTS}/sqlDatabases")
+
+    assert StoreSettings.model_fields["cosmos_database"].default == template.parameters["databaseName"]
+    name = Expression("databaseName")
+    assert (name, {"resource": {"id": name}}) == (database["name"], database["properties"])
+
+
+def test_identities_may_use_documents_and_no_more(template: Template) -> None:
+    """Each principal is given the built-in role on data, which cannot change containers."""
+    (role,) = of_type(template, f"{ACCOUNTS}/sqlRoleDefinitions")
+    (assignment,) = of_type(template, f"{ACCOUNTS}/sqlRoleAssignments")
+
+    assert (True, "00000000-0000-0000-0000-000000000002") == (role["existing"], role["name"])
+    assert Expression("principalIds") == assignment["for"]
+    assert [] == template.parameters["principalIds"]
+    needed = {"principalId": "principalId", "roleDefinitionId": "dataContributor.id", "scope": "account.id"}
+    assert {name: Expression(text) for name, text in needed.items()} == assignment["properties"]
+
+
+def test_every_parameter_is_explained(template: Template) -> None:
+    """The guide has a line for each, and all have defaults: the file deploys as it is."""
+    assert [] == [name for name in template.parameters if f"| `{name}` |" not in HOWTO]
+    assert None not in template.parameters.values()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "var a = 1",
+        "param a string = 'x'\nparam a string = 'y'",
+        "resource a 'T@1' = {\n  b: 1\n  b: 2\n}",
+        "resource a 'T@1' = {\n  b: 1 c: 2\n}",
+        "resource a 'T@1' = {\n  b:\n}",
+        "resource a 'T@1' = {\n  b: [\n    1 2\n  ]\n}",
+        "resource a 'T@1' = {\n  b: f(\n",
+        "resource a 'T@1' = {} }",
+        "output a string = 'open",
+        "param a string = b + #",
+    ],
+)
+def test_what_is_no_bicep_is_refused(text: str) -> None:
+    """The reader of these tests guesses nothing, so that it misses nothing."""
+    with pytest.raises(BicepError):
+        read_bicep(text)
+
+
+def ports(service: dict[str, Any]) -> dict[int, int]:
+    """Return inner ports by outer ones, all of this machine alone."""
+    pairs = [str(port).removeprefix("127.0.0.1:").split(":") for port in service["ports"]]
+    return {int(outer): int(inner) for outer, inner in pairs}
+
+
+def test_compose_starts_what_the_guide_says(services: dict[str, Any]) -> None:
+    """Images, ports and settings are those that Microsoft documents, and the guide's connection strings reach them."""
+    azurite, cosmos = services["azurite"], services["cosmos"]
+
+    assert {"azurite", "cosmos"} == set(services)
+    assert azurite["image"].startswith("mcr.microsoft.com/azure-storage/azurite:")
+    assert "mcr.microsoft.com/cosmosdb/linux/azure-cosmos-emulator:vnext-preview" == cosmos["image"]
+    assert ({10000: 10000, 10002: 10002}, {8081: 8081, 1234: 1234}) == (ports(azurite), ports(cosmos))
+    assert {"--blobHost 0.0.0.0", "--tableHost 0.0.0.0"} <= set(re.findall(r"--\w+Host \S+", azurite["command"]))
+    known = {"PROTOCOL", "GATEWAY_PUBLIC_ENDPOINT", "ENABLE_EXPLORER", "ENABLE_TELEMETRY"}
+    assert known == set(cosmos["environment"])
+    assert all(isinstance(value, str) for value in cosmos["environment"].values()), "true alone is no text in YAML"
+    assert f"AccountEndpoint={cosmos['environment']['PROTOCOL']}://localhost:8081/;AccountKey={EMULATOR_KEY}" in HOWTO
+    assert f"AccountName=devstoreaccount1;AccountKey={ACCOUNT_KEY};" in HOWTO
+    assert "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1" in HOWTO
+
+
+def test_compose_starts_the_azurite_that_nox_does(services: dict[str, Any]) -> None:
+    """One version for all."""
+    version = re.search(r'^AZURITE_VERSION = "(.*)"', (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE)
+
+    assert version is not None
+    assert version[1] == services["azurite"]["image"].rpartition(":")[2]

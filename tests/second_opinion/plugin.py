@@ -1,0 +1,85 @@
+"""Runs the contract of the Cosmos DB backend on a server that others wrote: ``@vercel/cosmosdb-server``, a second opinion.
+
+It is a plugin of pytest (``-p tests.second_opinion.plugin``), which `nox -s second-opinion` loads. It starts the server that
+``BIFROST_COSMOSDB_SERVER`` names, points the harness at it, and applies what `tests.second_opinion.differences` says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from subprocess import DEVNULL, PIPE, Popen
+from typing import Any, Final
+from unittest.mock import patch
+
+import pytest
+from azure.cosmos.aio import ContainerProxy
+from hypothesis import Phase, settings
+
+from bifrost_store.emulator.auth import EMULATOR_KEY
+from bifrost_store.settings import variable_name
+from tests.second_opinion.differences import DIFFERENCES, LEFT_OUT
+
+COMMAND_VARIABLE: Final = "BIFROST_COSMOSDB_SERVER"
+"""Environment variable with the command that starts the server."""
+_READY: Final = re.compile(r"Ready to accept HTTPS connections at .*:(\d+)\s*$")
+_SECONDS: Final = 30
+"""For one test: it waits for nothing but the server."""
+_EXAMPLES: Final = 5
+"""Of a property: the properties are tried at length on the project's own emulator."""
+_read_item: Final = ContainerProxy.read_item
+_server = pytest.StashKey[Popen[str]]()
+
+
+async def _read_marked(proxy: ContainerProxy, *arguments: Any, **options: Any) -> Any:
+    """Mark a point read as one across partitions: otherwise the server answers 500 where there is no such item."""
+    return await _read_item(proxy, *arguments, request_options={"enableCrossPartitionQuery": "true"}, **options)
+
+
+_reads = patch.object(ContainerProxy, "read_item", _read_marked)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server on a free port, and say where it is in the way that the harness reads."""
+    command = os.environ.get(COMMAND_VARIABLE)
+    if not command:
+        raise pytest.UsageError(f"{COMMAND_VARIABLE} names no server; run `nox -s second-opinion`, which brings it")
+    # By this name, as the SDK takes a certificate unseen from localhost only.
+    server = Popen([*shlex.split(command), "--port", "0", "--host", "localhost"], stdout=PIPE, stderr=DEVNULL, text=True)
+    config.stash[_server] = server
+    assert server.stdout is not None
+    ready = _READY.match(server.stdout.readline())
+    if ready is None:
+        server.kill()
+        raise pytest.UsageError(f"the server does not come up ({command})")
+    where = f"AccountEndpoint=https://localhost:{ready[1]}/;AccountKey={EMULATOR_KEY};"
+    os.environ[variable_name("cosmos_connection_string")] = where
+    _reads.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the server."""
+    server = config.stash.get(_server, None)
+    if server is not None:
+        server.kill()
+        server.communicate()
+        _reads.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the server is no subject of, and expect to fail what it cannot do."""
+    quick = settings(
+        settings.get_profile(settings.get_current_profile_name()), max_examples=_EXAMPLES, phases=[Phase.explicit, Phase.generate]
+    )
+    settings.register_profile("second-opinion", quick)
+    settings.load_profile("second-opinion")
+    left = [item for item in items if item.path.stem in LEFT_OUT]
+    items[:] = [item for item in items if item.path.stem not in LEFT_OUT]
+    config.hook.pytest_deselected(items=left)
+    for item in items:
+        item.add_marker(pytest.mark.timeout(_SECONDS))
+        reason = DIFFERENCES.get(item.path.stem, {}).get(item.name.partition("[")[0])
+        if reason is not None:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
