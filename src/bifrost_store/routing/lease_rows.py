@@ -1,0 +1,127 @@
+"""Lease rows: one for each process and store. They hold no time; what is watched is whether they change."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.json import dump_json
+from bifrost_store.core.query import Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import SYSTEM
+from bifrost_store.documents import LEASE
+from bifrost_store.errors import CorruptDocumentError, DocumentNotFoundError, OutcomeUnknownError, PreconditionFailedError
+
+LEASE_SECONDS: Final = 30.0
+RENEW_SECONDS: Final = 10.0
+WATCH_SECONDS: Final = 32.0
+POLL_SECONDS: Final = 0.2
+CALL_OFF_SECONDS: Final = 2.0
+WAIT_SECONDS: Final = 3.0
+WITHDRAW_SECONDS: Final = 60.0
+
+
+class LeaseState(BaseModel):
+    """What a lease row says; see "Lease row" in the hand-over protocol.
+
+    Attributes:
+        process: Host, process id and start: for people.
+        beat: Counts renewals, so that each changes the row.
+        heard: Attempt of the announcement that the process watches closely, or None.
+        acknowledged: Attempt that it has drained for, or None.
+        flag: What its flag says.
+        state: ``lapsed`` once taken away from a silent process.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    process: str
+    beat: int = 0
+    heard: str | None = None
+    acknowledged: str | None = None
+    flag: str | None = None
+    state: Literal["live", "lapsed"] = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRow:
+    """A lease row in the state in which it was read or written.
+
+    Attributes:
+        id: Of the lease: the writer that its process's write ids begin with.
+        state: What it says.
+        record: Names that state for a compare-and-set.
+    """
+
+    id: str
+    state: LeaseState
+    record: Record
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Return the row that a stored *record* is.
+
+        Raises:
+            CorruptDocumentError: It cannot be read.
+        """
+        try:
+            state = LeaseState.model_validate_json(dump_json(record.body))
+        except ValidationError as error:
+            raise CorruptDocumentError(f"the lease {record.key.id} cannot be read: {error}", key=str(record.key)) from error
+        return cls(record.key.id, state, record)
+
+
+class LeaseRows:
+    """The lease rows of one store.
+
+    Args:
+        backend: That store, addressed directly.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def create(self, lease_id: str, state: LeaseState) -> LeaseRow:
+        """Store the row of a fresh lease."""
+        return LeaseRow.of(await self._backend.create(Record(_key(lease_id), state.model_dump())))
+
+    async def read(self, lease_id: str) -> LeaseRow | None:
+        """Return the row as it is now, or None if it is gone."""
+        record = await self._backend.get(_key(lease_id))
+        return None if record is None else LeaseRow.of(record)
+
+    async def write(self, row: LeaseRow, state: LeaseState) -> LeaseRow | None:
+        """Replace exactly the state that *row* was seen in; return what is stored now, or None if that was not possible."""
+        try:
+            return LeaseRow.of(await self._backend.replace(row.record.with_body(state.model_dump()), row.record.etag))
+        except (PreconditionFailedError, DocumentNotFoundError, OutcomeUnknownError):
+            return None
+
+    async def delete(self, row: LeaseRow) -> bool:
+        """Delete the row in exactly the state that was seen; return whether it is gone."""
+        try:
+            await self._backend.delete(row.record.key, expected=row.record.etag)
+        except (PreconditionFailedError, OutcomeUnknownError):
+            return await self.read(row.id) is None
+        return True
+
+    async def all(self) -> AsyncIterator[LeaseRow]:
+        """Go through all rows of the store, lapsed ones too."""
+        query = Query(LEASE.kind, SYSTEM)
+        while True:
+            page = await self._backend.query(query)
+            if page.unreadable:
+                raise page.unreadable[0]
+            for record in page:
+                yield LeaseRow.of(record)
+            if page.continuation_token is None:
+                return
+            query = replace(query, continuation_token=page.continuation_token)
+
+
+def _key(lease_id: str) -> Key:
+    return Key(LEASE.kind, SYSTEM, lease_id)
