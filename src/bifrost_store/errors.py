@@ -13,6 +13,7 @@
     ├── PreconditionFailedError       someone else won: read again, decide again
     ├── CorruptDocumentError          what is stored cannot be read
     ├── OutcomeUnknownError           the write may or may not have happened
+    ├── MigrationRefusedError         a phase of a migration cannot be done now; ``next_step`` says what can
     └── BackendError                  the database did not do it
         ├── ThrottledError            try again after ``retry_after_seconds``
         ├── BackendTimeoutError       try again
@@ -26,6 +27,7 @@ Every error says whether trying the same call again can help (``is_retryable``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -104,6 +106,20 @@ class CorruptDocumentError(StoreError):
 
 class OutcomeUnknownError(StoreError):
     """The answer to a write was lost and what happened cannot be told. Read the document before trying again."""
+
+
+class MigrationRefusedError(StoreError):
+    """A phase of a migration was not begun, or was stopped, and nothing was lost: the state is saved.
+
+    Attributes:
+        reasons: One sentence for each thing that stands in the way.
+        next_step: What to do about it: a command, or a sentence. None where only the reasons tell.
+    """
+
+    def __init__(self, message: str, *, reasons: Sequence[str] = (), next_step: str | None = None) -> None:
+        super().__init__("; ".join([message, *reasons]))
+        self.reasons = tuple(reasons) or (message,)
+        self.next_step = next_step
 
 
 class BackendError(StoreError):
