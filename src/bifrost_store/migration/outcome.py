@@ -1,0 +1,74 @@
+"""What a phase says at its end, and while it runs: one shape for Python, command line and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bifrost_store.migration.state import Phase
+
+Tell = Callable[[str, Mapping[str, Any]], None]
+"""Called with a dotted event, such as ``migration.batch_copied``, and its fields, while a phase runs."""
+
+
+def tell_nobody(event: str, fields: Mapping[str, Any]) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseReport:
+    """What became of a step.
+
+    Attributes:
+        step: What was asked for.
+        phase: The migration is in now.
+        ok: What the step is for holds now.
+        next: What to do now: a command, or a sentence.
+        lines: For people: what was done, or would be done.
+        details: For programs; their names are part of the interface.
+    """
+
+    step: str
+    phase: Phase
+    ok: bool
+    next: str
+    lines: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """Return the report as one JSON object."""
+        return {"phase": self.phase.value, "ok": self.ok, "next": self.next, "step": self.step, **self.details}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a step would do now.
+
+    Attributes:
+        step: What was asked for.
+        phase: The migration is in.
+        lines: What would be done, in order.
+        obstacles: Why it would be refused; nothing if it would not, as far as can be told without trying.
+        next: What to do: about the first obstacle, or the step itself.
+        is_done: There is nothing to do: what the step is for holds already.
+    """
+
+    step: str
+    phase: Phase
+    lines: tuple[str, ...]
+    obstacles: tuple[str, ...] = ()
+    next: str = ""
+    is_done: bool = False
+
+    def values(self) -> dict[str, Any]:
+        """Return the plan as one JSON object."""
+        return {
+            "phase": self.phase.value,
+            "ok": not self.obstacles,
+            "next": self.next,
+            "step": self.step,
+            "dry_run": True,
+            "plan": list(self.lines),
+            "obstacles": list(self.obstacles),
+        }

@@ -1,0 +1,361 @@
+"""The phases of a migration as operators ask for them. Each can be interrupted, repeated, and asked for in two places at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from bifrost_store.backends.protocol import Backend, SupportsLayout
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.errors import BackendError, MigrationRefusedError
+from bifrost_store.migration.backfill import Backfill
+from bifrost_store.migration.handover import Coordinator
+from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
+from bifrost_store.migration.plans import destination_of, keys_to_move, plan_of
+from bifrost_store.migration.starting import start
+from bifrost_store.migration.state import Backfilled, MigrationState, Phase, StateStore, Step, Verified
+from bifrost_store.migration.status import MigrationStatus, store_status
+from bifrost_store.migration.takeover import take_over
+from bifrost_store.migration.throttle import Budget
+from bifrost_store.migration.verify import Verification, VerificationReport
+from bifrost_store.routing.control import Control, Route
+from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.wrappers.journal import Journal
+
+_INIT: Final = "bifrost-store init --mend, with BIFROST_STORE_BACKEND=cosmos"
+_REPAIR: Final = "bifrost-store migrate verify --repair"
+
+
+class Migration:
+    """One operator's hands on a migration; made by `open_migration`.
+
+    Args:
+        stores: The two stores by backend name, addressed directly.
+        source, target: Where the data is before it, and where it is to go.
+        specs: Every kind that the stores know.
+        folder: Where reports and dead letters are written.
+        request_units: What the backfill may use of the target a second; None: what it gives.
+        clock: Tells the time of reports, and the age of a verification.
+        tell: Hears what happens meanwhile.
+    """
+
+    def __init__(
+        self,
+        stores: Mapping[str, Backend],
+        *,
+        source: str,
+        target: str,
+        specs: Specs,
+        folder: Path,
+        request_units: float | None = None,
+        clock: Clock = utc_now,
+        tell: Tell = tell_nobody,
+    ) -> None:
+        self._stores = stores
+        self._source = source
+        self._target = target
+        self._specs = specs
+        self._folder = folder
+        self._request_units = request_units
+        self._now = clock
+        self._tell = tell
+        self._state = StateStore(stores[source])
+        self._copies = ControlCopies(stores)
+
+    async def start(self) -> PhaseReport:
+        """Make the second store ready, tell every process, and let all writes go to both from here on.
+
+        Raises:
+            MigrationRefusedError: The target is not as it must be, or holds something else.
+        """
+        state, control = await self._standing()
+        state.check(Step.START)
+        if state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED):
+            return _report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
+        lines = await self._ready_target()
+        state = await self._state.write(self._by_me(state).at(Phase.STARTING, self._now()))
+        done = await start(self._coordinator(), source=self._source, target=self._target, migration_id=state.migration_id)
+        state = await self._note(state)
+        lines += ["every write goes to both stores from here on"]
+        return _report(Step.START, state, ok=state.phase is Phase.STARTED, lines=lines, hand_over=asdict(done))
+
+    async def backfill(self, *, keep_expired: bool = False) -> PhaseReport:
+        """Carry over everything that was there before; goes on where an earlier run stopped.
+
+        Args:
+            keep_expired: Carry executions past their retention too, without expiry.
+        """
+        state, control = await self._standing()
+        state.check(Step.BACKFILL)
+        epoch = _known(control).highest_epoch
+        if state.phase is not Phase.BACKFILLING or state.keep_expired != keep_expired:
+            state = state.model_copy(update={"progress": {}, "keep_expired": keep_expired})
+        await self._state.write(self._by_me(state).at(Phase.BACKFILLING, self._now()))
+        work = Backfill(
+            self._stores[self._source],
+            self._stores[self._target],
+            specs=self._specs,
+            clock=self._now,
+            progress=self._state.progress("backfill"),
+            budget=Budget(self._request_units),
+            keep_expired=keep_expired,
+            is_current=lambda: self._is_current(epoch),
+        )
+        done = await work.run()
+        counts = done.counts
+        if done.ok:
+            summary = Backfilled(ended_at=self._now(), counts=counts)
+            state = self._state.state.at(Phase.BACKFILLED, self._now())
+            state = await self._state.write(state.model_copy(update={"backfill": summary, "progress": {}, "verification": None}))
+        return _report(Step.BACKFILL, self._state.state, ok=done.ok, lines=done.lines(), **done.values())
+
+    async def verify(self, *, repair: bool = False) -> PhaseReport:
+        """Compare every record of both stores.
+
+        Args:
+            repair: Make the secondary what the primary is wherever they differ.
+        """
+        state, control = await self._standing()
+        state.check(Step.VERIFY)
+        began_at, control = self._now(), _known(control)
+        state = await self._state.write(self._by_me(state))
+        found = [await self._compare(control, pair, repair=repair) for pair in _pairs(control)]
+        counts = _summed(report.counts for report in found)
+        kinds = {
+            kind: _summed(report.kinds.get(kind, {}) for report in found) for kind in sorted({k for r in found for k in r.kinds})
+        }
+        open_count = sum(report.open_count for report in found)
+        summary = Verified(
+            began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch, counts=counts, kinds=kinds, open_count=open_count
+        )
+        state = self._state.state.model_copy(update={"verification": summary, "progress": {}})
+        if state.phase is not Phase.CUT_OVER:
+            state = state.at(Phase.BACKFILLED if open_count else Phase.VERIFIED, self._now())
+        state = await self._state.write(state)
+        lines = [line for report in found for line in report.lines()]
+        return _report(
+            Step.VERIFY,
+            state,
+            ok=open_count == 0,
+            lines=lines,
+            next_step=None if not open_count else _REPAIR,
+            **counts,
+            kinds=kinds,
+        )
+
+    async def cutover(self, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
+        """Let the second store answer, for *scopes* or all; the first is told of every write.
+
+        Args:
+            scopes: Those that go now; by default all that have not gone.
+            force: Only where the first store is dead: without any check, and what it alone holds may be lost.
+
+        Raises:
+            MigrationRefusedError: A check fails; its reasons say which.
+        """
+        return await self._move(Step.CUTOVER, scopes, force=force)
+
+    async def rollback(self, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
+        """Let the first store answer again; the second is told of every write.
+
+        Args:
+            scopes: Those that go back; by default all that were cut over.
+            force: Also where the second store is dead, or processes that died left something open, which may be lost.
+        """
+        return await self._move(Step.ROLLBACK, scopes, force=force)
+
+    async def abandon(self) -> PhaseReport:
+        """Leave the first store alone again; the second need not be reachable. Deletes nothing."""
+        return await self._move(Step.ABANDON)
+
+    async def finish(self, *, force: bool = False) -> PhaseReport:
+        """Leave the second store alone. Deletes nothing.
+
+        Args:
+            force: Also less than 30 days after the last cut-over.
+        """
+        return await self._move(Step.FINISH, force=force)
+
+    async def run(self, *, keep_expired: bool = False) -> PhaseReport:
+        """Go from wherever the migration is to verified: start, backfill, verify. Stops at the first that does not succeed."""
+        state, _ = await self._standing()
+        if state.phase in (Phase.CUT_OVER, Phase.FINISHED):
+            raise MigrationRefusedError(f"run cannot be done in phase {state.phase}", next_step=state.next)
+        report = await self.start()
+        if report.ok and report.phase in (Phase.STARTED, Phase.BACKFILLING):
+            report = await self.backfill(keep_expired=keep_expired)
+        return await self.verify() if report.ok else report
+
+    async def plan(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False) -> Plan:
+        """Return what one of the hand-overs would do now, and why it would be refused. Changes nothing."""
+        state, control = await self._standing()
+        state.check(step)
+        return await self._plan(step, state, _known(control), scopes, force=force)
+
+    async def status(self) -> MigrationStatus:
+        """Return where the migration stands. Changes nothing; a store that does not answer is told as such."""
+        copies = await self._copies.readable()
+        control = _newest(copies)
+        try:
+            state = await self._state.read()
+        except BackendError:
+            state = None
+        now = self._now()
+        stores = {name: await store_status(backend) for name, backend in self._stores.items()}
+        return MigrationStatus(None if state is None else state.seen(control, now), control, stores, now)
+
+    async def _move(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
+        if force and step in (Step.CUTOVER, Step.ROLLBACK) and await self._is_dead(self._from(step)):
+            return await self._take_over(step)
+        state, control = await self._standing()
+        state.check(step)
+        control = _known(control)
+        plan = await self._plan(step, state, control, scopes, force=force)
+        if plan.obstacles:
+            raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_step=plan.next)
+        details: dict[str, Any] = {}
+        if not plan.is_done:
+            place = destination_of(step, state)
+            keys = keys_to_move(control, place, scopes)
+            details["hand_over"] = asdict(await self._coordinator().hand_over(step.value, keys, place.after, force=force))
+        state = await self._note(state, moved=step is Step.CUTOVER and not plan.is_done)
+        return _report(step, state, ok=True, lines=plan.lines, **details)
+
+    def _from(self, step: Step) -> str:
+        return self._source if step is Step.CUTOVER else self._target
+
+    async def _take_over(self, step: Step) -> PhaseReport:
+        """Let the other store answer for what the dead one answered for."""
+        dead = self._from(step)
+        heir = self._target if dead == self._source else self._source
+        done = await take_over(self._copies, dead=dead, heir=heir, tell=self._tell)
+        lines = [
+            f"{heir} answers for everything that {dead} answered for",
+            f"no process may reach {dead} before this library has raised its control document, which the first that opens it does",
+        ]
+        phase = Phase.CUT_OVER if step is Step.CUTOVER else Phase.ROLLED_BACK
+        try:
+            phase = (await self._note(self._fresh())).phase
+        except BackendError as error:
+            lines.append(f"the phase is noted when {self._source} answers again: {error}")
+        return PhaseReport(step, phase, True, "bifrost-store migrate status", tuple(lines), {"hand_over": asdict(done)})
+
+    async def _is_dead(self, store: str) -> bool:
+        try:
+            await self._copies.read(store)
+        except BackendError as error:
+            return error.is_retryable
+        return False
+
+    async def _plan(self, step: Step, state: MigrationState, control: Control, scopes: Sequence[Scope], *, force: bool) -> Plan:
+        place = destination_of(step, state)
+        keys = keys_to_move(control, place, scopes)
+        try:
+            journal = await Journal(self._stores[place.before[0]]).count() if keys else 0
+        except BackendError:
+            journal = 0
+        return plan_of(step, state, control, keys, now=self._now(), force=force, journal=journal)
+
+    async def _ready_target(self) -> list[str]:
+        """Provision the target, whatever is missing of it, and refuse it where its account promises too little."""
+        target = self._stores[self._target]
+        await target.provision()
+        inner = getattr(target, "inner", target)
+        if isinstance(inner, SupportsLayout):
+            found = [one for one in await inner.differences() if not one.is_warning or one.place == "account"]
+            if found:
+                remedy = _INIT if found[0].is_mendable else found[0].remedy
+                raise MigrationRefusedError(f"{self._target} is not as it must be", reasons=[*map(str, found)], next_step=remedy)
+        return [f"{self._target} is provisioned: {await target.ping()}"]
+
+    async def _compare(self, control: Control, pair: tuple[str, str], *, repair: bool) -> VerificationReport:
+        primary, secondary = pair
+        work = Verification(
+            self._stores[primary],
+            self._stores[secondary],
+            specs=self._specs,
+            clock=self._now,
+            progress=self._state.progress(f"verify {primary} {control.highest_epoch}"),
+            is_current=lambda: self._is_current(control.highest_epoch),
+            includes=lambda scope: _pair(control.route_of(scope)) == pair,
+        )
+        return await work.run(repair=repair)
+
+    async def _is_current(self, epoch: int) -> bool:
+        control = _newest(await self._copies.look())
+        return control is not None and control.highest_epoch == epoch
+
+    async def _standing(self) -> tuple[MigrationState, Control | None]:
+        """Return where the migration stands, as the control document has it; nothing is written but what copies lack."""
+        saved = await self._state.read()
+        control = _newest(await self._copies.look())
+        state = saved or self._fresh()
+        if control is not None and control.migration_id != state.migration_id:
+            state = (
+                state.model_copy(update={"migration_id": control.migration_id}) if saved is None else _refuse_other(state, control)
+            )
+        return state.seen(control, self._now()), control
+
+    async def _note(self, state: MigrationState, *, moved: bool = False) -> MigrationState:
+        """Save the phase that the control document has now; *moved*: scopes were cut over just now."""
+        now = self._now()
+        saved = await self._state.read()
+        seen = self._by_me(saved or state).seen(_newest(await self._copies.look()), now)
+        return await self._state.write(seen.model_copy(update={"cut_over_at": now}) if moved else seen)
+
+    def _fresh(self) -> MigrationState:
+        return MigrationState(migration_id=uuid.uuid4().hex, source=self._source, target=self._target, changed_at=self._now())
+
+    def _by_me(self, state: MigrationState) -> MigrationState:
+        return state.model_copy(update={"runner": f"{socket.gethostname()} {os.getpid()}"})
+
+    def _coordinator(self) -> Coordinator:
+        return Coordinator(self._copies, self._stores, self._specs, report=self._tell)
+
+
+def _newest(copies: Mapping[str, Copy]) -> Control | None:
+    """Return the copy that knows the last commit."""
+    controls = [copy.control for copy in copies.values()]
+    return max(controls, key=lambda control: (control.highest_epoch, control.move is not None), default=None)
+
+
+def _known(control: Control | None) -> Control:
+    if control is None:
+        raise MigrationRefusedError("there is no control document", next_step="bifrost-store migrate start")
+    return control
+
+
+def _refuse_other(state: MigrationState, control: Control) -> MigrationState:
+    raise MigrationRefusedError(
+        f"the state of the migration is of {state.migration_id}, the control document of {control.migration_id}",
+        next_step="find out which account was restored or copied",
+    )
+
+
+def _pair(route: Route) -> tuple[str, str | None]:
+    return route.primary, route.secondary
+
+
+def _pairs(control: Control) -> list[tuple[str, str]]:
+    return sorted({(route.primary, route.secondary) for route in control.routes.values() if route.secondary is not None})
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
+
+
+def _report(
+    step: Step, state: MigrationState, *, ok: bool, lines: Sequence[str], next_step: str | None = None, **details: Any
+) -> PhaseReport:
+    return PhaseReport(step, state.phase, ok, next_step or state.next, tuple(lines), details)

@@ -1,0 +1,137 @@
+"""What a hand-over of an operator's step would do, and what stands in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.migration.outcome import Plan
+from bifrost_store.migration.state import KEPT_DAYS, ROLLBACK_DAYS, VERIFICATION_HOURS, MigrationState, Phase, Step
+from bifrost_store.routing.control import EVERY_SCOPE, Control, Route, Target
+
+VERIFY: Final = "bifrost-store migrate verify"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a step takes its scopes.
+
+    Attributes:
+        before: Primary and secondary that the scopes have now.
+        after: Those that they get.
+    """
+
+    before: tuple[str, str | None]
+    after: Target
+
+
+def destination_of(step: Step, state: MigrationState) -> Destination:
+    """Return where *step*, one of the hand-overs after ``start``, leads."""
+    source, target = state.source, state.target
+    match step:
+        case Step.CUTOVER:
+            return Destination((source, target), Target(primary=target, secondary=source))
+        case Step.ROLLBACK:
+            return Destination((target, source), Target(primary=source, secondary=target))
+        case Step.ABANDON:
+            return Destination((source, target), Target(primary=source))
+        case Step.FINISH:
+            return Destination((target, source), Target(primary=target))
+    raise AssertionError(step)
+
+
+def keys_to_move(control: Control, place: Destination, scopes: Sequence[Scope]) -> tuple[str, ...]:
+    """Return the route keys that are not yet at their destination: of *scopes*, or of all.
+
+    Raises:
+        MigrationRefusedError: One of them is on neither end of the way.
+    """
+    keys = sorted({scope.value for scope in scopes} or control.routes)
+    moving = [key for key in keys if not _is_at(control.route(key), place.after)]
+    for key in moving:
+        route = control.route(key)
+        if (route.primary, route.secondary) != place.before:
+            raise MigrationRefusedError(
+                f"{_named(key)} is on {_shown(route)}, not on {_pair(*place.before)}", next_step="bifrost-store migrate status"
+            )
+    return tuple(moving)
+
+
+def plan_of(
+    step: Step, state: MigrationState, control: Control, keys: Sequence[str], *, now: datetime, force: bool, journal: int
+) -> Plan:
+    """Return what *step* does with *keys* now, and why it would be refused."""
+    place = destination_of(step, state)
+    if not keys:
+        return Plan(step, state.phase, (f"nothing to do: every scope asked for is on {_shown(place.after)}",), is_done=True)
+    lines = [f"{', '.join(map(_named, keys))}: from {_pair(*place.before)} to {_shown(place.after)}"]
+    if journal and place.after.primary != place.before[0]:
+        lines.append(f"first, the journal's {journal} entries are paid")
+    lines += [_PARTICULAR[step], "writers wait for less than 3 seconds while it happens; interrupting it is safe"]
+    obstacles, remedy = _obstacles(step, state, control, now=now, force=force)
+    command = f"bifrost-store migrate {step}"
+    return Plan(step, state.phase, tuple(lines), tuple(obstacles), remedy if obstacles else command)
+
+
+_PARTICULAR: Final = {
+    Step.CUTOVER: f"the old store is told of every write, so that rolling back loses nothing, for {ROLLBACK_DAYS} days and more",
+    Step.ROLLBACK: "the new store is told of every write, so that a later cut-over loses nothing",
+    Step.ABANDON: "the new store is no longer told of writes: what it holds grows old; nothing is deleted",
+    Step.FINISH: f"the old store is no longer told of writes: it cannot be gone back to; nothing is deleted, for {KEPT_DAYS} days "
+    "from the cut-over nothing may be purged",
+}
+
+
+def _obstacles(step: Step, state: MigrationState, control: Control, *, now: datetime, force: bool) -> tuple[list[str], str]:
+    """Return why *step* is refused, and what to do about it. A rollback is never refused here: nobody is to be trapped."""
+    match step:
+        case Step.CUTOVER:
+            return _verification_obstacles(state, control, now), VERIFY
+        case Step.FINISH:
+            return ([] if force else _finish_obstacles(state, now)), "wait, or bifrost-store migrate finish --force"
+        case Step.ABANDON if state.phase is Phase.CUT_OVER:
+            return ["some scopes are cut over"], "bifrost-store migrate rollback"
+    return [], ""
+
+
+def _verification_obstacles(state: MigrationState, control: Control, now: datetime) -> list[str]:
+    last = state.verification
+    if last is None:
+        return ["nothing was verified since the backfill"]
+    found = []
+    if last.open_count:
+        found.append(f"the last verification left {last.open_count} differences open")
+    if last.epoch != control.highest_epoch:
+        found.append("there was a hand-over since the last verification began")
+    if now - last.began_at >= timedelta(hours=VERIFICATION_HOURS):
+        found.append(f"the last verification began more than {VERIFICATION_HOURS} hours ago, at {last.began_at:%Y-%m-%d %H:%M} UTC")
+    if last.began_at > now + timedelta(minutes=5):
+        found.append("the last verification began in the future: the clocks of operators differ")
+    return found
+
+
+def _finish_obstacles(state: MigrationState, now: datetime) -> list[str]:
+    days = state.days_left(now)
+    if not days:
+        return []
+    return [f"the last cut-over is less than {ROLLBACK_DAYS} days ago: {days} days are left to roll back"]
+
+
+def _is_at(route: Route, place: Target) -> bool:
+    return (route.primary, route.secondary) == (place.primary, place.secondary)
+
+
+def _named(key: str) -> str:
+    return "every scope without a route of its own" if key == EVERY_SCOPE else f"scope {key}"
+
+
+def _shown(place: Route | Target) -> str:
+    return _pair(place.primary, place.secondary)
+
+
+def _pair(primary: str, secondary: str | None) -> str:
+    return f"{primary} alone" if secondary is None else f"{primary} with {secondary} told of every write"

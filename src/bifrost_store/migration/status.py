@@ -1,0 +1,163 @@
+"""Where a migration stands, read without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import format_time
+from bifrost_store.errors import BackendError
+from bifrost_store.migration.state import MigrationState, Phase
+from bifrost_store.routing.control import Control
+from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
+from bifrost_store.wrappers.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """One store, asked directly.
+
+    Attributes:
+        problem: Why it could not be asked; None where it answered.
+        journal: Entries of records that the other store may lack.
+        processes: The leases in it; one that is silent is listed until it is taken away.
+    """
+
+    problem: str | None = None
+    journal: int | None = None
+    processes: tuple[LeaseRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """Where a migration stands.
+
+    Attributes:
+        state: As saved and as the control document has it now; None where none was started, or its store does not answer.
+        control: The control document, or None.
+        stores: By backend name.
+        now: When it was asked, by the operator's clock.
+    """
+
+    state: MigrationState | None
+    control: Control | None
+    stores: Mapping[str, StoreStatus]
+    now: datetime
+
+    @property
+    def phase(self) -> Phase:
+        """The phase; ``none`` where it cannot be told."""
+        return Phase.NONE if self.state is None else self.state.phase
+
+    @property
+    def ok(self) -> bool:
+        """Whether both stores answered."""
+        return all(store.problem is None for store in self.stores.values())
+
+    @property
+    def next(self) -> str:
+        """What the operator may do now."""
+        if self.state is not None:
+            return self.state.next
+        problems = [name for name, store in self.stores.items() if store.problem is not None]
+        return f"see why {problems[0]} does not answer" if problems else "bifrost-store migrate start"
+
+    def values(self) -> dict[str, Any]:
+        """Return the status as one JSON object."""
+        state, control = self.state, self.control
+        routes = {} if control is None else {key: route.model_dump() for key, route in control.routes.items()}
+        kept = None if state is None else state.kept_until()
+        return {
+            "phase": self.phase.value,
+            "ok": self.ok,
+            "next": self.next,
+            "migration_id": None if control is None else control.migration_id,
+            "changed_at": None if state is None else format_time(state.changed_at),
+            "runner": None if state is None else state.runner,
+            "routes": routes,
+            "move": None if control is None or control.move is None else control.move.model_dump(mode="json"),
+            "progress": {} if state is None else progress_of(state, self.now),
+            "backfill": None if state is None or state.backfill is None else state.backfill.model_dump(mode="json"),
+            "verification": None if state is None or state.verification is None else state.verification.model_dump(mode="json"),
+            "days_left": None if state is None else state.days_left(self.now),
+            "kept_until": format_time(kept) if isinstance(kept, datetime) else kept,
+            "stores": {name: _store_values(store) for name, store in self.stores.items()},
+        }
+
+
+def progress_of(state: MigrationState, now: datetime) -> dict[str, dict[str, float | int | None]]:
+    """Return how far what is under way is: records done, records a second since it began, and seconds left where a total is known."""
+    found: dict[str, dict[str, float | int | None]] = {}
+    for name, values in state.progress.items():
+        done, total = values.get("done"), values.get("total")
+        if not isinstance(done, int):
+            continue
+        seconds = max((now - state.changed_at).total_seconds(), 0.001)
+        rate = done / seconds
+        left = (total - done) / rate if isinstance(total, int) and rate else None
+        found[name] = {"done": done, "total": total if isinstance(total, int) else None, "rate": rate, "seconds_left": left}
+    return found
+
+
+async def store_status(backend: Backend) -> StoreStatus:
+    """Ask one store; what it does not answer becomes its problem."""
+    try:
+        journal = await Journal(backend).count()
+        processes = tuple([row async for row in LeaseRows(backend).all()])
+    except BackendError as error:
+        return StoreStatus(problem=str(error))
+    return StoreStatus(journal=journal, processes=processes)
+
+
+def lines_of(status: MigrationStatus) -> list[str]:
+    """Return the status for people."""
+    state = status.state
+    lines = [f"phase: {status.phase}" + (f", since {state.changed_at:%Y-%m-%d %H:%M:%S} UTC" if state else "")]
+    if status.control is not None:
+        for key, route in status.control.routes.items():
+            told = f", {route.secondary} is told of every write" if route.secondary else ""
+            lines.append(
+                f"route {'of every other scope' if key == '*' else f'of {key}'}: {route.primary}{told} (epoch {route.epoch})"
+            )
+        if (move := status.control.move) is not None:
+            lines.append(f"a hand-over is under way: {move.kind}, {move.stage}")
+    if state is not None:
+        lines += _state_lines(state, status.now)
+    for name, store in status.stores.items():
+        lines += _store_lines(name, store)
+    return [*lines, f"next: {status.next}"]
+
+
+def _state_lines(state: MigrationState, now: datetime) -> list[str]:
+    lines = []
+    for name, progress in progress_of(state, now).items():
+        left = f", {progress['seconds_left']:.0f} s left" if progress["seconds_left"] is not None else ""
+        lines.append(f"{name}: {progress['done']} records, {progress['rate']:.0f} a second{left}")
+    if state.backfill is not None:
+        counts = ", ".join(f"{count} {name}" for name, count in state.backfill.counts.items())
+        lines.append(f"backfill: {counts}; ended {state.backfill.ended_at:%Y-%m-%d %H:%M} UTC")
+    if state.verification is not None:
+        counts = ", ".join(f"{count} {name}" for name, count in state.verification.counts.items())
+        lines.append(f"verification: {counts}; began {state.verification.began_at:%Y-%m-%d %H:%M} UTC")
+    if (days := state.days_left(now)) is not None:
+        lines.append(f"days left to roll back: {days}")
+    kept = state.kept_until()
+    if kept is not None:
+        when = f"before {kept:%Y-%m-%d}" if isinstance(kept, datetime) else "as long as the migration lasts"
+        lines.append(f"nothing of the old application is purged {when}")
+    return lines
+
+
+def _store_lines(name: str, store: StoreStatus) -> list[str]:
+    if store.problem is not None:
+        return [f"{name}: does not answer: {store.problem}"]
+    lines = [f"{name}: {store.journal} journal entries, {len(store.processes)} processes"]
+    return lines + [f"  {row.state.process}: {row.state.state}, flag {row.state.flag}" for row in store.processes]
+
+
+def _store_values(store: StoreStatus) -> dict[str, Any]:
+    processes = [{"id": row.id, **row.state.model_dump()} for row in store.processes]
+    return {"ok": store.problem is None, "problem": store.problem, "journal": store.journal, "processes": processes}
