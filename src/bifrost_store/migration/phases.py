@@ -76,7 +76,7 @@ class Migration:
         Raises:
             MigrationRefusedError: The target is not as it must be, or holds something else.
         """
-        state, control = await self._standing()
+        state, _ = await self._standing()
         state.check(Step.START)
         if state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED):
             return _report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
@@ -333,8 +333,8 @@ def _known(control: Control | None) -> Control:
     return control
 
 
-def _refuse_other(state: MigrationState, control: Control) -> MigrationState:
-    raise MigrationRefusedError(
+def _other(state: MigrationState, control: Control) -> MigrationRefusedError:
+    return MigrationRefusedError(
         f"the state of the migration is of {state.migration_id}, the control document of {control.migration_id}",
         next_step="find out which account was restored or copied",
     )

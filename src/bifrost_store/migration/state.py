@@ -91,7 +91,7 @@ _NEXT: Final[Mapping[Phase, str]] = {
     Phase.BACKFILLING: "bifrost-store migrate backfill",
     Phase.BACKFILLED: "bifrost-store migrate verify",
     Phase.VERIFIED: "bifrost-store migrate cutover",
-    Phase.CUT_OVER: f"bifrost-store migrate rollback, if need be; bifrost-store migrate finish, {ROLLBACK_DAYS} days from the cut-over",
+    Phase.CUT_OVER: f"bifrost-store migrate finish, {ROLLBACK_DAYS} days from the cut-over; rollback until then if need be",
     Phase.ROLLED_BACK: "bifrost-store migrate verify",
     Phase.ABANDONED: "bifrost-store migrate start, to begin again",
     Phase.FINISHED: "set BIFROST_STORE_BACKEND=cosmos everywhere; the first store is no longer used",

@@ -11,7 +11,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
 from bifrost_store.errors import BackendError
 from bifrost_store.migration.state import MigrationState, Phase
-from bifrost_store.routing.control import Control
+from bifrost_store.routing.control import EVERY_SCOPE, Control
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
 from bifrost_store.wrappers.journal import Journal
 
@@ -89,7 +89,7 @@ class MigrationStatus:
 
 
 def progress_of(state: MigrationState, now: datetime) -> dict[str, dict[str, float | int | None]]:
-    """Return how far what is under way is: records done, records a second since it began, and seconds left where a total is known."""
+    """Return how far what is under way is: records done, how many a second, and seconds left where a total is known."""
     found: dict[str, dict[str, float | int | None]] = {}
     for name, values in state.progress.items():
         done, total = values.get("done"), values.get("total")

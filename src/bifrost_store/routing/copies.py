@@ -87,12 +87,13 @@ class ControlCopies:
             BackendError: No store answers, or the copies keep changing.
         """
         for _ in range(_ATTEMPTS):
-            copies = await self._readable()
+            copies = await self.readable()
             if await self._raise_lower(copies):
                 return copies
         raise BackendError("the control document keeps changing; try again")
 
-    async def _readable(self) -> dict[str, Copy]:
+    async def readable(self) -> dict[str, Copy]:
+        """Return the copies that can be read, as they are, by store. Raises as `look` does; changes nothing."""
         copies: dict[str, Copy] = {}
         failed: BackendError | None = None
         answered = False
