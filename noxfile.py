@@ -72,7 +72,13 @@ def together(session: nox.Session) -> None:
     several = ["machine", "append_only", "paging", "scan", "versions"]
     wanted = "machine or apply_carries or portable or whole_copy or hold_on_another"
     session.run(
-        "pytest", SIDE_BY_SIDE, *(f"tests/contract/test_{name}.py" for name in several), "-k", wanted, *session.posargs, env=azurite(session)
+        "pytest",
+        SIDE_BY_SIDE,
+        *(f"tests/contract/test_{name}.py" for name in several),
+        "-k",
+        wanted,
+        *session.posargs,
+        env=azurite(session),
     )
 
 
