@@ -22,6 +22,8 @@ AZURITE_VERSION = "3.35.0"
 COSMOSDB_SERVER_VERSION = "1.0.1"
 OLDEST_NODE = 18
 BACKENDS = ["sqlite", "table", "cosmos"]
+SIDE_BY_SIDE = f"--numprocesses={(os.cpu_count() or 1) + 1}"
+"""Tests wait for servers as much as they compute. `-- --numprocesses=0` runs them one after another."""
 
 
 def dependencies(*groups: str) -> list[str]:
@@ -53,7 +55,7 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test but the contract suite."""
     session.install("-e", ".[all]", *dependencies("test"))
-    session.run("pytest", "--ignore=tests/contract", "--ignore=tests/typing", *session.posargs, env=azurite(session))
+    session.run("pytest", SIDE_BY_SIDE, "--ignore=tests/contract", "--ignore=tests/typing", *session.posargs, env=azurite(session))
 
 
 @nox.session
@@ -61,7 +63,7 @@ def tests(session: nox.Session) -> None:
 def contract(session: nox.Session, backend: str) -> None:
     """The contract suite on one backend; without an argument, on all."""
     session.install("-e", ".[all]", *dependencies("test"))
-    session.run("pytest", "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
+    session.run("pytest", SIDE_BY_SIDE, "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
 
 
 @nox.session
@@ -71,7 +73,13 @@ def together(session: nox.Session) -> None:
     several = ["machine", "append_only", "paging", "scan", "versions"]
     wanted = "machine or apply_carries or portable or whole_copy or hold_on_another"
     session.run(
-        "pytest", *(f"tests/contract/test_{name}.py" for name in several), "-k", wanted, *session.posargs, env=azurite(session)
+        "pytest",
+        SIDE_BY_SIDE,
+        *(f"tests/contract/test_{name}.py" for name in several),
+        "-k",
+        wanted,
+        *session.posargs,
+        env=azurite(session),
     )
 
 

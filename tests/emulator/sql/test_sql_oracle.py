@@ -194,7 +194,7 @@ ITEMS: list[Any] = [{"a": 1, "b": {"c": [1, "x"]}}, {"a": "s", "x": []}, {}, {"a
 
 def _try(text: str) -> None:
     """Parse and run *text*; only the engine's own errors may come of it, and soon."""
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         query = parse(text)
         for _ in execute(query, ITEMS, {"@p": "a"}):
@@ -204,7 +204,7 @@ def _try(text: str) -> None:
         assert error.code
         assert error.as_json()
         assert error.start is None or 0 <= error.start <= (error.end or 0) <= len(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @settings(max_examples=1_500, deadline=None)
@@ -278,8 +278,8 @@ def test_speed(text: str) -> None:
     query = parse(text)
     times = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         assert list(execute(query, items, {"@s": "a"}))
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
 
     assert min(times) < 0.25

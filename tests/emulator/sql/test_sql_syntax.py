@@ -227,11 +227,11 @@ def test_length_limit() -> None:
 )
 def test_deep_nesting_is_refused(text: str) -> None:
     """Nesting beyond the limit is an error of the query, found in a moment."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(SqlError, match="nested"):
         parse(text)
 
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_allowed_nesting_can_be_run() -> None:
@@ -284,14 +284,14 @@ def test_parsing_is_quick() -> None:
     parse(text)
     times = []
     for number in range(20):
-        started = time.perf_counter()
+        started = time.process_time()
         parse(f"{text} -- {number}")
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     cached = []
     for _ in range(20):
-        started = time.perf_counter()
+        started = time.process_time()
         parse(text)
-        cached.append(time.perf_counter() - started)
+        cached.append(time.process_time() - started)
 
     assert min(times) < 0.002
     assert min(cached) < 0.0001

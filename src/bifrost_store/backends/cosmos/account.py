@@ -14,7 +14,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from bifrost_store.backends.cosmos.documents import Document
 from bifrost_store.backends.cosmos.errors import is_absence
-from bifrost_store.backends.cosmos.exchanges import watched
+from bifrost_store.backends.cosmos.exchanges import counts_as, watched
 
 _REPEATABLE: Final[Mapping[str, Any]] = {"retry_total": 2, "retry_connect": 2, "retry_read": 2}
 """Reads are sent again whose connection was lost: at once, then after a second."""
@@ -156,19 +156,23 @@ async def _pages(
 ) -> AsyncIterator[tuple[list[Document], str | None]]:
     last: dict[str, str | None] = {}
 
-    def note(headers: Mapping[str, str], _: object) -> None:
+    what = "cosmos"
+
+    def note(headers: Mapping[str, str], answer: Mapping[str, Any]) -> None:
+        nonlocal what
         # The pager's own token is that of whatever answer the client got last, maybe another task's.
         last["token"] = headers.get("x-ms-continuation")
+        what = "cosmos_short_page" if len(answer.get("Documents", ())) < options["max_item_count"] else "cosmos"
+        counts_as(what)  # The pager swallows pages that are empty.
 
     pager: Any = proxy.query_items(text, response_hook=note, **options)
-    pages, what = pager.by_page(continuation), "cosmos"
+    pages = pager.by_page(continuation)
     while True:
         try:
             with watched(what), _understood():
                 page = [_checked(document) async for document in await anext(pages)]
         except StopAsyncIteration:
             return
-        what = "cosmos_short_page" if len(page) < options["max_item_count"] else "cosmos"
         yield page, last.get("token")
 
 

@@ -38,6 +38,11 @@ def watched(what: str = "cosmos") -> Iterator[list[int]]:
         _what_counts.reset(counting)
 
 
+def counts_as(what: str) -> None:
+    """Count what is sent from here on, up to the end of the block of `watched`, as *what*."""
+    _what_counts.set(what)
+
+
 def may_be_done(statuses: Iterable[int]) -> bool:
     """Return whether an earlier sending may have been carried out, whatever the last of these answers was."""
     return _SENT_AGAIN in statuses

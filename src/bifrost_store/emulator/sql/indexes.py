@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bifrost_store.emulator.sql.expressions import constant_of
 from bifrost_store.emulator.sql.syntax import (
@@ -27,6 +27,7 @@ from bifrost_store.emulator.sql.syntax import (
 )
 from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, prefix_bounds, sort_key, type_bounds
 
+_MAX_PAIRS: Final = 10_000
 ItemPath: TypeAlias = tuple[str | int, ...]
 """Property names and array positions from the item down, as `values.lookup` takes them."""
 
@@ -39,6 +40,14 @@ class KeyRange:
     high: bytes
     includes_low: bool = True
     includes_high: bool = True
+
+    def common(self, other: KeyRange) -> KeyRange | None:
+        """Return the keys that lie in both, if there can be any."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        includes_low = all(one.includes_low for one in (self, other) if one.low == low)
+        includes_high = all(one.includes_high for one in (self, other) if one.high == high)
+        is_empty = low > high or (low == high and not (includes_low and includes_high))
+        return None if is_empty else KeyRange(low, high, includes_low, includes_high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,8 @@ class IndexUse:
     """What storage may do before the query runs over what it found.
 
     Attributes:
-        filters: Each alone may narrow the items; the query still has to be run over them. Filters without a range mean
-            that nothing can match.
+        filters: One for each path that is limited. Each alone may narrow the items; the query still has to be run over
+            them. Filters without a range mean that nothing can match.
         order_by: Path and whether it descends, for every item of ORDER BY; None if one of them is no path of the item.
             Empty without ORDER BY.
     """
@@ -78,7 +87,8 @@ class IndexUse:
 def index_use(query: Query, parameters: Mapping[str, Value] | None = None) -> IndexUse:
     """Return what an index can do for *query*."""
     reader = _Reader(query, parameters or {})
-    filters = () if query.where is None else tuple(reader.filters(query.where))
+    limits = {} if query.where is None else _by_path(reader.filters(query.where))
+    filters = tuple(PathFilter(path, ranges) for path, ranges in limits.items())
     paths = [(reader.path(item.expression), item.is_descending) for item in query.order_by]
     order_by = tuple((path, is_descending) for path, is_descending in paths if path is not None)
     return IndexUse(filters, order_by if len(order_by) == len(paths) else None)
@@ -141,9 +151,7 @@ class _Reader:
         """Yield, for each path that every operand limits, the union of its ranges."""
         common: dict[ItemPath, list[KeyRange]] | None = None
         for operand in operands:
-            own: dict[ItemPath, tuple[KeyRange, ...]] = {}
-            for one in self.filters(operand):
-                own.setdefault(one.path, one.ranges)
+            own = _by_path(self.filters(operand))
             if common is None:
                 common = {path: list(ranges) for path, ranges in own.items()}
             common = {path: [*ranges, *own[path]] for path, ranges in common.items() if path in own} if common else {}
@@ -244,6 +252,21 @@ _TYPE_TESTS = {
     "IS_PRIMITIVE": (1, 4),
     "IS_STRING": (4, 4),
 }
+
+
+def _by_path(filters: Iterable[PathFilter]) -> dict[ItemPath, tuple[KeyRange, ...]]:
+    """Return, for each path, the ranges that lie in those of all its filters."""
+    found: dict[ItemPath, tuple[KeyRange, ...]] = {}
+    for one in filters:
+        found[one.path] = _common(found[one.path], one.ranges) if one.path in found else one.ranges
+    return found
+
+
+def _common(first: tuple[KeyRange, ...], second: tuple[KeyRange, ...]) -> tuple[KeyRange, ...]:
+    if len(first) * len(second) > _MAX_PAIRS:
+        return min(first, second, key=len)
+    pairs = [one.common(other) for one in first for other in second]
+    return tuple(sorted({pair for pair in pairs if pair is not None}))
 
 
 def _ranges(symbol: str, constant: Value) -> tuple[KeyRange, ...]:
