@@ -23,6 +23,9 @@ RuLimit = Annotated[
 ]
 Lenient = Annotated[bool, typer.Option("--lenient", help="Serve cross-partition queries directly, and sort without indexes.")]
 Serverless = Annotated[bool, typer.Option("--serverless", help="Refuse throughput, as serverless accounts do.")]
+Consistency = Annotated[
+    str, typer.Option("--consistency", metavar="LEVEL", help="Default consistency of the account; a migration wants Strong.")
+]
 PublicEndpoint = Annotated[
     str | None, typer.Option("--public-endpoint", metavar="URL", help="Where clients reach it, if not at the address they name.")
 ]
@@ -39,6 +42,7 @@ def cosmos_emulator(
     ru_limit: RuLimit = None,
     lenient: Lenient = False,
     serverless: Serverless = False,
+    consistency: Consistency = "Session",
     public_endpoint: PublicEndpoint = None,
 ) -> None:
     """Serve Cosmos DB for NoSQL for development and tests; prints one line of JSON when clients may connect."""
@@ -56,6 +60,7 @@ def cosmos_emulator(
         ru_limit=ru_limit,
         lenient=lenient,
         serverless=serverless,
+        consistency=consistency,
         public_endpoint=public_endpoint,
     )
     if code:

@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--ru-limit", type=float, help="request units per second that a container serves")
     parser.add_argument("--lenient", action="store_true", help="answer at once what the service leaves to clients")
     parser.add_argument("--serverless", action="store_true", help="refuse throughput, as serverless accounts do")
+    parser.add_argument("--consistency", default="Session", metavar="LEVEL", help="the account's default consistency")
     parser.add_argument("--public-endpoint", help="where clients reach the server, if not where they name it")
     return serve(**vars(parser.parse_args()))
 

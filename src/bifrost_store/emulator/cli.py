@@ -30,6 +30,7 @@ def serve(
     ru_limit: float | None = None,
     lenient: bool = False,
     serverless: bool = False,
+    consistency: str = "Session",
     public_endpoint: str | None = None,
 ) -> int:
     """Serve until the process is told to stop by SIGINT or SIGTERM; return its exit code.
@@ -47,10 +48,13 @@ def serve(
         ru_limit: Request units per second that a container serves.
         lenient: Answer at once what the service leaves to clients, and sort without indexes.
         serverless: Refuse throughput, as serverless accounts do.
+        consistency: The account's default consistency level.
         public_endpoint: Where clients reach the server, if not at the address they name in their requests.
     """
     try:
-        options = Options(partitions=partitions, ru_limit=ru_limit, is_lenient=lenient, is_serverless=serverless)
+        options = Options(
+            partitions=partitions, ru_limit=ru_limit, is_lenient=lenient, is_serverless=serverless, consistency=consistency
+        )
         emulator = CosmosEmulator(
             host=host, port=port, https=https, key=key, data=data, options=options, public_endpoint=public_endpoint
         ).start()

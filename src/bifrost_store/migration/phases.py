@@ -19,7 +19,7 @@ from bifrost_store.errors import BackendError, MigrationRefusedError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
-from bifrost_store.migration.plans import destination_of, keys_to_move, plan_of
+from bifrost_store.migration.plans import destination_of, keys_to_move, plan_of, plan_of_copying, plan_of_takeover
 from bifrost_store.migration.starting import start
 from bifrost_store.migration.state import Backfilled, MigrationState, Phase, StateStore, Step, Verified
 from bifrost_store.migration.status import MigrationStatus, store_status
@@ -45,6 +45,9 @@ class Migration:
         request_units: What the backfill may use of the target a second; None: what it gives.
         clock: Tells the time of reports, and the age of a verification.
         tell: Hears what happens meanwhile.
+
+    Attributes:
+        phase: The phase as it was seen last; None before anything was asked.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Migration:
         self._request_units = request_units
         self._now = clock
         self._tell = tell
+        self.phase: Phase | None = None
         self._state = StateStore(stores[source])
         self._copies = ControlCopies(stores)
 
@@ -187,17 +191,24 @@ class Migration:
     async def run(self, *, keep_expired: bool = False) -> PhaseReport:
         """Go from wherever the migration is to verified: start, backfill, verify. Stops at the first that does not succeed."""
         state, _ = await self._standing()
-        if state.phase in (Phase.CUT_OVER, Phase.FINISHED):
-            raise MigrationRefusedError(f"run cannot be done in phase {state.phase}", next_step=state.next)
+        state.check(Step.RUN)
         report = await self.start()
         if report.ok and report.phase in (Phase.STARTED, Phase.BACKFILLING):
             report = await self.backfill(keep_expired=keep_expired)
         return await self.verify() if report.ok else report
 
     async def plan(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False) -> Plan:
-        """Return what one of the hand-overs would do now, and why it would be refused. Changes nothing."""
+        """Return what a step would do now, and why it would be refused, as far as can be told without trying. Changes nothing.
+
+        Raises:
+            MigrationRefusedError: It is not the step's turn.
+        """
+        if force and step in (Step.CUTOVER, Step.ROLLBACK) and await self._is_dead(self._from(step)):
+            return plan_of_takeover(step, self._from(step), self._heir(step))
         state, control = await self._standing()
         state.check(step)
+        if step in (Step.START, Step.BACKFILL, Step.VERIFY, Step.RUN):
+            return plan_of_copying(step, state)
         return await self._plan(step, state, _known(control), scopes, force=force)
 
     async def status(self) -> MigrationStatus:
@@ -232,10 +243,13 @@ class Migration:
     def _from(self, step: Step) -> str:
         return self._source if step is Step.CUTOVER else self._target
 
+    def _heir(self, step: Step) -> str:
+        return self._target if step is Step.CUTOVER else self._source
+
     async def _take_over(self, step: Step) -> PhaseReport:
         """Let the other store answer for what the dead one answered for."""
         dead = self._from(step)
-        heir = self._target if dead == self._source else self._source
+        heir = self._heir(step)
         done = await take_over(self._copies, dead=dead, heir=heir, tell=self._tell)
         lines = [
             f"{heir} answers for everything that {dead} answered for",
@@ -299,10 +313,12 @@ class Migration:
         control = _newest(await self._copies.look())
         state = saved or self._fresh()
         if control is not None and control.migration_id != state.migration_id:
-            state = (
-                state.model_copy(update={"migration_id": control.migration_id}) if saved is None else _refuse_other(state, control)
-            )
-        return state.seen(control, self._now()), control
+            if saved is not None:
+                raise _other(saved, control)
+            state = state.model_copy(update={"migration_id": control.migration_id})
+        state = state.seen(control, self._now())
+        self.phase = state.phase
+        return state, control
 
     async def _note(self, state: MigrationState, *, moved: bool = False) -> MigrationState:
         """Save the phase that the control document has now; *moved*: scopes were cut over just now."""

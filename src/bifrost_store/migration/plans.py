@@ -77,6 +77,31 @@ def plan_of(
     return Plan(step, state.phase, tuple(lines), tuple(obstacles), remedy if obstacles else command)
 
 
+def plan_of_copying(step: Step, state: MigrationState) -> Plan:
+    """Return what one of the steps before a cut-over would do."""
+    source, target = state.source, state.target
+    what = {
+        Step.START: [
+            f"{target} is provisioned; it must hold nothing, and its default consistency be Strong",
+            f"every process is told, and sends each write to {source} and {target} from then on",
+        ],
+        Step.BACKFILL: [f"every row of {source} that {target} lacks is carried there; nothing of {source} is changed"],
+        Step.VERIFY: [f"every record of {source} and {target} is compared"],
+    }
+    steps = (Step.START, Step.BACKFILL, Step.VERIFY) if step is Step.RUN else (step,)
+    return Plan(step, state.phase, tuple(line for one in steps for line in what[one]), (), f"bifrost-store migrate {step}")
+
+
+def plan_of_takeover(step: Step, dead: str, heir: str) -> Plan:
+    """Return what a forced step does while the store that answers now is dead."""
+    lines = (
+        f"{dead} does not answer; once every lease there has ended, {heir} answers for all that {dead} answered for",
+        f"you assert that no process reaches {dead} any more",
+        f"lost may be what was acknowledged and only {dead}'s journal names: it is reported when {dead} is back",
+    )
+    return Plan(step, Phase.CUT_OVER, lines, (), f"bifrost-store migrate {step} --force")
+
+
 _PARTICULAR: Final = {
     Step.CUTOVER: f"the old store is told of every write, so that rolling back loses nothing, for {ROLLBACK_DAYS} days and more",
     Step.ROLLBACK: "the new store is told of every write, so that a later cut-over loses nothing",

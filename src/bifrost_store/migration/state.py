@@ -71,6 +71,8 @@ class Step(StrEnum):
     ROLLBACK = "rollback"
     ABANDON = "abandon"
     FINISH = "finish"
+    RUN = "run"
+    """From wherever the migration is to verified."""
 
 
 _COPIED: Final = frozenset({Phase.BACKFILLED, Phase.VERIFIED, Phase.ROLLED_BACK})
@@ -83,6 +85,7 @@ _LEGAL: Final[Mapping[Step, frozenset[Phase]]] = {
     Step.ROLLBACK: frozenset({Phase.CUT_OVER, Phase.ROLLED_BACK}),
     Step.ABANDON: frozenset({Phase.STARTING, Phase.ABANDONED}) | _ON_SOURCE,
     Step.FINISH: frozenset({Phase.CUT_OVER, Phase.FINISHED}),
+    Step.RUN: frozenset({Phase.NONE, Phase.STARTING, Phase.ABANDONED}) | _ON_SOURCE,
 }
 _NEXT: Final[Mapping[Phase, str]] = {
     Phase.NONE: "bifrost-store migrate start",

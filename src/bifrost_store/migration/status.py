@@ -119,9 +119,8 @@ def lines_of(status: MigrationStatus) -> list[str]:
     if status.control is not None:
         for key, route in status.control.routes.items():
             told = f", {route.secondary} is told of every write" if route.secondary else ""
-            lines.append(
-                f"route {'of every other scope' if key == '*' else f'of {key}'}: {route.primary}{told} (epoch {route.epoch})"
-            )
+            whose = "every scope without its own" if key == EVERY_SCOPE else key
+            lines.append(f"route of {whose}: {route.primary}{told} (epoch {route.epoch})")
         if (move := status.control.move) is not None:
             lines.append(f"a hand-over is under way: {move.kind}, {move.stage}")
     if state is not None:

@@ -1,0 +1,229 @@
+"""``migrate``: the move from Table Storage to Cosmos DB and the way back, phase by phase."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bifrost_store.cli.migrate_output import failed, hearing, show
+from bifrost_store.cli.output import JsonOption, finite, report, run, talk
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import ConfigurationError, InvalidKeyError
+from bifrost_store.migration.opening import open_migration
+from bifrost_store.migration.outcome import PhaseReport, Plan
+from bifrost_store.migration.phases import Migration
+from bifrost_store.migration.state import Step
+from bifrost_store.migration.status import MigrationStatus, lines_of
+
+app = typer.Typer(
+    help="Move a live platform from Table Storage to Cosmos DB, and back: start, backfill, verify, cutover, finish. "
+    "Every phase can be interrupted and repeated.",
+    no_args_is_help=True,
+)
+
+_FOLDER = Path("bifrost-migration")
+Folder = Annotated[
+    Path, typer.Option("--reports", metavar="DIR", help="Where reports and dead letters are written.", file_okay=False)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and what stands in its way; change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+KeepExpired = Annotated[
+    bool, typer.Option("--keep-expired", help="Carry executions past their retention too, and let them never expire.")
+]
+RequestUnits = Annotated[
+    float | None,
+    typer.Option(
+        "--request-units",
+        metavar="N",
+        min=1.0,
+        help="What the backfill may use of Cosmos DB a second; by default what the account gives.",
+        callback=finite,
+    ),
+]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope", metavar="SCOPE", help="GLOBAL or an organization's id: only this one moves. May be given several times."
+    ),
+]
+Repair = Annotated[bool, typer.Option("--repair", help="Make the secondary what the primary is wherever they differ.")]
+
+Do = Callable[[Migration], Awaitable[PhaseReport]]
+
+
+@app.command()
+def start(*, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
+    """Provision Cosmos DB, tell every process, and send every write to both stores from here on."""
+    _carry_out(Step.START, lambda migration: migration.start(), as_json=as_json, dry_run=dry_run)
+
+
+@app.command()
+def backfill(
+    *,
+    keep_expired: KeepExpired = False,
+    request_units: RequestUnits = None,
+    reports: Folder = _FOLDER,
+    dry_run: DryRun = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Carry over every row of every table. Goes on where an earlier run stopped; no row of Table Storage is changed."""
+    do: Do = lambda migration: migration.backfill(keep_expired=keep_expired)  # noqa: E731
+    _carry_out(Step.BACKFILL, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units)
+
+
+@app.command()
+def verify(*, repair: Repair = False, reports: Folder = _FOLDER, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
+    """Compare every record of both stores. Exits with 0 only if no difference is left open."""
+    _carry_out(Step.VERIFY, lambda migration: migration.verify(repair=repair), as_json=as_json, dry_run=dry_run, folder=reports)
+
+
+@app.command()
+def cutover(
+    *,
+    scope: Scopes = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Only where Table Storage is dead: what it alone holds may be lost.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let Cosmos DB answer. Table Storage is told of every write, so that rolling back loses nothing."""
+    scopes = _scopes(scope)
+    do: Do = lambda migration: migration.cutover(scopes, force=force)  # noqa: E731
+    _hand_over(Step.CUTOVER, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    *,
+    scope: Scopes = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Also where Cosmos DB is dead, or processes died and left something open: that may be lost, and is named.",
+        ),
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let Table Storage answer again. Cosmos DB is told of every write, so that a later cut-over loses nothing."""
+    scopes = _scopes(scope)
+    do: Do = lambda migration: migration.rollback(scopes, force=force)  # noqa: E731
+    _hand_over(Step.ROLLBACK, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
+def abandon(*, dry_run: DryRun = False, yes: Yes = False, as_json: JsonOption = False) -> None:
+    """Leave Table Storage alone again, before the cut-over or after a rollback. Deletes nothing."""
+    _hand_over(Step.ABANDON, lambda migration: migration.abandon(), (), dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
+def finish(
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Also less than 30 days after the last cut-over.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Leave Cosmos DB alone: there is no way back afterwards. Deletes nothing."""
+    do: Do = lambda migration: migration.finish(force=force)  # noqa: E731
+    _hand_over(Step.FINISH, do, (), force=force, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@app.command()
+def status(*, as_json: JsonOption = False) -> None:
+    """Say where the migration stands: phase, routes, progress, differences, journal, processes, days left. Changes nothing."""
+
+    async def ask() -> MigrationStatus:
+        async with open_migration() as migration:
+            return await migration.status()
+
+    with failed("status"):
+        found = run(ask)
+    report(found.values(), as_json=as_json, lines=lines_of(found))
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command("run")
+def run_to_verified(
+    *,
+    keep_expired: KeepExpired = False,
+    request_units: RequestUnits = None,
+    reports: Folder = _FOLDER,
+    dry_run: DryRun = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go from wherever the migration is to verified: start, backfill, verify."""
+    do: Do = lambda migration: migration.run(keep_expired=keep_expired)  # noqa: E731
+    _carry_out(Step.RUN, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units)
+
+
+def _carry_out(
+    step: Step,
+    do: Do,
+    *,
+    as_json: bool,
+    dry_run: bool = False,
+    folder: Path = _FOLDER,
+    request_units: float | None = None,
+) -> None:
+    """Carry out a step, or with *dry_run* only plan it, show its report, and exit."""
+
+    async def work() -> PhaseReport | Plan:
+        with hearing() as tell:
+            async with open_migration(folder=folder, request_units=request_units, tell=tell) as migration:
+                try:
+                    return await (migration.plan(step) if dry_run else do(migration))
+                finally:
+                    known.phase = migration.phase
+
+    with failed(step) as known:
+        done = run(work)
+    show(done, as_json=as_json)
+
+
+def _hand_over(
+    step: Step, do: Do, scopes: Sequence[Scope], *, dry_run: bool, yes: bool, as_json: bool, force: bool = False
+) -> None:
+    """Plan a hand-over, show the plan, ask unless *yes*, and carry it out."""
+
+    async def plan() -> Plan:
+        async with open_migration() as migration:
+            try:
+                return await migration.plan(step, scopes, force=force)
+            finally:
+                known.phase = migration.phase
+
+    with failed(step) as known:
+        planned = run(plan)
+    if dry_run or planned.obstacles:
+        show(planned, as_json=as_json)
+        return
+    if not planned.is_done and not yes:
+        for line in planned.lines:
+            talk.print(line, markup=False)
+        _ask(step)
+    _carry_out(step, do, as_json=as_json)
+
+
+def _ask(step: Step) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"migrate {step} asks before it begins, and there is nobody to ask; --yes says that it may")
+    if not typer.confirm("Go on?", err=True):
+        raise typer.Exit(1)
+
+
+def _scopes(given: list[str] | None) -> list[Scope]:
+    try:
+        return [Scope.from_partition_key(text) for text in given or ()]
+    except InvalidKeyError as error:
+        raise typer.BadParameter(str(error)) from None

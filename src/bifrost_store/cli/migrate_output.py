@@ -1,0 +1,116 @@
+"""What ``migrate`` prints: progress while a phase runs, its report, and what went wrong with the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bifrost_store.cli.output import error_values, report, show_error, talk, wishes
+from bifrost_store.errors import AccessDeniedError, BackendError, ConfigurationError, MigrationRefusedError, StoreError
+from bifrost_store.migration.outcome import PhaseReport, Plan, Tell
+from bifrost_store.migration.state import Phase
+
+_INTERRUPTED_EXIT: Final = 130
+_INTERRUPTED: Final = "interrupted: nothing is lost, and what was done is saved"
+_PLAIN_LINE_EVERY: Final = 1000
+
+
+def show(done: PhaseReport | Plan, *, as_json: bool) -> None:
+    """Print a report or a plan; exit with 1 unless what was asked for holds, or would."""
+    values = done.values()
+    lines = [*done.lines]
+    if isinstance(done, Plan):
+        lines += [f"refused: {obstacle}" for obstacle in done.obstacles]
+    lines += [f"phase: {done.phase}", f"next: {done.next}"]
+    report(values, as_json=as_json, lines=lines)
+    if not values["ok"]:
+        raise typer.Exit(1)
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of a migration when something goes wrong."""
+
+    phase: Phase | None = None
+
+
+@contextmanager
+def failed(step: str) -> Iterator[Known]:
+    """Turn what ends a step into its report, with the next step: 1, or 2 for wrong settings, or 130 where it was interrupted."""
+    again = f"bifrost-store migrate {step}"
+    known = Known()
+    try:
+        yield known
+    except KeyboardInterrupt:
+        _report(known, None, f"{again}, which goes on where it stopped")
+        raise typer.Exit(_INTERRUPTED_EXIT) from None
+    except (StoreError, OSError) as error:
+        _report(known, error, _remedy(error, again))
+        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
+
+
+def _remedy(error: Exception, again: str) -> str:
+    match error:
+        case MigrationRefusedError(next_step=str(next_step)):
+            return next_step
+        case AccessDeniedError():
+            return f"correct the credentials, then {again}, which goes on where it stopped"
+        case ConfigurationError():
+            return f"correct the settings, then {again}"
+        case OSError():
+            return f"make room for reports, or name another folder with --reports, then {again}, which goes on where it stopped"
+        case BackendError() if error.is_retryable:
+            return f"{again}, which goes on where it stopped"
+    return "bifrost-store migrate status"
+
+
+def _report(known: Known, error: Exception | None, next_step: str) -> None:
+    if wishes.is_json:
+        what = {"type": "Interrupted", "message": _INTERRUPTED} if error is None else error_values(error)
+        report({"phase": known.phase, "ok": False, "next": next_step, "error": what}, as_json=True, lines=[])
+    if error is None:
+        talk.print(_INTERRUPTED, markup=False)
+    else:
+        show_error(error)
+    talk.print(f"next: {next_step}", markup=False)
+
+
+@contextmanager
+def hearing() -> Iterator[Tell]:
+    """Show what a phase tells: bars on a terminal, lines elsewhere."""
+    if talk.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=talk, transient=True) as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def draw(what: str, done: int, total: int | None) -> None:
+                if what not in tasks:
+                    tasks[what] = bars.add_task(what, total=total)
+                bars.update(tasks[what], completed=done, total=total)
+
+            yield _telling(draw)
+        return
+    shown: dict[str, int] = {}
+
+    def line(what: str, done: int, total: int | None) -> None:
+        if done // _PLAIN_LINE_EVERY != shown.get(what, 0) // _PLAIN_LINE_EVERY:
+            talk.print(f"{what}: {done}" + (f" of {total}" if total else ""), markup=False)
+        shown[what] = done
+
+    yield _telling(line)
+
+
+def _telling(count: Callable[[str, int, int | None], None]) -> Tell:
+    def tell(event: str, fields: Mapping[str, Any]) -> None:
+        done = fields.get("done")
+        if isinstance(done, int):
+            count(event, done, fields.get("total"))
+        else:
+            talk.print(" ".join([event, *(f"{name}={value}" for name, value in fields.items())]), markup=False)
+
+    return tell
