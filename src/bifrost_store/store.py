@@ -14,6 +14,7 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.usage import UsageReport
 from bifrost_store.documents import SPECS
+from bifrost_store.migration.purging import check_purge
 from bifrost_store.protocols import (
     ApiKeys,
     AuditEvents,
@@ -90,7 +91,14 @@ class Store:
         self.job_statuses: JobStatuses = observed("job_statuses", JobStatusRepository(backend))
         self.audit: AuditEvents = observed("audit", AuditRepository(backend, clock=clock))
         self.executions: Executions = observed(
-            "executions", ExecutionRepository(backend, clock=clock, blobs=backend.blobs_for, retention=retention)
+            "executions",
+            ExecutionRepository(
+                backend,
+                clock=clock,
+                blobs=backend.blobs_for,
+                retention=retention,
+                check_purge=lambda: check_purge(backend.all_backends(), clock()),
+            ),
         )
         self.legacy_rows: LegacyRows = observed("legacy_rows", LegacyRowRepository(backend))
 

@@ -77,7 +77,10 @@ def repair(
 
 
 def purge(*, as_json: JsonOption = False) -> None:
-    """Remove expired executions and their blobs for good. Readers do not see them before either."""
+    """Remove expired executions and their blobs for good. Readers do not see them before either.
+
+    Refused while a migration is under way, and until 90 days after its cut-over.
+    """
 
     async def remove() -> int:
         async with open_store() as store:

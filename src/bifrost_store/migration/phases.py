@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import uuid
@@ -15,7 +16,7 @@ from bifrost_store.backends.protocol import Backend, SupportsLayout
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import BackendError, MigrationRefusedError
+from bifrost_store.errors import BackendError, DocumentExistsError, MigrationRefusedError, PreconditionFailedError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
@@ -325,7 +326,11 @@ class Migration:
         now = self._now()
         saved = await self._state.read()
         seen = self._by_me(saved or state).seen(_newest(await self._copies.look()), now)
-        return await self._state.write(seen.model_copy(update={"cut_over_at": now}) if moved else seen)
+        state = await self._state.write(seen.model_copy(update={"cut_over_at": now}) if moved else seen)
+        self.phase = state.phase
+        with contextlib.suppress(BackendError, DocumentExistsError, PreconditionFailedError):
+            await self._state.copy_to(self._stores[self._target])
+        return state
 
     def _fresh(self) -> MigrationState:
         return MigrationState(migration_id=uuid.uuid4().hex, source=self._source, target=self._target, changed_at=self._now())

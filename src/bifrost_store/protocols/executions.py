@@ -204,7 +204,11 @@ class Executions(Protocol):
         ...
 
     async def purge_expired(self) -> int:
-        """Remove every expired run, with its blobs, for good; return how many. Readers do not see them before either."""
+        """Remove every expired run, with its blobs, for good; return how many. Readers do not see them before either.
+
+        Raises:
+            MigrationRefusedError: A migration is under way, or was cut over less than 90 days ago: nothing was removed.
+        """
         ...
 
     async def save_result(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -67,8 +67,17 @@ class ExecutionRepository:
         retention: How long after its last change a run expires; None: never.
     """
 
-    def __init__(self, backend: Backend, *, clock: Clock, blobs: BlobsOfScope, retention: timedelta | None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        clock: Clock,
+        blobs: BlobsOfScope,
+        retention: timedelta | None,
+        check_purge: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._backend = backend
+        self._check_purge = check_purge
         self._clock = clock
         self._retention = retention
         self._payloads = PayloadBlobs(blobs)
@@ -226,6 +235,8 @@ class ExecutionRepository:
         return deleted is not None
 
     async def purge_expired(self) -> int:
+        if self._check_purge is not None:
+            await self._check_purge()
         count = 0
         while purged := await self._backend.purge_expired(kind=KIND):
             await for_each(self._payloads.remove_all, purged)

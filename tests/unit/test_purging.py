@@ -1,0 +1,75 @@
+"""Purging waits for a migration: nothing of the old application goes from start until 90 days after the cut-over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bifrost_store import GLOBAL, ExecutionStatus, Store, StoreSettings, open_store
+from bifrost_store.core.record import Record
+from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.migration.state import STATE_KEY, MigrationState, Phase
+from bifrost_store.routing.control import Control, Route
+from bifrost_store.routing.copies import CONTROL_KEY
+
+pytestmark = pytest.mark.anyio
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+BASE = MigrationState(migration_id="m", source="table", target="cosmos", changed_at=NOW)
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[Store]:
+    """A store with one expired execution."""
+    times = [NOW - timedelta(days=90)]
+    async with open_store(StoreSettings(sqlite_path=":memory:"), clock=lambda: times[0]) as opened:
+        await opened.provision()
+        run = await opened.executions.create(GLOBAL, workflow_name="w", executed_by="a", executed_by_name="A")
+        await opened.executions.complete(run, ExecutionStatus.SUCCESS)
+        times[0] = NOW
+        yield opened
+
+
+async def saved(store: Store, state: MigrationState) -> None:
+    await store.backend.backend("sqlite").inner.create(Record(STATE_KEY, state.body()))
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.NONE, Phase.ABANDONED)])
+async def test_nothing_is_purged_while_a_migration_is_under_way(store: Store, phase: Phase) -> None:
+    """From start on, in every phase, also where the cut-over is not long ago."""
+    cut_over_at = NOW - timedelta(days=89) if phase in (Phase.CUT_OVER, Phase.FINISHED) else None
+    await saved(store, BASE.model_copy(update={"phase": phase, "cut_over_at": cut_over_at}))
+
+    with pytest.raises(MigrationRefusedError) as refused:
+        await store.executions.purge_expired()
+    assert refused.value.next_step is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"phase": Phase.ABANDONED},
+        {"phase": Phase.CUT_OVER, "cut_over_at": NOW - timedelta(days=90)},
+        {"phase": Phase.FINISHED, "cut_over_at": NOW - timedelta(days=90)},
+    ],
+)
+async def test_purging_goes_on_afterwards(store: Store, change: dict[str, object]) -> None:
+    """Given up, or cut over 90 days ago: what has expired goes."""
+    await saved(store, BASE.model_copy(update=change))
+
+    assert 1 == await store.executions.purge_expired()
+
+
+async def test_a_control_document_alone_stops_it(store: Store) -> None:
+    """The state may be in the other store only: what is not known is not thrown away."""
+    control = Control(migration_id="m", store="sqlite", routes={"*": Route(primary="sqlite")})
+    await store.backend.backend("sqlite").inner.create(Record(CONTROL_KEY, control.body()))
+
+    with pytest.raises(MigrationRefusedError):
+        await store.executions.purge_expired()
+
+
+async def test_without_a_migration_nothing_changes(store: Store) -> None:
+    """No documents of a migration: what has expired goes."""
+    assert 1 == await store.executions.purge_expired()
