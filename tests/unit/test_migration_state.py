@@ -25,7 +25,8 @@ TURNED, AWAY = Route(primary="cosmos", secondary="table", epoch=2), Route(primar
 VERIFIED = Verified(began_at=NOW, ended_at=NOW, epoch=1, counts={"same": 1}, kinds={}, open_count=0)
 
 
-def control(route: Route, *, finished: bool = False, **others: Route) -> Control:
+def control(route: Route, *, finished: bool = False, first: Route | None = None) -> Control:
+    others = {} if first is None else {"org-a": first}
     return Control(migration_id="m", store="table", routes={"*": route, **others}, finished=finished)
 
 
@@ -83,10 +84,10 @@ def test_the_control_document_decides(phase: Phase, route: Route, finished: bool
 
 def test_one_scope_that_was_cut_over_makes_the_phase() -> None:
     """One organization went first: the days to roll back count from then, and again from the next one that is noted."""
-    state = BASE.at(Phase.VERIFIED, NOW).seen(control(DUAL, **{"org-a": TURNED}), LATER)
+    state = BASE.at(Phase.VERIFIED, NOW).seen(control(DUAL, first=TURNED), LATER)
 
     assert (Phase.CUT_OVER, LATER) == (state.phase, state.cut_over_at)
-    assert state == state.seen(control(DUAL, **{"org-a": TURNED}), LATER + timedelta(days=1))
+    assert state == state.seen(control(DUAL, first=TURNED), LATER + timedelta(days=1))
 
 
 def test_after_giving_up_nothing_counts_as_carried() -> None:
