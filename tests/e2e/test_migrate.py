@@ -1,0 +1,138 @@
+"""The move from Table Storage to Cosmos DB and the way back, as an operator makes them, under handlers and golden answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bifrost_store import GLOBAL, ConfigType, Store, StoreSettings, open_store
+from bifrost_store.core.meter import metering
+from bifrost_store.demo.azurite import Azurite, run_azurite
+from bifrost_store.emulator import CosmosEmulator, Options
+from bifrost_store.errors import StoreError
+from bifrost_store.migration.opening import open_migration
+from bifrost_store.testing.clock import SettableClock
+from bifrost_store.transfer.rows import load_rows
+from tests.e2e.functions_app.replay import CALLS, Replay
+from tests.e2e.migrating import COUNTS, Settings, migrate, settings_of
+from tests.e2e.test_functions_app import differing
+from tests.golden.answers import call_of, golden_answer
+from tests.golden.test_golden import DATA, DIFFERENCES, RECORDS
+
+pytestmark = pytest.mark.anyio
+FOREVER = {"BIFROST_STORE_EXECUTION_RETENTION_DAYS": "none"}
+
+
+@pytest.fixture
+async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
+    """An Azurite that is empty."""
+    async with run_azurite() as running:
+        yield running
+
+
+@pytest.fixture
+def own_cosmos() -> Iterator[CosmosEmulator]:
+    """A Cosmos DB account that is empty, as consistent as a migration wants it."""
+    with CosmosEmulator(options=Options(consistency="Strong")) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(own_azurite: Azurite, own_cosmos: CosmosEmulator) -> Settings:
+    return settings_of(own_azurite, own_cosmos, **FOREVER)
+
+
+async def wrong_answers(store: Store) -> list[str]:
+    """Return the names of golden records that are not answered as they should be."""
+    wrong = []
+    for name, record in RECORDS.items():
+        try:
+            answer = await call_of(record)(store, record["args"])
+        except StoreError as error:
+            answer = type(error).__name__
+        golden = golden_answer(record)
+        is_right = DIFFERENCES[name].holds(golden, answer) if name in DIFFERENCES else golden == answer
+        wrong += [] if is_right else [name]
+    return wrong
+
+
+async def answering(store: Store) -> str:
+    """Return the backend that answers a read of *store* now."""
+    with metering() as meter:
+        await store.config.get(GLOBAL, "nothing")
+    return next(iter(meter.requests)).partition(" ")[0].partition(".")[0]
+
+
+async def run_migrate(*arguments: str, settings: Settings, check: int = 0) -> dict[str, object]:
+    """Give a command while this process goes on serving."""
+    return await anyio.to_thread.run_sync(lambda: migrate(*arguments, settings=settings, check=check))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the legacy data set is not here; set BIFROST_LEGACY_DATA to its folder")
+async def test_there_and_back_with_golden_answers(settings: Settings) -> None:
+    """Every golden answer through Cosmos DB after the cut-over, and through Table Storage after the way back, with what was written."""
+    own = StoreSettings.from_environment(settings)
+    await load_rows(own, DATA)
+    verified = await run_migrate("run", "--keep-expired", settings=settings)
+    assert ("verified", 0) == (
+        verified["phase"],
+        sum(int(str(verified[name])) for name in COUNTS if name not in ("same", "expired")),
+    )
+    async with open_store(own) as store:
+        assert "table" == await answering(store)
+        assert "cut-over" == (await run_migrate("cutover", "--yes", settings=settings))["phase"]
+        assert "cosmos" == await answering(store)
+        assert [] == await wrong_answers(store)
+        written = await store.config.set(
+            GLOBAL, "written_on_cosmos", "yes", config_type=ConfigType.STRING, updated_by="a@b.example"
+        )
+        assert "rolled-back" == (await run_migrate("rollback", "--yes", settings=settings))["phase"]
+        assert "table" == await answering(store)
+        found = await store.config.get(GLOBAL, "written_on_cosmos")
+        assert found is not None
+        assert written.value == found.value
+        await store.config.delete(GLOBAL, "written_on_cosmos", etag=written.etag)
+        assert [] == await wrong_answers(store)
+    assert "verified" == (await run_migrate("verify", settings=settings))["phase"]
+    assert "abandoned" == (await run_migrate("abandon", "--yes", settings=settings))["phase"]
+
+
+async def test_no_handler_notices(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example handlers give the recorded bytes before, between and after the flips, with etags and tokens from before."""
+    clock = SettableClock()
+    own = StoreSettings.from_environment(settings | {"BIFROST_STORE_EXECUTION_RETENTION_DAYS": "14"})
+    first, second = len(CALLS) // 3, 2 * len(CALLS) // 3
+    async with open_migration(own, clock=clock, folder=tmp_path) as migration, open_store(own, clock=clock) as store:
+        await store.provision()
+        replay = Replay(store, clock, monkeypatch)
+        answers = await replay.answers(CALLS[:first])
+        assert (await migration.run()).ok
+        assert (await migration.cutover()).ok
+        assert "cosmos" == await answering(store)
+        answers += await replay.answers(CALLS[first:second])
+        assert (await migration.rollback()).ok
+        answers += await replay.answers(CALLS[second:])
+        assert (await migration.verify()).ok
+
+    assert [] == differing(answers)
+
+
+async def test_one_organization_first(settings: Settings) -> None:
+    """One scope is cut over alone and comes back alone; the others stay where they are."""
+    own = StoreSettings.from_environment(settings)
+    async with open_store(own) as store:
+        await store.provision()
+        acme = await store.organizations.create("Acme", created_by="a@b.example", domain="acme.example")
+        await run_migrate("run", settings=settings)
+        await run_migrate("cutover", "--scope", acme.id, "--yes", settings=settings)
+        status = await run_migrate("status", settings=settings)
+        routes = status["routes"]
+        assert isinstance(routes, dict)
+        assert {"*": "table", acme.scope.value: "cosmos"} == {key: route["primary"] for key, route in routes.items()}
+        assert "table" == await answering(store)
+        assert 0 == (await run_migrate("verify", settings=settings))["differs"]
+        await run_migrate("rollback", "--yes", settings=settings)
+        assert "rolled-back" == (await run_migrate("status", settings=settings))["phase"]

@@ -1,0 +1,187 @@
+"""What an operator does wrong, or what fails under a migration: a clear error, the state saved, and the next step named."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bifrost_store import GLOBAL, ConfigType, StoreSettings, open_store
+from bifrost_store.demo.azurite import Azurite, run_azurite
+from bifrost_store.emulator import CosmosEmulator, Options
+from tests.e2e.migrating import Settings, command, migrate, refusal, settings_of
+from tests.e2e.test_cli import DATA, environment, run
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
+    """An Azurite that is empty."""
+    async with run_azurite() as running:
+        yield running
+
+
+@pytest.fixture
+def own_cosmos() -> Iterator[CosmosEmulator]:
+    with CosmosEmulator(options=Options(consistency="Strong")) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(own_azurite: Azurite, own_cosmos: CosmosEmulator) -> Settings:
+    """Both accounts, the table's with the rows of the demo."""
+    made = settings_of(own_azurite, own_cosmos)
+    run("tables", "load", DATA, settings=made)
+    return made
+
+
+def test_the_wrong_order_is_refused_step_by_step(settings: Settings) -> None:
+    """Each refusal names what comes next, and doing that leads to the end."""
+    for step in ("backfill", "verify", "cutover", "rollback", "finish"):
+        assert "NEXT bifrost-store migrate start" in refusal(step, *_yes(step), settings=settings)
+    migrate("start", settings=settings)
+    for step in ("verify", "cutover", "rollback", "finish"):
+        assert "NEXT bifrost-store migrate backfill" in refusal(step, *_yes(step), settings=settings)
+    migrate("backfill", settings=settings)
+    assert "NEXT bifrost-store migrate verify" in refusal("cutover", "--yes", settings=settings)
+    migrate("verify", settings=settings)
+    migrate("cutover", "--yes", settings=settings)
+    for step in ("start", "backfill", "abandon", "run"):
+        assert "phase cut-over NEXT " in refusal(step, *_yes(step), settings=settings)
+    assert "30 days are left to roll back" in refusal("finish", "--yes", settings=settings)
+    assert "finished" == migrate("finish", "--force", "--yes", settings=settings | {"BIFROST_STORE_BACKEND": "cosmos"})["phase"]
+    assert "cannot be done in phase finished" in refusal("rollback", "--yes", settings=settings)
+
+
+def _yes(step: str) -> list[str]:
+    return ["--yes"] if step in ("cutover", "rollback", "abandon", "finish") else []
+
+
+def test_twice_changes_nothing(settings: Settings) -> None:
+    """Every step may be given again, and says that it holds."""
+    for step in ("start", "start", "backfill", "backfill", "verify", "verify", "cutover", "cutover", "rollback", "rollback"):
+        assert migrate(step, *_yes(step), settings=settings)["ok"]
+        if step == "rollback":
+            assert "rolled-back" == migrate("status", settings=settings)["phase"]
+    assert "abandoned" == migrate("abandon", "--yes", settings=settings)["phase"]
+    assert "abandoned" == migrate("abandon", "--yes", settings=settings)["phase"]
+    assert "verified" == migrate("run", settings=settings)["phase"]
+
+
+def test_a_dry_run_changes_nothing(settings: Settings) -> None:
+    """It says what would be done, or why it would be refused."""
+    for step in ("start", "run"):
+        assert migrate(step, "--dry-run", settings=settings)["plan"]
+    assert "none" == migrate("status", settings=settings)["phase"]
+    migrate("run", settings=settings)
+    assert migrate("cutover", "--dry-run", settings=settings)["plan"]
+    assert "verified" == migrate("status", settings=settings)["phase"]
+
+
+def test_a_cut_over_asks_and_there_is_nobody(settings: Settings) -> None:
+    """Without a terminal it wants ``--yes``, and changes nothing."""
+    migrate("run", settings=settings)
+
+    assert "--yes" in refusal("cutover", settings=settings, check=2)
+    assert "verified" == migrate("status", settings=settings)["phase"]
+
+
+@pytest.mark.parametrize("missing", ["TABLE", "COSMOS"])
+def test_both_accounts_must_be_named(settings: Settings, missing: str) -> None:
+    """Wrong settings exit with 2 and name the variable."""
+    name = f"BIFROST_STORE_{missing}_CONNECTION_STRING"
+    rest = {key: value for key, value in settings.items() if key != name}
+
+    assert name in refusal("start", settings=rest, check=2)
+
+
+def test_a_weak_account_is_refused(own_azurite: Azurite) -> None:
+    """Default consistency below Strong: `start` says so and changes nothing that counts."""
+    with CosmosEmulator(options=Options(consistency="Session")) as weak:
+        settings = settings_of(own_azurite, weak)
+        run("init", settings=settings)
+
+        assert "default consistency is Session" in refusal("start", settings=settings)
+        assert "none" == migrate("status", settings=settings)["phase"]
+
+
+async def test_a_target_with_data_of_something_else_is_refused(settings: Settings) -> None:
+    """Whoever owns these records would be written over."""
+    own = StoreSettings.from_environment(settings | {"BIFROST_STORE_BACKEND": "cosmos"})
+    async with open_store(own) as store:
+        await store.provision()
+        await store.config.set(GLOBAL, "foreign", "1", config_type=ConfigType.STRING, updated_by="a@b.example")
+
+    said = await anyio.to_thread.run_sync(lambda: refusal("start", settings=settings))
+    assert "hold" in said
+
+
+async def test_a_half_provisioned_target_is_completed(settings: Settings, own_cosmos: CosmosEmulator) -> None:
+    """What is missing of it is made."""
+    from azure.cosmos import CosmosClient
+
+    with CosmosClient.from_connection_string(own_cosmos.connection_string) as client:
+        client.create_database("bifrost")
+    report = await anyio.to_thread.run_sync(lambda: migrate("start", settings=settings))
+
+    assert "started" == report["phase"]
+
+
+def test_wrong_credentials_in_the_middle(settings: Settings) -> None:
+    """The phase stops with the reason, and goes on once they are right."""
+    migrate("start", settings=settings)
+    other = settings["BIFROST_STORE_COSMOS_CONNECTION_STRING"].partition("AccountKey=")[0] + "AccountKey=d3Jvbmc=;"
+
+    said = refusal("backfill", settings=settings | {"BIFROST_STORE_COSMOS_CONNECTION_STRING": other})
+    assert "correct the credentials, then bifrost-store migrate backfill" in said
+    assert "d3Jvbmc" not in said
+    assert "backfilled" == migrate("backfill", settings=settings)["phase"]
+
+
+def test_an_operator_who_presses_ctrl_c(settings: Settings) -> None:
+    """Interrupted at any moment: it says so, exits with 130, and the next run goes to the end."""
+    for delay in (0.7, 1.2, 2.0):
+        process = subprocess.Popen(
+            [*command("run"), "--json"], env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode in (0, 130, -signal.SIGINT), err
+        if process.returncode == 130:
+            assert "bifrost-store migrate run" in json.loads(out)["next"]
+    assert "verified" == migrate("run", settings=settings)["phase"]
+
+
+def test_two_operators_at_once(settings: Settings) -> None:
+    """One at least comes to the end, whoever stops says why, and nothing is lost."""
+    both = [
+        subprocess.Popen(
+            [*command("run"), "--json"], env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    reports = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+
+    assert any(process.returncode == 0 for process in both), reports
+    for report in reports:
+        assert report["ok"] or "another operator" in report["error"]["message"], report
+    assert "verified" == migrate("run", settings=settings)["phase"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/dev/full").exists(), reason="needs a folder that cannot be written to")
+def test_reports_that_cannot_be_written_stop_the_phase(settings: Settings) -> None:
+    """The state is saved; with another folder it goes on."""
+    migrate("run", settings=settings)
+    said = refusal("verify", "--reports", "/proc/migration", settings=settings)
+
+    assert "--reports" in said
+    assert "verified" == migrate("verify", settings=settings)["phase"]
