@@ -73,7 +73,7 @@ async def run_migrate(*arguments: str, settings: Settings, check: int = 0) -> di
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the legacy data set is not here; set BIFROST_LEGACY_DATA to its folder")
 async def test_there_and_back_with_golden_answers(settings: Settings) -> None:
-    """Every golden answer through Cosmos DB after the cut-over, and through Table Storage after the way back, with what was written."""
+    """Every golden answer through Cosmos DB after the cut-over, and through Table Storage after the way back, with new writes."""
     own = StoreSettings.from_environment(settings)
     await load_rows(own, DATA)
     verified = await run_migrate("run", "--keep-expired", settings=settings)
@@ -87,14 +87,14 @@ async def test_there_and_back_with_golden_answers(settings: Settings) -> None:
         assert "cosmos" == await answering(store)
         assert [] == await wrong_answers(store)
         written = await store.config.set(
-            GLOBAL, "written_on_cosmos", "yes", config_type=ConfigType.STRING, updated_by="a@b.example"
+            GLOBAL, "on_cosmos", "yes", config_type=ConfigType.STRING, updated_by="a@b.example"
         )
         assert "rolled-back" == (await run_migrate("rollback", "--yes", settings=settings))["phase"]
         assert "table" == await answering(store)
-        found = await store.config.get(GLOBAL, "written_on_cosmos")
+        found = await store.config.get(GLOBAL, "on_cosmos")
         assert found is not None
         assert written.value == found.value
-        await store.config.delete(GLOBAL, "written_on_cosmos", etag=written.etag)
+        await store.config.delete(GLOBAL, "on_cosmos", etag=written.etag)
         assert [] == await wrong_answers(store)
     assert "verified" == (await run_migrate("verify", settings=settings))["phase"]
     assert "abandoned" == (await run_migrate("abandon", "--yes", settings=settings))["phase"]
