@@ -84,11 +84,12 @@ class Migration:
         state, _ = await self._standing()
         state.check(Step.START)
         if state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED):
+            state = await self._note()
             return _report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
         lines = await self._ready_target()
         state = await self._state.write(self._by_me(state).at(Phase.STARTING, self._now()))
         done = await start(self._coordinator(), source=self._source, target=self._target, migration_id=state.migration_id)
-        state = await self._note(state)
+        state = await self._note()
         lines += ["every write goes to both stores from here on"]
         return _report(Step.START, state, ok=state.phase is Phase.STARTED, lines=lines, hand_over=asdict(done))
 
@@ -238,7 +239,7 @@ class Migration:
             place = destination_of(step, state)
             keys = keys_to_move(control, place, scopes)
             details["hand_over"] = asdict(await self._coordinator().hand_over(step.value, keys, place.after, force=force))
-        state = await self._note(state, moved=step is Step.CUTOVER and not plan.is_done)
+        state = await self._note(moved=step is Step.CUTOVER and not plan.is_done)
         return _report(step, state, ok=True, lines=plan.lines, **details)
 
     def _from(self, step: Step) -> str:
@@ -258,7 +259,7 @@ class Migration:
         ]
         phase = Phase.CUT_OVER if step is Step.CUTOVER else Phase.ROLLED_BACK
         try:
-            phase = (await self._note(self._fresh())).phase
+            phase = (await self._note()).phase
         except BackendError as error:
             lines.append(f"the phase is noted when {self._source} answers again: {error}")
         return PhaseReport(step, phase, True, "bifrost-store migrate status", tuple(lines), {"hand_over": asdict(done)})
@@ -311,22 +312,26 @@ class Migration:
     async def _standing(self) -> tuple[MigrationState, Control | None]:
         """Return where the migration stands, as the control document has it; nothing is written but what copies lack."""
         saved = await self._state.read()
-        control = _newest(await self._copies.look())
+        copies = await self._copies.look()
+        control = _newest(copies)
         state = saved or self._fresh()
         if control is not None and control.migration_id != state.migration_id:
-            if saved is not None:
-                raise _other(saved, control)
+            if saved is not None or self._source not in copies:
+                raise _other(control, self._target)
             state = state.model_copy(update={"migration_id": control.migration_id})
         state = state.seen(control, self._now())
         self.phase = state.phase
         return state, control
 
-    async def _note(self, state: MigrationState, *, moved: bool = False) -> MigrationState:
+    async def _note(self, *, moved: bool = False) -> MigrationState:
         """Save the phase that the control document has now; *moved*: scopes were cut over just now."""
         now = self._now()
-        saved = await self._state.read()
-        seen = self._by_me(saved or state).seen(_newest(await self._copies.look()), now)
-        state = await self._state.write(seen.model_copy(update={"cut_over_at": now}) if moved else seen)
+        saved, copies = await self._state.read(), await self._copies.look()
+        state = (saved or self._fresh()).seen(_newest(copies), now)
+        if moved:
+            state = state.model_copy(update={"cut_over_at": now})
+        if state != saved:
+            state = await self._state.write(self._by_me(state))
         self.phase = state.phase
         with contextlib.suppress(BackendError, DocumentExistsError, PreconditionFailedError):
             await self._state.copy_to(self._stores[self._target])
@@ -354,10 +359,10 @@ def _known(control: Control | None) -> Control:
     return control
 
 
-def _other(state: MigrationState, control: Control) -> MigrationRefusedError:
+def _other(control: Control, target: str) -> MigrationRefusedError:
     return MigrationRefusedError(
-        f"the state of the migration is of {state.migration_id}, the control document of {control.migration_id}",
-        next_step="find out which account was restored or copied",
+        f"the control document of {control.store} is of another migration, {control.migration_id}",
+        next_step=f"name another database for {target}; or find out which account was restored or copied",
     )
 
 

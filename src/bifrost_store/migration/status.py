@@ -9,7 +9,7 @@ from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
-from bifrost_store.errors import BackendError
+from bifrost_store.errors import BackendError, NotProvisionedError
 from bifrost_store.migration.state import MigrationState, Phase
 from bifrost_store.routing.control import EVERY_SCOPE, Control
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
@@ -107,6 +107,8 @@ async def store_status(backend: Backend) -> StoreStatus:
     try:
         journal = await Journal(backend).count()
         processes = tuple([row async for row in LeaseRows(backend).all()])
+    except NotProvisionedError:
+        return StoreStatus(journal=0)
     except BackendError as error:
         return StoreStatus(problem=str(error))
     return StoreStatus(journal=journal, processes=processes)
