@@ -61,11 +61,16 @@ class Plan:
     next: str = ""
     is_done: bool = False
 
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is seen to stand in the way."""
+        return not self.obstacles
+
     def values(self) -> dict[str, Any]:
         """Return the plan as one JSON object."""
         return {
             "phase": self.phase.value,
-            "ok": not self.obstacles,
+            "ok": self.ok,
             "next": self.next,
             "step": self.step,
             "dry_run": True,

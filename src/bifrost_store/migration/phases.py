@@ -20,7 +20,7 @@ from bifrost_store.errors import BackendError, DocumentExistsError, MigrationRef
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
-from bifrost_store.migration.plans import destination_of, keys_to_move, plan_of, plan_of_copying, plan_of_takeover
+from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_copying, plan_of_takeover
 from bifrost_store.migration.starting import start
 from bifrost_store.migration.state import Backfilled, MigrationState, Phase, StateStore, Step, Verified
 from bifrost_store.migration.status import MigrationStatus, store_status
@@ -72,6 +72,7 @@ class Migration:
         self._now = clock
         self._tell = tell
         self.phase: Phase | None = None
+        self._control: Control | None = None
         self._state = StateStore(stores[source])
         self._copies = ControlCopies(stores)
 
@@ -85,13 +86,13 @@ class Migration:
         state.check(Step.START)
         if state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED):
             state = await self._note()
-            return _report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
+            return self._report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
         lines = await self._ready_target()
         state = await self._state.write(self._by_me(state).at(Phase.STARTING, self._now()))
         done = await start(self._coordinator(), source=self._source, target=self._target, migration_id=state.migration_id)
         state = await self._note()
         lines += ["every write goes to both stores from here on"]
-        return _report(Step.START, state, ok=state.phase is Phase.STARTED, lines=lines, hand_over=asdict(done))
+        return self._report(Step.START, state, ok=state.phase is Phase.STARTED, lines=lines, hand_over=asdict(done))
 
     async def backfill(self, *, keep_expired: bool = False) -> PhaseReport:
         """Carry over everything that was there before; goes on where an earlier run stopped.
@@ -121,7 +122,7 @@ class Migration:
             summary = Backfilled(ended_at=self._now(), counts=counts)
             state = self._state.state.at(Phase.BACKFILLED, self._now())
             state = await self._state.write(state.model_copy(update={"backfill": summary, "progress": {}, "verification": None}))
-        return _report(Step.BACKFILL, self._state.state, ok=done.ok, lines=done.lines(), **done.values())
+        return self._report(Step.BACKFILL, self._state.state, ok=done.ok, lines=done.lines(), **done.values())
 
     async def verify(self, *, repair: bool = False) -> PhaseReport:
         """Compare every record of both stores.
@@ -147,7 +148,7 @@ class Migration:
             state = state.at(Phase.BACKFILLED if open_count else Phase.VERIFIED, self._now())
         state = await self._state.write(state)
         lines = [line for report in found for line in report.lines()]
-        return _report(
+        return self._report(
             Step.VERIFY,
             state,
             ok=open_count == 0,
@@ -240,7 +241,7 @@ class Migration:
             keys = keys_to_move(control, place, scopes)
             details["hand_over"] = asdict(await self._coordinator().hand_over(step.value, keys, place.after, force=force))
         state = await self._note(moved=step is Step.CUTOVER and not plan.is_done)
-        return _report(step, state, ok=True, lines=plan.lines, **details)
+        return self._report(step, state, ok=True, lines=plan.lines, **details)
 
     def _from(self, step: Step) -> str:
         return self._source if step is Step.CUTOVER else self._target
@@ -313,7 +314,7 @@ class Migration:
         """Return where the migration stands, as the control document has it; nothing is written but what copies lack."""
         saved = await self._state.read()
         copies = await self._copies.look()
-        control = _newest(copies)
+        control = self._control = _newest(copies)
         state = saved or self._fresh()
         if control is not None and control.migration_id != state.migration_id:
             if saved is not None or self._source not in copies:
@@ -327,7 +328,8 @@ class Migration:
         """Save the phase that the control document has now; *moved*: scopes were cut over just now."""
         now = self._now()
         saved, copies = await self._state.read(), await self._copies.look()
-        state = (saved or self._fresh()).seen(_newest(copies), now)
+        self._control = _newest(copies)
+        state = (saved or self._fresh()).seen(self._control, now)
         if moved:
             state = state.model_copy(update={"cut_over_at": now})
         if state != saved:
@@ -336,6 +338,11 @@ class Migration:
         with contextlib.suppress(BackendError, DocumentExistsError, PreconditionFailedError):
             await self._state.copy_to(self._stores[self._target])
         return state
+
+    def _report(
+        self, step: Step, state: MigrationState, *, ok: bool, lines: Sequence[str], next_step: str | None = None, **details: Any
+    ) -> PhaseReport:
+        return PhaseReport(step, state.phase, ok, next_step or next_of(state, self._control), tuple(lines), details)
 
     def _fresh(self) -> MigrationState:
         return MigrationState(migration_id=uuid.uuid4().hex, source=self._source, target=self._target, changed_at=self._now())
@@ -379,9 +386,3 @@ def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     for one in counts:
         total.update(one)
     return dict(total)
-
-
-def _report(
-    step: Step, state: MigrationState, *, ok: bool, lines: Sequence[str], next_step: str | None = None, **details: Any
-) -> PhaseReport:
-    return PhaseReport(step, state.phase, ok, next_step or state.next, tuple(lines), details)

@@ -61,6 +61,20 @@ def keys_to_move(control: Control, place: Destination, scopes: Sequence[Scope]) 
     return tuple(moving)
 
 
+def next_of(state: MigrationState, control: Control | None) -> str:
+    """Return what the operator may do now; where some scopes were cut over and others not, about those."""
+    if (
+        state.phase is Phase.CUT_OVER
+        and control is not None
+        and any(one.primary == state.source for one in control.routes.values())
+    ):
+        is_open = bool(
+            _verification_obstacles(state, control, state.verification.began_at if state.verification else state.changed_at)
+        )
+        return VERIFY if is_open else "bifrost-store migrate cutover"
+    return state.next
+
+
 def plan_of(
     step: Step, state: MigrationState, control: Control, keys: Sequence[str], *, now: datetime, force: bool, journal: int
 ) -> Plan:
@@ -68,7 +82,8 @@ def plan_of(
     place = destination_of(step, state)
     if not keys:
         return Plan(step, state.phase, (f"nothing to do: every scope asked for is on {_shown(place.after)}",), is_done=True)
-    lines = [f"{', '.join(map(_named, keys))}: from {_pair(*place.before)} to {_shown(place.after)}"]
+    names = ["every scope"] if set(keys) == set(control.routes) else [*map(_named, keys)]
+    lines = [f"{', '.join(names)}: from {_pair(*place.before)} to {_shown(place.after)}"]
     if journal and place.after.primary != place.before[0]:
         lines.append(f"first, the journal's {journal} entries are paid")
     lines += [_PARTICULAR[step], "writers wait for less than 3 seconds while it happens; interrupting it is safe"]

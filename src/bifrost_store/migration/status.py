@@ -10,6 +10,7 @@ from typing import Any
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
 from bifrost_store.errors import BackendError, NotProvisionedError
+from bifrost_store.migration.plans import next_of
 from bifrost_store.migration.state import MigrationState, Phase
 from bifrost_store.routing.control import EVERY_SCOPE, Control
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
@@ -61,7 +62,7 @@ class MigrationStatus:
     def next(self) -> str:
         """What the operator may do now."""
         if self.state is not None:
-            return self.state.next
+            return next_of(self.state, self.control)
         problems = [name for name, store in self.stores.items() if store.problem is not None]
         return f"see why {problems[0]} does not answer" if problems else "bifrost-store migrate start"
 
