@@ -63,16 +63,12 @@ def keys_to_move(control: Control, place: Destination, scopes: Sequence[Scope]) 
 
 def next_of(state: MigrationState, control: Control | None) -> str:
     """Return what the operator may do now; where some scopes were cut over and others not, about those."""
-    if (
-        state.phase is Phase.CUT_OVER
-        and control is not None
-        and any(one.primary == state.source for one in control.routes.values())
-    ):
-        is_open = bool(
-            _verification_obstacles(state, control, state.verification.began_at if state.verification else state.changed_at)
-        )
-        return VERIFY if is_open else "bifrost-store migrate cutover"
-    return state.next
+    if state.phase is not Phase.CUT_OVER or control is None:
+        return state.next
+    if all(route.primary == state.target for route in control.routes.values()):
+        return state.next
+    began_at = state.changed_at if state.verification is None else state.verification.began_at
+    return VERIFY if _verification_obstacles(state, control, began_at) else "bifrost-store migrate cutover"
 
 
 def plan_of(
