@@ -27,7 +27,8 @@ def test_it_says_when_it_is_ready(tmp_path: Path) -> None:
     """One line of JSON on standard output names endpoint, key and connection string; SIGTERM ends it with 0."""
     started = time.perf_counter()
     certificate = tmp_path / "ca.pem"
-    with subprocess.Popen([*SERVER, "--https", "--certificate", str(certificate)], stdout=subprocess.PIPE, text=True) as process:
+    options = ["--https", "--certificate", str(certificate), "--consistency", "Strong"]
+    with subprocess.Popen([*SERVER, *options], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
@@ -37,6 +38,8 @@ def test_it_says_when_it_is_ready(tmp_path: Path) -> None:
             there.ca_certificate = certificate.read_text()
             with Wire(there) as wire:
                 assert wire.send("GET", "/dbs").status == 200
+                account = wire.send("GET", "/").json
+                assert account["userConsistencyPolicy"] == {"defaultConsistencyLevel": "Strong"}
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -45,7 +48,14 @@ def test_it_says_when_it_is_ready(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--key", "no base64"], ["--partitions", "0"], ["--ru-limit", "-1"], ["--data", "/nowhere/at/all"], ["--host", "256.0.0.1"]],
+    [
+        ["--key", "no base64"],
+        ["--partitions", "0"],
+        ["--ru-limit", "-1"],
+        ["--data", "/nowhere/at/all"],
+        ["--host", "256.0.0.1"],
+        ["--consistency", "Weak"],
+    ],
 )
 def test_wrong_use_is_told(arguments: list[str]) -> None:
     """Options that make no sense end the program with 1 and one line."""
