@@ -11,8 +11,6 @@ from bifrost_store import GLOBAL, ExecutionStatus, Store, StoreSettings, open_st
 from bifrost_store.core.record import Record
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.state import STATE_KEY, MigrationState, Phase
-from bifrost_store.routing.control import Control, Route
-from bifrost_store.routing.copies import CONTROL_KEY
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -59,15 +57,6 @@ async def test_purging_goes_on_afterwards(store: Store, change: dict[str, object
     await saved(store, BASE.model_copy(update=change))
 
     assert 1 == await store.executions.purge_expired()
-
-
-async def test_a_control_document_alone_stops_it(store: Store) -> None:
-    """The state may be in the other store only: what is not known is not thrown away."""
-    control = Control(migration_id="m", store="sqlite", routes={"*": Route(primary="sqlite")})
-    await store.backend.backend("sqlite").inner.create(Record(CONTROL_KEY, control.body()))
-
-    with pytest.raises(MigrationRefusedError):
-        await store.executions.purge_expired()
 
 
 async def test_without_a_migration_nothing_changes(store: Store) -> None:

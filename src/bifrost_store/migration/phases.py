@@ -16,7 +16,7 @@ from bifrost_store.backends.protocol import Backend, SupportsLayout
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import BackendError, DocumentExistsError, MigrationRefusedError, PreconditionFailedError
+from bifrost_store.errors import BackendError, MigrationRefusedError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
@@ -89,6 +89,7 @@ class Migration:
             return self._report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
         lines = await self._ready_target()
         state = await self._state.write(self._by_me(state).at(Phase.STARTING, self._now()))
+        await self._state.copy_to(self._stores[self._target])
         done = await start(self._coordinator(), source=self._source, target=self._target, migration_id=state.migration_id)
         state = await self._note()
         lines += ["every write goes to both stores from here on"]
@@ -335,7 +336,7 @@ class Migration:
         if state != saved:
             state = await self._state.write(self._by_me(state))
         self.phase = state.phase
-        with contextlib.suppress(BackendError, DocumentExistsError, PreconditionFailedError):
+        with contextlib.suppress(BackendError):
             await self._state.copy_to(self._stores[self._target])
         return state
 

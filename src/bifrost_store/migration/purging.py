@@ -8,7 +8,6 @@ from datetime import datetime
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.errors import MigrationRefusedError, NotProvisionedError
 from bifrost_store.migration.state import KEPT_DAYS, STATE_KEY, MigrationState
-from bifrost_store.routing.copies import CONTROL_KEY
 
 
 async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
@@ -22,20 +21,17 @@ async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
         MigrationRefusedError: It must not happen now; the message says from when on it may.
     """
     states: list[MigrationState] = []
-    is_migrated = False
     for backend in backends:
         try:
-            is_migrated = await backend.get(CONTROL_KEY) is not None or is_migrated
             record = await backend.get(STATE_KEY)
         except NotProvisionedError:
             continue
         if record is not None:
             states.append(MigrationState.parse(record.body))
-    if not states and not is_migrated:
+    if not states:
         return
-    # Each copy was right when it was written; the newest knows most.
-    newest = max(states, key=lambda state: state.changed_at, default=None)
-    kept = "later" if newest is None else newest.kept_until()
+    # `start` leaves a copy in both stores. Each was right when it was written; the newest knows most.
+    kept = max(states, key=lambda state: state.changed_at).kept_until()
     if kept is None or (isinstance(kept, datetime) and kept <= now):
         return
     when = f"{kept:%Y-%m-%d}" if isinstance(kept, datetime) else f"{KEPT_DAYS} days after the cut-over"

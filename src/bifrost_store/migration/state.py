@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -295,10 +296,11 @@ class StateStore:
         """Leave a copy in another store, for those who cannot reach this one; the one here counts."""
         body = self.state.body()
         record = await backend.get(STATE_KEY)
-        if record is None:
-            await backend.create(Record(STATE_KEY, body))
-        elif record.body != body:
-            await backend.replace(record.with_body(body), record.etag)
+        with contextlib.suppress(DocumentExistsError, PreconditionFailedError):
+            if record is None:
+                await backend.create(Record(STATE_KEY, body))
+            elif record.body != body:
+                await backend.replace(record.with_body(body), record.etag)
 
     async def write_progress(self, name: str, values: dict[str, Any]) -> None:
         """Store *values* as the progress of *name*; other parts stay as they are. Raises as `write` does."""
