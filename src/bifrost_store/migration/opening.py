@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,7 @@ async def open_migration(
         if not settings.is_configured(name):
             variables = f"{variable_name(f'{name}_connection_string')} or {variable_name(f'{name}_endpoint')}"
             raise ConfigurationError(f"a migration needs both accounts, and {name}'s is missing; set {variables}")
+    days = settings.execution_retention_days
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, clock, stack)
         stores: dict[str, Backend] = {}
@@ -60,6 +62,7 @@ async def open_migration(
             specs=SPECS,
             folder=folder,
             request_units=request_units,
+            retention=None if days is None else timedelta(days=days),
             clock=clock,
             tell=tell,
         )

@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class Migration:
         specs: Every kind that the stores know.
         folder: Where reports and dead letters are written.
         request_units: What the backfill may use of the target a second; None: what it gives.
+        retention: Executions of the old application are past it that long after their last change; None: never.
         clock: Tells the time of reports, and the age of a verification.
         tell: Hears what happens meanwhile.
 
@@ -60,6 +62,7 @@ class Migration:
         specs: Specs,
         folder: Path,
         request_units: float | None = None,
+        retention: timedelta | None = None,
         clock: Clock = utc_now,
         tell: Tell = tell_nobody,
     ) -> None:
@@ -69,6 +72,7 @@ class Migration:
         self._specs = specs
         self._folder = folder
         self._request_units = request_units
+        self._retention = retention
         self._now = clock
         self._tell = tell
         self.phase: Phase | None = None
@@ -115,6 +119,7 @@ class Migration:
             progress=self._state.progress("backfill"),
             budget=Budget(self._request_units),
             keep_expired=keep_expired,
+            retention=self._retention,
             is_current=lambda: self._is_current(epoch),
         )
         done = await work.run()
