@@ -23,7 +23,7 @@ from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
 from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_copying, plan_of_takeover
 from bifrost_store.migration.starting import start
-from bifrost_store.migration.state import Backfilled, MigrationState, Phase, StateStore, Step, Verified
+from bifrost_store.migration.state import Backfilled, MigrationState, Phase, Progress, StateStore, Step, Verified
 from bifrost_store.migration.status import MigrationStatus, store_status
 from bifrost_store.migration.takeover import take_over
 from bifrost_store.migration.throttle import Budget
@@ -116,10 +116,11 @@ class Migration:
             self._stores[self._target],
             specs=self._specs,
             clock=self._now,
-            progress=self._state.progress("backfill"),
+            progress=self._progress("backfill"),
             budget=Budget(self._request_units),
             keep_expired=keep_expired,
             retention=self._retention,
+            folder=self._folder,
             is_current=lambda: self._is_current(epoch),
         )
         done = await work.run()
@@ -306,11 +307,17 @@ class Migration:
             self._stores[secondary],
             specs=self._specs,
             clock=self._now,
-            progress=self._state.progress(f"verify {primary} {control.highest_epoch}"),
+            progress=self._progress(f"verify {primary} first"),
+            retention=self._retention,
+            folder=self._folder,
+            name=f"differences-of-{secondary}.jsonl",
             is_current=lambda: self._is_current(control.highest_epoch),
             includes=lambda scope: _pair(control.route_of(scope)) == pair,
         )
         return await work.run(repair=repair)
+
+    def _progress(self, name: str) -> Progress:
+        return _ToldProgress(self._state.progress(name), name, self._tell)
 
     async def _is_current(self, epoch: int) -> bool:
         control = _newest(await self._copies.look())
@@ -358,6 +365,23 @@ class Migration:
 
     def _coordinator(self) -> Coordinator:
         return Coordinator(self._copies, self._stores, self._specs, report=self._tell)
+
+
+class _ToldProgress:
+    """A `Progress` whose counts are told to somebody too."""
+
+    def __init__(self, inner: Progress, name: str, tell: Tell) -> None:
+        self._inner = inner
+        self._name = name
+        self._tell = tell
+
+    async def load(self) -> dict[str, Any] | None:
+        return await self._inner.load()
+
+    async def save(self, values: dict[str, Any]) -> None:
+        await self._inner.save(values)
+        if "done" in values:
+            self._tell(self._name, {"done": values["done"], "total": values.get("total")})
 
 
 def _newest(copies: Mapping[str, Copy]) -> Control | None:
