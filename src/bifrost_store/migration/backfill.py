@@ -1,0 +1,322 @@
+"""Carries everything that one store holds to another, beside live writers: throttled, concurrent, and resumable."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from bifrost_store.backends.protocol import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply, Backend, ScanPage
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.json import dump_json
+from bifrost_store.core.record import Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.core.tasks import for_each
+from bifrost_store.errors import (
+    AccessDeniedError,
+    BackendError,
+    ConfigurationError,
+    CorruptDocumentError,
+    MigrationRefusedError,
+    NotProvisionedError,
+    OutcomeUnknownError,
+    StoreError,
+    ThrottledError,
+)
+from bifrost_store.migration.expired import is_past, kept
+from bifrost_store.migration.reports import ReportFile, shown
+from bifrost_store.migration.state import Progress
+from bifrost_store.migration.throttle import Budget
+from bifrost_store.wrappers.reconcile import Reconciled, reconcile
+
+DEAD_LETTERS: Final = "dead-letters.jsonl"
+WORKERS: Final = 8
+"""Batches that are written at the same time; what a kill makes to be done again."""
+_ATTEMPTS: Final = 8
+_PAUSE_SECONDS: Final = 0.25
+_MOST_THROTTLED: Final = 200
+
+
+@dataclass(slots=True)
+class BackfillReport:
+    """What a backfill did, earlier runs that it goes on from included.
+
+    Attributes:
+        counts: ``copied``, ``present`` (the target had it already, mostly from a dual write), ``deleted`` (tombstones carried),
+            ``expired`` (left out), ``kept_expired``, ``failed`` (in the dead letters) and ``unreadable`` (named there too).
+        kinds: The same per kind, but for what cannot be read.
+        request_units: What this run was charged by the target.
+        throttled: How often the target asked this run to slow down.
+        dead_letters: The file, if anything is in it.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    request_units: float = 0.0
+    throttled: int = 0
+    dead_letters: Path | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was to be carried was."""
+        return not self.counts.get("failed") and not self.counts.get("unreadable")
+
+    def lines(self) -> list[str]:
+        """Return the report for people."""
+        lines = [
+            ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in sorted(self.counts.items())) or "nothing to carry"
+        ]
+        if not self.ok:
+            left = self.counts.get("failed", 0) + self.counts.get("unreadable", 0)
+            place = "" if self.dead_letters is None else f"; each is in {self.dead_letters} with the reason"
+            lines.append(f"{left} rows were not carried{place}: mend them and repeat the backfill")
+        return lines
+
+    def values(self) -> dict[str, Any]:
+        """Return the report as parts of a JSON object."""
+        return {
+            "counts": dict(self.counts),
+            "kinds": self.kinds,
+            "expired": self.counts.get("expired", 0),
+            "request_units": round(self.request_units, 2),
+            "throttled": self.throttled,
+            "dead_letters": None if self.dead_letters is None else str(self.dead_letters),
+        }
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far a backfill is: all pages before *token* are done, and of the page from there to *end* all keys up to *after*."""
+
+    token: str | None = None
+    end: str | None = None
+    after: list[str] = field(default_factory=list)
+
+
+class Backfill:
+    """One run over the whole source. Safe beside writers, to be killed at any time, and to be repeated.
+
+    Args:
+        source, target: Addressed directly. Nothing of the source is changed.
+        specs: Every kind that they know.
+        clock: Decides what has expired.
+        progress: Where the cursor is kept.
+        budget: What may be used of the target.
+        keep_expired: Carry expired executions too, without an expiry.
+        is_current: Whether the route still is the one that this run began under; asked before every round of batches.
+        includes: Whether a scope's records are to be carried.
+        retention: After which executions that say nothing about their expiry count as expired; None: never.
+        folder: Where the dead letters are written; None: they are only counted.
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        source: Backend,
+        target: Backend,
+        *,
+        specs: Specs,
+        progress: Progress,
+        clock: Clock = utc_now,
+        budget: Budget | None = None,
+        keep_expired: bool = False,
+        is_current: Callable[[], Awaitable[bool]],
+        includes: Callable[[Scope], bool] = lambda scope: True,
+        retention: timedelta | None = None,
+        folder: Path | None = None,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._specs = specs
+        self._progress = progress
+        self._now = clock
+        self._budget = budget or Budget()
+        self._keep_expired = keep_expired
+        self._is_current = is_current
+        self._includes = includes
+        self._retention = retention
+        self._folder = folder
+        self._sleep = sleep
+        self._cursor = _Cursor()
+        self._kinds: dict[str, Counter[str]] = {}
+        self._unreadable = 0
+
+    async def run(self) -> BackfillReport:
+        """Carry what an earlier run has not. A report that is not ``ok`` makes the next run begin anew.
+
+        Raises:
+            MigrationRefusedError: The route has changed, somebody else moves the migration, or a file cannot be written.
+            BackendError: A store does not answer. What was done is saved; the next run goes on there.
+        """
+        self._restore(await self._progress.load() or {})
+        begins = self._cursor.token is None and not self._cursor.after
+        self._letters = ReportFile(self._folder, DEAD_LETTERS, goes_on=not begins)
+        async for page in self._source.scan(self._cursor.token):
+            await self._carry_page(page)
+            self._cursor = _Cursor(page.resume_token)
+            await self._save()
+        report = self._report()
+        if not report.ok:
+            await self._progress.save({})
+        return report
+
+    async def _carry_page(self, page: ScanPage) -> None:
+        is_same_stretch = self._cursor.end == page.resume_token
+        after = self._cursor.after if is_same_stretch else []
+        self._cursor = _Cursor(self._cursor.token, page.resume_token, after)
+        if not after:
+            for error in page.unreadable:
+                self._letters.write({"key": error.key, "reason": str(error), "record": None})
+                self._unreadable += 1
+        records = sorted((record for record in page.records if self._includes(record.key.scope)), key=_order)
+        records = [record for record in records if _order(record) > after]
+        left_out = deque((record, what) for record in records if (what := self._what_of_expired(record)) is not None)
+        batches = list(self._batches([one for record in records if (one := self._carried(record)) is not None]))
+        for first in range(0, len(batches), WORKERS):
+            if not await self._is_current():
+                raise MigrationRefusedError(
+                    "there was a hand-over since the backfill began; it stopped, and what it did is saved",
+                    next_step="bifrost-store migrate status",
+                )
+            together = batches[first : first + WORKERS]
+            await for_each(self._carry, together)
+            if first + WORKERS < len(batches):
+                self._cursor.after = _order(together[-1][-1])
+                while left_out and _order(left_out[0][0]) <= self._cursor.after:
+                    self._note(*left_out.popleft())
+                await self._save()
+        for record, what in left_out:
+            self._note(record, what)
+
+    def _carried(self, record: Record) -> Record | None:
+        """Return what is to be carried of *record*, or None where it is to be left out."""
+        if not is_past(record, self._now(), self._retention):
+            return record
+        return kept(record) if self._keep_expired else None
+
+    def _what_of_expired(self, record: Record) -> str | None:
+        if not is_past(record, self._now(), self._retention):
+            return None
+        return "expired" if self._carried(record) is None else "kept_expired"
+
+    def _batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
+        batch: list[Record] = []
+        size = 0
+        for record in records:
+            more = len(dump_json(record.body)) + len(dump_json(record.extra))
+            is_other = bool(batch) and (batch[0].key.kind, batch[0].key.scope) != (record.key.kind, record.key.scope)
+            is_full = len(batch) == MAX_BATCH_OPERATIONS or size + more > MAX_BATCH_BYTES
+            if batch and (is_other or is_full or not self._specs[record.key.kind].is_batchable):
+                yield batch
+                batch, size = [], 0
+            batch.append(record)
+            size += more
+        if batch:
+            yield batch
+
+    async def _carry(self, records: Sequence[Record]) -> None:
+        if len(records) > 1:
+            try:
+                results = await self._insist(lambda: self._target.batch([Apply(record) for record in records]))
+            except StoreError as error:
+                if not _is_about_a_record(error):
+                    raise
+            else:
+                for record, is_written in zip(records, results, strict=True):
+                    await self._settle(record, is_written=is_written is True)
+                return
+        for record in records:
+            try:
+                is_written = await self._insist(partial(self._target.apply, record))
+                await self._settle(record, is_written=is_written)
+            except StoreError as error:
+                if not _is_about_a_record(error):
+                    raise
+                self._letters.write({"key": str(record.key), "reason": f"{type(error).__name__}: {error}", "record": shown(record)})
+                self._note(record, "failed")
+
+    async def _settle(self, record: Record, *, is_written: bool) -> None:
+        """Count *record*; where the target refused it as not newer, see that it holds the same, or make it so."""
+        if is_written:
+            self._note(record, "deleted" if record.is_tombstone else "copied")
+            return
+        found = await self._insist(lambda: self._target.stored(record.key))
+        if found is not None and found.version == record.version and found.digest == record.digest:
+            self._note(record, "present")
+            return
+        if self._keep_expired and is_past(record, self._now(), self._retention):
+            self._note(record, "present")
+            return
+        outcome = await self._insist(lambda: reconcile(self._source, self._target, record.key, clock=self._now))
+        # What keeps changing is being written to both stores: verification looks at it again.
+        self._note(record, "copied" if outcome in (Reconciled.APPLIED, Reconciled.OVERWRITTEN) else "present")
+
+    async def _insist(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what *call* does, made again while that may help: every call here may be repeated."""
+        refusals = failures = 0
+        while True:
+            try:
+                async with self._budget.spending():
+                    return await call()
+            except ThrottledError:
+                refusals += 1
+                if refusals == _MOST_THROTTLED:
+                    raise
+            except (BackendError, OutcomeUnknownError) as error:
+                failures += 1
+                if failures == _ATTEMPTS or not (error.is_retryable or isinstance(error, OutcomeUnknownError)):
+                    raise
+                await self._sleep(error.retry_after_seconds or _PAUSE_SECONDS * 2**failures)
+
+    def _note(self, record: Record, what: str) -> None:
+        self._kinds.setdefault(record.key.kind, Counter())[what] += 1
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        cursor: Mapping[str, Any] = saved.get("cursor") or {}
+        self._cursor = _Cursor(cursor.get("token"), cursor.get("end"), list(cursor.get("after") or []))
+        kinds: Mapping[str, Mapping[str, int]] = saved.get("kinds") or {}
+        self._kinds = {kind: Counter(dict(counts)) for kind, counts in kinds.items()}
+        self._unreadable = int(saved.get("unreadable", 0))
+
+    async def _save(self) -> None:
+        report = self._report()
+        cursor = {"token": self._cursor.token, "end": self._cursor.end, "after": self._cursor.after}
+        done = sum(report.counts.values())
+        await self._progress.save({"cursor": cursor, "kinds": report.kinds, "unreadable": self._unreadable, "done": done})
+
+    def _report(self) -> BackfillReport:
+        counts: Counter[str] = Counter()
+        for one in self._kinds.values():
+            counts.update(one)
+        if self._unreadable:
+            counts["unreadable"] = self._unreadable
+        left = counts["failed"] + counts["unreadable"]
+        kinds = {kind: dict(one) for kind, one in sorted(self._kinds.items())}
+        return BackfillReport(
+            {what: count for what, count in counts.items() if count},
+            kinds,
+            self._budget.spent,
+            self._budget.throttled,
+            self._letters.path if left else None,
+        )
+
+
+def _order(record: Record) -> list[str]:
+    return [record.key.kind, record.key.scope.value, record.key.id]
+
+
+def _is_about_a_record(error: StoreError) -> bool:
+    """Return whether *error* concerns what was to be written, and not the store."""
+    if isinstance(
+        error, AccessDeniedError | NotProvisionedError | OutcomeUnknownError | ConfigurationError | MigrationRefusedError
+    ):
+        return False
+    return isinstance(error, CorruptDocumentError) or not error.is_retryable

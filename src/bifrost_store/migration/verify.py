@@ -1,0 +1,275 @@
+"""Compares every record of two stores, beside live writers, and on request makes the secondary what the primary is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.record import NEVER, Key, Record
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.core.tasks import for_each, together
+from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError
+from bifrost_store.migration.causes import differing_fields, likely_cause
+from bifrost_store.migration.comparison import Side, Sides
+from bifrost_store.migration.expired import is_past
+from bifrost_store.migration.reports import ReportFile
+from bifrost_store.migration.state import Progress
+from bifrost_store.wrappers.reconcile import Reconciled, is_same, reconcile
+
+FINDINGS: Final = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired")
+OPEN: Final = ("differs", "only_primary", "only_secondary", "could_not_check")
+_UNKNOWN_KIND: Final = "unreadable"
+_LOOKS: Final = 5
+_LOOK_AGAIN_SECONDS: Final = 1.0
+_SHOWN: Final = 20
+
+
+@dataclass(slots=True)
+class VerificationReport:
+    """What a verification found.
+
+    Attributes:
+        kinds: Per kind: same, differs, only_primary, only_secondary, could_not_check, expired.
+        repaired: Differences that were found and are gone.
+        causes: How often each likely cause was given.
+        examples: Keys of the first differences, without values.
+        file: Where every difference is with both values, if there is any.
+    """
+
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    repaired: int = 0
+    causes: dict[str, int] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+    file: Path | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The findings in total."""
+        return {what: sum(counts.get(what, 0) for counts in self.kinds.values()) for what in FINDINGS}
+
+    @property
+    def open_count(self) -> int:
+        """Differences, and records that could not be compared, that are left."""
+        return sum(self.counts[what] for what in OPEN) - self.repaired
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left open."""
+        return self.open_count == 0
+
+    def lines(self) -> list[str]:
+        """Return the report for people: keys and causes, no values."""
+        lines = [", ".join(f"{count} {what}" for what, count in self.counts.items())]
+        lines += [f"{count} times: {cause}" for cause, count in sorted(self.causes.items())]
+        lines += self.examples
+        if self.repaired:
+            lines.append(f"{self.repaired} repaired, {self.open_count} left")
+        if self.file is not None:
+            lines.append(f"both values of each are in {self.file}")
+        return lines
+
+    def values(self) -> dict[str, Any]:
+        """Return the report as parts of a JSON object."""
+        file = None if self.file is None else str(self.file)
+        return {**self.counts, "kinds": self.kinds, "repaired": self.repaired, "causes": self.causes, "differences": file}
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Both states of a record: the secondary's, read first, and the primary's; or why they could not be read."""
+
+    key: Key
+    primary: Record | None = None
+    secondary: Record | None = None
+    problem: str | None = None
+
+    @property
+    def states(self) -> tuple[object, ...]:
+        """What is another after a write."""
+        return tuple(one and (one.version, one.is_tombstone, one.digest) for one in (self.primary, self.secondary))
+
+
+class Verification:
+    """One comparison of two whole stores. Changes nothing unless asked to repair, and can be repeated at any time.
+
+    Args:
+        primary, secondary: As the route has them, addressed directly.
+        specs: Every kind that they know.
+        clock: Decides what has expired.
+        progress: Is told how far it is.
+        is_current: Whether the route still is the one that this run began under.
+        includes: Whether a scope's records are to be compared.
+        retention: After which executions that say nothing about their expiry count as expired; None: never.
+        folder: Where the differences are written; None: they are only counted.
+        name: Of the file in it.
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        primary: Backend,
+        secondary: Backend,
+        *,
+        specs: Specs,
+        is_current: Callable[[], Awaitable[bool]],
+        clock: Clock = utc_now,
+        progress: Progress | None = None,
+        includes: Callable[[Scope], bool] = lambda scope: True,
+        retention: timedelta | None = None,
+        folder: Path | None = None,
+        name: str = "differences.jsonl",
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._primary = primary
+        self._secondary = secondary
+        self._specs = specs
+        self._is_current = is_current
+        self._now = clock
+        self._progress = progress
+        self._includes = includes
+        self._retention = retention
+        self._sleep = sleep
+        self._file = ReportFile(folder, name)
+        self._kinds: dict[str, Counter[str]] = {}
+        self._causes: Counter[str] = Counter()
+        self._report = VerificationReport()
+        self._done = 0
+
+    async def run(self, repair: bool = False) -> VerificationReport:
+        """Compare everything.
+
+        Args:
+            repair: Make the secondary what the primary is wherever they differ.
+
+        Raises:
+            MigrationRefusedError: The route has changed meanwhile, or a file cannot be written.
+            BackendError: A store does not answer; nothing was changed but what was repaired. Repeat it.
+        """
+        with Sides() as sides:
+            await together(partial(self._read, sides, "primary"), partial(self._read, sides, "secondary"))
+            for kind, is_expired, count in sides.same():
+                self._note(kind, "expired" if is_expired else "same", count)
+            for keys in sides.others():
+                await self._look_at(sides, keys, repair=repair)
+        await self._check_current()
+        report = self._report
+        report.kinds = {kind: {what: counts[what] for what in FINDINGS} for kind, counts in sorted(self._kinds.items())}
+        report.causes = dict(self._causes)
+        report.file = self._file.path if self._causes else None
+        return report
+
+    async def _read(self, sides: Sides, side: Side) -> None:
+        store = self._primary if side == "primary" else self._secondary
+        async for page in store.scan():
+            now = self._now()
+            records = [record for record in page.records if self._includes(record.key.scope)]
+            sides.add(side, [(record, record.is_expired(now)) for record in records])
+            for error in page.unreadable:
+                self._unreadable(sides, side, error, _UNKNOWN_KIND)
+            if side == "primary":
+                self._done += len(records)
+                if self._progress is not None:
+                    await self._progress.save({"done": self._done})
+
+    def _unreadable(self, sides: Sides, side: Side, error: CorruptDocumentError, kind: str) -> None:
+        if sides.add_unreadable(side, str(error)):
+            self._tell(
+                "could_not_check", kind, {"key": error.key, "store": side, "reason": str(error)}, f"unreadable in the {side}"
+            )
+
+    async def _look_at(self, sides: Sides, keys: Sequence[Key], *, repair: bool) -> None:
+        """Look at records again, until two looks agree: what a writer is just changing is not a difference."""
+        looks = await for_each(partial(self._look, sides), keys)
+        for _ in range(_LOOKS):
+            unsettled = [look for look in looks if not self._is_settled(look)]
+            if not unsettled:
+                return
+            await self._sleep(_LOOK_AGAIN_SECONDS)
+            looks = await for_each(partial(self._look, sides), [look.key for look in unsettled])
+            agreed = {now.key for before, now in zip(unsettled, looks, strict=True) if before.states == now.states}
+            for look in looks:
+                if look.key in agreed and not self._is_settled(look):
+                    await self._found(look, repair=repair)
+            looks = [look for look in looks if look.key not in agreed]
+        for look in looks:
+            if not self._is_settled(look):
+                reason = f"changed at each of {_LOOKS} looks"
+                self._tell("could_not_check", look.key.kind, {"key": str(look.key), "reason": reason}, "it keeps changing")
+
+    async def _look(self, sides: Sides, key: Key) -> _Look:
+        found: dict[Side, Record | None] = {}
+        reads: tuple[tuple[Side, Backend], ...] = (("secondary", self._secondary), ("primary", self._primary))
+        for side, store in reads:
+            try:
+                found[side] = await store.stored(key)
+            except CorruptDocumentError as error:
+                self._unreadable(sides, side, error, key.kind)
+                return _Look(key, problem=str(error))
+            except InvalidRequestError as error:
+                self._tell("could_not_check", key.kind, {"key": str(key), "reason": str(error)}, "no key of this kind")
+                return _Look(key, problem=str(error))
+        return _Look(key, found["primary"], found["secondary"])
+
+    def _is_settled(self, look: _Look) -> bool:
+        """Return whether there is nothing more to say about a record; what matches is counted here."""
+        if look.problem is not None:
+            return True
+        primary, secondary = look.primary, look.secondary
+        if is_same(primary, secondary, clock=self._now):
+            some = primary or secondary
+            if some is not None and not some.is_tombstone:
+                self._note(look.key.kind, "expired" if some.is_expired(self._now()) else "same")
+            return True
+        if self._is_left_out(primary, secondary) or self._is_left_out(secondary, primary):
+            self._note(look.key.kind, "expired")
+            return True
+        return False
+
+    def _is_left_out(self, expired: Record | None, other: Record | None) -> bool:
+        """Return whether a backfill left an *expired* record out of the other store, or carried it there without its expiry."""
+        if expired is None or not is_past(expired, self._now(), self._retention):
+            return False
+        return other is None or _is_kept(expired, other)
+
+    async def _found(self, look: _Look, *, repair: bool) -> None:
+        what = "only_secondary" if look.primary is None else "only_primary" if look.secondary is None else "differs"
+        cause = likely_cause(look.primary, look.secondary)
+        values = {"key": str(look.key), "what": what, "cause": cause, "fields": differing_fields(look.primary, look.secondary)}
+        if repair:
+            await self._check_current()
+            outcome = await reconcile(self._primary, self._secondary, look.key, clock=self._now)
+            values["repair"] = outcome.value
+            self._report.repaired += outcome is not Reconciled.LEFT
+        self._tell(what, look.key.kind, values, cause)
+
+    async def _check_current(self) -> None:
+        if not await self._is_current():
+            raise MigrationRefusedError(
+                "there was a hand-over while the stores were being compared, so the result says nothing",
+                next_step="bifrost-store migrate verify",
+            )
+
+    def _tell(self, what: str, kind: str, values: dict[str, Any], cause: str) -> None:
+        self._file.write({"what": what, **values})
+        self._note(kind, what)
+        self._causes[cause] += 1
+        if len(self._report.examples) < _SHOWN:
+            self._report.examples.append(f"{what}: {values['key'] or values['reason']}")
+
+    def _note(self, kind: str, what: str, count: int = 1) -> None:
+        self._kinds.setdefault(kind, Counter())[what] += count
+
+
+def _is_kept(expired: Record, other: Record) -> bool:
+    """Return whether *other* is the *expired* record as a backfill that keeps them carried it."""
+    return other.version == expired.version and other.digest == replace(expired, expires_at=NEVER).digest
