@@ -49,7 +49,6 @@ async def open_migration(
             variables = f"{variable_name(f'{name}_connection_string')} or {variable_name(f'{name}_endpoint')}"
             raise ConfigurationError(f"a migration needs both accounts, and {name}'s is missing; set {variables}")
     days = settings.execution_retention_days
-    days = settings.execution_retention_days
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, clock, stack)
         stores: dict[str, Backend] = {}

@@ -73,7 +73,6 @@ class Migration:
         self._folder = folder
         self._request_units = request_units
         self._retention = retention
-        self._retention = retention
         self._now = clock
         self._tell = tell
         self.phase: Phase | None = None
@@ -123,8 +122,6 @@ class Migration:
             retention=self._retention,
             folder=self._folder,
             is_current=lambda: self._is_current(epoch),
-            retention=self._retention,
-            folder=self._folder,
         )
         done = await work.run()
         counts = done.counts
@@ -316,9 +313,6 @@ class Migration:
             name=f"differences-of-{secondary}.jsonl",
             is_current=lambda: self._is_current(control.highest_epoch),
             includes=lambda scope: _pair(control.route_of(scope)) == pair,
-            retention=self._retention,
-            folder=self._folder,
-            name=f"differences-{primary}-{secondary}.jsonl",
         )
         return await work.run(repair=repair)
 
