@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,13 +17,43 @@ from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import LEASE
 from bifrost_store.errors import CorruptDocumentError, DocumentNotFoundError, OutcomeUnknownError, PreconditionFailedError
 
-LEASE_SECONDS: Final = 30.0
-RENEW_SECONDS: Final = 10.0
-WATCH_SECONDS: Final = 32.0
-POLL_SECONDS: Final = 0.2
-CALL_OFF_SECONDS: Final = 2.0
-WAIT_SECONDS: Final = 3.0
-WITHDRAW_SECONDS: Final = 60.0
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Durations of the hand-over protocol, in seconds; all processes of a migration use the same.
+
+    Attributes:
+        lease: A lease, from before its renewal was sent.
+        renew: Between renewals.
+        watch: A row seen unchanged for so long may be taken away.
+        poll: Between readings of the control document while a move is under way.
+        call_off: From seeing ``prepared`` to calling it off.
+        wait: An operation waits for a hand-over, then raises a retryable error.
+        withdraw: An announcement nobody carries on is withdrawn by anyone.
+    """
+
+    lease: float = 30.0
+    renew: float = 10.0
+    watch: float = 32.0
+    poll: float = 0.2
+    call_off: float = 2.0
+    wait: float = 3.0
+    withdraw: float = 60.0
+
+    def scaled(self, factor: float) -> Timing:
+        """Return the same with leases *factor* times as long; what callers wait for stays."""
+        return replace(
+            self,
+            lease=self.lease * factor,
+            renew=self.renew * factor,
+            watch=self.watch * factor,
+            withdraw=self.withdraw * factor,
+        )
+
+
+def running_seconds() -> float:
+    """Return seconds of a clock that never goes back, and runs on while the machine sleeps where there is one that does."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class LeaseState(BaseModel):

@@ -1,0 +1,354 @@
+"""Hands scopes over to another route while processes serve them. Steps 1 to 9 of the hand-over protocol."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.errors import MigrationRefusedError, StoreError
+from bifrost_store.migration.outcome import Tell, tell_nobody
+from bifrost_store.migration.watching import Watch
+from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
+from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.routing.lease_rows import LeaseRow, Timing, running_seconds
+from bifrost_store.wrappers.journal import Journal
+from bifrost_store.wrappers.journal_repair import JournalRepair
+
+_ATTEMPTS: Final = 30
+_PASSES: Final = 10
+_STATUS: Final = "bifrost-store migrate status"
+
+
+@dataclass(slots=True)
+class HandOverReport:
+    """What a hand-over took.
+
+    Attributes:
+        kind, keys: What moved.
+        epoch: Of the new routes.
+        attempts: Announcements that it took.
+        paused_seconds: How long nobody could begin anything in these scopes, at the successful attempt.
+        taken_away: Processes that were silent.
+        paid: Journal entries that were paid.
+        left_writers: With force: entries of processes that are gone whose last writes were not compared.
+    """
+
+    kind: str
+    keys: tuple[str, ...]
+    epoch: int = 0
+    attempts: int = 0
+    paused_seconds: float = 0.0
+    taken_away: list[str] = field(default_factory=list)
+    paid: int = 0
+    left_writers: int = 0
+
+
+class _BeginAgain(Exception):  # noqa: N818 - no error: the next attempt
+    """The attempt was called off, by whomever."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done, as it was when it was asked for."""
+
+    kind: MoveKind
+    keys: tuple[str, ...]
+    before: Route
+    target: Target
+    force: bool
+
+    @property
+    def is_away(self) -> bool:
+        """Whether another store becomes primary."""
+        return self.target.primary != self.before.primary
+
+    def fits(self, move: Move | None) -> bool:
+        """Return whether *move* is this one, begun by somebody."""
+        return move is not None and (set(move.keys), move.target) == (set(self.keys), self.target)
+
+    def is_done(self, control: Control) -> bool:
+        """Return whether all keys are where they should be."""
+        return all(_is_at(control.route(key), self.target) for key in self.keys)
+
+
+class Coordinator:
+    """Carries out hand-overs. Any number may at once, in any processes; each may die at any step.
+
+    Args:
+        copies: The control documents.
+        stores: By backend name, addressed directly.
+        specs: Every kind that they know.
+        monotonic: Seconds of a clock that runs on while the machine sleeps.
+        sleep: Waits for so many seconds.
+        report: Hears what happens.
+        timing: Of all processes of the migration.
+    """
+
+    def __init__(
+        self,
+        copies: ControlCopies,
+        stores: Mapping[str, Backend],
+        specs: Specs,
+        *,
+        monotonic: Callable[[], float] = running_seconds,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        report: Tell = tell_nobody,
+        timing: Timing | None = None,
+    ) -> None:
+        self.copies = copies
+        self.stores = stores
+        self.specs = specs
+        self.monotonic = monotonic
+        self.sleep = sleep
+        self.tell = report
+        self.timing = timing or Timing()
+
+    async def hand_over(self, kind: MoveKind, keys: Sequence[str], target: Target, *, force: bool = False) -> HandOverReport:
+        """Give *keys*, which all have the same route now, the route *target*.
+
+        Args:
+            force: Leave out what processes that are gone wrote last: unacknowledged writes of theirs may go.
+
+        Raises:
+            MigrationRefusedError: It cannot be done now; nothing has moved.
+            BackendError: A store does not answer. Whether it was committed, the control document tells.
+        """
+        before = _one_route(await self._newest(), keys, target)
+        if before is None:
+            return HandOverReport(kind, tuple(keys), (await self._newest()).highest_epoch)
+        plan = _Plan(kind, tuple(keys), before, target, force)
+        watch = self.watch(before.primary)
+        report = HandOverReport(kind, plan.keys, taken_away=watch.taken_away)
+        for _ in range(_ATTEMPTS):
+            with suppress(_BeginAgain):
+                if await self._attempt(plan, watch, report):
+                    self.tell("handover.committed", {"kind": kind, "epoch": report.epoch})
+                    return report
+                continue
+        raise MigrationRefusedError(
+            f"the hand-over was called off {_ATTEMPTS} times: processes do not come to rest for {self.timing.call_off:g} seconds",
+            next_step=f"see who is busy or silent in {_STATUS}, then try again",
+        )
+
+    def watch(self, store: str) -> Watch:
+        """Return a fresh watch over the leases of *store*."""
+        return Watch(store, self.stores[store], monotonic=self.monotonic, timing=self.timing)
+
+    async def _attempt(self, plan: _Plan, watch: Watch, report: HandOverReport) -> bool:
+        copy = await self._begun(plan)
+        if copy is None:
+            report.epoch = (await self._newest()).highest_epoch
+            return True
+        report.attempts += 1
+        try:
+            if _move(copy).stage == "announced":
+                await self._wait_until_heard(plan, copy, watch)
+                if plan.is_away:
+                    await self._pay(plan, copy, report)
+                copy = await self._prepared(plan, copy)
+            began = self.monotonic()
+            await self._wait_until_acknowledged(plan, copy, watch)
+            if plan.is_away and (open_count := await self._open_entries(plan, copy.control, report)):
+                self.tell("handover.called_off", {"reason": f"{open_count} journal entries"})
+                raise _BeginAgain
+            await self._commit(copy, report)
+            report.paused_seconds = round(self.monotonic() - began, 3)
+        except BaseException:
+            await self._call_off(copy)
+            raise
+        await self.copies.look()
+        return True
+
+    async def _begun(self, plan: _Plan) -> Copy | None:
+        """Return the source's copy with this move in it, announced now or found (steps 1 and 2); None: it is done already."""
+        unchanged_since: tuple[str, float] | None = None
+        while True:
+            copies = await self.copies.look()
+            newest = _newest(copies)
+            if plan.is_done(newest):
+                return None
+            if any(_pair(newest.route(key)) != _pair(plan.before) for key in plan.keys):
+                raise MigrationRefusedError("another hand-over has moved these scopes meanwhile", next_step=_STATUS)
+            copy = copies.get(plan.before.primary)
+            if copy is None:
+                raise MigrationRefusedError(
+                    f"{plan.before.primary}, which answers for these scopes, does not answer", next_step="try again when it does"
+                )
+            move = copy.control.move
+            if plan.fits(move):
+                return copy
+            if move is None:
+                announced = Move(attempt=uuid.uuid4().hex, kind=plan.kind, keys=plan.keys, target=plan.target)
+                await self.copies.change(copy, copy.control.model_copy(update={"move": announced}))
+                continue
+            name = f"{move.attempt} {move.stage}"
+            if unchanged_since is None or unchanged_since[0] != name:
+                unchanged_since = (name, self.monotonic())
+                self.tell("handover.waiting_for_another", {"kind": move.kind, "stage": move.stage})
+            limit = self.timing.withdraw if move.stage == "announced" else self.timing.call_off
+            if self.monotonic() - unchanged_since[1] >= limit:
+                await self._call_off(copy)
+            await self.sleep(self.timing.poll)
+
+    async def _wait_until_heard(self, plan: _Plan, copy: Copy, watch: Watch) -> None:
+        """Step 3: every process in the source polls for this announcement, has gone, or was taken away."""
+        attempt, began, told = _move(copy).attempt, self.monotonic(), False
+        while True:
+            rows = await watch.look(copy.control)
+            waiting = [row for row in rows if row.state.heard != attempt]
+            if plan.kind == "finish":
+                self._check_flags(rows, plan.target.primary)
+            for row in waiting:
+                if watch.is_silent(row):
+                    await self._take_away(watch, row, copy.control)
+            if not waiting:
+                return
+            if not told:
+                self.tell("handover.announced", {"waiting_for": len(waiting), "processes": len(rows)})
+                told = True
+            if self.monotonic() - began > self.timing.withdraw + self.timing.watch:
+                names = ", ".join(row.state.process for row in waiting)
+                raise MigrationRefusedError(f"processes do not take part: {names}", next_step="stop them or start them anew")
+            await self._check_still_there(copy)
+            await self.sleep(self.timing.poll)
+
+    async def _wait_until_acknowledged(self, plan: _Plan, copy: Copy, watch: Watch) -> None:
+        """Step 6: every process in the source has drained, or has gone. Not in time, or silent: called off."""
+        attempt, ends_at = _move(copy).attempt, self.monotonic() + self.timing.call_off
+        while True:
+            waiting = [row for row in await watch.look(copy.control) if row.state.acknowledged != attempt]
+            for row in waiting:
+                if watch.is_silent(row) and await self._take_away(watch, row, copy.control) and plan.is_away:
+                    raise _BeginAgain
+            if not waiting:
+                return
+            if self.monotonic() >= ends_at:
+                self.tell("handover.called_off", {"reason": f"{len(waiting)} processes have not acknowledged"})
+                raise _BeginAgain
+            await self.sleep(self.timing.poll / 4)
+
+    async def _take_away(self, watch: Watch, row: LeaseRow, control: Control) -> bool:
+        is_ended = await watch.take_away(row, control)
+        if is_ended:
+            self.tell("handover.lease_taken_away", {"process": row.state.process})
+        return is_ended
+
+    async def _pay(self, plan: _Plan, copy: Copy, report: HandOverReport) -> None:
+        """Step 4: pay what the journal names; what cannot be paid refuses the hand-over."""
+        source, other = plan.before.primary, plan.target.primary
+        journal = Journal(self.stores[source])
+        repair = JournalRepair(
+            self.stores[source],
+            self.stores[other],
+            journal,
+            is_ours=lambda scope: _pair(copy.control.route_of(scope)) == _pair(plan.before),
+        )
+        open_count = await self._open_entries(plan, copy.control, report)
+        for _ in range(_PASSES):
+            if not open_count:
+                return
+            self.tell("handover.paying", {"entries": open_count})
+            done = await repair.run_once()
+            report.paid += done.paid
+            open_count = await self._open_entries(plan, copy.control, report)
+            if open_count:
+                await self._check_still_there(copy)
+                await self.sleep(self.timing.poll)
+        if open_count:
+            raise MigrationRefusedError(
+                f"the journal of {source} still names {open_count} records or processes whose writes {other} may lack",
+                next_step=f"see that {other} answers, then try again",
+            )
+
+    async def _open_entries(self, plan: _Plan, control: Control, report: HandOverReport) -> int:
+        """Return how many entries of these scopes, and of writers that are gone, the source's journal has."""
+        count = writers = 0
+        async for entry in Journal(self.stores[plan.before.primary]).entries():
+            if entry.key is None:
+                writers += 1
+            else:
+                count += self._is_moving(plan, control, entry.key.scope)
+        report.left_writers = writers if plan.force else 0
+        return count if plan.force else count + writers
+
+    def _is_moving(self, plan: _Plan, control: Control, scope: Scope) -> bool:
+        return scope.value in plan.keys or control.key_of(scope) in plan.keys
+
+    async def _prepared(self, plan: _Plan, copy: Copy) -> Copy:
+        """Step 5."""
+        move = _move(copy).model_copy(update={"stage": "prepared"})
+        await self.copies.change(copy, copy.control.model_copy(update={"move": move}))
+        now = await self.copies.read(plan.before.primary)
+        if now is None or now.control.move != move:
+            raise _BeginAgain
+        return now
+
+    async def _commit(self, copy: Copy, report: HandOverReport) -> None:
+        """Step 8. Whether a commit whose answer was lost was one, the next attempt sees."""
+        highest = max(one.control.highest_epoch for one in (await self.copies.readable()).values())
+        committed = copy.control.committed(1 + highest)
+        if not await self.copies.change(copy, committed):
+            raise _BeginAgain
+        report.epoch = 1 + highest
+
+    async def _call_off(self, copy: Copy) -> None:
+        """Remove the move that *copy* has, if it is there still in exactly that state. Others do it if this fails."""
+        with anyio.move_on_after(self.timing.call_off, shield=True), suppress(StoreError):
+            await self.copies.change(copy, copy.control.model_copy(update={"move": None}))
+
+    async def _check_still_there(self, copy: Copy) -> None:
+        now = await self.copies.read(copy.control.store)
+        if now is None or now.control.move != copy.control.move:
+            raise _BeginAgain
+
+    def _check_flags(self, rows: Sequence[LeaseRow], wanted: str) -> None:
+        wrong = [f"{row.state.process} ({row.state.flag})" for row in rows if row.state.flag not in (None, wanted)]
+        if wrong:
+            raise MigrationRefusedError(
+                f"the flag of live processes does not say {wanted}: {', '.join(wrong)}",
+                next_step=f"set it to {wanted} everywhere and start them anew, then try again",
+            )
+
+    async def _newest(self) -> Control:
+        return _newest(await self.copies.look())
+
+
+def _newest(copies: Mapping[str, Copy]) -> Control:
+    if not copies:
+        raise MigrationRefusedError("there is no control document", next_step="bifrost-store migrate start")
+    return max((copy.control for copy in copies.values()), key=lambda control: control.highest_epoch)
+
+
+def _one_route(control: Control, keys: Sequence[str], target: Target) -> Route | None:
+    """Return the route that all of *keys* have now; None if they are at *target* already.
+
+    Raises:
+        MigrationRefusedError: They differ.
+    """
+    routes = [control.route(key) for key in keys]
+    if all(_is_at(route, target) for route in routes):
+        return None
+    if len({_pair(route) for route in routes}) > 1:
+        raise MigrationRefusedError("these scopes have different routes now", next_step=_STATUS)
+    return routes[0]
+
+
+def _is_at(route: Route, target: Target) -> bool:
+    return _pair(route) == (target.primary, target.secondary)
+
+
+def _pair(route: Route) -> tuple[str, str | None]:
+    return route.primary, route.secondary
+
+
+def _move(copy: Copy) -> Move:
+    assert copy.control.move is not None
+    return copy.control.move
