@@ -230,20 +230,19 @@ class Backfill:
                 if not _is_about_a_record(error):
                     raise
             else:
-                for record, is_written in zip(records, results, strict=True):
-                    await self._settle(record, is_written=is_written is True)
+                await for_each(lambda pair: self._settle(*pair), list(zip(records, results, strict=True)))
                 return
         for record in records:
             try:
                 is_written = await self._insist(partial(self._target.apply, record))
-                await self._settle(record, is_written=is_written)
+                await self._settle(record, is_written)
             except StoreError as error:
                 if not _is_about_a_record(error):
                     raise
                 self._letters.write({"key": str(record.key), "reason": f"{type(error).__name__}: {error}", "record": shown(record)})
                 self._note(record, "failed")
 
-    async def _settle(self, record: Record, *, is_written: bool) -> None:
+    async def _settle(self, record: Record, is_written: object) -> None:
         """Count *record*; where the target refused it as not newer, see that it holds the same, or make it so."""
         if is_written:
             self._note(record, "deleted" if record.is_tombstone else "copied")
