@@ -107,6 +107,14 @@ class StoreSettings(BaseModel):
         description="Days that an execution is kept after its last change; `none`: for ever.",
         examples=["30", "none"],
     )
+    lease_seconds: float = Field(
+        default=30,
+        ge=2,
+        le=300,
+        allow_inf_nan=False,
+        description="How long a process may serve without renewing its lease; the same in all processes of a migration.",
+        examples=["30"],
+    )
 
     @model_validator(mode="wrap")
     @classmethod

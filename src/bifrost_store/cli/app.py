@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import cost, demo, emulator, store, tables, transfer, usage
+from bifrost_store.cli import cost, demo, emulator, migrate, store, tables, transfer, usage
 from bifrost_store.cli.output import VerboseOption, report_error
 from bifrost_store.errors import ConfigurationError, StoreError
 
@@ -35,6 +35,7 @@ app.command()(cost.cost)
 app.command()(demo.demo)
 app.command()(emulator.cosmos_emulator)
 app.add_typer(tables.app, name="tables")
+app.add_typer(migrate.app, name="migrate")
 
 
 @app.callback()
@@ -55,7 +56,7 @@ def _with_verbose(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-for _command in (*app.registered_commands, *tables.app.registered_commands):
+for _command in (*app.registered_commands, *tables.app.registered_commands, *migrate.app.registered_commands):
     if _command.callback is not None:
         _command.callback = _with_verbose(_command.callback)
 

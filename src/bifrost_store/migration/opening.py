@@ -15,6 +15,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.phases import Migration
+from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.settings import StoreSettings, variable_name
 from bifrost_store.wrappers.checked import CheckedBackend
 
@@ -63,6 +64,7 @@ async def open_migration(
             folder=folder,
             request_units=request_units,
             retention=None if days is None else timedelta(days=days),
+            timing=Timing().scaled(settings.lease_seconds / Timing().lease),
             clock=clock,
             tell=tell,
         )

@@ -30,6 +30,7 @@ from bifrost_store.migration.throttle import Budget
 from bifrost_store.migration.verify import Verification, VerificationReport
 from bifrost_store.routing.control import Control, Route
 from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.wrappers.journal import Journal
 
 _INIT: Final = "bifrost-store init --mend, with BIFROST_STORE_BACKEND=cosmos"
@@ -46,6 +47,7 @@ class Migration:
         folder: Where reports and dead letters are written.
         request_units: What the backfill may use of the target a second; None: what it gives.
         retention: Executions of the old application are past it that long after their last change; None: never.
+        timing: Of all processes of the migration.
         clock: Tells the time of reports, and the age of a verification.
         tell: Hears what happens meanwhile.
 
@@ -63,6 +65,7 @@ class Migration:
         folder: Path,
         request_units: float | None = None,
         retention: timedelta | None = None,
+        timing: Timing | None = None,
         clock: Clock = utc_now,
         tell: Tell = tell_nobody,
     ) -> None:
@@ -73,6 +76,7 @@ class Migration:
         self._folder = folder
         self._request_units = request_units
         self._retention = retention
+        self._timing = timing or Timing()
         self._now = clock
         self._tell = tell
         self.phase: Phase | None = None
@@ -246,7 +250,7 @@ class Migration:
         if not plan.is_done:
             place = destination_of(step, state)
             keys = keys_to_move(control, place, scopes)
-            details["hand_over"] = asdict(await self._coordinator().hand_over(step.value, keys, place.after, force=force))
+            details["hand_over"] = asdict(await self._coordinator().hand_over(place.kind, keys, place.after, force=force))
         state = await self._note(moved=step is Step.CUTOVER and not plan.is_done)
         return self._report(step, state, ok=True, lines=plan.lines, **details)
 
@@ -260,7 +264,7 @@ class Migration:
         """Let the other store answer for what the dead one answered for."""
         dead = self._from(step)
         heir = self._heir(step)
-        done = await take_over(self._copies, dead=dead, heir=heir, tell=self._tell)
+        done = await take_over(self._copies, dead=dead, heir=heir, timing=self._timing, tell=self._tell)
         lines = [
             f"{heir} answers for everything that {dead} answered for",
             f"no process may reach {dead} before this library has raised its control document, which the first that opens it does",
@@ -364,7 +368,7 @@ class Migration:
         return state.model_copy(update={"runner": f"{socket.gethostname()} {os.getpid()}"})
 
     def _coordinator(self) -> Coordinator:
-        return Coordinator(self._copies, self._stores, self._specs, report=self._tell)
+        return Coordinator(self._copies, self._stores, self._specs, report=self._tell, timing=self._timing)
 
 
 class _ToldProgress:

@@ -11,7 +11,7 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.outcome import Plan
 from bifrost_store.migration.state import KEPT_DAYS, ROLLBACK_DAYS, VERIFICATION_HOURS, MigrationState, Phase, Step
-from bifrost_store.routing.control import EVERY_SCOPE, Control, Route, Target
+from bifrost_store.routing.control import EVERY_SCOPE, Control, MoveKind, Route, Target
 
 VERIFY: Final = "bifrost-store migrate verify"
 
@@ -21,10 +21,12 @@ class Destination:
     """Where a step takes its scopes.
 
     Attributes:
+        kind: Of the hand-over.
         before: Primary and secondary that the scopes have now.
         after: Those that they get.
     """
 
+    kind: MoveKind
     before: tuple[str, str | None]
     after: Target
 
@@ -34,13 +36,13 @@ def destination_of(step: Step, state: MigrationState) -> Destination:
     source, target = state.source, state.target
     match step:
         case Step.CUTOVER:
-            return Destination((source, target), Target(primary=target, secondary=source))
+            return Destination("cutover", (source, target), Target(primary=target, secondary=source))
         case Step.ROLLBACK:
-            return Destination((target, source), Target(primary=source, secondary=target))
+            return Destination("rollback", (target, source), Target(primary=source, secondary=target))
         case Step.ABANDON:
-            return Destination((source, target), Target(primary=source))
+            return Destination("abandon", (source, target), Target(primary=source))
         case Step.FINISH:
-            return Destination((target, source), Target(primary=target))
+            return Destination("finish", (target, source), Target(primary=target))
     raise AssertionError(step)
 
 
