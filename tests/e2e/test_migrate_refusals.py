@@ -90,7 +90,7 @@ def test_a_cut_over_asks_and_there_is_nobody(settings: Settings) -> None:
     """Without a terminal it wants ``--yes``, and changes nothing."""
     migrate("run", settings=settings)
 
-    assert "--yes" in refusal("cutover", settings=settings, check=2)
+    assert "--yes" in refusal("cutover", settings=settings)
     assert "verified" == migrate("status", settings=settings)["phase"]
 
 

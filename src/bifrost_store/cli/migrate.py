@@ -12,7 +12,7 @@ import typer
 from bifrost_store.cli.migrate_output import failed, hearing, show
 from bifrost_store.cli.output import JsonOption, finite, report, run, talk
 from bifrost_store.core.scope import Scope
-from bifrost_store.errors import ConfigurationError, InvalidKeyError
+from bifrost_store.errors import InvalidKeyError, MigrationRefusedError
 from bifrost_store.migration.opening import open_migration
 from bifrost_store.migration.outcome import PhaseReport, Plan
 from bifrost_store.migration.phases import Migration
@@ -205,19 +205,21 @@ def _hand_over(
 
     with failed(step) as known:
         planned = run(plan)
+        if not (dry_run or planned.obstacles or planned.is_done or yes):
+            for line in planned.lines:
+                talk.print(line, markup=False)
+            _ask(step)
     if dry_run or planned.obstacles:
         show(planned, as_json=as_json)
-        return
-    if not planned.is_done and not yes:
-        for line in planned.lines:
-            talk.print(line, markup=False)
-        _ask(step)
-    _carry_out(step, do, as_json=as_json)
+    else:
+        _carry_out(step, do, as_json=as_json)
 
 
 def _ask(step: Step) -> None:
     if not sys.stdin.isatty():
-        raise ConfigurationError(f"migrate {step} asks before it begins, and there is nobody to ask; --yes says that it may")
+        raise MigrationRefusedError(
+            f"migrate {step} asks before it begins, and there is nobody to ask", next_step=f"bifrost-store migrate {step} --yes"
+        )
     if not typer.confirm("Go on?", err=True):
         raise typer.Exit(1)
 
