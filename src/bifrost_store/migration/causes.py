@@ -21,14 +21,17 @@ def likely_cause(primary: Record | None, secondary: Record | None) -> str:
             else "deleted in the secondary alone, or created again past the library"
         )
     here, there = primary.version, secondary.version
+    for side, newer, older in (("primary", primary, secondary), ("secondary", secondary, primary)):
+        if newer.version.revision > max(1, older.version.revision) and _is_foreign(newer):
+            return f"written past the library in the {side}"
     if here == there:
         return "same version, other content: one store was written past the library, or what it holds is damaged"
     if here.epoch != there.epoch:
         return f"written under different routes: epoch {here.epoch} in the primary, {there.epoch} in the secondary"
     if here.revision > there.revision:
-        return "written past the library in the primary, or a dual write that is still in the journal"
+        return "the last write did not reach the secondary: it is in the journal, or its process died"
     if here.revision < there.revision:
-        return "written past the library in the secondary, or the primary was restored from an older copy"
+        return "the secondary is ahead: it was written past the route, or the primary was restored from an older copy"
     return "two writes of one revision: one of the stores was written past the library or past the route"
 
 
@@ -42,6 +45,11 @@ def differing_fields(primary: Record | None, secondary: Record | None) -> dict[s
         if len(sides) == 1 or repr(sides["primary"]) != repr(sides["secondary"]):
             found[path] = sides
     return found
+
+
+def _is_foreign(record: Record) -> bool:
+    """Return whether the digest of what is stored stands for the id of its last write: this library did not make it."""
+    return not record.is_tombstone and record.version.write_id == record.digest
 
 
 def _flat(record: Record | None) -> dict[str, Any]:
