@@ -13,6 +13,7 @@
     ├── PreconditionFailedError       someone else won: read again, decide again
     ├── CorruptDocumentError          what is stored cannot be read
     ├── OutcomeUnknownError           the write may or may not have happened
+    ├── StaleRouteError               the other store answers by now; routing begins again, and nothing was sent
     ├── MigrationRefusedError         a phase of a migration cannot be done now; ``next_step`` says what can
     └── BackendError                  the database did not do it
         ├── ThrottledError            try again after ``retry_after_seconds``
@@ -106,6 +107,15 @@ class CorruptDocumentError(StoreError):
 
 class OutcomeUnknownError(StoreError):
     """The answer to a write was lost and what happened cannot be told. Read the document before trying again."""
+
+
+class StaleRouteError(StoreError):
+    """The write was not sent: what it builds on was written under a later route, or the lease has ended. Begin again.
+
+    Routing does so by itself, with the route as the control documents have it.
+    """
+
+    is_retryable = True
 
 
 class MigrationRefusedError(StoreError):

@@ -1,23 +1,25 @@
-"""Counts what an Azure SDK sends and receives, at the hooks that it calls for every attempt."""
+"""Counts what an Azure SDK sends and receives, at the hooks that it calls for every attempt, and asks whether it may be sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
+from bifrost_store.core.attempts import check_sending
 from bifrost_store.core.meter import count, count_answer, count_retry
 
 _SENT: Final = "bifrost_store_sent"
 
 
 def metered(what: Callable[[Any], str]) -> dict[str, Any]:
-    """Return the options with which a client tells the open meters of each exchange.
+    """Return the options with which a client tells the open meters of each exchange, and asks `check_sending` before it.
 
     Args:
         what: Says of the SDK's request what it asks of whom; see `bifrost_store.core.meter.Meter.requests`.
     """
 
     def count_request(request: Any) -> None:
+        check_sending()
         count(what(request), sent_bytes=int(request.http_request.headers.get("Content-Length") or 0))
         if request.context.get(_SENT):
             count_retry()

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from bifrost_store.errors import InvalidRequestError
+from bifrost_store.core.attempts import current_attempt
+from bifrost_store.errors import InvalidRequestError, StaleRouteError
 
 _ETAG = re.compile(
     r"(?P<revision>[1-9][0-9]{0,9})\.(?P<write_id>[0-9a-f]{32})(?:;(?P<backend>[a-z0-9_]+)=(?P<native>[A-Za-z0-9_-]+))?"
@@ -23,7 +24,13 @@ _writer: ContextVar[str | None] = ContextVar("bifrost_store_writer", default=Non
 
 
 def new_write_id() -> str:
-    """Return an id for one write: 32 hex digits, never used before; inside `writing_as` the first 16 are the writer's."""
+    """Return an id for one write: 32 hex digits, never used before; inside `writing_as` the first 16 are the writer's.
+
+    Inside `bifrost_store.core.attempts.attempting` it is the attempt's, whatever is written.
+    """
+    attempt = current_attempt()
+    if attempt is not None:
+        return attempt.write_id
     writer = _writer.get()
     return uuid.uuid4().hex if writer is None else writer + secrets.token_hex(8)
 
@@ -71,9 +78,27 @@ class Version:
         """Return whether both name the same write. The epoch is no part of a precondition."""
         return (self.revision, self.write_id) == (other.revision, other.write_id)
 
-    def next(self, epoch: int = 0) -> Version:
-        """Return the version of the write that follows, under a new write id."""
-        return Version(self.revision + 1, new_write_id(), max(epoch, self.epoch))
+    def next(self, epoch: int = 0, *, write_id: str | None = None) -> Version:
+        """Return the version of the write that follows.
+
+        Args:
+            epoch: Of the route that the write is made under; 0 where there is none: then the epoch stays as it is.
+            write_id: Of the write; by default a new one.
+
+        Raises:
+            StaleRouteError: This state was written under a later route.
+        """
+        if 0 < epoch < self.epoch:
+            raise stale_route(self.epoch, epoch)
+        attempt = current_attempt()
+        if attempt is not None:
+            attempt.bases.add((self.revision, self.write_id))
+        return Version(self.revision + 1, write_id or new_write_id(), epoch or self.epoch)
+
+
+def stale_route(found: int, epoch: int) -> StaleRouteError:
+    """Return what a write under *epoch* raises that finds its base at the higher epoch *found*."""
+    return StaleRouteError(f"the record was written under epoch {found}, this process's route is of epoch {epoch}; try again")
 
 
 NO_VERSION = Version(0, "0" * 32)

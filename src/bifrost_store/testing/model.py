@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, Result, ScanPage
+from bifrost_store.core.attempts import check_attempt
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import FilterValue, Group, Query, field_value, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.version import NO_VERSION, Etag, new_write_id
+from bifrost_store.core.version import NO_VERSION, Etag
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import (
     DocumentExistsError,
@@ -64,10 +66,12 @@ class ModelBackend:
             return None
         if expected is not None:
             _check_state(stored, expected, "delete")
+        check_attempt()
         tombstone = self._records[key] = self._named(stored.tombstone(stored.version.next(epoch)))
         return tombstone
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        check_attempt()
         stored = self._records.get(record.key)
         if over is not None:
             is_wanted = stored is not None and stored.native_etag == over
@@ -143,13 +147,16 @@ class ModelBackend:
         )
 
     def _store(self, record: Record, epoch: int) -> Record:
+        check_attempt()
         before = self._records.get(record.key)
         version = (NO_VERSION if before is None else before.version).next(epoch)
         stored = self._records[record.key] = self._named(replace(record, version=version))
         return stored
 
     def _named(self, record: Record) -> Record:
-        return replace(record, native_etag=f"{record.version.epoch}.{record.version.revision}.{new_write_id()}", backend=NAME)
+        return replace(
+            record, native_etag=f"{record.version.epoch}.{record.version.revision}.{secrets.token_hex(16)}", backend=NAME
+        )
 
     async def _carry_out(self, operation: Operation, epoch: int) -> Result:
         match operation:

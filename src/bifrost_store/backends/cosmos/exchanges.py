@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from bifrost_store.backends.cosmos.errors import map_error
+from bifrost_store.core.attempts import check_sending
 from bifrost_store.core.meter import count, count_answer, count_retry
 
 _SENT_AGAIN: Final = 503
@@ -62,6 +63,7 @@ class Exchanges:
         return {"raw_request_hook": self._count_request, "raw_response_hook": _count_answer}
 
     def _count_request(self, request: Any) -> None:
+        check_sending()
         http = request.http_request
         count(_kind_of(http.url), sent_bytes=int(http.headers.get("Content-Length") or 0))
         activity = http.headers.get("x-ms-activity-id", "")

@@ -73,7 +73,7 @@ class Write(ABC):
         return stored
 
     def _follow(self, base: Version, record: Record) -> None:
-        version = Version(base.revision + 1, self._write_id, max(self._epoch, base.epoch))
+        version = base.next(self._epoch, write_id=self._write_id)
         self.record = replace(record, version=version, native_etag=None, backend=BACKEND)
 
     def _is_own(self, stored: Record | None) -> bool:

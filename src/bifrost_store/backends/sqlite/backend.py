@@ -11,6 +11,7 @@ from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
 from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_from_record
+from bifrost_store.core.attempts import check_attempt
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import check_json, dump_json, load_json
 from bifrost_store.core.page import Page, decode_token, encode_token
@@ -18,7 +19,7 @@ from bifrost_store.core.query import Group, Query, group_order
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.core.version import Etag, Version, new_write_id
+from bifrost_store.core.version import Etag, Version, new_write_id, stale_route
 from bifrost_store.errors import (
     BackendError,
     CorruptDocumentError,
@@ -168,23 +169,28 @@ class SqliteBackend:
                     return await self._apply(execute, record, None)
 
     async def _create(self, execute: Execute, record: Record, epoch: int) -> Record:
+        check_attempt()
         record = replace(record, version=Version(1, new_write_id(), epoch))
         rows = await execute(queries.CREATE, {**row_from_record(record, self._specs), "now": self._now()})
         if not rows:
+            await self._check_route(execute, record.key, epoch, is_present=False)
             raise DocumentExistsError(f"{record.key} exists already", backend=NAME, operation="create", key=str(record.key))
         return _as_stored(record, rows[0])
 
     async def _replace(self, execute: Execute, record: Record, expected: Etag, epoch: int) -> Record:
+        check_attempt()
         record = replace(record, version=Version(1, new_write_id(), epoch))
         row = row_from_record(record, self._specs)
         rows = await execute(queries.REPLACE, {**row, **_expected_parameters(expected), "now": self._now()})
         if rows:
             return _as_stored(record, rows[0])
+        await self._check_route(execute, record.key, epoch, expected)
         if await self._is_present(execute, record.key):
             raise _precondition_failed(record.key, "replace")
         raise DocumentNotFoundError(f"{record.key} does not exist", backend=NAME, operation="replace", key=str(record.key))
 
     async def _delete(self, execute: Execute, key: Key, expected: Etag | None, epoch: int) -> Record | None:
+        check_attempt()
         tombstone = Record(key, {}, version=Version(1, new_write_id(), epoch), is_tombstone=True)
         parameters = {**row_from_record(tombstone, self._specs), "now": self._now()}
         if expected is None:
@@ -193,15 +199,29 @@ class SqliteBackend:
             rows = await execute(queries.DELETE_EXPECTED, {**parameters, **_expected_parameters(expected)})
         if rows:
             return _as_stored(tombstone, rows[0])
+        await self._check_route(execute, key, epoch, expected)
         if expected is not None and await self._is_present(execute, key):
             raise _precondition_failed(key, "delete")
         return None
 
     async def _apply(self, execute: Execute, record: Record, over: str | None) -> bool:
+        check_attempt()
         row = row_from_record(record, self._specs)
         if over is None:
             return bool(await execute(queries.APPLY, {**row, "now": self._now()}))
         return bool(await execute(queries.APPLY_OVER, {**row, "over": over}))
+
+    async def _check_route(
+        self, execute: Execute, key: Key, epoch: int, expected: Etag | None = None, *, is_present: bool = True
+    ) -> None:
+        """Raise StaleRouteError if a write under *epoch* was refused for building on the state of a later route."""
+        if epoch == 0:
+            return
+        state = {"expected_revision": None, "expected_write_id": None} if expected is None else _expected_parameters(expected)
+        parameters = {**_key_parameters(key), **state, "epoch": epoch, "present": int(is_present), "now": self._now()}
+        rows = await execute(queries.LATER_EPOCH, parameters)
+        if rows:
+            raise stale_route(rows[0][0], epoch)
 
     async def _is_present(self, execute: Execute, key: Key) -> bool:
         return bool(await execute(queries.IS_PRESENT, {**_key_parameters(key), "now": self._now()}))

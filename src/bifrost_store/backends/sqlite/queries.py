@@ -23,6 +23,8 @@ _SET_CONTENT: Final = (
     "write_id = :write_id, digest = :digest, schema_version = :schema_version, expires_at = :expires_at, "
     "is_tombstone = :is_tombstone, body = :body, extra = :extra, fields = :fields"
 )
+_IS_CURRENT: Final = "(:epoch = 0 OR records.epoch <= :epoch)"
+"""No state of a later route is built upon. Epoch 0 stands for no route."""
 _SET_NEXT: Final = f"epoch = max(records.epoch, :epoch), revision = records.revision + 1, {_SET_CONTENT}"
 _SET_ALL: Final = f"sort_key = :sort_key, epoch = :epoch, revision = :revision, {_SET_CONTENT}"
 _INSERT: Final = """INSERT INTO records
@@ -36,15 +38,18 @@ GET: Final = f"SELECT {COLUMNS} FROM records WHERE kind = :kind AND id = :id AND
 STORED: Final = f"SELECT {COLUMNS} FROM records WHERE {_KEY}"
 IS_PRESENT: Final = f"SELECT 1 FROM records WHERE {_KEY} AND {PRESENT}"
 CREATE: Final = f"""{_INSERT} sort_key = :sort_key, {_SET_NEXT}
-WHERE records.is_tombstone = 1 OR records.expires_at <= :now
+WHERE (records.is_tombstone = 1 OR records.expires_at <= :now) AND {_IS_CURRENT}
 RETURNING sort_key, epoch, revision"""
 REPLACE: Final = f"""UPDATE records SET {_SET_NEXT}
-WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT}
+WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT} AND {_IS_CURRENT}
 RETURNING sort_key, epoch, revision"""
-DELETE: Final = f"UPDATE records SET {_SET_NEXT} WHERE {_KEY} AND {PRESENT} RETURNING sort_key, epoch, revision"
+DELETE: Final = f"""UPDATE records SET {_SET_NEXT} WHERE {_KEY} AND {PRESENT} AND {_IS_CURRENT}
+RETURNING sort_key, epoch, revision"""
 DELETE_EXPECTED: Final = f"""UPDATE records SET {_SET_NEXT}
-WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT}
+WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT} AND {_IS_CURRENT}
 RETURNING sort_key, epoch, revision"""
+LATER_EPOCH: Final = f"""SELECT epoch FROM records WHERE {_KEY} AND 0 < :epoch AND :epoch < epoch AND ({PRESENT}) = :present
+AND (:expected_revision IS NULL OR {_SAME_STATE})"""
 APPLY: Final = f"""{_INSERT} {_SET_ALL}
 WHERE (records.epoch, records.revision) < (:epoch, :revision) OR records.expires_at <= :now
 RETURNING 1"""

@@ -13,6 +13,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, Se
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
+from bifrost_store.core.attempts import sending
 from bifrost_store.core.http_meter import metered
 
 Row = dict[str, Any]
@@ -156,7 +157,7 @@ class TableAccount:
         """
         options: Mapping[str, Any] = {} if is_repeatable else _SENT_ONCE
         # Always a transaction, which is a POST: a lone PUT would be sent again below the SDK when its connection drops.
-        with _understood():
+        with _understood(), sending():
             results = await self._table(table).submit_transaction([_operation(change) for change in changes], **options)
         return [str(result.get("etag") or "") for result in results]
 

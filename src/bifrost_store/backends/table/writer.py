@@ -96,7 +96,7 @@ class TableWriter:
         try:
             for start in range(0, len(changes), MAX_TRANSACTION):
                 await self._write_index_part(list(changes[start : start + MAX_TRANSACTION]))
-        except AzureError as error:
+        except (AzureError, OutcomeUnknownError) as error:
             _logger.warning(
                 "table.index_rows_incomplete",
                 extra={"count": len(changes), "error": type(map_error(error)).__name__, "remedy": "bifrost-store repair"},

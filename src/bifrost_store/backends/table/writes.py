@@ -84,7 +84,7 @@ class Write(ABC):
         return self.record
 
     def _version_after(self, base: Version) -> Version:
-        return Version(base.revision + 1, self._write_id, max(self._epoch, base.epoch))
+        return base.next(self._epoch, write_id=self._write_id)
 
     def _marker_row(self, record: Record) -> Row:
         return marker_row(self._mapping, record)

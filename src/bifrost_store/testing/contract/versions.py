@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.protocol import Backend, Delete, Replace
+from bifrost_store.core.attempts import Attempt, attempting
 from bifrost_store.core.record import Record
-from bifrost_store.core.version import Etag, Version, new_write_id
-from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, PreconditionFailedError
+from bifrost_store.core.version import Etag, Version, new_write_id, new_writer
+from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, PreconditionFailedError, StaleRouteError
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import EXAMPLES, config, execution, touched
@@ -174,14 +175,97 @@ async def test_an_expired_record_is_overwritten_by_create(backend: Backend, cloc
 
 @each_kind
 async def test_writes_carry_the_epoch_of_their_route(backend: Backend, record: Record) -> None:
-    """Each write is of the epoch given, but never of a lower one than what it goes over; an epoch is no precondition."""
+    """Each write is of the epoch given; an epoch is no part of the precondition."""
     created = await backend.create(record, epoch=3)
-    replaced = await backend.replace(touched(created), replace(created.etag, native=None), epoch=2)
+    replaced = await backend.replace(touched(created), replace(created.etag, native=None), epoch=3)
     raised = await backend.replace(touched(replaced, 2), replaced.etag, epoch=5)
     await backend.delete(record.key, epoch=6)
     tombstone = (await everything(backend))[record.key]
-    again = await backend.create(record, epoch=1)
+    again = await backend.create(record, epoch=7)
 
     ages = [one.version.age for one in (created, replaced, raised, tombstone, again)]
-    assert ages == [(3, 1), (3, 2), (5, 3), (6, 4), (6, 5)]
+    assert ages == [(3, 1), (3, 2), (5, 3), (6, 4), (7, 5)]
     assert exactly(await backend.get(record.key)) == exactly(again)
+
+
+async def test_nothing_is_written_over_a_later_routes_state(backend: Backend) -> None:
+    """Replace and delete under a lower epoch than that of what they build on raise StaleRouteError and change nothing."""
+    created = await backend.create(config(), epoch=3)
+
+    for etag in (created.etag, replace(created.etag, backend=None, native=None)):
+        with pytest.raises(StaleRouteError):
+            await backend.replace(touched(created), etag, epoch=2)
+        with pytest.raises(StaleRouteError):
+            await backend.delete(created.key, expected=etag, epoch=2)
+    with pytest.raises(StaleRouteError):
+        await backend.delete(created.key, epoch=2)
+    with pytest.raises(StaleRouteError):
+        await backend.batch([Replace(touched(created), created.etag)], epoch=2)
+
+    assert exactly(await backend.get(created.key)) == exactly(created)
+
+
+async def test_nothing_goes_on_from_a_later_routes_tombstone(backend: Backend) -> None:
+    """Create under a lower epoch than that of the tombstone in its way raises StaleRouteError; under the same it goes on."""
+    created = await backend.create(config(), epoch=3)
+    await backend.delete(created.key, epoch=3)
+
+    with pytest.raises(StaleRouteError):
+        await backend.create(config(), epoch=2)
+    assert await backend.get(created.key) is None
+    again = await backend.create(config(), epoch=3)
+
+    assert again.version.age == (3, 3)
+
+
+async def test_another_state_is_refused_before_its_epoch_matters(backend: Backend) -> None:
+    """Where the state expected has passed, or the record exists, that is the answer, whatever the epochs."""
+    created = await backend.create(config(), epoch=1)
+    await backend.replace(touched(created), created.etag, epoch=3)
+
+    with pytest.raises(PreconditionFailedError):
+        await backend.replace(touched(created, 2), created.etag, epoch=2)
+    with pytest.raises(DocumentExistsError):
+        await backend.create(config(), epoch=2)
+
+
+async def test_a_write_under_no_route_keeps_the_epoch(backend: Backend) -> None:
+    """Epoch 0 stands for no route: a store that was loaded from a migrated one can be written to."""
+    created = await backend.create(config(), epoch=3)
+    replaced = await backend.replace(touched(created), created.etag)
+    deleted = await backend.delete(created.key)
+
+    assert deleted is not None
+    assert [one.version.age for one in (replaced, deleted)] == [(3, 2), (3, 3)]
+
+
+async def test_every_write_asks_whether_it_may_be_sent(backend: Backend) -> None:
+    """Inside an attempt that may not be sent, each kind of write raises StaleRouteError, and nothing is stored."""
+    created = await backend.create(config())
+    attempt = Attempt(new_writer(), lambda: False)
+
+    for write in (
+        lambda: backend.create(config(key="another")),
+        lambda: backend.replace(touched(created), created.etag),
+        lambda: backend.delete(created.key),
+        lambda: backend.apply(replace(touched(created), version=created.version.next())),
+        lambda: backend.batch([Delete(created.key)]),
+    ):
+        with attempting(attempt), pytest.raises(StaleRouteError):
+            await write()
+
+    assert attempt.is_sent is False
+    assert list(await everything(backend)) == [created.key]
+    assert exactly(await backend.get(created.key)) == exactly(created)
+
+
+async def test_an_attempts_write_id_is_stored(backend: Backend) -> None:
+    """Whatever an attempt writes has its write id, and it notes that it was sent."""
+    attempt = Attempt(new_writer(), lambda: True)
+
+    with attempting(attempt):
+        created = await backend.create(config())
+
+    assert created.version.write_id == attempt.write_id
+    assert attempt.is_sent is True
+    assert attempt.write_id.startswith(attempt.writer)
