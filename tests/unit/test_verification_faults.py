@@ -240,7 +240,7 @@ async def test_the_same_is_the_same(pair: Pair, tmp_path: Path) -> None:
     assert report.ok
     assert report.counts == {**dict.fromkeys(FINDINGS, 0), "same": 5}
     assert report.file is None
-    assert not (tmp_path / "differences.jsonl").exists()  # noqa: ASYNC240 - a folder of this test's own
+    assert not (tmp_path / "differences.jsonl").exists()
 
 
 @pytest.mark.parametrize("side", ["primary", "secondary"])
