@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -177,11 +176,22 @@ def test_two_operators_at_once(settings: Settings) -> None:
     assert "verified" == migrate("run", settings=settings)["phase"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/dev/full").exists(), reason="needs a folder that cannot be written to")
-def test_reports_that_cannot_be_written_stop_the_phase(settings: Settings) -> None:
-    """The state is saved; with another folder it goes on."""
-    migrate("run", settings=settings)
-    said = refusal("verify", "--reports", "/proc/migration", settings=settings)
+def test_a_difference_is_found_reported_and_repaired(settings: Settings, tmp_path: Path) -> None:
+    """Somebody deleted a document past the library; reports that cannot be written stop the phase, and it goes on elsewhere."""
+    from azure.cosmos import CosmosClient
 
-    assert "--reports" in said
-    assert "verified" == migrate("verify", settings=settings)["phase"]
+    migrate("run", settings=settings)
+    with CosmosClient.from_connection_string(settings["BIFROST_STORE_COSMOS_CONNECTION_STRING"]) as client:
+        entities = client.get_database_client("bifrost").get_container_client("entities")
+        query = "SELECT * FROM c WHERE c.type = 'role'"
+        found = next(iter(entities.query_items(query, enable_cross_partition_query=True)))
+        entities.delete_item(found["id"], partition_key=found["scope"])
+
+    assert "--reports" in refusal("verify", "--reports", "/proc/migration", settings=settings)
+    report = migrate("verify", "--reports", tmp_path, settings=settings, check=1)
+    assert ("backfilled", 1, 1) == (report["phase"], report["only_primary"], report["kinds"]["role"]["only_primary"])
+    assert "bifrost-store migrate verify --repair" == report["next"]
+    assert Path(report["differences"]).parent == tmp_path
+    assert "NEXT bifrost-store migrate verify" in refusal("cutover", "--yes", settings=settings)
+    assert "verified" == migrate("verify", "--repair", "--reports", tmp_path, settings=settings)["phase"]
+    assert 0 == migrate("verify", settings=settings)["only_primary"]

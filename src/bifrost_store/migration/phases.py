@@ -6,8 +6,7 @@ import contextlib
 import os
 import socket
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -19,11 +18,12 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import BackendError, MigrationRefusedError
 from bifrost_store.migration.backfill import Backfill
+from bifrost_store.migration.findings import details, verified
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
 from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_copying, plan_of_takeover
 from bifrost_store.migration.starting import start
-from bifrost_store.migration.state import Backfilled, MigrationState, Phase, Progress, StateStore, Step, Verified
+from bifrost_store.migration.state import Backfilled, MigrationState, Phase, Progress, StateStore, Step
 from bifrost_store.migration.status import MigrationStatus, store_status
 from bifrost_store.migration.takeover import take_over
 from bifrost_store.migration.throttle import Budget
@@ -146,28 +146,15 @@ class Migration:
         began_at, control = self._now(), _known(control)
         state = await self._state.write(self._by_me(state))
         found = [await self._compare(control, pair, repair=repair) for pair in _pairs(control)]
-        counts = _summed(report.counts for report in found)
-        kinds = {
-            kind: _summed(report.kinds.get(kind, {}) for report in found) for kind in sorted({k for r in found for k in r.kinds})
-        }
-        open_count = sum(report.open_count for report in found)
-        summary = Verified(
-            began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch, counts=counts, kinds=kinds, open_count=open_count
-        )
+        summary = verified(found, began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch)
+        is_open = summary.open_count > 0
         state = self._state.state.model_copy(update={"verification": summary, "progress": {}})
         if state.phase is not Phase.CUT_OVER:
-            state = state.at(Phase.BACKFILLED if open_count else Phase.VERIFIED, self._now())
+            state = state.at(Phase.BACKFILLED if is_open else Phase.VERIFIED, self._now())
         state = await self._state.write(state)
         lines = [line for report in found for line in report.lines()]
-        return self._report(
-            Step.VERIFY,
-            state,
-            ok=open_count == 0,
-            lines=lines,
-            next_step=None if not open_count else _REPAIR,
-            **counts,
-            kinds=kinds,
-        )
+        next_step = _REPAIR if is_open else None
+        return self._report(Step.VERIFY, state, ok=not is_open, lines=lines, next_step=next_step, **details(found, summary))
 
     async def cutover(self, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
         """Let the second store answer, for *scopes* or all; the first is told of every write.
@@ -246,13 +233,13 @@ class Migration:
         plan = await self._plan(step, state, control, scopes, force=force)
         if plan.obstacles:
             raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_step=plan.next)
-        details: dict[str, Any] = {}
+        more: dict[str, Any] = {}
         if not plan.is_done:
             place = destination_of(step, state)
             keys = keys_to_move(control, place, scopes)
-            details["hand_over"] = asdict(await self._coordinator().hand_over(place.kind, keys, place.after, force=force))
+            more["hand_over"] = asdict(await self._coordinator().hand_over(place.kind, keys, place.after, force=force))
         state = await self._note(moved=step is Step.CUTOVER and not plan.is_done)
-        return self._report(step, state, ok=True, lines=plan.lines, **details)
+        return self._report(step, state, ok=True, lines=plan.lines, **more)
 
     def _from(self, step: Step) -> str:
         return self._source if step is Step.CUTOVER else self._target
@@ -413,10 +400,3 @@ def _pair(route: Route) -> tuple[str, str | None]:
 
 def _pairs(control: Control) -> list[tuple[str, str]]:
     return sorted({(route.primary, route.secondary) for route in control.routes.values() if route.secondary is not None})
-
-
-def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for one in counts:
-        total.update(one)
-    return dict(total)
