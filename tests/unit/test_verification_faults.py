@@ -25,7 +25,7 @@ from bifrost_store.demo.azurite import Azurite
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.verify import FINDINGS
 from bifrost_store.testing.clock import START, SettableClock
-from bifrost_store.testing.examples import config, execution, legacy_row, user
+from bifrost_store.testing.examples import audit_event, config, execution, legacy_row, user
 from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, CosmosStore, run_server
 from tests.contract.harness import SqliteHarness, SqliteStore, TableHarness, TableStore
 from tests.unit.migration_support import backfill, verification
@@ -259,6 +259,16 @@ async def test_both_values_are_in_the_file_alone(pair: Pair, tmp_path: Path) -> 
     shown = "\n".join(report.lines()) + json.dumps(report.values())
     assert "light" not in shown
     assert "dark" not in shown
+
+
+async def test_what_cannot_be_repaired_stays_open_and_stops_nothing(pair: Pair, tmp_path: Path) -> None:
+    """Audit events are never deleted, so one that the secondary alone holds is left to the operator."""
+    await pair.secondary.backend.create(audit_event())
+    await lost_write(pair)
+    report = await verification(*pair.stores, pair.clock, folder=tmp_path).run(repair=True)
+    assert (report.repaired, report.open_count) == (1, 1)
+    lines = [json.loads(line) for line in (tmp_path / "differences.jsonl").read_text().splitlines()]
+    assert [line["repair"].startswith("not possible: ") for line in lines if line["what"] == "only_secondary"] == [True]
 
 
 async def test_expired_executions_that_were_left_out_are_no_difference(pair: Pair) -> None:

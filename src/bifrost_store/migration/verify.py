@@ -247,10 +247,17 @@ class Verification:
         values = {"key": str(look.key), "what": what, "cause": cause, "fields": differing_fields(look.primary, look.secondary)}
         if repair:
             await self._check_current()
-            outcome = await reconcile(self._primary, self._secondary, look.key, clock=self._now)
-            values["repair"] = outcome.value
-            self._report.repaired += outcome is not Reconciled.LEFT
+            values["repair"] = await self._repaired(look.key)
         self._tell(what, look.key.kind, values, cause)
+
+    async def _repaired(self, key: Key) -> str:
+        """Make the secondary what the primary is and return how; or why that cannot be."""
+        try:
+            outcome = await reconcile(self._primary, self._secondary, key, clock=self._now)
+        except (InvalidRequestError, CorruptDocumentError) as error:
+            return f"not possible: {error}"
+        self._report.repaired += outcome is not Reconciled.LEFT
+        return outcome.value
 
     async def _check_current(self) -> None:
         if not await self._is_current():
