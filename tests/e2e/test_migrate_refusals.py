@@ -191,7 +191,7 @@ def test_a_difference_is_found_reported_and_repaired(settings: Settings, tmp_pat
     report = migrate("verify", "--reports", tmp_path, settings=settings, check=1)
     assert ("backfilled", 1, 1) == (report["phase"], report["only_primary"], report["kinds"]["role"]["only_primary"])
     assert "bifrost-store migrate verify --repair" == report["next"]
-    assert Path(report["differences"]).parent == tmp_path
+    assert [tmp_path] == [Path(file).parent for file in report["differences"]]
     assert "NEXT bifrost-store migrate verify" in refusal("cutover", "--yes", settings=settings)
     assert "verified" == migrate("verify", "--repair", "--reports", tmp_path, settings=settings)["phase"]
     assert 0 == migrate("verify", settings=settings)["only_primary"]
