@@ -85,8 +85,6 @@ def check_attempt() -> None:
     if attempt.may_send():
         attempt.is_sent = True
     elif attempt.is_sent:
-        raise OutcomeUnknownError(
-            "this process's lease ended between two sendings of a write; read the document before trying again"
-        )
+        raise OutcomeUnknownError("this process's lease ended between two sendings of a write; read it before trying again")
     else:
         raise StaleRouteError("this process's lease has ended; nothing was sent; try again")

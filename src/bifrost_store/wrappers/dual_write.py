@@ -99,6 +99,19 @@ class DualWriteBackend:
 
         return await self._carry_out(keys, write)
 
+    async def tell(self, records: Sequence[Record]) -> None:
+        """Let the secondary or the journal know of *records*, as the primary holds them.
+
+        Raises:
+            OutcomeUnknownError: Neither could be told.
+        """
+
+        async def known() -> Told[None]:
+            return None, records
+
+        if records:
+            await self._carry_out([record.key for record in records], known)
+
     async def query(self, query: Query) -> Page[Record]:
         return await self._primary.query(query)
 
@@ -122,7 +135,7 @@ class DualWriteBackend:
         await self._mirror.secondary.provision()
 
     async def ping(self) -> str:
-        return f"{await self._primary.ping()}\n{await self._mirror.secondary.ping()}"
+        return f"{await self._primary.ping()}; other store: {await self._mirror.secondary.ping()}"
 
     async def aclose(self) -> None:
         """Bring every write that was begun to its end. The two stores stay open: whoever opened them closes them."""

@@ -54,6 +54,7 @@ class JournalRepair:
         primary, secondary: As the route has them; the journal is the primary's.
         journal: What is owed.
         clock: Decides what has expired.
+        epoch_of: Epoch of the route of a scope; entries for records of a later one are left.
         is_ours: Whether the route of a scope still is this primary and this secondary; entries of other scopes are left.
         tally: Counts ``paid``, ``left``, and what was done to records.
     """
@@ -65,6 +66,7 @@ class JournalRepair:
         journal: Journal,
         *,
         clock: Clock = utc_now,
+        epoch_of: Callable[[Scope], int] = lambda scope: 0,
         is_ours: Callable[[Scope], bool] = lambda scope: True,
         tally: Tally | None = None,
     ) -> None:
@@ -72,6 +74,7 @@ class JournalRepair:
         self._secondary = secondary
         self._journal = journal
         self._clock = clock
+        self._epoch_of = epoch_of
         self._is_ours = is_ours
         self.tally = tally or Tally("journal")
 
@@ -132,7 +135,8 @@ class JournalRepair:
     async def _reconcile(self, key: Key, done: RepairPass) -> bool:
         """Return whether the secondary was seen to be, or made, equal."""
         try:
-            outcome = await reconcile(self._primary, self._secondary, key, clock=self._clock)
+            epoch = self._epoch_of(key.scope)
+            outcome = await reconcile(self._primary, self._secondary, key, epoch=epoch, clock=self._clock)
         except StoreError as error:
             done.failed += isinstance(error, BackendError | OutcomeUnknownError)
             self.tally.note(type(error).__name__)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from bifrost_store.backends.protocol import Apply, Backend
+from bifrost_store.core.attempts import attempting
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import new_writer, writing_as
 from bifrost_store.errors import (
@@ -131,7 +132,8 @@ class Mirror:
             self._owe(keys, type(error).__name__)
             raise
         try:
-            await self._tell(records)
+            with attempting(None):  # what follows are writes of their own, which no lease guards: the version does
+                await self._tell(records)
         except BaseException as error:
             self._owe([record.key for record in records], type(error).__name__)
             raise

@@ -8,6 +8,7 @@ from typing import Final
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.record import Key, Record
+from bifrost_store.core.version import stale_route
 
 _ATTEMPTS: Final = 3
 
@@ -25,18 +26,29 @@ class Reconciled(StrEnum):
     """The record keeps changing; try again."""
 
 
-async def reconcile(primary: Backend, secondary: Backend, key: Key, *, clock: Clock = utc_now) -> Reconciled:
+async def reconcile(primary: Backend, secondary: Backend, key: Key, *, epoch: int = 0, clock: Clock = utc_now) -> Reconciled:
     """Make the record at *key* in *secondary* what it is in *primary*. Safe beside live writers, and at several places at once.
 
     Where `apply` leaves a difference, the secondary is read, then the primary, and exactly the state read is written over: a
     write that comes between wins, as it changes that state or is newer.
+
+    Args:
+        primary, secondary: As the route has them.
+        key: Of the record.
+        epoch: Of the route; 0 where there is none, for stores that nobody else writes to.
+        clock: Decides what has expired.
+
+    Raises:
+        StaleRouteError: Either side is of a later epoch: the route is out of date, and nothing was written.
     """
     wanted = await primary.stored(key)
+    _check_route(epoch, wanted)
     if wanted is not None and await secondary.apply(wanted):
         return Reconciled.APPLIED
     for _ in range(_ATTEMPTS):
         found = await secondary.stored(key)
         wanted = await primary.stored(key)
+        _check_route(epoch, wanted, found)
         if is_same(wanted, found, clock=clock):
             return Reconciled.SAME
         if found is None:
@@ -45,10 +57,16 @@ async def reconcile(primary: Backend, secondary: Backend, key: Key, *, clock: Cl
                 return Reconciled.APPLIED
             continue
         # What the primary does not know at all, not even as deleted, is deleted here.
-        target = wanted if wanted is not None else found.tombstone(found.version.next())
+        target = wanted if wanted is not None else found.tombstone(found.version.next(epoch))
         if await secondary.apply(target, over=found.native_etag):
             return Reconciled.OVERWRITTEN
     return Reconciled.LEFT
+
+
+def _check_route(epoch: int, *records: Record | None) -> None:
+    for record in records:
+        if record is not None and 0 < epoch < record.version.epoch:
+            raise stale_route(record.version.epoch, epoch)
 
 
 def is_same(wanted: Record | None, found: Record | None, *, clock: Clock) -> bool:
