@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import sys
 import tempfile
@@ -15,23 +16,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.emulator import run_emulator
-from bifrost_store import Scope
 from bifrost_store.backends.cosmos.backend import CosmosBackend
-from bifrost_store.backends.protocol import MAX_BATCH_OPERATIONS, Apply, Backend
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.table.backend import TableBackend
+from bifrost_store.backends.table.rows import RawRows
 from bifrost_store.core.clock import utc_now
-from bifrost_store.core.record import Record
-from bifrost_store.core.tasks import for_each
-from bifrost_store.core.version import Version, new_write_id
 from bifrost_store.demo.azurite import run_azurite
 from bifrost_store.documents import SPECS
+from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.migration.backfill import Backfill, BackfillReport
 from bifrost_store.migration.verify import Verification, VerificationReport
-from bifrost_store.testing.examples import execution
 from bifrost_store.wrappers.checked import CheckedBackend
 
 EXECUTIONS: Final = 20_000
-_SCOPES: Final = tuple(Scope.organization(f"customer-{number}") for number in range(10))
+_SCOPES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,41 +65,45 @@ class _Kept:
         self.values = values
 
 
-async def fill(backend: Backend, executions: int) -> None:
-    """Store *executions* of ten organizations, one every second up to now."""
+async def fill(backend: TableBackend, executions: int) -> None:
+    """Store *executions* of ten organizations, one every second up to now, as rows of the old application."""
     now = utc_now()
 
-    def record(number: int) -> Record:
-        one = execution(
-            number,
-            scope=_SCOPES[number % len(_SCOPES)],
-            started_at=now - timedelta(seconds=executions - number),
-            status="Success",
-            inputData={"ticket": number, "text": "x" * 400},
-            result=f"moved {number} " + "y" * 400,
-            resultType="text",
-        )
-        return Record(one.key, one.body, one.sort_key, Version(2, new_write_id()), one.expires_at)
+    def row(number: int) -> dict[str, Any]:
+        started_at = now - timedelta(seconds=executions - number)
+        return {
+            "PartitionKey": f"customer-{number * _SCOPES // executions}",
+            "RowKey": "execution:" + execution_sort_key(started_at, f"e-{number}"),
+            "ExecutionId": f"e-{number}",
+            "WorkflowName": "nightly sync",
+            "ExecutedBy": "kim@x.example",
+            "ExecutedByName": "Kim",
+            "Status": "Success",
+            "InputData": json.dumps({"ticket": number, "text": "x" * 400}),
+            "StartedAt": started_at.replace(tzinfo=None).isoformat(),
+            "CompletedAt": started_at.replace(tzinfo=None).isoformat(),
+            "Result": f"moved {number} " + "y" * 400,
+            "ResultType": "text",
+            "ResultInBlob": False,
+            "ResultInBlob@odata.type": "Edm.Boolean",
+        }
 
-    async def write(batch: list[Record]) -> None:
-        await backend.batch([Apply(one) for one in batch])
-
-    scoped = [[record(n) for n in range(first, executions, len(_SCOPES))] for first in range(len(_SCOPES))]
-    size = MAX_BATCH_OPERATIONS
-    await for_each(write, [rows[first : first + size] for rows in scoped for first in range(0, len(rows), size)])
+    async for _ in RawRows(backend).write("Entities", map(row, range(executions))):
+        pass
 
 
 @asynccontextmanager
-async def stores() -> AsyncIterator[tuple[Backend, Backend]]:
-    """Open an empty Azurite and an empty emulator, each in a process of its own."""
+async def stores() -> AsyncIterator[tuple[TableBackend, Backend, Backend]]:
+    """Open an empty Azurite, raw and as a source, and an empty emulator; each in a process of its own."""
     async with run_azurite() as azurite:
         with run_emulator() as server:
-            source = CheckedBackend(TableBackend.from_connection_string(azurite.connection_string, SPECS), SPECS)
+            tables = TableBackend.from_connection_string(azurite.connection_string, SPECS)
+            source = CheckedBackend(tables, SPECS)
             target = CheckedBackend(CosmosBackend.from_connection_string(server.connection_string, SPECS), SPECS)
             try:
                 await source.provision()
                 await target.provision()
-                yield source, target
+                yield tables, source, target
             finally:
                 await source.aclose()
                 await target.aclose()
@@ -113,8 +115,8 @@ async def measure(executions: int = EXECUTIONS) -> Rates:
     async def yes() -> bool:
         return True
 
-    async with stores() as (source, target):
-        await fill(source, executions)
+    async with stores() as (tables, source, target):
+        await fill(tables, executions)
         seconds: list[float] = []
         reports: list[BackfillReport] = []
         for _ in range(2):
