@@ -107,6 +107,14 @@ class StoreSettings(BaseModel):
         description="Days that an execution is kept after its last change; `none`: for ever.",
         examples=["30", "none"],
     )
+    shadow_reads: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Share of reads that are repeated on the other store while writes go to both, and compared.",
+        examples=["0.05"],
+    )
     lease_seconds: float = Field(
         default=30,
         ge=2,

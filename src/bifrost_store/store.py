@@ -48,6 +48,7 @@ from bifrost_store.repositories.schedules import ScheduleRepository
 from bifrost_store.repositories.uploads import UploadRepository
 from bifrost_store.repositories.users import UserRepository
 from bifrost_store.routing.flag import BackendFlag
+from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.settings import StoreSettings
 from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
@@ -166,6 +167,9 @@ async def open_store(
             lambda name: observed_backend(factory.backend(name), observer),
             lambda name: ObservedBlobStore(factory.blobs(name), name, observer),
             SPECS,
+            can_open=settings.is_configured,
+            timing=Timing().scaled(settings.lease_seconds / Timing().lease),
+            shadow_share=settings.shadow_reads,
         )
         stack.push_async_callback(backend.aclose)
         retention = None if days is None else timedelta(days=days)

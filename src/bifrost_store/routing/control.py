@@ -118,8 +118,8 @@ class Control(_Value):
         return max(route.epoch for route in self.routes.values())
 
     def is_moving(self, scope: Scope) -> bool:
-        """Return whether the move under way, if any, is about *scope*."""
-        return self.move is not None and self.key_of(scope) in self.move.keys
+        """Return whether the move under way, if any, is about *scope*: it names its key, or gives it one of its own."""
+        return self.move is not None and (self.key_of(scope) in self.move.keys or scope.value in self.move.keys)
 
     def raised(self, other: Control) -> Control:
         """Return this copy with what *other* knows better (D1, D2): itself if it knows all that *other* does.

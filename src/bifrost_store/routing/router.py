@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
+from typing import Final, TypeVar, cast
 
 import anyio
 
 from bifrost_store.backends.protocol import (
+    Apply,
     Backend,
+    Create,
+    Delete,
     Difference,
     Operation,
     RepairReport,
+    Replace,
     Result,
     ScanPage,
     SupportsLayout,
     SupportsRepair,
 )
 from bifrost_store.blobs.protocol import BlobStore
+from bifrost_store.core.attempts import Attempt, attempting
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import Group, Query
@@ -28,25 +35,43 @@ from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import together
 from bifrost_store.core.totals import Totals
 from bifrost_store.core.version import Etag
-from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidRequestError
+from bifrost_store.errors import (
+    BackendUnavailableError,
+    CorruptDocumentError,
+    InvalidContinuationTokenError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    StaleRouteError,
+)
 from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
+from bifrost_store.routing.lease_rows import Timing
+from bifrost_store.routing.member import LeaseLostError, Member, Standing
+from bifrost_store.routing.settle import settle
 from bifrost_store.wrappers.checked import CheckedBackend, operation_key
 
-_PAGE_SIZE = 500
+_PAGE_SIZE: Final = 500
+_ATTEMPTS: Final = 8
+T = TypeVar("T")
 
 
 class RoutedBackend:
-    """A `Backend` that asks the flag at every call and opens backends when they are first needed.
+    """A `Backend` that follows the routes at every call and opens backends when they are first needed.
 
-    A call without a scope asks every backend that may hold data, in the order of their names, and keeps what the flag sends
+    Before a migration the flag names them, from then on the control documents; see `routing.member.Member`. A write whose lease
+    was lost meanwhile is settled under the route as it is then, a read is made anew.
+
+    A call without a scope asks every backend that may hold data, in the order of their names, and keeps what the routes send
     there: a copy that stayed behind after a flip is not seen.
 
     Args:
-        flag: Names the backend of a scope.
-        names: Every backend that may hold data.
+        flag: Names the backend of a scope before a migration.
+        names: Every backend that may hold data then.
         open_backend, open_blobs: Make what a name stands for, without waiting; called once for each.
         specs: Every kind that the store knows.
+        can_open: Whether the settings say enough of a backend.
+        timing: Of all processes of a migration.
+        shadow_share: Of reads that a second store is asked too, 0 to 1.
     """
 
     name = "routed"
@@ -58,14 +83,26 @@ class RoutedBackend:
         open_backend: Callable[[str], Backend],
         open_blobs: Callable[[str], BlobStore],
         specs: Specs,
+        *,
+        can_open: Callable[[str], bool] = lambda name: True,
+        timing: Timing | None = None,
+        shadow_share: float = 0.0,
     ) -> None:
-        self._flag = flag
         self._names = sorted(names)
         self._open_backend = open_backend
         self._open_blobs = open_blobs
         self._specs = specs
         self._backends: dict[str, CheckedBackend] = {}
+        self._serving: dict[int, CheckedBackend] = {}
         self._blobs: dict[str, BlobStore] = {}
+        self.member = Member(
+            flag,
+            lambda name: self.backend(name).inner,
+            specs,
+            can_open=can_open,
+            timing=timing,
+            shadow_share=shadow_share,
+        )
 
     def backend(self, name: str) -> CheckedBackend:
         """Return the backend *name*, opened on first use."""
@@ -74,17 +111,13 @@ class RoutedBackend:
             opened = self._backends[name] = CheckedBackend(self._open_backend(name), self._specs)
         return opened
 
-    async def backend_for(self, scope: Scope) -> CheckedBackend:
-        """Return the backend that answers for *scope* now."""
-        return self.backend(await self._flag.backend_of(scope))
-
     def blobs_for(self, scope: Scope) -> BlobStore:
         """Return a blob store that goes with the backend of *scope*, also after the flag was flipped."""
         return RoutedBlobStore(lambda: self.present_blobs(scope))
 
     async def present_blobs(self, scope: Scope) -> BlobStore:
         """Return the blob store that goes with the backend of *scope* now."""
-        return self.blobs(await self._flag.backend_of(scope))
+        return self.blobs(await self.member.primary_of(scope))
 
     def blobs(self, backend: str) -> BlobStore:
         """Return the blob store that goes with *backend*, opened on first use."""
@@ -102,41 +135,116 @@ class RoutedBackend:
         return [self.blobs(name) for name in self._names]
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
-        own = await self.backend_for(key.scope)
         if fallback is None:
-            return await own.get(key)
-        other = await self.backend_for(fallback)
-        if other is own:
-            return await own.get(key, fallback=fallback)
-        first, second = await together(lambda: own.get(key), lambda: other.get(replace(key, scope=fallback)))
-        return first or second
+            return await self._read(lambda own: own.get(key), key.scope)
+
+        async def read(own: Backend, other: Backend) -> Record | None:
+            if other is own:
+                return await own.get(key, fallback=fallback)
+            first, second = await together(lambda: own.get(key), lambda: other.get(replace(key, scope=fallback)))
+            return first or second
+
+        return await self._read(read, key.scope, fallback)
 
     async def stored(self, key: Key) -> Record | None:
-        return await (await self.backend_for(key.scope)).stored(key)
+        return await self._read(lambda own: own.stored(key), key.scope)
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        return await (await self.backend_for(record.key.scope)).create(record, epoch=epoch)
+        async def create(own: Backend, epoch: int) -> list[Result]:
+            return [await own.create(record, epoch=epoch)]
+
+        (result,) = await self._write([Create(record)], create)
+        return cast(Record, result)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return await (await self.backend_for(record.key.scope)).replace(record, expected, epoch=epoch)
+        async def replace_(own: Backend, epoch: int) -> list[Result]:
+            return [await own.replace(record, expected, epoch=epoch)]
+
+        (result,) = await self._write([Replace(record, expected)], replace_)
+        return cast(Record, result)
 
     async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        return await (await self.backend_for(key.scope)).delete(key, expected=expected, epoch=epoch)
+        async def delete(own: Backend, epoch: int) -> list[Result]:
+            return [await own.delete(key, expected=expected, epoch=epoch)]
+
+        (result,) = await self._write([Delete(key, expected)], delete)
+        return cast("Record | None", result)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        return await (await self.backend_for(record.key.scope)).apply(record, over=over)
+        async def apply(own: Backend, epoch: int) -> list[Result]:
+            return [await own.apply(record, over=over)]
+
+        (result,) = await self._write([Apply(record)], apply)
+        return cast(bool, result)
 
     async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         if not operations:
             raise InvalidRequestError("batch: at least one operation")
-        return await (await self.backend_for(operation_key(operations[0]).scope)).batch(operations, epoch=epoch)
+        return await self._write(operations, lambda own, epoch: own.batch(operations, epoch=epoch))
+
+    async def _read(self, read: Callable[..., Awaitable[T]], *scopes: Scope) -> T:
+        """Return what *read* answers, given a backend for each of *scopes*."""
+        for _ in range(_ATTEMPTS):
+            with suppress(LeaseLostError):
+                async with self.member.operation(*scopes) as standings:
+                    return await read(*map(self._checked, standings))
+        raise BackendUnavailableError("this process loses its lease again and again; try again", operation="read")
+
+    async def _write(
+        self, operations: Sequence[Operation], write: Callable[[Backend, int], Awaitable[list[Result]]]
+    ) -> list[Result]:
+        scope = operation_key(operations[0]).scope
+        for _ in range(_ATTEMPTS):
+            attempt: Attempt | None = None
+            begun: Standing | None = None
+            try:
+                async with self.member.operation(scope) as [standing]:
+                    begun = standing
+                    if standing.lease_id is None:
+                        return await write(self._checked(standing), standing.route.epoch)
+                    attempt = Attempt(standing.lease_id, partial(self.member.may_send, standing))
+                    with attempting(attempt):
+                        return await write(self._checked(standing), standing.route.epoch)
+            except (StaleRouteError, OutcomeUnknownError) as error:
+                if begun is None or attempt is None:
+                    raise
+                if isinstance(error, OutcomeUnknownError) and attempt.may_send():
+                    raise
+                if attempt.is_sent:
+                    return await self._settle(attempt, operations, begun)
+                await self.member.look_anew(begun)
+        raise BackendUnavailableError(f"{scope}: the route is out of date again and again; try again", operation="write")
+
+    async def _settle(self, attempt: Attempt, operations: Sequence[Operation], begun: Standing) -> list[Result]:
+        """Find out what became of a write whose lease has ended meanwhile, and bring it to its end (W7)."""
+        scope = operation_key(operations[0]).scope
+        for _ in range(_ATTEMPTS):
+            try:
+                async with self.member.operation(scope) as [now]:
+                    attempt.may_send = partial(self.member.may_send, now)
+                    is_lost = now.lease_id != begun.lease_id
+                    return await settle(attempt, operations, now.plain, epoch=now.route.epoch, is_lease_lost=is_lost)
+            except StaleRouteError:
+                await self.member.look_anew(begun)
+        key = operation_key(operations[0])
+        raise OutcomeUnknownError(f"{key}: what became of the write cannot be told; read it before trying again", key=str(key))
+
+    def _checked(self, standing: Standing) -> CheckedBackend:
+        backend = standing.backend
+        opened = self._serving.get(id(backend))
+        if opened is None:
+            plain = self._backends.get(standing.route.primary)
+            opened = plain if plain is not None and plain.inner is backend else CheckedBackend(backend, self._specs)
+            self._serving[id(backend)] = opened
+        return opened
 
     async def query(self, query: Query) -> Page[Record]:
         if query.scope is not None:
-            return await (await self.backend_for(query.scope)).query(query)
-        if len(self._names) == 1:
-            return await self.backend(self._names[0]).query(query)
-        name, token = self._start(decode_token(_across(query)))
+            return await self._read(lambda own: own.query(query), query.scope)
+        names = await self._serving_names()
+        if len(names) == 1:
+            return await self.backend(names[0]).query(query)
+        name, token = _start(names, decode_token(_across(query)))
         records: list[Record] = []
         unreadable: list[CorruptDocumentError] = []
         while True:
@@ -146,7 +254,7 @@ class RoutedBackend:
             unreadable += page.unreadable
             token = page.continuation_token
             if token is None:
-                later = self._names[self._names.index(name) + 1 :]
+                later = names[names.index(name) + 1 :]
                 if not later:
                     return Page(tuple(records), None, tuple(unreadable))
                 name = later[0]
@@ -156,10 +264,11 @@ class RoutedBackend:
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         """See `Backend.aggregate`. Without a scope, and with several backends, every record is read."""
         if query.scope is not None:
-            return await (await self.backend_for(query.scope)).aggregate(query, group_by=group_by, sum_of=sum_of)
-        if len(self._names) == 1:
-            return await self.backend(self._names[0]).aggregate(query, group_by=group_by, sum_of=sum_of)
-        self.backend(self._names[0]).check_aggregate(query, group_by, sum_of)
+            return await self._read(lambda own: own.aggregate(query, group_by=group_by, sum_of=sum_of), query.scope)
+        names = await self._serving_names()
+        if len(names) == 1:
+            return await self.backend(names[0]).aggregate(query, group_by=group_by, sum_of=sum_of)
+        self.backend(names[0]).check_aggregate(query, group_by, sum_of)
         totals = Totals(group_by, sum_of)
         rest: Query | None = replace(query, limit=_PAGE_SIZE, continuation_token=None)
         while rest is not None:
@@ -169,17 +278,18 @@ class RoutedBackend:
         return totals.groups()
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        start, token = self._start(_scan_place(resume_token))
-        for name in self._names[self._names.index(start) :]:
+        names = await self._serving_names()
+        start, token = _start(names, _scan_place(resume_token))
+        for name in names[names.index(start) :]:
             async for page in self.backend(name).scan(token if name == start else None):
                 following = dump_json([name, page.resume_token])
                 yield ScanPage(tuple(await self._routed(page.records, name)), page.unreadable, following)
 
     async def purge_expired(self, *, kind: str, limit: int = _PAGE_SIZE) -> list[Record]:
         """See `Backend.purge_expired`. A stale copy is removed where it stayed behind, but not returned: what goes with the
-        record, its blobs, is that of the backend which the flag names.
+        record, its blobs, is that of the backend which the routes name.
         """
-        for name in self._names:
+        for name in await self._serving_names():
             while purged := await self.backend(name).purge_expired(kind=kind, limit=limit):
                 if routed := await self._routed(purged, name):
                     return routed
@@ -222,29 +332,38 @@ class RoutedBackend:
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             async with AsyncExitStack() as stack:
-                for backend in self._backends.values():
-                    stack.push_async_callback(backend.aclose)
-                for blobs in self._blobs.values():
-                    stack.push_async_callback(blobs.aclose)
+                stack.push_async_callback(self._close_backends)
+                await self.member.aclose()
+
+    async def _close_backends(self) -> None:
+        async with AsyncExitStack() as stack:
+            for backend in self._backends.values():
+                stack.push_async_callback(backend.aclose)
+            for blobs in self._blobs.values():
+                stack.push_async_callback(blobs.aclose)
+
+    async def _serving_names(self) -> list[str]:
+        return await self.member.primaries(self._names)
 
     async def _routed(self, records: Iterable[Record], name: str) -> list[Record]:
-        """Return those of *records* that the flag sends to the backend they were found in."""
-        if self._flag.only is not None:
+        """Return those of *records* that the routes send to the backend they were found in."""
+        if len(await self._serving_names()) == 1:
             return list(records)
         names: dict[Scope, str] = {}
         for record in (records := list(records)):
             if record.key.scope not in names:
-                names[record.key.scope] = await self._flag.backend_of(record.key.scope)
+                names[record.key.scope] = await self.member.primary_of(record.key.scope)
         return [record for record in records if names[record.key.scope] == name]
 
-    def _start(self, place: list[str] | None) -> tuple[str, str | None]:
-        """Return the backend to go on with, and its own token there."""
-        if place is None:
-            return self._names[0], None
-        name, token = place
-        if name not in self._names:
-            raise InvalidContinuationTokenError(f"continuation token: the backend {name!r} is no longer in use; start again")
-        return name, token or None
+
+def _start(names: Sequence[str], place: list[str] | None) -> tuple[str, str | None]:
+    """Return the backend to go on with, and its own token there."""
+    if place is None:
+        return names[0], None
+    name, token = place
+    if name not in names:
+        raise InvalidContinuationTokenError(f"continuation token: the backend {name!r} is no longer in use; start again")
+    return name, token or None
 
 
 def _across(query: Query) -> Query:

@@ -1,0 +1,103 @@
+"""This process's lease in one store. Rules L1 to L4 of the hand-over protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.version import new_writer
+from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
+
+
+class Lease:
+    """Lets a process serve from one store, for a while. It is joined when it is first renewed, and anew whenever it was lost.
+
+    Args:
+        store: Name of the store.
+        backend: It, addressed directly.
+        copies: The control documents; read after every renewal, and known only under it.
+        process: Host, process id and start: for people.
+        monotonic: Seconds of a clock that runs on while the machine sleeps.
+        timing: Of all processes of the migration.
+
+    Attributes:
+        seen: The control documents as last read under this lease, by store.
+    """
+
+    def __init__(
+        self, store: str, backend: Backend, copies: ControlCopies, *, process: str, monotonic: Callable[[], float], timing: Timing
+    ) -> None:
+        self.store = store
+        self.seen: Mapping[str, Copy] = {}
+        self._rows = LeaseRows(backend)
+        self._copies = copies
+        self._fresh = LeaseState(process=process)
+        self._monotonic = monotonic
+        self._timing = timing
+        self._row: LeaseRow | None = None
+        self._ends_at = self._renewed_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    @property
+    def id(self) -> str | None:
+        """Of the lease as it is now; None before the first, and while it is lost."""
+        return None if self._row is None else self._row.id
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the process may serve from the store."""
+        return self._row is not None and self._monotonic() < self._ends_at
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it should be renewed."""
+        return self._monotonic() - self._renewed_at >= self._timing.renew
+
+    @property
+    def state(self) -> LeaseState:
+        """What the row says."""
+        return self._fresh if self._row is None else self._row.state
+
+    async def renew(self, *, flag: str | None = None) -> None:
+        """Join or renew, then read the control documents; only when both are done the lease counts.
+
+        Raises:
+            StoreError: A store does not answer; the lease stays as it is.
+        """
+        async with self._lock:
+            began = self._monotonic()
+            if not await self._write(beat=self.state.beat + 1, flag=flag):
+                self._row = await self._rows.create(new_writer(), self._fresh.model_copy(update={"flag": flag}))
+            self.seen = await self._copies.look()
+            self._ends_at, self._renewed_at = began + self._timing.lease, began
+
+    async def look(self) -> None:
+        """Read the control documents between renewals."""
+        async with self._lock:
+            self.seen = await self._copies.look()
+
+    async def say(self, **changes: Any) -> bool:
+        """Change what the row says; return False if the lease was lost."""
+        async with self._lock:
+            return await self._write(beat=self.state.beat + 1, **changes)
+
+    async def leave(self) -> None:
+        """Delete the row. Only when everything is drained and nothing is owed."""
+        async with self._lock:
+            row, self._row = self._row, None
+            if row is not None:
+                await self._rows.delete(row)
+
+    async def _write(self, **changes: Any) -> bool:
+        if self._row is None:
+            return False
+        wanted = self._row.state.model_copy(update=changes)
+        row = await self._rows.write(self._row, wanted)
+        if row is None:
+            # An answer was lost, or the lease was taken away.
+            row = await self._rows.read(self._row.id)
+        self._row = row if row is not None and row.state == wanted else None
+        return self._row is not None

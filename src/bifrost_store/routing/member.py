@@ -1,0 +1,431 @@
+"""One process among those that serve a store: its leases, the routes it knows, and when its operations may begin and end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.errors import BackendUnavailableError, ConfigurationError, StaleRouteError, StoreError
+from bifrost_store.routing.control import Control, Move, Route
+from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.routing.flag import BackendFlag
+from bifrost_store.routing.lease_rows import Timing, running_seconds
+from bifrost_store.routing.leases import Lease
+from bifrost_store.wrappers.dual_write import DualWriteBackend
+from bifrost_store.wrappers.journal import Journal
+from bifrost_store.wrappers.journal_repair import JournalRepair
+from bifrost_store.wrappers.mirror import Mirror
+from bifrost_store.wrappers.shadow_read import ShadowReadBackend, ShadowReads
+
+LEASED: Final = frozenset({"table", "cosmos"})
+"""Stores that a migration can be about; others hold neither leases nor control documents."""
+_REPAIR_SECONDS: Final = 5.0
+_logger = logging.getLogger("bifrost_store.routing")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Under what one operation began.
+
+    Attributes:
+        route: Of its scope.
+        backend: Answers, and tells the secondary if there is one.
+        plain: The same without shadow reads.
+        lease_id: The lease it began under; None where none is needed.
+    """
+
+    route: Route
+    backend: Backend
+    plain: Backend
+    lease_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _NeedsLease:
+    store: str
+
+
+class LeaseLostError(StaleRouteError):
+    """The lease that an operation began under was lost before it ended: what it answered counts for nothing."""
+
+
+class Member:
+    """Follows the flag, and from `start` on the control documents. Safe for concurrent use within one event loop.
+
+    Args:
+        flag: Names the backend of a scope before a migration.
+        open_backend: Returns the backend of a name, the same one each time.
+        specs: Every kind that the store knows.
+        can_open: Whether the settings say enough of a backend.
+        shadow_share: Of all reads under a route with a secondary, those that are repeated there and compared, 0 to 1.
+        timing: Of all processes of a migration.
+        monotonic: Seconds of a clock that runs on while the machine sleeps.
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        flag: BackendFlag,
+        open_backend: Callable[[str], Backend],
+        specs: Specs,
+        *,
+        can_open: Callable[[str], bool] = lambda name: True,
+        shadow_share: float = 0.0,
+        timing: Timing | None = None,
+        monotonic: Callable[[], float] = running_seconds,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._flag = flag
+        self._open_backend = open_backend
+        self._specs = specs
+        self._can_open = can_open
+        self._shadow_share = shadow_share
+        self._timing = timing or Timing()
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._process = f"{platform.node()} {os.getpid()} {uuid.uuid4().hex[:8]}"
+        self._stores: dict[str, Backend] = {}
+        self._copies = ControlCopies(self._stores)
+        self._leases: dict[str, Lease] = {}
+        self._duals: dict[tuple[str, str], DualWriteBackend] = {}
+        self._serving: dict[tuple[str, str], Backend] = {}
+        self._under_way: Counter[Scope] = Counter()
+        self._first_seen: dict[tuple[str, str], float] = {}
+        self._news = asyncio.Event()
+        self._background: asyncio.Task[None] | None = None
+        self._repairs: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._draining: dict[str, asyncio.Task[None]] = {}
+        self._is_closing = False
+
+    async def primary_of(self, scope: Scope) -> str:
+        """Return the name of the backend that answers for *scope* now."""
+        (standing,) = await self._begin([scope])
+        return standing.route.primary
+
+    async def primaries(self, configured: Sequence[str]) -> list[str]:
+        """Return the names of all backends that answer for some scope, of which before a migration any of *configured* may."""
+        control = self._control()
+        if control is None and (first := self._flag.only) is not None and first in LEASED:
+            await self._live_lease(first)
+            control = self._control()
+        if control is None:
+            return sorted(configured)
+        for route in control.routes.values():
+            if not control.finished:
+                await self._live_lease(route.primary)
+        control = self._control() or control
+        return sorted({route.primary for route in control.routes.values()})
+
+    @asynccontextmanager
+    async def operation(self, *scopes: Scope) -> AsyncIterator[list[Standing]]:
+        """Begin an operation on *scopes* when that may be (W1, L6), and end it only if its answer counts (W6).
+
+        Raises:
+            BackendUnavailableError: A hand-over did not end in time; try again.
+            LeaseLostError: The block has ended, but its answer does not count.
+        """
+        standings = await self._begin(scopes)
+        self._under_way.update(scopes)
+        try:
+            yield standings
+            for standing in standings:
+                await self.check_answer(standing)
+        finally:
+            self._under_way.subtract(scopes)
+            for scope in scopes:
+                if not self._under_way[scope]:
+                    del self._under_way[scope]
+            self._tell_news()
+
+    async def check_answer(self, standing: Standing) -> None:
+        """Return once the lease that an operation began under is live (W6).
+
+        Raises:
+            LeaseLostError: It was lost.
+        """
+        if standing.lease_id is None:
+            return
+        lease = self._leases[standing.route.primary]
+        if not lease.is_live and lease.id == standing.lease_id:
+            await self._renew(lease)
+        if lease.id != standing.lease_id:
+            raise LeaseLostError(f"the lease of this process in {lease.store} was lost; try again", backend=lease.store)
+
+    def may_send(self, standing: Standing) -> bool:
+        """Return whether a write of the operation may leave now (W2)."""
+        lease = self._leases.get(standing.route.primary)
+        return standing.lease_id is None or (lease is not None and lease.is_live and lease.id == standing.lease_id)
+
+    async def look_anew(self, standing: Standing) -> None:
+        """Read the control documents, because a record was found that a later route wrote (W3)."""
+        lease = self._leases.get(standing.route.primary)
+        if lease is not None:
+            await self._renew(lease)
+
+    @property
+    def control(self) -> Control | None:
+        """The control document as this process knows it; None outside of migrations."""
+        return self._control()
+
+    async def aclose(self) -> None:
+        """End what was begun, settle what is owed, and leave. A store that does not answer then is left with the lease."""
+        self._is_closing = True
+        tasks = [*self._repairs.values(), *self._draining.values(), *([self._background] if self._background else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        is_settled = all([await dual.mirror.drain() for dual in self._duals.values()])
+        for lease in self._leases.values():
+            if is_settled:
+                with suppress(StoreError):
+                    await lease.leave()
+
+    async def _begin(self, scopes: Sequence[Scope]) -> list[Standing]:
+        """Return under what operations on *scopes* begin, all of them at this moment."""
+        gives_up_at: float | None = None
+        while True:
+            flagged = {scope: "" if self._route_of(scope) else await self._flag.backend_of(scope) for scope in scopes}
+            self._news.clear()
+            standings = [self._at_once(scope, flagged[scope]) for scope in scopes]
+            begun = [one for one in standings if isinstance(one, Standing)]
+            if len(begun) == len(standings):
+                return begun
+            obstacle = next(one for one in standings if not isinstance(one, Standing))
+            if isinstance(obstacle, _NeedsLease):
+                await self._live_lease(obstacle.store)
+                continue
+            now = self._monotonic()
+            gives_up_at = gives_up_at or now + self._timing.wait
+            if now >= gives_up_at:
+                raise BackendUnavailableError(f"{obstacle}, for {self._timing.wait:g} seconds by now; try again")
+            await self._wait_for_news()
+
+    def _at_once(self, scope: Scope, flagged: str) -> Standing | _NeedsLease | str:
+        """Return under what an operation may begin now, what it lacks, or why it must wait (L6)."""
+        route = self._route_of(scope)
+        if route is None:
+            if not flagged:
+                return "the control document has gone"
+            route = Route(primary=flagged)
+        name, control = route.primary, self._control()
+        if name not in LEASED or (control is not None and control.finished):
+            return self._stand(route)
+        lease = self._leases.get(name)
+        if lease is None or not lease.is_live:
+            return _NeedsLease(name)
+        copy = lease.seen.get(name)
+        if copy is None:
+            # Before the hand-over of `start` the source may have none.
+            is_alone = route.epoch == 0 and route.secondary is None
+            return self._stand(route, lease) if is_alone else f"{name} has no control document"
+        if copy.control.route_of(scope) != route:
+            return f"the control documents differ about {scope}"
+        if copy.control.is_moving(scope) and _is_prepared(copy.control):
+            return f"{scope} is being handed over"
+        return self._stand(route, lease)
+
+    def _stand(self, route: Route, lease: Lease | None = None) -> Standing:
+        backend = self._backend(route)
+        plain = backend.inner if isinstance(backend, ShadowReadBackend) else backend
+        return Standing(route, backend, plain, None if lease is None else lease.id)
+
+    async def _wait_for_news(self) -> None:
+        with anyio.move_on_after(self._timing.poll):
+            await self._news.wait()
+
+    def _tell_news(self) -> None:
+        self._news.set()
+
+    def _route_of(self, scope: Scope) -> Route | None:
+        """Return the route with the highest epoch of all copies that were read (D1)."""
+        routes = [copy.control.route_of(scope) for copy in self._known().values()]
+        return max(routes, key=lambda route: route.epoch) if routes else None
+
+    def _known(self) -> dict[str, Copy]:
+        known: dict[str, Copy] = {}
+        for lease in self._leases.values():
+            for name, copy in lease.seen.items():
+                if name not in known or copy.record.version.age > known[name].record.version.age:
+                    known[name] = copy
+        return known
+
+    def _control(self) -> Control | None:
+        known = self._known().values()
+        return max((copy.control for copy in known), key=lambda control: control.highest_epoch, default=None)
+
+    def _backend(self, route: Route) -> Backend:
+        primary = self._store(route.primary)
+        if route.secondary is None:
+            return primary
+        pair = (route.primary, route.secondary)
+        if pair not in self._serving:
+            secondary, journal = self._store(route.secondary), Journal(primary)
+            dual = self._duals[pair] = DualWriteBackend(primary, Mirror(secondary, journal), self._specs)
+            repair = JournalRepair(primary, secondary, journal, is_ours=lambda scope: self._is_routed(scope, pair))
+            self._repairs[pair] = _in_background(repair.run(_REPAIR_SECONDS, before=dual.mirror.settle_owed))
+            shadow = ShadowReads(secondary, share=self._shadow_share)
+            self._serving[pair] = ShadowReadBackend(dual, shadow) if self._shadow_share else dual
+        return self._serving[pair]
+
+    def _is_routed(self, scope: Scope, pair: tuple[str, str]) -> bool:
+        route = self._route_of(scope)
+        return route is not None and (route.primary, route.secondary) == pair
+
+    def _store(self, name: str) -> Backend:
+        """Return a backend, addressed directly.
+
+        Raises:
+            ConfigurationError: The settings say nothing of it.
+        """
+        if name not in self._stores:
+            if not self._can_open(name):
+                raise ConfigurationError(
+                    f"a migration sends data to {name}, of which this process's settings say nothing; "
+                    f"set its BIFROST_STORE_{name.upper()}_ variables and start it anew"
+                )
+            backend = self._open_backend(name)
+            if name not in LEASED:
+                return backend
+            self._stores[name] = backend
+        return self._stores[name]
+
+    async def _live_lease(self, store: str) -> Lease:
+        backend = self._store(store)
+        lease = self._leases.get(store)
+        if lease is None:
+            lease = self._leases[store] = Lease(
+                store, backend, self._copies, process=self._process, monotonic=self._monotonic, timing=self._timing
+            )
+        if not lease.is_live:
+            await self._renew(lease)
+        if self._background is None and not self._is_closing:
+            self._background = _in_background(self._attend())
+        return lease
+
+    async def _renew(self, lease: Lease) -> None:
+        # In a context of its own: what it costs is nobody's, and its writes are no part of an operation.
+        task = asyncio.create_task(lease.renew(flag=self._flag.only), context=Context())
+        await asyncio.wait({task})
+        task.result()
+        self._open_named(lease)
+        self._tell_news()
+
+    def _open_named(self, lease: Lease) -> None:
+        """Open the stores that the documents name, so that both copies are read from now on (D4)."""
+        for copy in lease.seen.values():
+            for route in copy.control.routes.values():
+                for name in (route.primary, route.secondary):
+                    if name is not None and self._can_open(name):
+                        self._store(name)
+
+    async def _attend(self) -> None:
+        """Renew leases, and do what is to be done on each observation, until cancelled."""
+        while True:
+            try:
+                is_watched = await self._attend_once()
+            except StoreError as error:
+                _logger.warning("routing.not_attended", extra={"error": type(error).__name__})
+                is_watched = True
+            await self._sleep(self._timing.poll if is_watched else min(self._timing.renew / 10, 1.0))
+
+    async def _attend_once(self) -> bool:
+        """Return whether the documents are to be read again soon."""
+        control = self._control()
+        if control is not None and control.finished:
+            return False
+        if control is not None:
+            for route in control.routes.values():
+                for name in {route.primary, route.secondary} - {None}:
+                    if name not in self._leases and self._can_open(str(name)):
+                        with suppress(StoreError):
+                            await self._live_lease(str(name))
+        is_watched = False
+        for lease in list(self._leases.values()):
+            try:
+                if lease.is_due:
+                    await self._renew(lease)
+                elif _move_in(lease) is not None:
+                    await lease.look()
+                    self._tell_news()
+                move = _move_in(lease)
+                if move is not None:
+                    is_watched = True
+                    await self._take_part(lease, move)
+            except StoreError as error:
+                _logger.warning("routing.lease_not_renewed", extra={"store": lease.store, "error": type(error).__name__})
+        return is_watched
+
+    async def _take_part(self, lease: Lease, move: Move) -> None:
+        """Do what the protocol asks of a process that sees *move* in the document of its lease's store."""
+        since = self._first_seen.setdefault((move.attempt, move.stage), self._monotonic())
+        age = self._monotonic() - since
+        if lease.state.heard != move.attempt and not await lease.say(heard=move.attempt):
+            return
+        if move.stage == "announced":
+            if age >= self._timing.withdraw:
+                await self._call_off(lease, move)
+            return
+        if lease.state.acknowledged != move.attempt and move.attempt not in self._draining:
+            task = self._draining[move.attempt] = _in_background(self._acknowledge(lease, move))
+            task.add_done_callback(lambda _: self._draining.pop(move.attempt, None))
+        if age >= self._timing.call_off:
+            await self._call_off(lease, move)
+
+    async def _acknowledge(self, lease: Lease, move: Move) -> None:
+        """Say that nothing of the move's scopes is under way or owed, once that is so."""
+        lease_id = lease.id
+        while self._still_prepared(lease, move):
+            self._news.clear()
+            if self._is_idle(lease):
+                is_settled = all([await dual.mirror.drain() for dual in self._duals.values()])
+                if is_settled and self._is_idle(lease) and lease.id == lease_id and self._still_prepared(lease, move):
+                    with suppress(StoreError):
+                        await lease.say(acknowledged=move.attempt)
+                        return
+            await self._wait_for_news()
+
+    def _is_idle(self, lease: Lease) -> bool:
+        control = lease.seen[lease.store].control
+        return not any(control.is_moving(scope) for scope in self._under_way)
+
+    def _still_prepared(self, lease: Lease, move: Move) -> bool:
+        now = _move_in(lease)
+        return now is not None and now.attempt == move.attempt and now.stage == "prepared"
+
+    async def _call_off(self, lease: Lease, move: Move) -> None:
+        """Remove a move that nobody carries on, if it is there still as it was seen; then read again, whatever came of it."""
+        copy = lease.seen[lease.store]
+        if copy.control.move == move:
+            await self._copies.change(copy, copy.control.model_copy(update={"move": None}))
+        await lease.look()
+        self._tell_news()
+
+
+def _is_prepared(control: Control) -> bool:
+    return control.move is not None and control.move.stage == "prepared"
+
+
+def _move_in(lease: Lease) -> Move | None:
+    copy = lease.seen.get(lease.store)
+    return None if copy is None else copy.control.move
+
+
+def _in_background(work: Awaitable[None]) -> asyncio.Task[None]:
+    async def run() -> None:
+        await work
+
+    return asyncio.create_task(run(), context=Context())
