@@ -250,6 +250,7 @@ class Coordinator:
             self.stores[other],
             journal,
             is_ours=lambda scope: _pair(copy.control.route_of(scope)) == _pair(plan.before),
+            epoch_of=lambda scope: copy.control.route_of(scope).epoch,
         )
         open_count = await self._open_entries(plan, copy.control, report)
         for _ in range(_PASSES):
