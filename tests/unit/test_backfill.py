@@ -172,9 +172,10 @@ async def test_a_row_that_is_refused_goes_to_the_dead_letters(
     report = await backfill(source, Watched(target, refuse), clock, progress=progress, folder=tmp_path).run()
     assert not report.ok
     assert report.counts == {"copied": 39, "failed": 1}
-    assert report.dead_letters == tmp_path / DEAD_LETTERS
-    assert stat.S_IMODE(report.dead_letters.stat().st_mode) == 0o600
-    (letter,) = [json.loads(line) for line in report.dead_letters.read_text().splitlines()]
+    file = tmp_path / DEAD_LETTERS
+    assert report.dead_letters == file
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    (letter,) = [json.loads(line) for line in file.read_text().splitlines()]
     assert letter["key"] == str(config("k-7").key)
     assert letter["reason"] == "DocumentTooLargeError: k-7 is too large"
     assert letter["record"]["body"] == config("k-7").body
@@ -273,3 +274,39 @@ async def test_a_hand_over_stops_it(source: ModelBackend, target: ModelBackend, 
     with pytest.raises(MigrationRefusedError, match="hand-over"):
         await backfill(source, target, clock, is_current=never).run()
     assert not await all_of(target)
+
+
+async def test_what_is_of_a_later_route_is_not_written_over(
+    source: ModelBackend, target: ModelBackend, clock: SettableClock, tmp_path: Path
+) -> None:
+    """Where the route is out of date the run stops; where it is not, the record is the operator's to look at."""
+    route = {"is_current": True}
+
+    async def is_current() -> bool:
+        return route["is_current"]
+
+    def end(name: str, key: Key | None) -> None:
+        route["is_current"] = False
+
+    await source.create(config())
+    later = await target.create(config(value="later"), epoch=9)
+    report = await backfill(source, target, clock, epoch_of=lambda scope: 2, is_current=is_current, folder=tmp_path).run()
+    assert report.counts == {"failed": 1}
+    assert "StaleRouteError" in (tmp_path / DEAD_LETTERS).read_text()
+    with pytest.raises(MigrationRefusedError, match="hand-over"):
+        await backfill(source, Watched(target, end), clock, epoch_of=lambda scope: 2, is_current=is_current).run()
+    assert await target.stored(later.key) == later
+
+
+async def test_what_the_target_cannot_read_is_a_dead_letter(
+    source: ModelBackend, target: ModelBackend, clock: SettableClock, tmp_path: Path
+) -> None:
+    await source.create(config())
+    await backfill(source, target, clock).run()
+
+    def damaged(name: str, key: Key | None) -> None:
+        if name == "stored":
+            raise CorruptDocumentError("document config: the body cannot be read")
+
+    report = await backfill(source, Watched(target, damaged), clock, folder=tmp_path).run()
+    assert report.counts == {"failed": 1}

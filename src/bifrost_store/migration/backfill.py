@@ -27,6 +27,7 @@ from bifrost_store.errors import (
     MigrationRefusedError,
     NotProvisionedError,
     OutcomeUnknownError,
+    StaleRouteError,
     StoreError,
     ThrottledError,
 )
@@ -112,6 +113,7 @@ class Backfill:
         keep_expired: Carry expired executions too, without an expiry.
         is_current: Whether the route still is the one that this run began under; asked before every round of batches.
         includes: Whether a scope's records are to be carried.
+        epoch_of: Of the route of a scope; nothing is written over where a store has a later one. 0: that is not looked at.
         retention: After which executions that say nothing about their expiry count as expired; None: never.
         folder: Where the dead letters are written; None: they are only counted.
         sleep: Waits for so many seconds.
@@ -129,6 +131,7 @@ class Backfill:
         keep_expired: bool = False,
         is_current: Callable[[], Awaitable[bool]],
         includes: Callable[[Scope], bool] = lambda scope: True,
+        epoch_of: Callable[[Scope], int] = lambda scope: 0,
         retention: timedelta | None = None,
         folder: Path | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -142,6 +145,7 @@ class Backfill:
         self._keep_expired = keep_expired
         self._is_current = is_current
         self._includes = includes
+        self._epoch_of = epoch_of
         self._retention = retention
         self._folder = folder
         self._sleep = sleep
@@ -181,11 +185,7 @@ class Backfill:
         left_out = deque((record, what) for record in records if (what := self._what_of_expired(record)) is not None)
         batches = list(self._batches([one for record in records if (one := self._carried(record)) is not None]))
         for first in range(0, len(batches), WORKERS):
-            if not await self._is_current():
-                raise MigrationRefusedError(
-                    "there was a hand-over since the backfill began; it stopped, and what it did is saved",
-                    next_step="bifrost-store migrate status",
-                )
+            await self._check_current()
             together = batches[first : first + WORKERS]
             await for_each(self._carry, together)
             if first + WORKERS < len(batches):
@@ -235,28 +235,46 @@ class Backfill:
         for record in records:
             try:
                 is_written = await self._insist(partial(self._target.apply, record))
-                await self._settle(record, is_written)
             except StoreError as error:
-                if not _is_about_a_record(error):
-                    raise
-                self._letters.write({"key": str(record.key), "reason": f"{type(error).__name__}: {error}", "record": shown(record)})
-                self._note(record, "failed")
+                await self._refuse(record, error)
+            else:
+                await self._settle(record, is_written)
 
     async def _settle(self, record: Record, is_written: object) -> None:
         """Count *record*; where the target refused it as not newer, see that it holds the same, or make it so."""
-        if is_written:
-            self._note(record, "deleted" if record.is_tombstone else "copied")
-            return
+        try:
+            what = ("deleted" if record.is_tombstone else "copied") if is_written else await self._made_equal(record)
+        except StoreError as error:
+            await self._refuse(record, error)
+        else:
+            self._note(record, what)
+
+    async def _made_equal(self, record: Record) -> str:
         found = await self._insist(lambda: self._target.stored(record.key))
         if found is not None and found.version == record.version and found.digest == record.digest:
-            self._note(record, "present")
-            return
+            return "present"
         if self._keep_expired and is_past(record, self._now(), self._retention):
-            self._note(record, "present")
-            return
-        outcome = await self._insist(lambda: reconcile(self._source, self._target, record.key, clock=self._now))
+            return "present"
+        epoch = self._epoch_of(record.key.scope)
+        outcome = await self._insist(lambda: reconcile(self._source, self._target, record.key, epoch=epoch, clock=self._now))
         # What keeps changing is being written to both stores: verification looks at it again.
-        self._note(record, "copied" if outcome in (Reconciled.APPLIED, Reconciled.OVERWRITTEN) else "present")
+        return "copied" if outcome in (Reconciled.APPLIED, Reconciled.OVERWRITTEN) else "present"
+
+    async def _refuse(self, record: Record, error: StoreError) -> None:
+        """Put *record* among the dead letters if *error* is about it; else raise that."""
+        if isinstance(error, StaleRouteError):
+            await self._check_current()
+        elif not _is_about_a_record(error):
+            raise error
+        self._letters.write({"key": str(record.key), "reason": f"{type(error).__name__}: {error}", "record": shown(record)})
+        self._note(record, "failed")
+
+    async def _check_current(self) -> None:
+        if not await self._is_current():
+            raise MigrationRefusedError(
+                "there was a hand-over since the backfill began; it stopped, and what it did is saved",
+                next_step="bifrost-store migrate status",
+            )
 
     async def _insist(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """Return what *call* does, made again while that may help: every call here may be repeated."""

@@ -126,6 +126,7 @@ class Migration:
             retention=self._retention,
             folder=self._folder,
             is_current=lambda: self._is_current(epoch),
+            epoch_of=lambda scope: _known(control).route_of(scope).epoch,
         )
         done = await work.run()
         counts = done.counts
@@ -303,6 +304,7 @@ class Migration:
             folder=self._folder,
             name=f"differences-of-{secondary}.jsonl",
             is_current=lambda: self._is_current(control.highest_epoch),
+            epoch_of=lambda scope: control.route_of(scope).epoch,
             includes=lambda scope: _pair(control.route_of(scope)) == pair,
         )
         return await work.run(repair=repair)

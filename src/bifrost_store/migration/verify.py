@@ -18,7 +18,7 @@ from bifrost_store.core.record import NEVER, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each, together
-from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError
+from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError, StaleRouteError
 from bifrost_store.migration.causes import differing_fields, likely_cause
 from bifrost_store.migration.comparison import Side, Sides
 from bifrost_store.migration.expired import is_past
@@ -109,6 +109,7 @@ class Verification:
         progress: Is told how far it is.
         is_current: Whether the route still is the one that this run began under.
         includes: Whether a scope's records are to be compared.
+        epoch_of: Of the route of a scope; nothing is written over where a store has a later one. 0: that is not looked at.
         retention: After which executions that say nothing about their expiry count as expired; None: never.
         folder: Where the differences are written; None: they are only counted.
         name: Of the file in it.
@@ -125,6 +126,7 @@ class Verification:
         clock: Clock = utc_now,
         progress: Progress | None = None,
         includes: Callable[[Scope], bool] = lambda scope: True,
+        epoch_of: Callable[[Scope], int] = lambda scope: 0,
         retention: timedelta | None = None,
         folder: Path | None = None,
         name: str = "differences.jsonl",
@@ -137,6 +139,7 @@ class Verification:
         self._now = clock
         self._progress = progress
         self._includes = includes
+        self._epoch_of = epoch_of
         self._retention = retention
         self._sleep = sleep
         self._file = ReportFile(folder, name)
@@ -253,8 +256,9 @@ class Verification:
     async def _repaired(self, key: Key) -> str:
         """Make the secondary what the primary is and return how; or why that cannot be."""
         try:
-            outcome = await reconcile(self._primary, self._secondary, key, clock=self._now)
-        except (InvalidRequestError, CorruptDocumentError) as error:
+            outcome = await reconcile(self._primary, self._secondary, key, clock=self._now, epoch=self._epoch_of(key.scope))
+        except (InvalidRequestError, CorruptDocumentError, StaleRouteError) as error:
+            await self._check_current()
             return f"not possible: {error}"
         self._report.repaired += outcome is not Reconciled.LEFT
         return outcome.value
