@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -9,19 +11,20 @@ from rich.table import Table
 
 from bifrost_store.cli.output import JsonOption, out, report, run, talk
 from bifrost_store.demo.journey import Answers, Journey, travel
+from bifrost_store.demo.moving import Leg
 
 _NARROWEST = 132
 
 
 def demo(*, as_json: JsonOption = False) -> None:
-    """Load a small data set, make the same calls on each backend with the flag flipped in between, and compare."""
+    """Load a small data set, make the same calls on each backend and compare, then migrate to Cosmos DB and back."""
     talk.print("Bringing up Azurite and the Cosmos DB emulator, and loading the data set ...", style="dim")
     journey = run(travel)
     if as_json:
         report(_as_json(journey), as_json=True, lines=[])
     else:
         _show(journey)
-    if not journey.is_identical:
+    if not journey.ok:
         raise typer.Exit(1)
 
 
@@ -36,7 +39,8 @@ def _as_json(journey: Journey) -> dict[str, object]:
         }
         for call in journey.calls
     ]
-    return {"ok": journey.is_identical, "backends": journey.backends, "notes": journey.notes, "calls": calls}
+    legs = [asdict(leg) for leg in journey.legs]
+    return {"ok": journey.ok, "backends": journey.backends, "notes": journey.notes, "calls": calls, "migration": legs}
 
 
 def _show(journey: Journey) -> None:
@@ -54,6 +58,17 @@ def _show(journey: Journey) -> None:
     if len(journey.backends) > 1:
         different = [call.call for call in journey.calls if not call.is_identical]
         out.print("identical" if not different else f"different: {', '.join(different)}", markup=False)
+    if journey.legs:
+        _show_legs(journey.legs)
+
+
+def _show_legs(legs: list[Leg]) -> None:
+    table = Table(title="From Table Storage to Cosmos DB and back, while a store serves", show_lines=True)
+    for column in ("step", "answers then", "what came of it"):
+        table.add_column(column, overflow="fold")
+    for leg in legs:
+        table.add_row(escape(leg.step), leg.answers, escape(leg.said), style=None if leg.ok else "red")
+    Console(width=max(out.width, _NARROWEST)).print(table)
 
 
 def _cost(call: Answers, backend: str) -> str:

@@ -23,6 +23,7 @@ from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import find_command, run_azurite
 from bifrost_store.demo.calls import CALLS, NOW, Answer
 from bifrost_store.demo.cosmos import EXTRAS, missing_package, run_cosmos
+from bifrost_store.demo.moving import Leg, move
 from bifrost_store.documents import ConfigType, Document
 from bifrost_store.probe import probe
 from bifrost_store.protocols import ExecutionStatistics
@@ -55,16 +56,22 @@ class Answers:
 
 @dataclass(slots=True)
 class Journey:
-    """What the demo saw, call by call, and what stood in its way."""
+    """What the demo saw, call by call and step by step of a migration, and what stood in its way."""
 
     backends: list[str]
     calls: list[Answers]
     notes: list[str]
+    legs: list[Leg] = field(default_factory=list)
 
     @property
     def is_identical(self) -> bool:
         """Whether every call was answered alike."""
         return all(call.is_identical for call in self.calls)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every call was answered alike, and every step of the migration went as it should."""
+        return self.is_identical and all(leg.ok for leg in self.legs)
 
 
 class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
@@ -107,7 +114,7 @@ class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
 
 
 async def travel() -> Journey:
-    """Bring up what there is, load the data set, and make the same calls on each backend."""
+    """Bring up what there is, load the data set, make the same calls on each backend, and migrate there and back."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bifrost-store-demo-")))
         settings, notes = await _bring_up(stack, folder)
@@ -115,7 +122,9 @@ async def travel() -> Journey:
         await _fill(settings, folder)
         for target in backends[1:]:
             await _load(settings, target, folder)
-        return Journey(backends, await _call_each(settings, backends), notes)
+        calls = await _call_each(settings, backends)
+        legs = await move(settings, folder / "reports", lambda: NOW) if {"table", "cosmos"} <= set(backends) else []
+        return Journey(backends, calls, notes, legs)
 
 
 async def _bring_up(stack: AsyncExitStack, folder: Path) -> tuple[StoreSettings, list[str]]:
