@@ -26,7 +26,7 @@ async def settle(
     the attempt's write id is told to the present secondary; where the primary holds what was to be replaced, it is sent again.
 
     Args:
-        attempt: As it was carried out.
+        attempt: As it was carried out, its `may_send` now that of the present lease.
         operations: What it was to do; several were one batch.
         backend: Of the present route: its `DualWriteBackend`, or where it has no secondary its primary.
         epoch: Of the present route.
