@@ -15,6 +15,7 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import MigrationRefusedError, StoreError
 from bifrost_store.migration.outcome import Tell, tell_nobody
+from bifrost_store.migration.routes import known, newest, pair_of
 from bifrost_store.migration.watching import Watch
 from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
@@ -172,10 +173,10 @@ class Coordinator:
         unchanged_since: tuple[str, float] | None = None
         while True:
             copies = await self.copies.look()
-            newest = _newest(copies)
-            if plan.is_done(newest):
+            control = known(newest(copies))
+            if plan.is_done(control):
                 return None
-            if any(_pair(newest.route(key)) != _pair(plan.before) for key in plan.keys):
+            if any(pair_of(control.route(key)) != pair_of(plan.before) for key in plan.keys):
                 raise MigrationRefusedError("another hand-over has moved these scopes meanwhile", next_step=_STATUS)
             copy = copies.get(plan.before.primary)
             if copy is None:
@@ -249,7 +250,7 @@ class Coordinator:
             self.stores[source],
             self.stores[other],
             journal,
-            is_ours=lambda scope: _pair(copy.control.route_of(scope)) == _pair(plan.before),
+            is_ours=lambda scope: pair_of(copy.control.route_of(scope)) == pair_of(plan.before),
             epoch_of=lambda scope: copy.control.route_of(scope).epoch,
         )
         open_count = await self._open_entries(plan, copy.control, report)
@@ -319,13 +320,7 @@ class Coordinator:
             )
 
     async def _newest(self) -> Control:
-        return _newest(await self.copies.look())
-
-
-def _newest(copies: Mapping[str, Copy]) -> Control:
-    if not copies:
-        raise MigrationRefusedError("there is no control document", next_step="bifrost-store migrate start")
-    return max((copy.control for copy in copies.values()), key=lambda control: control.highest_epoch)
+        return known(newest(await self.copies.look()))
 
 
 def _one_route(control: Control, keys: Sequence[str], target: Target) -> Route | None:
@@ -337,17 +332,13 @@ def _one_route(control: Control, keys: Sequence[str], target: Target) -> Route |
     routes = [control.route(key) for key in keys]
     if all(_is_at(route, target) for route in routes):
         return None
-    if len({_pair(route) for route in routes}) > 1:
+    if len({pair_of(route) for route in routes}) > 1:
         raise MigrationRefusedError("these scopes have different routes now", next_step=_STATUS)
     return routes[0]
 
 
 def _is_at(route: Route, target: Target) -> bool:
-    return _pair(route) == (target.primary, target.secondary)
-
-
-def _pair(route: Route) -> tuple[str, str | None]:
-    return route.primary, route.secondary
+    return pair_of(route) == (target.primary, target.secondary)
 
 
 def _move(copy: Copy) -> Move:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bifrost_store.migration.state import Phase
+from bifrost_store.migration.state import Phase, Progress
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 """Called with a dotted event, such as ``migration.batch_copied``, and its fields, while a phase runs."""
@@ -77,3 +77,20 @@ class Plan:
             "plan": list(self.lines),
             "obstacles": list(self.obstacles),
         }
+
+
+class ToldProgress:
+    """A `Progress` whose counts are told to somebody too."""
+
+    def __init__(self, inner: Progress, name: str, tell: Tell) -> None:
+        self._inner = inner
+        self._name = name
+        self._tell = tell
+
+    async def load(self) -> dict[str, Any] | None:
+        return await self._inner.load()
+
+    async def save(self, values: dict[str, Any]) -> None:
+        await self._inner.save(values)
+        if "done" in values:
+            self._tell(self._name, {"done": values["done"], "total": values.get("total")})

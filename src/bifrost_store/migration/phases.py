@@ -20,16 +20,17 @@ from bifrost_store.errors import BackendError, MigrationRefusedError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.findings import details, verified
 from bifrost_store.migration.handover import Coordinator
-from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, tell_nobody
+from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgress, tell_nobody
 from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_copying, plan_of_takeover
+from bifrost_store.migration.routes import directions, known, newest, pair_of
 from bifrost_store.migration.starting import start
 from bifrost_store.migration.state import Backfilled, MigrationState, Phase, Progress, StateStore, Step
 from bifrost_store.migration.status import MigrationStatus, store_status
 from bifrost_store.migration.takeover import take_over
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.migration.verify import Verification, VerificationReport
-from bifrost_store.routing.control import Control, Route
-from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.routing.control import Control
+from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.wrappers.journal import Journal
 
@@ -111,7 +112,7 @@ class Migration:
         """
         state, control = await self._standing()
         state.check(Step.BACKFILL)
-        epoch = _known(control).highest_epoch
+        epoch = known(control).highest_epoch
         if state.phase is not Phase.BACKFILLING or state.keep_expired != keep_expired:
             state = state.model_copy(update={"progress": {}, "keep_expired": keep_expired})
         await self._state.write(self._by_me(state).at(Phase.BACKFILLING, self._now()))
@@ -126,7 +127,7 @@ class Migration:
             retention=self._retention,
             folder=self._folder,
             is_current=lambda: self._is_current(epoch),
-            epoch_of=lambda scope: _known(control).route_of(scope).epoch,
+            epoch_of=lambda scope: known(control).route_of(scope).epoch,
         )
         done = await work.run()
         counts = done.counts
@@ -144,9 +145,9 @@ class Migration:
         """
         state, control = await self._standing()
         state.check(Step.VERIFY)
-        began_at, control = self._now(), _known(control)
+        began_at, control = self._now(), known(control)
         state = await self._state.write(self._by_me(state))
-        found = [await self._compare(control, pair, repair=repair) for pair in _pairs(control)]
+        found = [await self._compare(control, pair, repair=repair) for pair in directions(control)]
         summary = verified(found, began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch)
         is_open = summary.open_count > 0
         state = self._state.state.model_copy(update={"verification": summary, "progress": {}})
@@ -211,12 +212,12 @@ class Migration:
         state.check(step)
         if step in (Step.START, Step.BACKFILL, Step.VERIFY, Step.RUN):
             return plan_of_copying(step, state)
-        return await self._plan(step, state, _known(control), scopes, force=force)
+        return await self._plan(step, state, known(control), scopes, force=force)
 
     async def status(self) -> MigrationStatus:
         """Return where the migration stands. Changes nothing; a store that does not answer is told as such."""
         copies = await self._copies.readable()
-        control = _newest(copies)
+        control = newest(copies)
         try:
             state = await self._state.read()
         except BackendError:
@@ -230,7 +231,7 @@ class Migration:
             return await self._take_over(step)
         state, control = await self._standing()
         state.check(step)
-        control = _known(control)
+        control = known(control)
         plan = await self._plan(step, state, control, scopes, force=force)
         if plan.obstacles:
             raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_step=plan.next)
@@ -305,22 +306,22 @@ class Migration:
             name=f"differences-of-{secondary}.jsonl",
             is_current=lambda: self._is_current(control.highest_epoch),
             epoch_of=lambda scope: control.route_of(scope).epoch,
-            includes=lambda scope: _pair(control.route_of(scope)) == pair,
+            includes=lambda scope: pair_of(control.route_of(scope)) == pair,
         )
         return await work.run(repair=repair)
 
     def _progress(self, name: str) -> Progress:
-        return _ToldProgress(self._state.progress(name), name, self._tell)
+        return ToldProgress(self._state.progress(name), name, self._tell)
 
     async def _is_current(self, epoch: int) -> bool:
-        control = _newest(await self._copies.look())
+        control = newest(await self._copies.look())
         return control is not None and control.highest_epoch == epoch
 
     async def _standing(self) -> tuple[MigrationState, Control | None]:
         """Return where the migration stands, as the control document has it; nothing is written but what copies lack."""
         saved = await self._state.read()
         copies = await self._copies.look()
-        control = self._control = _newest(copies)
+        control = self._control = newest(copies)
         state = saved or self._fresh()
         if control is not None and control.migration_id != state.migration_id:
             if saved is not None or self._source not in copies:
@@ -334,7 +335,7 @@ class Migration:
         """Save the phase that the control document has now; *moved*: scopes were cut over just now."""
         now = self._now()
         saved, copies = await self._state.read(), await self._copies.look()
-        self._control = _newest(copies)
+        self._control = newest(copies)
         state = (saved or self._fresh()).seen(self._control, now)
         if moved:
             state = state.model_copy(update={"cut_over_at": now})
@@ -360,45 +361,8 @@ class Migration:
         return Coordinator(self._copies, self._stores, self._specs, report=self._tell, timing=self._timing)
 
 
-class _ToldProgress:
-    """A `Progress` whose counts are told to somebody too."""
-
-    def __init__(self, inner: Progress, name: str, tell: Tell) -> None:
-        self._inner = inner
-        self._name = name
-        self._tell = tell
-
-    async def load(self) -> dict[str, Any] | None:
-        return await self._inner.load()
-
-    async def save(self, values: dict[str, Any]) -> None:
-        await self._inner.save(values)
-        if "done" in values:
-            self._tell(self._name, {"done": values["done"], "total": values.get("total")})
-
-
-def _newest(copies: Mapping[str, Copy]) -> Control | None:
-    """Return the copy that knows the last commit."""
-    controls = [copy.control for copy in copies.values()]
-    return max(controls, key=lambda control: (control.highest_epoch, control.move is not None), default=None)
-
-
-def _known(control: Control | None) -> Control:
-    if control is None:
-        raise MigrationRefusedError("there is no control document", next_step="bifrost-store migrate start")
-    return control
-
-
 def _other(control: Control, target: str) -> MigrationRefusedError:
     return MigrationRefusedError(
         f"the control document of {control.store} is of another migration, {control.migration_id}",
         next_step=f"name another database for {target}; or find out which account was restored or copied",
     )
-
-
-def _pair(route: Route) -> tuple[str, str | None]:
-    return route.primary, route.secondary
-
-
-def _pairs(control: Control) -> list[tuple[str, str]]:
-    return sorted({(route.primary, route.secondary) for route in control.routes.values() if route.secondary is not None})
