@@ -275,11 +275,17 @@ class Member:
         if pair not in self._serving:
             secondary, journal = self._store(route.secondary), Journal(primary)
             dual = self._duals[pair] = DualWriteBackend(primary, Mirror(secondary, journal), self._specs)
-            repair = JournalRepair(primary, secondary, journal, is_ours=lambda scope: self._is_routed(scope, pair))
+            repair = JournalRepair(
+                primary, secondary, journal, epoch_of=self._epoch_of, is_ours=lambda scope: self._is_routed(scope, pair)
+            )
             self._repairs[pair] = _in_background(repair.run(_REPAIR_SECONDS, before=dual.mirror.settle_owed))
             shadow = ShadowReads(secondary, share=self._shadow_share)
             self._serving[pair] = ShadowReadBackend(dual, shadow) if self._shadow_share else dual
         return self._serving[pair]
+
+    def _epoch_of(self, scope: Scope) -> int:
+        route = self._route_of(scope)
+        return 0 if route is None else route.epoch
 
     def _is_routed(self, scope: Scope, pair: tuple[str, str]) -> bool:
         route = self._route_of(scope)
