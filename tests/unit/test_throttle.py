@@ -60,16 +60,32 @@ async def test_the_rate_falls_by_half_and_grows_back_to_the_given_one() -> None:
     async with budget.spending():
         count_retry()
     assert budget.rate == 500
-    for _ in range(100):
+    rates = []
+    for _ in range(20):
+        time.now += 1
         async with budget.spending():
             count_answer(0, request_units=1)
-    assert budget.rate == 1000
+        rates.append(budget.rate)
+    assert rates[0] == pytest.approx(550)
+    assert rates[-1] == 1000
 
 
-async def test_something_is_always_tried() -> None:
+async def test_what_is_refused_together_counts_once() -> None:
+    """Else a burst of refusals for calls under way would bring a copy to a standstill."""
     time = Time()
-    budget = budget_of(20, time)
-    for _ in range(10):
+    budget = budget_of(8000, time)
+    for _ in range(20):
         async with budget.spending():
             count_retry()
-    assert budget.rate == 20
+    assert (budget.rate, budget.throttled) == (4000, 20)
+
+
+@pytest.mark.parametrize(("given", "least"), [(20, 20), (8000, 400)])
+async def test_something_is_always_tried(given: float, least: float) -> None:
+    time = Time()
+    budget = budget_of(given, time)
+    for _ in range(10):
+        time.now += 1
+        async with budget.spending():
+            count_retry()
+    assert budget.rate == least

@@ -51,7 +51,8 @@ class BackfillReport:
 
     Attributes:
         counts: ``copied``, ``present`` (the target had it already, mostly from a dual write), ``deleted`` (tombstones carried),
-            ``expired`` (left out), ``kept_expired``, ``failed`` (in the dead letters) and ``unreadable`` (named there too).
+            ``expired`` (left out), ``kept_expired`` (carried, and counted there too), ``failed`` (in the dead letters) and
+            ``unreadable`` (named there too).
         kinds: The same per kind, but for what cannot be read.
         request_units: What this run was charged by the target.
         throttled: How often the target asked this run to slow down.
@@ -306,7 +307,7 @@ class Backfill:
     async def _save(self) -> None:
         report = self._report()
         cursor = {"token": self._cursor.token, "end": self._cursor.end, "after": self._cursor.after}
-        done = sum(report.counts.values())
+        done = sum(count for what, count in report.counts.items() if what != "kept_expired")
         await self._progress.save({"cursor": cursor, "kinds": report.kinds, "unreadable": self._unreadable, "done": done})
 
     def _report(self) -> BackfillReport:

@@ -13,9 +13,12 @@ from bifrost_store.core.meter import Meter, metering
 from bifrost_store.errors import ThrottledError
 
 _SHRINK: Final = 0.5
-_GROWTH: Final = 1.02
-_LEAST: Final = 50.0
-"""Request units a second that are always tried: about five writes."""
+_GROWTH: Final = 1.1
+"""A second."""
+_SECONDS_PER_STEP: Final = 1.0
+"""What is refused together makes the rate fall once: calls under way were sent at the rate before."""
+_LEAST: Final = 400.0
+"""Request units a second that are always tried: what the smallest account gives."""
 
 
 class Budget:
@@ -42,7 +45,8 @@ class Budget:
         self.rate = request_units
         self._monotonic = monotonic
         self._sleep = sleep
-        self._began = self._free_at = monotonic()
+        self._began = self._free_at = self._changed_at = monotonic()
+        self._slowed_at = self._began - _SECONDS_PER_STEP
         self.spent = 0.0
         self.throttled = 0
 
@@ -66,8 +70,9 @@ class Budget:
         if meter.retries:
             self._slow_down()
         elif self.rate is not None:
-            grown = self.rate * _GROWTH
-            self.rate = grown if self._most is None else min(self._most, grown)
+            now = self._monotonic()
+            grown = self.rate * _GROWTH ** (now - self._changed_at)
+            self.rate, self._changed_at = grown if self._most is None else min(self._most, grown), now
 
     def _note(self, meter: Meter) -> None:
         self.spent += meter.request_units
@@ -76,6 +81,10 @@ class Budget:
 
     def _slow_down(self) -> None:
         self.throttled += 1
-        elapsed = max(self._monotonic() - self._began, 1.0)
+        now = self._monotonic()
+        if now - self._slowed_at < _SECONDS_PER_STEP:
+            return
+        self._slowed_at = self._changed_at = now
+        elapsed = max(now - self._began, 1.0)
         rate = self.spent / elapsed if self.rate is None else self.rate
         self.rate = max(_LEAST if self._most is None else min(_LEAST, self._most), rate * _SHRINK)
