@@ -156,6 +156,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def rates(session: nox.Session) -> None:
+    """How many records a second a migration copies and compares, from Azurite to the emulator; 20,000 or as many as given."""
+    session.install("-e", ".[all]")
+    session.run("python", "-m", "bench.migration", *session.posargs, env=azurite(session))
+
+
+@nox.session
 def reference(session: nox.Session) -> None:
     """Write docs/reference/repositories/ from the docstrings anew; a test tells when that is due."""
     session.install(*dependencies("test"))

@@ -73,8 +73,8 @@ def pair_of_harnesses(request: pytest.FixtureRequest) -> list[Any]:
 @pytest.fixture
 async def pair(pair_of_harnesses: list[Any], clock: SettableClock) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
-        opened = [await stack.enter_async_context(harness.open_empty(clock)) for harness in pair_of_harnesses]
-        pair = Pair(*opened, clock)
+        primary, secondary = [await stack.enter_async_context(harness.open_empty(clock)) for harness in pair_of_harnesses]
+        pair = Pair(primary, secondary, clock)
         for record in (THEME, execution(), execution(2, scope=GLOBAL), user(), legacy_row(Name="x")):
             await pair.primary.backend.create(record)
         assert (await backfill(*pair.stores, clock).run()).ok
