@@ -66,22 +66,27 @@ class DualStore:
         return backend
 
     async def check_equal(self) -> None:
-        """Demand that the secondary is what the primary is, but for what the journal names; and then altogether."""
+        """Demand that the secondary is what the primary is; see `check_equal`."""
         async with AsyncExitStack() as stack:
             primary, secondary = [await self.file(name, stack) for name in ("primary.db", "secondary.db")]
             for handle in self.handles:
                 assert await handle.mirror.drain()
-            journal = Journal(primary)
-            excused = {entry.key async for entry in journal.entries()}
-            assert await self._differences(primary, secondary) <= excused
-            assert (await JournalRepair(primary, secondary, journal, clock=self.clock).run_once()).is_clean
-            assert await self._differences(primary, secondary) == set()
-            assert await journal.count() == 0
+            await check_equal(primary, secondary, self.clock)
 
-    async def _differences(self, primary: Backend, secondary: Backend) -> set[object]:
-        here, there = await everything(primary), await everything(secondary)
-        keys = here.keys() | there.keys()
-        return {key for key in keys if not is_same(here.get(key), there.get(key), clock=self.clock)}
+
+async def check_equal(primary: Backend, secondary: Backend, clock: Clock) -> None:
+    """Demand that *secondary* is what *primary* is, but for what the journal names; and after a repair altogether."""
+    journal = Journal(primary)
+    excused = {entry.key async for entry in journal.entries()}
+    assert await _differences(primary, secondary, clock) <= excused
+    assert (await JournalRepair(primary, secondary, journal, clock=clock).run_once()).is_clean
+    assert await _differences(primary, secondary, clock) == set()
+    assert await journal.count() == 0
+
+
+async def _differences(primary: Backend, secondary: Backend, clock: Clock) -> set[object]:
+    here, there = await everything(primary), await everything(secondary)
+    return {key for key in here.keys() | there.keys() if not is_same(here.get(key), there.get(key), clock=clock)}
 
 
 class DualHarness:

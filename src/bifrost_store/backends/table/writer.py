@@ -17,6 +17,7 @@ from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
 from bifrost_store.core.meter import count_retry
 from bifrost_store.core.record import Record
+from bifrost_store.core.tasks import for_each
 from bifrost_store.errors import NotProvisionedError, OutcomeUnknownError, StoreError
 
 _ATTEMPTS = 5
@@ -97,9 +98,10 @@ class TableWriter:
             for start in range(0, len(changes), MAX_TRANSACTION):
                 await self._write_index_part(list(changes[start : start + MAX_TRANSACTION]))
         except (AzureError, OutcomeUnknownError) as error:
+            failure = map_error(error) if isinstance(error, AzureError) else error
             _logger.warning(
                 "table.index_rows_incomplete",
-                extra={"count": len(changes), "error": type(map_error(error)).__name__, "remedy": "bifrost-store repair"},
+                extra={"count": len(changes), "error": type(failure).__name__, "remedy": "bifrost-store repair"},
             )
 
     async def _write_index_part(self, changes: list[Change]) -> None:
@@ -115,15 +117,21 @@ class TableWriter:
 
 
 async def _look_first(writes: Sequence[Write]) -> None:
-    """Let those look that must; of several that fail, the first in order is heard."""
-    for position, write in enumerate(writes):
+    """Let those look that must, side by side; of several that fail, the first in order is heard."""
+    for position, failure in enumerate(await for_each(_failure_of_look, writes)):
+        if failure is not None:
+            for earlier in writes[:position]:
+                await earlier.look(False)
+            raise failure
+
+
+async def _failure_of_look(write: Write) -> StoreError | None:
+    try:
         if write.looks_first:
-            try:
-                await write.look(False)
-            except StoreError:
-                for earlier in writes[:position]:
-                    await earlier.look(False)
-                raise
+            await write.look(False)
+    except StoreError as error:
+        return error
+    return None
 
 
 async def _look_again(pending: Sequence[Write], is_lost: bool) -> None:
