@@ -19,7 +19,14 @@ import anyio
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import BackendUnavailableError, ConfigurationError, StaleRouteError, StoreError
+from bifrost_store.errors import (
+    BackendError,
+    BackendUnavailableError,
+    ConfigurationError,
+    OutcomeUnknownError,
+    StaleRouteError,
+    StoreError,
+)
 from bifrost_store.routing.control import Control, Move, Route
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.flag import BackendFlag
@@ -141,9 +148,14 @@ class Member:
         standings = await self._begin(scopes)
         self._under_way.update(scopes)
         try:
-            yield standings
-            for standing in standings:
-                await self.check_answer(standing)
+            try:
+                yield standings
+            except (StaleRouteError, OutcomeUnknownError, BackendError):
+                raise
+            except StoreError:
+                await self._check_answers(standings)  # a refusal is an answer too
+                raise
+            await self._check_answers(standings)
         finally:
             self._under_way.subtract(scopes)
             for scope in scopes:
@@ -151,7 +163,11 @@ class Member:
                     del self._under_way[scope]
             self._tell_news()
 
-    async def check_answer(self, standing: Standing) -> None:
+    async def _check_answers(self, standings: Sequence[Standing]) -> None:
+        for standing in standings:
+            await self._check_answer(standing)
+
+    async def _check_answer(self, standing: Standing) -> None:
         """Return once the lease that an operation began under is live (W6).
 
         Raises:

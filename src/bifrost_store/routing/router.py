@@ -205,10 +205,8 @@ class RoutedBackend:
                     attempt = Attempt(standing.lease_id, partial(self.member.may_send, standing))
                     with attempting(attempt):
                         return await write(self._checked(standing), standing.route.epoch)
-            except (StaleRouteError, OutcomeUnknownError) as error:
+            except (StaleRouteError, OutcomeUnknownError):
                 if begun is None or attempt is None:
-                    raise
-                if isinstance(error, OutcomeUnknownError) and attempt.may_send():
                     raise
                 if attempt.is_sent:
                     return await self._settle(attempt, operations, begun)
@@ -216,7 +214,7 @@ class RoutedBackend:
         raise BackendUnavailableError(f"{scope}: the route is out of date again and again; try again", operation="write")
 
     async def _settle(self, attempt: Attempt, operations: Sequence[Operation], begun: Standing) -> list[Result]:
-        """Find out what became of a write whose lease has ended meanwhile, and bring it to its end (W7)."""
+        """Find out what became of a write whose answer was lost, or whose lease has ended meanwhile, and bring it to its end (W7)."""
         scope = operation_key(operations[0]).scope
         for _ in range(_ATTEMPTS):
             try:
