@@ -302,7 +302,7 @@ async def _check(world: World) -> None:
 
 def test_nothing_acknowledged_is_lost() -> None:
     """Whatever happens, in whatever order."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         HandOverMachine,
         settings=settings(
             max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
