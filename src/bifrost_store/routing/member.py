@@ -314,7 +314,7 @@ class Member:
             ConfigurationError: The settings say nothing of it.
         """
         if name not in self._stores:
-            if not self._can_open(name):
+            if self._control() is not None and not self._can_open(name):
                 raise ConfigurationError(
                     f"a migration sends data to {name}, of which this process's settings say nothing; "
                     f"set its BIFROST_STORE_{name.upper()}_ variables and start it anew"

@@ -214,7 +214,7 @@ class RoutedBackend:
         raise BackendUnavailableError(f"{scope}: the route is out of date again and again; try again", operation="write")
 
     async def _settle(self, attempt: Attempt, operations: Sequence[Operation], begun: Standing) -> list[Result]:
-        """Find out what became of a write whose answer was lost, or whose lease has ended meanwhile, and bring it to its end (W7)."""
+        """Find out what became of a write whose answer or lease was lost, and bring it to its end (W7)."""
         scope = operation_key(operations[0]).scope
         for _ in range(_ATTEMPTS):
             try:
