@@ -110,7 +110,7 @@ def plan_of_takeover(step: Step, dead: str, heir: str) -> Plan:
     lines = (
         f"{dead} does not answer; once every lease there has ended, {heir} answers for all that {dead} answered for",
         f"you assert that no process reaches {dead} any more",
-        f"lost may be what was acknowledged and only {dead}'s journal names: it is reported when {dead} is back",
+        f"lost may be what was acknowledged and only {dead}'s journal names; `verify` shows it when {dead} is back",
     )
     return Plan(step, Phase.CUT_OVER, lines, (), f"bifrost-store migrate {step} --force")
 
