@@ -177,7 +177,10 @@ class Member:
             return
         lease = self._leases[standing.route.primary]
         if not lease.is_live and lease.id == standing.lease_id:
-            await self._renew(lease)
+            try:
+                await self._renew(lease)
+            except BackendError as error:  # not the operation's own: whether its answer counts is open
+                raise LeaseLostError(f"the lease of this process in {lease.store} has ended", backend=lease.store) from error
         if lease.id != standing.lease_id:
             raise LeaseLostError(f"the lease of this process in {lease.store} was lost; try again", backend=lease.store)
 

@@ -36,6 +36,7 @@ from bifrost_store.core.tasks import together
 from bifrost_store.core.totals import Totals
 from bifrost_store.core.version import Etag
 from bifrost_store.errors import (
+    BackendError,
     BackendUnavailableError,
     CorruptDocumentError,
     InvalidContinuationTokenError,
@@ -223,9 +224,13 @@ class RoutedBackend:
                     is_lost = now.lease_id != begun.lease_id
                     return await settle(attempt, operations, now.plain, epoch=now.route.epoch, is_lease_lost=is_lost)
             except StaleRouteError:
-                await self.member.look_anew(begun)
-        key = operation_key(operations[0])
-        raise OutcomeUnknownError(f"{key}: what became of the write cannot be told; read it before trying again", key=str(key))
+                with suppress(BackendError):
+                    await self.member.look_anew(begun)
+            except BackendError as error:
+                if not attempt.is_sent:
+                    raise
+                raise _unknown(operations) from error
+        raise _unknown(operations)
 
     def _checked(self, standing: Standing) -> CheckedBackend:
         backend = standing.backend
@@ -352,6 +357,11 @@ class RoutedBackend:
             if record.key.scope not in names:
                 names[record.key.scope] = await self.member.primary_of(record.key.scope)
         return [record for record in records if names[record.key.scope] == name]
+
+
+def _unknown(operations: Sequence[Operation]) -> OutcomeUnknownError:
+    key = operation_key(operations[0])
+    return OutcomeUnknownError(f"{key}: what became of the write cannot be told; read it before trying again", key=str(key))
 
 
 def _start(names: Sequence[str], place: list[str] | None) -> tuple[str, str | None]:
