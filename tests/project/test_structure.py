@@ -17,7 +17,7 @@ SDK_PLACES = {
     "azure.cosmos": ("backends/cosmos/",),
     "aiosqlite": ("backends/sqlite/",),
     "typer": ("cli/",),
-    "opentelemetry": ("wrappers/telemetry.py", "wrappers/observer.py"),
+    "opentelemetry": ("wrappers/telemetry.py", "wrappers/observer.py", "wrappers/tally.py"),
 }
 
 

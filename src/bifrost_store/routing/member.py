@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Final
 
 import anyio
 
@@ -22,7 +21,6 @@ from bifrost_store.core.spec import Specs
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
-    ConfigurationError,
     OutcomeUnknownError,
     StaleRouteError,
     StoreError,
@@ -32,15 +30,9 @@ from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing, running_seconds
 from bifrost_store.routing.leases import Lease
-from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.journal_repair import JournalRepair
-from bifrost_store.wrappers.mirror import Mirror
-from bifrost_store.wrappers.shadow_read import ShadowReadBackend, ShadowReads
+from bifrost_store.routing.serving import LEASED, Serving, in_background
+from bifrost_store.wrappers.shadow_read import ShadowReadBackend
 
-LEASED: Final = frozenset({"table", "cosmos"})
-"""Stores that a migration can be about; others hold neither leases nor control documents."""
-_REPAIR_SECONDS: Final = 5.0
 _logger = logging.getLogger("bifrost_store.routing")
 
 
@@ -97,24 +89,18 @@ class Member:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._flag = flag
-        self._open_backend = open_backend
-        self._specs = specs
         self._can_open = can_open
-        self._shadow_share = shadow_share
+        self._serving = Serving(open_backend, specs, can_open=can_open, shadow_share=shadow_share, route_of=self._route_of)
         self._timing = timing or Timing()
         self._monotonic = monotonic
         self._sleep = sleep
         self._process = f"{platform.node()} {os.getpid()} {uuid.uuid4().hex[:8]}"
-        self._stores: dict[str, Backend] = {}
-        self._copies = ControlCopies(self._stores)
+        self._copies = ControlCopies(self._serving.stores)
         self._leases: dict[str, Lease] = {}
-        self._duals: dict[tuple[str, str], DualWriteBackend] = {}
-        self._serving: dict[tuple[str, str], Backend] = {}
         self._under_way: Counter[Scope] = Counter()
         self._first_seen: dict[tuple[str, str], float] = {}
         self._news = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
-        self._repairs: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._draining: dict[str, asyncio.Task[None]] = {}
         self._is_closing = False
 
@@ -203,11 +189,11 @@ class Member:
     async def aclose(self) -> None:
         """End what was begun, settle what is owed, and leave. A store that does not answer then is left with the lease."""
         self._is_closing = True
-        tasks = [*self._repairs.values(), *self._draining.values(), *([self._background] if self._background else [])]
+        tasks = [*self._draining.values(), *([self._background] if self._background else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        is_settled = all([await dual.mirror.drain() for dual in self._duals.values()])
+        is_settled = await self._serving.aclose()
         for lease in self._leases.values():
             if is_settled:
                 with suppress(StoreError):
@@ -258,7 +244,7 @@ class Member:
         return self._stand(route, lease)
 
     def _stand(self, route: Route, lease: Lease | None = None) -> Standing:
-        backend = self._backend(route)
+        backend = self._serving.backend(route)
         plain = backend.inner if isinstance(backend, ShadowReadBackend) else backend
         return Standing(route, backend, plain, None if lease is None else lease.id)
 
@@ -286,50 +272,8 @@ class Member:
         known = self._known().values()
         return max((copy.control for copy in known), key=lambda control: control.highest_epoch, default=None)
 
-    def _backend(self, route: Route) -> Backend:
-        primary = self._store(route.primary)
-        if route.secondary is None:
-            return primary
-        pair = (route.primary, route.secondary)
-        if pair not in self._serving:
-            secondary, journal = self._store(route.secondary), Journal(primary)
-            dual = self._duals[pair] = DualWriteBackend(primary, Mirror(secondary, journal), self._specs)
-            repair = JournalRepair(
-                primary, secondary, journal, epoch_of=self._epoch_of, is_ours=lambda scope: self._is_routed(scope, pair)
-            )
-            self._repairs[pair] = _in_background(repair.run(_REPAIR_SECONDS, before=dual.mirror.settle_owed))
-            shadow = ShadowReads(secondary, share=self._shadow_share)
-            self._serving[pair] = ShadowReadBackend(dual, shadow) if self._shadow_share else dual
-        return self._serving[pair]
-
-    def _epoch_of(self, scope: Scope) -> int:
-        route = self._route_of(scope)
-        return 0 if route is None else route.epoch
-
-    def _is_routed(self, scope: Scope, pair: tuple[str, str]) -> bool:
-        route = self._route_of(scope)
-        return route is not None and (route.primary, route.secondary) == pair
-
-    def _store(self, name: str) -> Backend:
-        """Return a backend, addressed directly.
-
-        Raises:
-            ConfigurationError: The settings say nothing of it.
-        """
-        if name not in self._stores:
-            if self._control() is not None and not self._can_open(name):
-                raise ConfigurationError(
-                    f"a migration sends data to {name}, of which this process's settings say nothing; "
-                    f"set its BIFROST_STORE_{name.upper()}_ variables and start it anew"
-                )
-            backend = self._open_backend(name)
-            if name not in LEASED:
-                return backend
-            self._stores[name] = backend
-        return self._stores[name]
-
     async def _live_lease(self, store: str) -> Lease:
-        backend = self._store(store)
+        backend = self._serving.store(store)
         lease = self._leases.get(store)
         if lease is None:
             lease = self._leases[store] = Lease(
@@ -338,7 +282,7 @@ class Member:
         if not lease.is_live:
             await self._renew(lease)
         if self._background is None and not self._is_closing:
-            self._background = _in_background(self._attend())
+            self._background = in_background(self._attend())
         return lease
 
     async def _renew(self, lease: Lease) -> None:
@@ -355,7 +299,7 @@ class Member:
             for route in copy.control.routes.values():
                 for name in (route.primary, route.secondary):
                     if name is not None and self._can_open(name):
-                        self._store(name)
+                        self._serving.store(name)
 
     async def _attend(self) -> None:
         """Renew leases, and do what is to be done on each observation, until cancelled."""
@@ -405,7 +349,7 @@ class Member:
                 await self._call_off(lease, move)
             return
         if lease.state.acknowledged != move.attempt and move.attempt not in self._draining:
-            task = self._draining[move.attempt] = _in_background(self._acknowledge(lease, move))
+            task = self._draining[move.attempt] = in_background(self._acknowledge(lease, move))
             task.add_done_callback(lambda _: self._draining.pop(move.attempt, None))
         if age >= self._timing.call_off:
             await self._call_off(lease, move)
@@ -416,7 +360,7 @@ class Member:
         while self._still_prepared(lease, move):
             self._news.clear()
             if self._is_idle(lease):
-                is_settled = all([await dual.mirror.drain() for dual in self._duals.values()])
+                is_settled = await self._serving.drain()
                 if is_settled and self._is_idle(lease) and lease.id == lease_id and self._still_prepared(lease, move):
                     with suppress(StoreError):
                         await lease.say(acknowledged=move.attempt)
@@ -447,10 +391,3 @@ def _is_prepared(control: Control) -> bool:
 def _move_in(lease: Lease) -> Move | None:
     copy = lease.seen.get(lease.store)
     return None if copy is None else copy.control.move
-
-
-def _in_background(work: Awaitable[None]) -> asyncio.Task[None]:
-    async def run() -> None:
-        await work
-
-    return asyncio.create_task(run(), context=Context())

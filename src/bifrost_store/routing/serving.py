@@ -1,0 +1,129 @@
+"""What serves a route: the backends of a process, writes to two of them, the repair of their journal, and shadow reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Final
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import Specs
+from bifrost_store.errors import ConfigurationError
+from bifrost_store.routing.control import Route
+from bifrost_store.wrappers.dual_write import DualWriteBackend
+from bifrost_store.wrappers.journal import Journal
+from bifrost_store.wrappers.journal_repair import JournalRepair
+from bifrost_store.wrappers.mirror import Mirror
+from bifrost_store.wrappers.shadow_read import ShadowReadBackend, ShadowReads
+
+LEASED: Final = frozenset({"table", "cosmos"})
+"""Stores that a migration can be about; others hold neither leases nor control documents."""
+_REPAIR_SECONDS: Final = 5.0
+Pair = tuple[str, str]
+
+
+class Serving:
+    """Opens what routes name, when they first do.
+
+    Args:
+        open_backend: Returns the backend of a name, the same one each time.
+        specs: Every kind that the store knows.
+        can_open: Whether the settings say enough of a backend.
+        shadow_share: Of all reads under a route with a secondary, those that are compared, 0 to 1.
+        route_of: The route of a scope as the process knows it; None before a migration.
+
+    Attributes:
+        stores: Those that a migration can be about and that were opened, addressed directly.
+    """
+
+    def __init__(
+        self,
+        open_backend: Callable[[str], Backend],
+        specs: Specs,
+        *,
+        can_open: Callable[[str], bool],
+        shadow_share: float,
+        route_of: Callable[[Scope], Route | None],
+    ) -> None:
+        self.stores: dict[str, Backend] = {}
+        self._open_backend = open_backend
+        self._specs = specs
+        self._can_open = can_open
+        self._shadow_share = shadow_share
+        self._route_of = route_of
+        self._duals: dict[Pair, DualWriteBackend] = {}
+        self._serving: dict[Pair, Backend] = {}
+        self._repairs: list[asyncio.Task[None]] = []
+
+    def store(self, name: str, *, is_routed: bool = False) -> Backend:
+        """Return a backend, addressed directly.
+
+        Args:
+            is_routed: It is a migration that sends data there.
+
+        Raises:
+            ConfigurationError: The settings say nothing of it.
+        """
+        if name in self.stores:
+            return self.stores[name]
+        if is_routed and not self._can_open(name):
+            raise ConfigurationError(
+                f"a migration sends data to {name}, of which this process's settings say nothing; "
+                f"set its BIFROST_STORE_{name.upper()}_ variables and start it anew"
+            )
+        backend = self._open_backend(name)
+        if name in LEASED:
+            self.stores[name] = backend
+        return backend
+
+    def backend(self, route: Route) -> Backend:
+        """Return what answers under *route*, and tells its secondary if there is one. Raises as `store` does."""
+        is_routed = route.epoch > 0
+        primary = self.store(route.primary, is_routed=is_routed)
+        if route.secondary is None:
+            return primary
+        pair = (route.primary, route.secondary)
+        if pair not in self._serving:
+            secondary = self.store(route.secondary, is_routed=is_routed)
+            journal = Journal(primary)
+            dual = self._duals[pair] = DualWriteBackend(primary, Mirror(secondary, journal), self._specs)
+            repair = JournalRepair(
+                primary, secondary, journal, epoch_of=self._epoch_of, is_ours=lambda scope: self._is_routed(scope, pair)
+            )
+            self._repairs.append(in_background(repair.run(_REPAIR_SECONDS, before=dual.mirror.settle_owed)))
+            shadow = ShadowReads(secondary, share=self._shadow_share)
+            self._serving[pair] = ShadowReadBackend(dual, shadow) if self._shadow_share else dual
+        return self._serving[pair]
+
+    async def drain(self) -> bool:
+        """Bring all writes that were begun to their end; return whether nothing is owed."""
+        return all([await dual.mirror.drain() for dual in self._duals.values()])
+
+    async def aclose(self) -> bool:
+        """End what goes on in the background, and return what `drain` does. The backends stay open."""
+        for repair in self._repairs:
+            repair.cancel()
+        await asyncio.gather(*self._repairs, return_exceptions=True)
+        for serving in self._serving.values():
+            if isinstance(serving, ShadowReadBackend):
+                await serving.shadow.aclose()
+        return await self.drain()
+
+    def _epoch_of(self, scope: Scope) -> int:
+        route = self._route_of(scope)
+        return 0 if route is None else route.epoch
+
+    def _is_routed(self, scope: Scope, pair: Pair) -> bool:
+        route = self._route_of(scope)
+        return route is not None and (route.primary, route.secondary) == pair
+
+
+def in_background(work: Awaitable[None]) -> asyncio.Task[None]:
+    """Start *work* in a context of its own: what it costs is nobody's, and its writes are no part of an operation."""
+
+    async def run() -> None:
+        await work
+
+    return asyncio.create_task(run(), context=Context())
