@@ -305,6 +305,6 @@ def test_nothing_acknowledged_is_lost() -> None:
     run_state_machine_as_test(
         HandOverMachine,
         settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
         ),
     )
