@@ -183,7 +183,9 @@ async def test_passing_faults_are_waited_out(cosmos_scene: Scene, failure: str, 
     assert exactly(await cosmos_scene.store.backend.get(created.key)) == exactly(replaced)
     stored = await everything(cosmos_scene.store.backend)
     assert [exactly(stored[one.key]) for one in results if isinstance(one, Record)] == [exactly(one) for one in results]  # type: ignore[arg-type]
-    assert await broken.delete(created.key) is True
+    deleted = await broken.delete(created.key)
+    assert deleted is not None
+    assert (deleted.is_tombstone, deleted.version.revision) == (True, 3)
 
 
 QUERYING = ["query", "aggregate", "scan", "purge_expired"]

@@ -279,12 +279,14 @@ async def test_an_answer_lost_and_nobody_to_ask(cosmos_scene: Scene) -> None:
 
 
 async def test_a_deletion_lost_and_repeated(cosmos_scene: Scene) -> None:
-    """A delete whose answer was lost is True once; asked again it is False."""
+    """A delete whose answer was lost returns the tombstone once; asked again, None."""
     await cosmos_scene.store.backend.create(execution())
     cosmos_scene.proxy.react(DropAfter(), times=1)
 
-    assert await cosmos_scene.broken.delete(execution().key) is True
-    assert await cosmos_scene.broken.delete(execution().key) is False
+    deleted = await cosmos_scene.broken.delete(execution().key)
+    assert deleted is not None
+    assert (deleted.is_tombstone, deleted.version.revision) == (True, 2)
+    assert await cosmos_scene.broken.delete(execution().key) is None
 
 
 @pytest.mark.parametrize("name", ["create an execution", "complete an execution", "delete an execution", "rename a user"])
