@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from subprocess import DEVNULL, PIPE, Popen
 from typing import Any, Final
 from unittest.mock import patch
 
 import pytest
+from azure.core import MatchConditions
 from azure.cosmos.aio import ContainerProxy
 from hypothesis import Phase, settings
 
@@ -29,6 +31,7 @@ _SECONDS: Final = 30
 _EXAMPLES: Final = 5
 """Of a property: the properties are tried at length on the project's own emulator."""
 _read_item: Final = ContainerProxy.read_item
+_execute_batch: Final = ContainerProxy.execute_item_batch
 _server = pytest.StashKey[Popen[str]]()
 
 
@@ -37,7 +40,23 @@ async def _read_marked(proxy: ContainerProxy, *arguments: Any, **options: Any) -
     return await _read_item(proxy, *arguments, request_options={"enableCrossPartitionQuery": "true"}, **options)
 
 
-_reads = patch.object(ContainerProxy, "read_item", _read_marked)
+async def _change_alone(proxy: ContainerProxy, operations: Sequence[Any], partition_key: Any, **options: Any) -> Any:
+    """Send a batch of one replace or removal as what it is: the server fails at both within a batch."""
+    name, arguments, *conditions = operations[0]
+    if len(operations) != 1 or name == "create":
+        return await _execute_batch(proxy, operations, partition_key, **options)
+    only_if: dict[str, Any] = {"etag": conditions[0]["if_match_etag"], "match_condition": MatchConditions.IfNotModified}
+    if name == "delete":
+        await proxy.delete_item(*arguments, partition_key, **only_if)
+        return [{}]
+    written = await proxy.replace_item(*arguments, **only_if)
+    return [{"eTag": written["_etag"]}]
+
+
+_patches: Final = (
+    patch.object(ContainerProxy, "read_item", _read_marked),
+    patch.object(ContainerProxy, "execute_item_batch", _change_alone),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,7 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"the server does not come up ({command})")
     where = f"AccountEndpoint=https://localhost:{ready[1]}/;AccountKey={EMULATOR_KEY};"
     os.environ[variable_name("cosmos_connection_string")] = where
-    _reads.start()
+    for one in _patches:
+        one.start()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -64,17 +84,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if server is not None:
         server.kill()
         server.communicate()
-        _reads.stop()
+        for one in _patches:
+            one.stop()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the server is no subject of, and expect to fail what it cannot do."""
+def pytest_sessionstart() -> None:
+    """Shorten the properties, before the tests are read that take over what is set then."""
     quick = settings(
         settings.get_profile(settings.get_current_profile_name()), max_examples=_EXAMPLES, phases=[Phase.explicit, Phase.generate]
     )
     settings.register_profile("second-opinion", quick)
     settings.load_profile("second-opinion")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the server is no subject of, and expect to fail what it cannot do."""
     left = [item for item in items if item.path.stem in LEFT_OUT]
     items[:] = [item for item in items if item.path.stem not in LEFT_OUT]
     config.hook.pytest_deselected(items=left)
