@@ -86,9 +86,7 @@ async def test_there_and_back_with_golden_answers(settings: Settings) -> None:
         assert "cut-over" == (await run_migrate("cutover", "--yes", settings=settings))["phase"]
         assert "cosmos" == await answering(store)
         assert [] == await wrong_answers(store)
-        written = await store.config.set(
-            GLOBAL, "on_cosmos", "yes", config_type=ConfigType.STRING, updated_by="a@b.example"
-        )
+        written = await store.config.set(GLOBAL, "on_cosmos", "yes", config_type=ConfigType.STRING, updated_by="a@b.example")
         assert "rolled-back" == (await run_migrate("rollback", "--yes", settings=settings))["phase"]
         assert "table" == await answering(store)
         found = await store.config.get(GLOBAL, "on_cosmos")
