@@ -67,6 +67,11 @@ class Record:
         return Etag(Version(self.version.revision, self.version.write_id), self.backend, native)
 
     @property
+    def is_first(self) -> bool:
+        """Whether its version says that nothing was stored under the key before it: of a created record, and of old rows."""
+        return self.version.revision <= 1 and not self.is_tombstone
+
+    @property
     def digest(self) -> str:
         """32 hex digits over kind, scope, id, body, extra and expiry: equal for equal content on every backend.
 

@@ -183,7 +183,7 @@ class ApplyWrite(Write):
         super().__init__(clock, record.key, record.version.epoch)
         self._given = record
         self._wanted = over
-        self.looks_first = True
+        self.looks_first = over is not None or not record.is_first
 
     def prepare(self) -> None:
         self.record = replace(self._given, native_etag=None, backend=BACKEND)

@@ -246,7 +246,7 @@ class ApplyWrite(Write):
 
     def __init__(self, reader: TableReader, clock: Clock, record: Record, over: str | None) -> None:
         super().__init__(reader, clock, record.key, record.version.epoch)
-        self.looks_first = True
+        self.looks_first = over is not None or not record.is_first
         self._given = record
         self._over = over
         self._state = _NOTHING
