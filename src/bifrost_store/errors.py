@@ -126,8 +126,16 @@ class MigrationRefusedError(StoreError):
         next_step: What to do about it: a command, or a sentence. None where only the reasons tell.
     """
 
-    def __init__(self, message: str, *, reasons: Sequence[str] = (), next_step: str | None = None) -> None:
-        super().__init__("; ".join([message, *reasons]))
+    def __init__(
+        self,
+        message: str,
+        *,
+        reasons: Sequence[str] = (),
+        next_step: str | None = None,
+        backend: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        super().__init__("; ".join([message, *reasons]), backend=backend, key=key)
         self.reasons = tuple(reasons) or (message,)
         self.next_step = next_step
 

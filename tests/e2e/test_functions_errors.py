@@ -31,10 +31,12 @@ STATUSES = {
     "InvalidKeyError": 400,
     "InvalidLinkError": 400,
     "InvalidRequestError": 400,
+    "MigrationRefusedError": 409,
     "MissingDependencyError": 500,
     "NotProvisionedError": 500,
     "OutcomeUnknownError": 503,
     "PreconditionFailedError": 412,
+    "StaleRouteError": 503,
     "StoreError": 500,
     "ThrottledError": 429,
 }

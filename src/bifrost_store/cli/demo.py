@@ -55,11 +55,12 @@ def _show(journey: Journey) -> None:
     Console(width=max(out.width, _NARROWEST)).print(table)
     for note in journey.notes:
         out.print(note, markup=False)
-    if len(journey.backends) > 1:
-        different = [call.call for call in journey.calls if not call.is_identical]
-        out.print("identical" if not different else f"different: {', '.join(different)}", markup=False)
     if journey.legs:
         _show_legs(journey.legs)
+    if len(journey.backends) > 1:
+        different = [call.call for call in journey.calls if not call.is_identical]
+        different += [leg.step for leg in journey.legs if not leg.ok]
+        out.print("identical" if not different else f"different: {', '.join(different)}", markup=False)
 
 
 def _show_legs(legs: list[Leg]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from datetime import UTC, datetime
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,7 +17,15 @@ from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import LEASE
-from bifrost_store.errors import CorruptDocumentError, DocumentNotFoundError, OutcomeUnknownError, PreconditionFailedError
+from bifrost_store.errors import (
+    CorruptDocumentError,
+    DocumentNotFoundError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    StoreError,
+)
+
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +144,15 @@ class LeaseRows:
 
     async def delete(self, row: LeaseRow) -> bool:
         """Delete the row in exactly the state that was seen; return whether it is gone."""
+        # An expired record is absent, and leaves no tombstone when it is purged: every process leaves a row behind.
         try:
-            await self._backend.delete(row.record.key, expected=row.record.etag)
+            await self._backend.replace(replace(row.record, expires_at=_LONG_AGO), row.record.etag)
+        except DocumentNotFoundError:
+            return True
         except (PreconditionFailedError, OutcomeUnknownError):
             return await self.read(row.id) is None
+        with suppress(StoreError):
+            await self._backend.purge_expired(kind=LEASE.kind)
         return True
 
     async def all(self) -> AsyncIterator[LeaseRow]:
