@@ -41,7 +41,7 @@ class Site(Protocol):
         ...
 
     async def rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """Return all that is stored, but for what each write makes anew."""
+        """Return all that is stored, but for what each write makes anew, and for leases, of which every process has its own."""
         ...
 
 
@@ -60,7 +60,8 @@ class TableSite:
         await empty_tables(self.azurite)
 
     async def rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        return await rows_of(self.azurite)
+        rows = await rows_of(self.azurite)
+        return {key: row for key, row in rows.items() if "bifrost-store:lease:" not in str(row["RowKey"])}
 
 
 class CosmosSite:
@@ -82,7 +83,8 @@ class CosmosSite:
 
     async def rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         # A step that is carried out again may be one more revision.
-        return {key: {**document, "meta": None} for key, document in (await self._store.content()).items()}
+        content = await self._store.content()
+        return {key: {**document, "meta": None} for key, document in content.items() if document["type"] != "lease"}
 
 
 @asynccontextmanager
