@@ -16,10 +16,10 @@ from bifrost_store.core.spec import Specs
 from bifrost_store.errors import MigrationRefusedError, StoreError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.routes import known, newest, pair_of
-from bifrost_store.migration.watching import Watch
 from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.lease_rows import LeaseRow, Timing, running_seconds
+from bifrost_store.routing.watching import Watch
 from bifrost_store.wrappers.journal import Journal
 from bifrost_store.wrappers.journal_repair import JournalRepair
 

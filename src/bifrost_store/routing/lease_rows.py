@@ -40,6 +40,7 @@ class Timing:
         call_off: From seeing ``prepared`` to calling it off.
         wait: An operation waits for a hand-over, then raises a retryable error.
         withdraw: An announcement nobody carries on is withdrawn by anyone.
+        sweep: Between a process's looks at the rows of all: silent ones are taken away.
     """
 
     lease: float = 30.0
@@ -49,6 +50,7 @@ class Timing:
     call_off: float = 2.0
     wait: float = 3.0
     withdraw: float = 60.0
+    sweep: float = 600.0
 
     def scaled(self, factor: float) -> Timing:
         """Return the same with leases *factor* times as long; what callers wait for stays."""
@@ -58,6 +60,7 @@ class Timing:
             renew=self.renew * factor,
             watch=self.watch * factor,
             withdraw=self.withdraw * factor,
+            sweep=self.sweep * factor,
         )
 
 

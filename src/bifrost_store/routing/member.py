@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 
@@ -25,12 +26,14 @@ from bifrost_store.errors import (
     StaleRouteError,
     StoreError,
 )
-from bifrost_store.routing.control import Control, Move, Route
+from bifrost_store.routing.control import Control, Route
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing, running_seconds
 from bifrost_store.routing.leases import Lease
+from bifrost_store.routing.participant import News, Participant, is_prepared, move_in
 from bifrost_store.routing.serving import LEASED, Serving, in_background
+from bifrost_store.routing.watching import Sweep, Watch
 from bifrost_store.wrappers.shadow_read import ShadowReadBackend
 
 _logger = logging.getLogger("bifrost_store.routing")
@@ -98,10 +101,12 @@ class Member:
         self._copies = ControlCopies(self._serving.stores)
         self._leases: dict[str, Lease] = {}
         self._under_way: Counter[Scope] = Counter()
-        self._first_seen: dict[tuple[str, str], float] = {}
-        self._news = asyncio.Event()
+        self._sweeps: dict[str, Sweep] = {}
+        self._news = News(self._timing.poll)
         self._background: asyncio.Task[None] | None = None
-        self._draining: dict[str, asyncio.Task[None]] = {}
+        self._participant = Participant(
+            self._copies, self._under_way, self._serving.drain, self._news, timing=self._timing, monotonic=monotonic
+        )
         self._is_closing = False
 
     async def primary_of(self, scope: Scope) -> str:
@@ -147,7 +152,7 @@ class Member:
             for scope in scopes:
                 if not self._under_way[scope]:
                     del self._under_way[scope]
-            self._tell_news()
+            self._news.tell()
 
     async def _check_answers(self, standings: Sequence[Standing]) -> None:
         for standing in standings:
@@ -189,10 +194,10 @@ class Member:
     async def aclose(self) -> None:
         """End what was begun, settle what is owed, and leave. A store that does not answer then is left with the lease."""
         self._is_closing = True
-        tasks = [*self._draining.values(), *([self._background] if self._background else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._background is not None:
+            self._background.cancel()
+            await asyncio.gather(self._background, return_exceptions=True)
+        await self._participant.aclose()
         is_settled = await self._serving.aclose()
         for lease in self._leases.values():
             if is_settled:
@@ -217,7 +222,7 @@ class Member:
             gives_up_at = gives_up_at or now + self._timing.wait
             if now >= gives_up_at:
                 raise BackendUnavailableError(f"{obstacle}, for {self._timing.wait:g} seconds by now; try again")
-            await self._wait_for_news()
+            await self._news.wait()
 
     def _at_once(self, scope: Scope, flagged: str) -> Standing | _NeedsLease | str:
         """Return under what an operation may begin now, what it lacks, or why it must wait (L6)."""
@@ -239,7 +244,7 @@ class Member:
             return self._stand(route, lease) if is_alone else f"{name} has no control document"
         if copy.control.route_of(scope) != route:
             return f"the control documents differ about {scope}"
-        if copy.control.is_moving(scope) and _is_prepared(copy.control):
+        if copy.control.is_moving(scope) and is_prepared(copy.control):
             return f"{scope} is being handed over"
         return self._stand(route, lease)
 
@@ -247,13 +252,6 @@ class Member:
         backend = self._serving.backend(route)
         plain = backend.inner if isinstance(backend, ShadowReadBackend) else backend
         return Standing(route, backend, plain, None if lease is None else lease.id)
-
-    async def _wait_for_news(self) -> None:
-        with anyio.move_on_after(self._timing.poll):
-            await self._news.wait()
-
-    def _tell_news(self) -> None:
-        self._news.set()
 
     def _route_of(self, scope: Scope) -> Route | None:
         """Return the route with the highest epoch of all copies that were read (D1)."""
@@ -279,6 +277,7 @@ class Member:
             lease = self._leases[store] = Lease(
                 store, backend, self._copies, process=self._process, monotonic=self._monotonic, timing=self._timing
             )
+            self._sweeps[store] = Sweep(Watch(store, backend, monotonic=self._monotonic, timing=self._timing))
         if not lease.is_live:
             await self._renew(lease)
         if self._background is None and not self._is_closing:
@@ -291,7 +290,7 @@ class Member:
         await asyncio.wait({task})
         task.result()
         self._open_named(lease)
-        self._tell_news()
+        self._news.tell()
 
     def _open_named(self, lease: Lease) -> None:
         """Open the stores that the documents name, so that both copies are read from now on (D4)."""
@@ -300,6 +299,11 @@ class Member:
                 for name in (route.primary, route.secondary):
                     if name is not None and self._can_open(name):
                         self._serving.store(name)
+
+    async def _control_of(self, lease: Lease) -> Control | None:
+        await lease.look()
+        copy = lease.seen.get(lease.store)
+        return None if copy is None else copy.control
 
     async def _attend(self) -> None:
         """Renew leases, and do what is to be done on each observation, until cancelled."""
@@ -327,67 +331,11 @@ class Member:
             try:
                 if lease.is_due:
                     await self._renew(lease)
-                elif _move_in(lease) is not None:
+                elif move_in(lease) is not None:
                     await lease.look()
-                    self._tell_news()
-                move = _move_in(lease)
-                if move is not None:
-                    is_watched = True
-                    await self._take_part(lease, move)
+                    self._news.tell()
+                is_watched = await self._participant.take_part(lease) or is_watched
+                await self._sweeps[lease.store].now_and_then(partial(self._control_of, lease))
             except StoreError as error:
                 _logger.warning("routing.lease_not_renewed", extra={"store": lease.store, "error": type(error).__name__})
         return is_watched
-
-    async def _take_part(self, lease: Lease, move: Move) -> None:
-        """Do what the protocol asks of a process that sees *move* in the document of its lease's store."""
-        since = self._first_seen.setdefault((move.attempt, move.stage), self._monotonic())
-        age = self._monotonic() - since
-        if lease.state.heard != move.attempt and not await lease.say(heard=move.attempt):
-            return
-        if move.stage == "announced":
-            if age >= self._timing.withdraw:
-                await self._call_off(lease, move)
-            return
-        if lease.state.acknowledged != move.attempt and move.attempt not in self._draining:
-            task = self._draining[move.attempt] = in_background(self._acknowledge(lease, move))
-            task.add_done_callback(lambda _: self._draining.pop(move.attempt, None))
-        if age >= self._timing.call_off:
-            await self._call_off(lease, move)
-
-    async def _acknowledge(self, lease: Lease, move: Move) -> None:
-        """Say that nothing of the move's scopes is under way or owed, once that is so."""
-        lease_id = lease.id
-        while self._still_prepared(lease, move):
-            self._news.clear()
-            if self._is_idle(lease):
-                is_settled = await self._serving.drain()
-                if is_settled and self._is_idle(lease) and lease.id == lease_id and self._still_prepared(lease, move):
-                    with suppress(StoreError):
-                        await lease.say(acknowledged=move.attempt)
-                        return
-            await self._wait_for_news()
-
-    def _is_idle(self, lease: Lease) -> bool:
-        control = lease.seen[lease.store].control
-        return not any(control.is_moving(scope) for scope in self._under_way)
-
-    def _still_prepared(self, lease: Lease, move: Move) -> bool:
-        now = _move_in(lease)
-        return now is not None and now.attempt == move.attempt and now.stage == "prepared"
-
-    async def _call_off(self, lease: Lease, move: Move) -> None:
-        """Remove a move that nobody carries on, if it is there still as it was seen; then read again, whatever came of it."""
-        copy = lease.seen[lease.store]
-        if copy.control.move == move:
-            await self._copies.change(copy, copy.control.model_copy(update={"move": None}))
-        await lease.look()
-        self._tell_news()
-
-
-def _is_prepared(control: Control) -> bool:
-    return control.move is not None and control.move.stage == "prepared"
-
-
-def _move_in(lease: Lease) -> Move | None:
-    copy = lease.seen.get(lease.store)
-    return None if copy is None else copy.control.move

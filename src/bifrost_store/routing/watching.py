@@ -1,0 +1,131 @@
+"""Watches the lease rows of one store, and takes away those of processes that are silent. Rules L5 and J4 of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.version import Version
+from bifrost_store.routing.control import Control, Route, Target
+from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, Timing
+from bifrost_store.wrappers.journal import Journal
+
+LAPSED: Final = "lapsed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    version: Version
+    since: float
+    changes: int
+
+
+class Watch:
+    """What one coordinator, or one process that sweeps, has seen of the leases of one store.
+
+    Args:
+        name: Of the store.
+        backend: It, addressed directly.
+        monotonic: Seconds of a clock that runs on while the machine sleeps.
+        timing: Of the migration.
+
+    Attributes:
+        taken_away: The processes whose leases were taken away by it.
+    """
+
+    def __init__(self, name: str, backend: Backend, *, monotonic: Callable[[], float], timing: Timing) -> None:
+        self._name = name
+        self._rows = LeaseRows(backend)
+        self._journal = Journal(backend)
+        self.monotonic = monotonic
+        self.timing = timing
+        self._seen: dict[str, _Seen] = {}
+        self.taken_away: list[str] = []
+
+    async def look(self, control: Control) -> list[LeaseRow]:
+        """Return the live rows as they are now; those that were taken away, by whomever, are buried first."""
+        rows = await self._rows_now()
+        for row in rows:
+            if row.state.state == LAPSED:
+                await self._bury(row, control)
+        return [row for row in rows if row.state.state != LAPSED]
+
+    async def sweep(self, control: Callable[[], Awaitable[Control | None]]) -> None:
+        """End the leases of all silent processes, and bury those that were taken away.
+
+        Args:
+            control: Reads the store's control document, if there is one; not before there is somebody to bury.
+        """
+        gone = [row for row in await self._rows_now() if row.state.state == LAPSED or self.is_silent(row)]
+        if not gone:
+            return
+        now = await control()
+        for row in gone:
+            if row.state.state == LAPSED:
+                await self._bury(row, now)
+            else:
+                await self.take_away(row, now)
+
+    async def _rows_now(self) -> list[LeaseRow]:
+        rows = [row async for row in self._rows.all()]
+        now = self.monotonic()
+        seen: dict[str, _Seen] = {}
+        for row in rows:
+            before = self._seen.get(row.id)
+            if before is not None and before.version == row.record.version:
+                seen[row.id] = before
+            else:
+                seen[row.id] = _Seen(row.record.version, now, 0 if before is None else before.changes + 1)
+        self._seen = seen
+        return rows
+
+    def is_silent(self, row: LeaseRow) -> bool:
+        """Return whether *row* was seen unchanged for so long that it may be taken away."""
+        return self.monotonic() - self._seen[row.id].since >= self.timing.watch
+
+    def changes(self, row: LeaseRow) -> int:
+        """Return how often *row* was seen changed since it was first seen."""
+        return self._seen[row.id].changes
+
+    async def take_away(self, row: LeaseRow, control: Control | None) -> bool:
+        """End the lease of a silent process, if it still is silent; return whether it was ended."""
+        lapsed = await self._rows.write(row, row.state.model_copy(update={"state": LAPSED}))
+        if lapsed is None:
+            return False
+        self.taken_away.append(row.state.process)
+        await self._bury(lapsed, control)
+        return True
+
+    async def _bury(self, row: LeaseRow, control: Control | None) -> None:
+        """Note what the gone process may owe, and delete its row."""
+        if control is not None and self._may_owe(control):
+            await self._journal.note_writer(row.id)
+        await self._rows.delete(row)
+
+    def _may_owe(self, control: Control) -> bool:
+        """Whether another store must hear of what is written to this one, or may have to by now."""
+        routes: list[Route | Target] = [*control.routes.values()]
+        if control.move is not None:
+            routes.append(control.move.target)
+        return any(route.primary == self._name and route.secondary is not None for route in routes)
+
+
+class Sweep:
+    """Clears the rows of dead processes away now and then, so that they do not pile up where nobody hands over.
+
+    Args:
+        watch: Over the leases of one store.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._swept_at = watch.monotonic()
+
+    async def now_and_then(self, control: Callable[[], Awaitable[Control | None]]) -> None:
+        """Sweep if it is time; see `Watch.sweep`."""
+        now = self._watch.monotonic()
+        if now - self._swept_at >= self._watch.timing.sweep:
+            self._swept_at = now
+            await self._watch.sweep(control)
