@@ -1,0 +1,123 @@
+"""The two runs: under load, there and back ten times; and under faults, by a seed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from bifrost_store.demo.azurite import Azurite
+from tests.faults.checking import check
+from tests.faults.history import Expected, expected
+from tests.faults.operator import Operator
+from tests.faults.schedule import Schedule
+from tests.faults.world import World, open_world
+
+WORKERS: Final = 4
+LONGEST_WAIT_SECONDS: Final = 3.0
+FAULT_LEASE_SECONDS: Final = 2.0
+_REST_SECONDS: Final = 90
+_STARTED_SHARE: Final = 0.7
+"""Of all seeds, those in which nothing happens before the migration is verified: the others stay in its beginning for long."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run.
+
+    Attributes:
+        figures: By name.
+        lines: What happened when.
+        wrong: A sentence for each thing that must not be; empty if all is well.
+    """
+
+    figures: dict[str, object] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+async def under_load(folder: Path, *, times: int = 10, lease_seconds: float = 6.0, seed: int = 0) -> Result:
+    """Start, carry over, verify; then cut over and roll back *times* times, while four workers go on."""
+    began = monotonic()
+    async with open_world(folder, seed, lease_seconds=lease_seconds) as world:
+        world.pause = 0.2
+        operator = Operator(world, await world.line(through_proxies=False))
+        await world.hire(WORKERS, through_proxies=False)
+        await asyncio.sleep(2)
+        await operator.start()
+        for _ in range(times):
+            await operator.there()
+            await operator.back()
+        result = await _conclude(world, operator)
+    slowest = expected(_logs(world)).slowest
+    if slowest is not None and slowest.seconds > LONGEST_WAIT_SECONDS:
+        result.wrong.append(f"a write took {slowest.seconds:.2f} seconds: {slowest.key} {slowest.note}")
+    result.figures |= {"seconds": round(monotonic() - began, 1)}
+    return result
+
+
+async def under_faults(
+    folder: Path, seed: int, *, seconds: float = 20.0, workers: int = WORKERS, azurite: Azurite | None = None
+) -> Result:
+    """Let whatever *seed* draws happen for so many seconds while the operator goes there and back; then look."""
+    began = monotonic()
+    async with open_world(folder, seed, lease_seconds=FAULT_LEASE_SECONDS, azurite=azurite) as world:
+        operator = Operator(world, await world.line(through_proxies=True))
+        world.pause = 0.3
+        await world.hire(workers, through_proxies=True)
+        schedule = Schedule(world, operator, FAULT_LEASE_SECONDS)
+        if world.random.random() < _STARTED_SHARE:
+            await operator.start()
+        moving = asyncio.create_task(_to_and_fro(operator))
+        await schedule.run(seconds)
+        moving.cancel()
+        await asyncio.gather(moving, return_exceptions=True)
+        await operator.come_to_rest(_REST_SECONDS)
+        result = await _conclude(world, operator)
+    result.figures |= {**schedule.happened, "seconds": round(monotonic() - began, 1)}
+    result.lines = schedule.lines
+    return result
+
+
+async def _to_and_fro(operator: Operator) -> None:
+    await operator.start()
+    while True:
+        await operator.there()
+        await operator.back()
+
+
+async def _conclude(world: World, operator: Operator) -> Result:
+    """Let everybody end, verify, and compare both stores with what everybody was told."""
+    stayed = await world.dismiss()
+    verified = await world.command("verify", settings=world.settings)
+    wanted = expected(_logs(world))
+    verdict = await check(world.settings, wanted)
+    wrong = [*stayed, *operator.wrong, *verdict.wrong, *_idle(world)]
+    if verified["exit"] != 0:
+        wrong.append(f"the last verification: {verified}")
+    return Result(_figures(wanted, operator, verdict.records), [], wrong)
+
+
+def _idle(world: World) -> list[str]:
+    """Return the workers that could not write any more."""
+    last = [worker.logs[-1] for worker in world.workers]
+    return [f"{log.name}: nothing was written" for log in last if not expected([log]).outcomes.get("done")]
+
+
+def _logs(world: World) -> Sequence[Path]:
+    return [log for worker in world.workers for log in worker.logs]
+
+
+def _figures(wanted: Expected, operator: Operator, records: int) -> dict[str, object]:
+    slowest = wanted.slowest
+    return {
+        **wanted.outcomes,
+        "records": records,
+        "slowest write": None if slowest is None else f"{slowest.seconds:.2f} s",
+        "commands": dict(sorted(operator.ends.items())),
+        "hand-overs": len(operator.pauses),
+        "longest pause": max(operator.pauses, default=None),
+    }

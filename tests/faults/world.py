@@ -1,0 +1,271 @@
+"""Two accounts, and the processes that use them, each through proxies of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from bifrost_store import ConfigType, StoreSettings, open_store
+from bifrost_store.cli.__main__ import main
+from bifrost_store.demo.azurite import Azurite, run_azurite
+from bifrost_store.emulator import CosmosEmulator, Options
+from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Reaction, SeenRequest
+from tests.faults.history import COUNTER
+from tests.faults.records import COUNTED, STORES
+from tests.faults.worker import Task, work
+
+LONGEST_COMMAND_SECONDS: Final = 120
+_REPORTING: Final = ("backfill", "verify", "run")
+_BUSY: Final = {
+    "table": Answer(503, "ServerBusy"),
+    "cosmos": Answer(429, "TooManyRequests", {"x-ms-retry-after-ms": "100"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Slow(Reaction):
+    """Lets a request or its answer pass late."""
+
+    seconds: float
+    is_answer: bool
+
+    async def before(self, request: SeenRequest) -> web.Response | None:
+        """Hold the request back."""
+        if not self.is_answer:
+            await asyncio.sleep(self.seconds)
+        return None
+
+    async def after(self, request: SeenRequest, answer: web.Response) -> web.Response:
+        """Hold the answer back."""
+        if self.is_answer:
+            await asyncio.sleep(self.seconds)
+        return answer
+
+
+def reaction(what: str, store: str, seconds: float) -> Reaction:
+    """Return how a store fails: it ``refuses``, is ``busy``, is ``slow`` or ``late``, or ``forgets`` to answer what it did."""
+    reactions: dict[str, Callable[[], Reaction]] = {
+        "refuses": DropBefore,
+        "forgets": DropAfter,
+        "busy": lambda: _BUSY[store],
+        "slow": lambda: Slow(seconds, is_answer=False),
+        "late": lambda: Slow(seconds, is_answer=True),
+    }
+    return reactions[what]()
+
+
+@dataclass(slots=True)
+class Line:
+    """How one process reaches both stores.
+
+    Attributes:
+        proxies: By store; empty where it reaches them directly.
+        settings: That lead through them.
+    """
+
+    proxies: Mapping[str, FaultProxy]
+    settings: StoreSettings
+
+    def fail(self, what: str, store: str, share: float, seconds: float, chance: random.Random) -> None:
+        """Let *share* of the requests to *store* fail, until `mend`."""
+        self.proxies[store].react(reaction(what, store, seconds), when=lambda _: chance.random() < share)
+
+    def mend(self) -> None:
+        """Let everything pass."""
+        for proxy in self.proxies.values():
+            proxy.clear()
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker process after the other under one number: a killed one is followed by another."""
+
+    number: int
+    line: Line
+    process: ForkServerProcess
+    logs: list[Path] = field(default_factory=list)
+    is_frozen: bool = False
+
+    @property
+    def pid(self) -> int:
+        """Of the present process."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+
+class World:
+    """What a run is made of.
+
+    Args:
+        folder: Where logs and reports are left.
+        seed: Of everything that happens by chance.
+        settings: That lead to both stores directly.
+    """
+
+    def __init__(self, folder: Path, seed: int, settings: StoreSettings) -> None:
+        self.folder = folder
+        self.random = random.Random(seed)
+        self.settings = settings
+        self.workers: list[Worker] = []
+        self.commands: list[ForkServerProcess] = []
+        self._given = 0
+        self.pause = 0.1
+        self._stack = AsyncExitStack()
+
+    async def line(self, *, through_proxies: bool) -> Line:
+        """Return a way to both stores that can fail by itself."""
+        if not through_proxies:
+            return Line({}, self.settings)
+        table, cosmos = (str(one.get_secret_value()) for one in self._connections())
+        proxies = {}
+        for store, where in zip(STORES, (_part(table, "TableEndpoint"), _part(cosmos, "AccountEndpoint")), strict=True):
+            proxies[store] = await self._stack.enter_async_context(FaultProxy(where))
+        hosts = {
+            _host(_part(table, "TableEndpoint")): proxies["table"].url,
+            _host(_part(cosmos, "AccountEndpoint")): proxies["cosmos"].url,
+        }
+        for host, url in hosts.items():
+            table, cosmos = table.replace(host, url), cosmos.replace(host, url)
+        changed = {"table_connection_string": table, "cosmos_connection_string": cosmos}
+        return Line(proxies, StoreSettings(**{**self.settings.model_dump(exclude_unset=True), **changed}))
+
+    def _connections(self) -> tuple[Any, Any]:
+        return self.settings.table_connection_string, self.settings.cosmos_connection_string
+
+    async def hire(self, count: int, *, through_proxies: bool) -> None:
+        """Start *count* workers."""
+        for number in range(count):
+            line = await self.line(through_proxies=through_proxies)
+            log = self.folder / f"worker-{number}-0.jsonl"
+            self.workers.append(Worker(number, line, self._start(line, log), [log]))
+
+    def replace(self, worker: Worker) -> None:
+        """Kill a worker, and start another under the same number."""
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.process.join()
+        worker.is_frozen = False
+        log = self.folder / f"worker-{worker.number}-{len(worker.logs)}.jsonl"
+        worker.logs.append(log)
+        worker.process = self._start(worker.line, log)
+
+    def _start(self, line: Line, log: Path) -> ForkServerProcess:
+        off = timedelta(seconds=self.random.uniform(-600, 600))
+        log.touch()
+        task = Task(log.stem, log, self.random.getrandbits(32), off, self.pause)
+        process = _context().Process(target=work, args=(line.settings, task), daemon=True)
+        process.start()
+        return process
+
+    async def command(self, *arguments: str, settings: StoreSettings) -> dict[str, Any]:
+        """Give one command of the operator's, in a process of its own; return its report, with ``exit``."""
+        self._given += 1
+        said, complained = (self.folder / f"command-{self._given}.{name}" for name in ("out", "err"))
+        given = ["migrate", *arguments, "--json", *(["--reports", str(self.folder)] if arguments[0] in _REPORTING else [])]
+        process = _context().Process(target=run_command, args=(given, variables_of(settings), said, complained), daemon=True)
+        process.start()
+        self.commands.append(process)
+        try:
+            await asyncio.to_thread(process.join, LONGEST_COMMAND_SECONDS)
+            if process.exitcode is None:
+                process.kill()
+                await asyncio.to_thread(process.join)
+                complained.write_text(f"it took more than {LONGEST_COMMAND_SECONDS} seconds")
+        finally:
+            self.commands.remove(process)
+        try:
+            report = json.loads(said.read_text())
+        except (OSError, ValueError):
+            report = {}
+        text = complained.read_text() if complained.exists() else ""
+        return {**report, "exit": process.exitcode, "complained": text[-2000:]}
+
+    async def dismiss(self) -> list[str]:
+        """Ask all workers to end as applications do; return who did not."""
+        for worker in self.workers:
+            os.kill(worker.pid, signal.SIGTERM)
+        stayed = []
+        for worker in self.workers:
+            await asyncio.to_thread(worker.process.join, 30)
+            if worker.process.exitcode != 0:
+                stayed.append(f"worker {worker.number} did not end by itself: exit code {worker.process.exitcode}")
+                os.kill(worker.pid, signal.SIGKILL)
+        return stayed
+
+    async def aclose(self) -> None:
+        """End whatever runs."""
+        for worker in self.workers:
+            if worker.process.is_alive():
+                os.kill(worker.pid, signal.SIGKILL)
+        for process in self.commands:
+            process.kill()
+        await self._stack.aclose()
+
+
+def run_command(arguments: list[str], variables: dict[str, str], said: Path, complained: Path) -> None:
+    """Be the command line: what it says goes to files."""
+    for name in [name for name in os.environ if name.startswith("BIFROST_STORE_")]:
+        del os.environ[name]
+    os.environ.update(variables)
+    sys.argv = ["bifrost-store", *arguments]
+    for number, path in ((1, said), (2, complained)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    main()
+
+
+@asynccontextmanager
+async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: Azurite | None = None) -> AsyncIterator[World]:
+    """Bring both accounts up, with the counter and a few hundred records from before; everything ends with the block."""
+    async with AsyncExitStack() as stack:
+        running = azurite or await stack.enter_async_context(run_azurite())
+        cosmos = stack.enter_context(CosmosEmulator(options=Options(consistency="Strong")))
+        settings = StoreSettings(
+            backend="table",
+            table_connection_string=running.connection_string,  # type: ignore[arg-type]
+            cosmos_connection_string=cosmos.connection_string,  # type: ignore[arg-type]
+            lease_seconds=lease_seconds,
+        )
+        async with open_store(settings) as store:
+            await store.provision()
+            await store.config.set(COUNTED, COUNTER, "0", config_type=ConfigType.STRING, updated_by="w")
+        world = World(folder, seed, settings)
+        stack.push_async_callback(world.aclose)
+        yield world
+
+
+def _context() -> ForkServerContext:
+    """Return what starts processes quickly: from one that has everything imported."""
+    found = multiprocessing.get_context("forkserver")
+    backends = [f"bifrost_store.backends.{name}.backend" for name in STORES]
+    found.set_forkserver_preload([__name__, *backends, "bifrost_store.blobs.azure", "bifrost_store.cli.app"])
+    return found
+
+
+def variables_of(settings: StoreSettings) -> dict[str, str]:
+    """Return *settings* as an environment."""
+    values = settings.model_dump(exclude_unset=True)
+    return {
+        f"BIFROST_STORE_{name.upper()}": str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
+        for name, value in values.items()
+    }
+
+
+def _part(connection: str, name: str) -> str:
+    return next(part.partition("=")[2] for part in connection.split(";") if part.startswith(f"{name}="))
+
+
+def _host(url: str) -> str:
+    return "/".join(url.split("/")[:3])
