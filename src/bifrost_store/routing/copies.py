@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import anyio
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import CONTROL
 from bifrost_store.errors import (
     BackendError,
+    BackendTimeoutError,
     CorruptDocumentError,
     DocumentExistsError,
     DocumentNotFoundError,
@@ -37,10 +41,12 @@ class ControlCopies:
 
     Args:
         stores: By backend name. They are addressed directly, never through a route.
+        patience: Seconds after which a store that says nothing counts as one that does not answer.
     """
 
-    def __init__(self, stores: Mapping[str, Backend]) -> None:
+    def __init__(self, stores: Mapping[str, Backend], *, patience: float = 10.0) -> None:
         self.stores = stores
+        self._patience = patience
 
     async def read(self, store: str) -> Copy | None:
         """Return the copy in *store*, or None if there is none.
@@ -94,21 +100,21 @@ class ControlCopies:
 
     async def readable(self) -> dict[str, Copy]:
         """Return the copies that can be read, as they are, by store. Raises as `look` does; changes nothing."""
-        copies: dict[str, Copy] = {}
-        failed: BackendError | None = None
-        answered = False
-        for store in self.stores:
-            try:
-                copy = await self.read(store)
-            except BackendError as error:
-                failed = error
-                continue
-            answered = True
-            if copy is not None:
-                copies[store] = copy
-        if not answered and failed is not None:
-            raise failed
-        return copies
+        names = list(self.stores)
+        found = dict(zip(names, await for_each(self._read_in_time, names), strict=True))
+        failed = [answer for answer in found.values() if isinstance(answer, BackendError)]
+        if failed and len(failed) == len(found):
+            raise failed[0]
+        return {name: answer for name, answer in found.items() if isinstance(answer, Copy)}
+
+    async def _read_in_time(self, store: str) -> Copy | BackendError | None:
+        try:
+            with anyio.fail_after(self._patience):
+                return await self.read(store)
+        except BackendError as error:
+            return error
+        except TimeoutError:
+            return BackendTimeoutError(f"{store} did not answer within {self._patience:g} seconds; try again", backend=store)
 
     async def _raise_lower(self, copies: Mapping[str, Copy]) -> bool:
         """Write what other copies know better into each copy; return whether there was nothing to write."""

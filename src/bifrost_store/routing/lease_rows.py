@@ -40,6 +40,7 @@ class Timing:
         call_off: From seeing ``prepared`` to calling it off.
         wait: An operation waits for a hand-over, then raises a retryable error.
         withdraw: An announcement nobody carries on is withdrawn by anyone.
+        patience: A store that says nothing for so long does not answer: the other must do, and the lease must not wait for it.
         sweep: Between a process's looks at the rows of all: silent ones are taken away.
     """
 
@@ -50,6 +51,7 @@ class Timing:
     call_off: float = 2.0
     wait: float = 3.0
     withdraw: float = 60.0
+    patience: float = 7.5
     sweep: float = 600.0
 
     def scaled(self, factor: float) -> Timing:
@@ -60,6 +62,7 @@ class Timing:
             renew=self.renew * factor,
             watch=self.watch * factor,
             withdraw=self.withdraw * factor,
+            patience=self.patience * factor,
             sweep=self.sweep * factor,
         )
 

@@ -98,7 +98,7 @@ class Member:
         self._monotonic = monotonic
         self._sleep = sleep
         self._process = f"{platform.node()} {os.getpid()} {uuid.uuid4().hex[:8]}"
-        self._copies = ControlCopies(self._serving.stores)
+        self._copies = ControlCopies(self._serving.stores, patience=self._timing.patience)
         self._leases: dict[str, Lease] = {}
         self._under_way: Counter[Scope] = Counter()
         self._sweeps: dict[str, Sweep] = {}
