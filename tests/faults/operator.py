@@ -19,6 +19,7 @@ class Operator:
         line: How the commands reach the stores.
         ends: How often each command ended how, such as ``cutover 0``.
         pauses: For each hand-over, the seconds in which nobody could begin anything.
+        phase: That the last command told.
         last: What the last command that failed said.
         wrong: What must not have happened.
     """
@@ -27,12 +28,14 @@ class Operator:
     line: Line
     ends: Counter[str] = field(default_factory=Counter)
     pauses: list[float] = field(default_factory=list)
+    phase: str = ""
     last: str = ""
     wrong: list[str] = field(default_factory=list)
 
     async def give(self, *arguments: str) -> bool:
         """Give one command; return whether its goal holds."""
         report = await self.world.command(*arguments, settings=self.line.settings)
+        self.phase = str(report.get("phase") or self.phase)
         self.ends[f"{arguments[0]} {report['exit']}"] += 1
         if report["exit"] != 0:
             self.last = f"{' '.join(arguments)}: exit {report['exit']}: {_said(report)}"
@@ -50,8 +53,9 @@ class Operator:
             await asyncio.sleep(0.2)
 
     async def start(self) -> None:
-        """Come to a verified migration."""
-        await self.insist("run", otherwise=("verify", "--repair"))
+        """Come to a verified migration, with Table Storage answering."""
+        while not await self.give("run"):
+            await self.give(*(("rollback", "--yes") if self.phase == "cut-over" else ("verify", "--repair")))
 
     async def there(self) -> None:
         """Let Cosmos DB answer."""

@@ -39,7 +39,7 @@ class Result:
     wrong: list[str] = field(default_factory=list)
 
 
-async def under_load(folder: Path, *, times: int = 10, lease_seconds: float = 6.0, seed: int = 0) -> Result:
+async def under_load(folder: Path, *, times: int = 10, lease_seconds: float = 30.0, seed: int = 0) -> Result:
     """Start, carry over, verify; then cut over and roll back *times* times, while four workers go on."""
     began = monotonic()
     async with open_world(folder, seed, lease_seconds=lease_seconds) as world:

@@ -38,7 +38,7 @@ class Lease:
         self._monotonic = monotonic
         self._timing = timing
         self._row: LeaseRow | None = None
-        self._ends_at = self._renewed_at = float("-inf")
+        self._ends_at = self._renewed_at = self._read_at = float("-inf")
         self._lock = asyncio.Lock()
 
     @property
@@ -61,23 +61,31 @@ class Lease:
         """What the row says."""
         return self._fresh if self._row is None else self._row.state
 
-    async def renew(self, *, flag: str | None = None) -> None:
+    async def renew(self, *, flag: str | None = None, unless_live: bool = False) -> None:
         """Join or renew, then read the control documents; only when both are done the lease counts.
+
+        Args:
+            unless_live: Nothing is to be done if it is live by the time that others who renew it are done.
 
         Raises:
             StoreError: A store does not answer; the lease stays as it is.
         """
         async with self._lock:
-            began = self._monotonic()
+            if unless_live and self.is_live:
+                return
+            began = self._read_at = self._monotonic()
             if not await self._write(beat=self.state.beat + 1, flag=flag):
                 self._row = await self._rows.create(new_writer(), self._fresh.model_copy(update={"flag": flag}))
             self.seen = await self._copies.look()
             self._ends_at, self._renewed_at = began + self._timing.lease, began
 
     async def look(self) -> None:
-        """Read the control documents between renewals."""
+        """Read the control documents between renewals, unless somebody has begun to since this was asked for."""
+        asked_at = self._monotonic()
         async with self._lock:
-            self.seen = await self._copies.look()
+            if self._read_at <= asked_at:
+                self._read_at = self._monotonic()
+                self.seen = await self._copies.look()
 
     async def say(self, **changes: Any) -> bool:
         """Change what the row says; return False if the lease was lost."""

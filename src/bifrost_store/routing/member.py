@@ -8,11 +8,12 @@ import os
 import platform
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import anyio
 
@@ -59,6 +60,17 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class _NeedsLease:
     store: str
+
+
+@dataclass(frozen=True, slots=True)
+class _NeedsLook:
+    """The other store's document knows of a later route than that of the store which it makes primary."""
+
+    store: str
+    scope: Scope
+
+    def __str__(self) -> str:
+        return f"the control documents differ about {self.scope}"
 
 
 class LeaseLostError(StaleRouteError):
@@ -169,7 +181,7 @@ class Member:
         lease = self._leases[standing.route.primary]
         if not lease.is_live and lease.id == standing.lease_id:
             try:
-                await self._renew(lease)
+                await self._renew(lease, unless_live=True)
             except BackendError as error:  # not the operation's own: whether its answer counts is open
                 raise LeaseLostError(f"the lease of this process in {lease.store} has ended", backend=lease.store) from error
         if lease.id != standing.lease_id:
@@ -207,6 +219,7 @@ class Member:
     async def _begin(self, scopes: Sequence[Scope]) -> list[Standing]:
         """Return under what operations on *scopes* begin, all of them at this moment."""
         gives_up_at: float | None = None
+        before: object = None
         while True:
             flagged = {scope: "" if self._route_of(scope) else await self._flag.backend_of(scope) for scope in scopes}
             self._news.clear()
@@ -215,16 +228,20 @@ class Member:
             if len(begun) == len(standings):
                 return begun
             obstacle = next(one for one in standings if not isinstance(one, Standing))
-            if isinstance(obstacle, _NeedsLease):
-                await self._live_lease(obstacle.store)
-                continue
             now = self._monotonic()
             gives_up_at = gives_up_at or now + self._timing.wait
             if now >= gives_up_at:
                 raise BackendUnavailableError(f"{obstacle}, for {self._timing.wait:g} seconds by now; try again")
-            await self._news.wait()
+            if isinstance(obstacle, _NeedsLease):
+                await self._live_lease(obstacle.store)
+                continue
+            if not isinstance(obstacle, _NeedsLook) or obstacle == before:
+                await self._news.wait()
+            if isinstance(obstacle, _NeedsLook):
+                await self._look(self._leases[obstacle.store])
+            before = obstacle
 
-    def _at_once(self, scope: Scope, flagged: str) -> Standing | _NeedsLease | str:
+    def _at_once(self, scope: Scope, flagged: str) -> Standing | _NeedsLease | _NeedsLook | str:
         """Return under what an operation may begin now, what it lacks, or why it must wait (L6)."""
         route = self._route_of(scope)
         if route is None:
@@ -243,7 +260,7 @@ class Member:
             is_alone = route.epoch == 0 and route.secondary is None
             return self._stand(route, lease) if is_alone else f"{name} has no control document"
         if copy.control.route_of(scope) != route:
-            return f"the control documents differ about {scope}"
+            return _NeedsLook(name, scope)
         if copy.control.is_moving(scope) and is_prepared(copy.control):
             return f"{scope} is being handed over"
         return self._stand(route, lease)
@@ -279,17 +296,18 @@ class Member:
             )
             self._sweeps[store] = Sweep(Watch(store, backend, monotonic=self._monotonic, timing=self._timing))
         if not lease.is_live:
-            await self._renew(lease)
+            await self._renew(lease, unless_live=True)
         if self._background is None and not self._is_closing:
             self._background = in_background(self._attend())
         return lease
 
-    async def _renew(self, lease: Lease) -> None:
-        # In a context of its own: what it costs is nobody's, and its writes are no part of an operation.
-        task = asyncio.create_task(lease.renew(flag=self._flag.only), context=Context())
-        await asyncio.wait({task})
-        task.result()
+    async def _renew(self, lease: Lease, *, unless_live: bool = False) -> None:
+        await _apart(lease.renew(flag=self._flag.only, unless_live=unless_live))
         self._open_named(lease)
+        self._news.tell()
+
+    async def _look(self, lease: Lease) -> None:
+        await _apart(lease.look())
         self._news.tell()
 
     def _open_named(self, lease: Lease) -> None:
@@ -310,8 +328,8 @@ class Member:
         while True:
             try:
                 is_watched = await self._attend_once()
-            except StoreError as error:
-                _logger.warning("routing.not_attended", extra={"error": type(error).__name__})
+            except Exception as error:  # a process that attended to nothing any more would be taken for dead
+                _logger.warning("routing.not_attended", extra={"error": type(error).__name__}, exc_info=error)
                 is_watched = True
             await self._sleep(self._timing.poll if is_watched else min(self._timing.renew / 10, 1.0))
 
@@ -332,10 +350,16 @@ class Member:
                 if lease.is_due:
                     await self._renew(lease)
                 elif move_in(lease) is not None:
-                    await lease.look()
-                    self._news.tell()
+                    await self._look(lease)
                 is_watched = await self._participant.take_part(lease) or is_watched
                 await self._sweeps[lease.store].now_and_then(partial(self._control_of, lease))
             except StoreError as error:
                 _logger.warning("routing.lease_not_renewed", extra={"store": lease.store, "error": type(error).__name__})
         return is_watched
+
+
+async def _apart(work: Coroutine[Any, Any, None]) -> None:
+    """Do *work* in a context of its own: what it costs is nobody's, and its writes are no part of an operation."""
+    task = asyncio.create_task(work, context=Context())
+    await asyncio.wait({task})
+    task.result()
