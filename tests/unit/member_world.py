@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from typing import Any, TypeVar, cast
 
 from bifrost_store.backends.protocol import Backend
@@ -14,7 +14,7 @@ from bifrost_store.errors import BackendUnavailableError
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Move, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.flag import BackendFlag
-from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, Timing
+from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
 from bifrost_store.routing.member import Member
 from bifrost_store.testing.model import ModelBackend
 from tests.unit.virtual_time import VirtualLoop
@@ -58,12 +58,13 @@ class Reach:
 class Process:
     """One process, with its own way to both stores."""
 
-    def __init__(self, world: World, flag: str) -> None:
+    def __init__(self, world: World, flag: str, knows: Collection[str] = ("table", "cosmos")) -> None:
         self.reach = {name: Reach(store, name) for name, store in world.stores.items()}
         self.member = Member(
             BackendFlag(flag),
             lambda name: cast(Backend, self.reach[name]),
             SPECS,
+            can_open=lambda name: name in knows,
             monotonic=world.loop.time,
             sleep=asyncio.sleep,
             timing=TIMING,
@@ -93,11 +94,10 @@ class World:
         await process.answers()
         return process
 
-    async def begin(self, route: Route = DUAL, **routes: Route) -> None:
+    async def begin(self, route: Route = DUAL) -> None:
         """Put both control documents there."""
         for name in self.stores:
-            made = {EVERY_SCOPE: route, **{ACME.value: one for one in routes.values()}}
-            assert await self.copies.create(Control(migration_id="m", store=name, routes=made))
+            assert await self.copies.create(Control(migration_id="m", store=name, routes={EVERY_SCOPE: route}))
 
     async def copy(self, store: str = "table") -> Copy:
         """Return a control document as it is."""
@@ -124,6 +124,12 @@ class World:
     async def rows(self, store: str = "table") -> list[LeaseRow]:
         """Return the leases of a store."""
         return [row async for row in LeaseRows(self.stores[store]).all()]
+
+    async def until(self, is_so: Callable[[LeaseState], bool]) -> None:
+        """Wait until the only process's row in Table Storage says something."""
+        async with asyncio.timeout(100):
+            while not is_so((await self.row()).state):  # noqa: ASYNC110 - a row tells nobody
+                await asyncio.sleep(0.01)
 
     async def row(self, store: str = "table") -> LeaseRow:
         """Return the only lease of a store."""

@@ -51,7 +51,7 @@ class Timing:
     call_off: float = 2.0
     wait: float = 3.0
     withdraw: float = 60.0
-    patience: float = 7.5
+    patience: float = 2.0
     sweep: float = 600.0
 
     def scaled(self, factor: float) -> Timing:
@@ -62,7 +62,6 @@ class Timing:
             renew=self.renew * factor,
             watch=self.watch * factor,
             withdraw=self.withdraw * factor,
-            patience=self.patience * factor,
             sweep=self.sweep * factor,
         )
 

@@ -53,39 +53,38 @@ class Lease:
 
     @property
     def is_due(self) -> bool:
-        """Whether it should be renewed."""
-        return self._monotonic() - self._renewed_at >= self._timing.renew
+        """Whether it should be renewed, or joined."""
+        return not self.is_live or self._monotonic() - self._renewed_at >= self._timing.renew
 
     @property
     def state(self) -> LeaseState:
         """What the row says."""
         return self._fresh if self._row is None else self._row.state
 
-    async def renew(self, *, flag: str | None = None, unless_live: bool = False) -> None:
+    async def renew(self, *, flag: str | None = None) -> None:
         """Join or renew, then read the control documents; only when both are done the lease counts.
 
-        Args:
-            unless_live: Nothing is to be done if it is live by the time that others who renew it are done.
+        Nothing is done if by the time that others who renew it have ended it is not due any more.
 
         Raises:
             StoreError: A store does not answer; the lease stays as it is.
         """
         async with self._lock:
-            if unless_live and self.is_live:
+            if not self.is_due:
                 return
-            began = self._read_at = self._monotonic()
+            began = self._monotonic()
             if not await self._write(beat=self.state.beat + 1, flag=flag):
+                self._ends_at = float("-inf")
                 self._row = await self._rows.create(new_writer(), self._fresh.model_copy(update={"flag": flag}))
-            self.seen = await self._copies.look()
+            await self._look()
             self._ends_at, self._renewed_at = began + self._timing.lease, began
 
     async def look(self) -> None:
         """Read the control documents between renewals, unless somebody has begun to since this was asked for."""
         asked_at = self._monotonic()
         async with self._lock:
-            if self._read_at <= asked_at:
-                self._read_at = self._monotonic()
-                self.seen = await self._copies.look()
+            if self._read_at < asked_at:
+                await self._look()
 
     async def say(self, **changes: Any) -> bool:
         """Change what the row says; return False if the lease was lost."""
@@ -98,6 +97,11 @@ class Lease:
             row, self._row = self._row, None
             if row is not None:
                 await self._rows.delete(row)
+
+    async def _look(self) -> None:
+        began = self._monotonic()
+        self.seen = await self._copies.look()
+        self._read_at = began
 
     async def _write(self, **changes: Any) -> bool:
         if self._row is None:

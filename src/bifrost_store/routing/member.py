@@ -18,7 +18,7 @@ from typing import Any
 import anyio
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.scope import Scope
+from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import (
     BackendError,
@@ -27,7 +27,7 @@ from bifrost_store.errors import (
     StaleRouteError,
     StoreError,
 )
-from bifrost_store.routing.control import Control, Route
+from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing, running_seconds
@@ -115,7 +115,7 @@ class Member:
         self._under_way: Counter[Scope] = Counter()
         self._sweeps: dict[str, Sweep] = {}
         self._news = News(self._timing.poll)
-        self._background: asyncio.Task[None] | None = None
+        self._background: dict[str, asyncio.Task[None]] = {}
         self._participant = Participant(
             self._copies, self._under_way, self._serving.drain, self._news, timing=self._timing, monotonic=monotonic
         )
@@ -166,6 +166,21 @@ class Member:
                     del self._under_way[scope]
             self._news.tell()
 
+    @asynccontextmanager
+    async def operation_everywhere(self) -> AsyncIterator[list[str] | None]:
+        """Begin and end an operation on every scope, as `operation` does; yield the names of the backends that answer for some.
+
+        Before a migration it yields None: any backend may answer, and none hands over.
+        """
+        control = self._control()
+        if control is None:
+            yield None
+            return
+        exact = [Scope(key) for key in control.routes if key != EVERY_SCOPE]
+        # No route key can be SYSTEM, so it stands for every scope without one.
+        async with self.operation(SYSTEM, *exact) as standings:
+            yield sorted({standing.route.primary for standing in standings})
+
     async def _check_answers(self, standings: Sequence[Standing]) -> None:
         for standing in standings:
             await self._check_answer(standing)
@@ -181,7 +196,7 @@ class Member:
         lease = self._leases[standing.route.primary]
         if not lease.is_live and lease.id == standing.lease_id:
             try:
-                await self._renew(lease, unless_live=True)
+                await self._renew(lease)
             except BackendError as error:  # not the operation's own: whether its answer counts is open
                 raise LeaseLostError(f"the lease of this process in {lease.store} has ended", backend=lease.store) from error
         if lease.id != standing.lease_id:
@@ -196,7 +211,7 @@ class Member:
         """Read the control documents, because a record was found that a later route wrote (W3)."""
         lease = self._leases.get(standing.route.primary)
         if lease is not None:
-            await self._renew(lease)
+            await self._look(lease)
 
     @property
     def control(self) -> Control | None:
@@ -206,9 +221,9 @@ class Member:
     async def aclose(self) -> None:
         """End what was begun, settle what is owed, and leave. A store that does not answer then is left with the lease."""
         self._is_closing = True
-        if self._background is not None:
-            self._background.cancel()
-            await asyncio.gather(self._background, return_exceptions=True)
+        for task in self._background.values():
+            task.cancel()
+        await asyncio.gather(*self._background.values(), return_exceptions=True)
         await self._participant.aclose()
         is_settled = await self._serving.aclose()
         for lease in self._leases.values():
@@ -287,22 +302,26 @@ class Member:
         known = self._known().values()
         return max((copy.control for copy in known), key=lambda control: control.highest_epoch, default=None)
 
-    async def _live_lease(self, store: str) -> Lease:
-        backend = self._serving.store(store)
+    async def _live_lease(self, store: str) -> None:
+        lease = self._lease(store)
+        if not lease.is_live:
+            await self._renew(lease)
+
+    def _lease(self, store: str) -> Lease:
+        """Return the lease in a store, attended to from now on; it may have to be joined yet."""
         lease = self._leases.get(store)
         if lease is None:
+            backend = self._serving.store(store, is_routed=self._control() is not None)
             lease = self._leases[store] = Lease(
                 store, backend, self._copies, process=self._process, monotonic=self._monotonic, timing=self._timing
             )
             self._sweeps[store] = Sweep(Watch(store, backend, monotonic=self._monotonic, timing=self._timing))
-        if not lease.is_live:
-            await self._renew(lease, unless_live=True)
-        if self._background is None and not self._is_closing:
-            self._background = in_background(self._attend())
+        if store not in self._background and not self._is_closing:
+            self._background[store] = in_background(self._attend(lease))
         return lease
 
-    async def _renew(self, lease: Lease, *, unless_live: bool = False) -> None:
-        await _apart(lease.renew(flag=self._flag.only, unless_live=unless_live))
+    async def _renew(self, lease: Lease) -> None:
+        await _apart(lease.renew(flag=self._flag.only))
         self._open_named(lease)
         self._news.tell()
 
@@ -323,38 +342,33 @@ class Member:
         copy = lease.seen.get(lease.store)
         return None if copy is None else copy.control
 
-    async def _attend(self) -> None:
-        """Renew leases, and do what is to be done on each observation, until cancelled."""
+    async def _attend(self, lease: Lease) -> None:
+        """Renew a lease, and do what is to be done on each observation under it, until cancelled. Each store has its own task."""
         while True:
             try:
-                is_watched = await self._attend_once()
+                is_watched = await self._attend_once(lease)
             except Exception as error:  # a process that attended to nothing any more would be taken for dead
-                _logger.warning("routing.not_attended", extra={"error": type(error).__name__}, exc_info=error)
+                _logger.warning(
+                    "routing.lease_not_attended", extra={"store": lease.store, "error": type(error).__name__}, exc_info=error
+                )
                 is_watched = True
             await self._sleep(self._timing.poll if is_watched else min(self._timing.renew / 10, 1.0))
 
-    async def _attend_once(self) -> bool:
+    async def _attend_once(self, lease: Lease) -> bool:
         """Return whether the documents are to be read again soon."""
         control = self._control()
         if control is not None and control.finished:
             return False
-        if control is not None:
-            for route in control.routes.values():
-                for name in {route.primary, route.secondary} - {None}:
-                    if name not in self._leases and self._can_open(str(name)):
-                        with suppress(StoreError):
-                            await self._live_lease(str(name))
-        is_watched = False
-        for lease in list(self._leases.values()):
-            try:
-                if lease.is_due:
-                    await self._renew(lease)
-                elif move_in(lease) is not None:
-                    await self._look(lease)
-                is_watched = await self._participant.take_part(lease) or is_watched
-                await self._sweeps[lease.store].now_and_then(partial(self._control_of, lease))
-            except StoreError as error:
-                _logger.warning("routing.lease_not_renewed", extra={"store": lease.store, "error": type(error).__name__})
+        for route in () if control is None else control.routes.values():
+            for name in (route.primary, route.secondary):
+                if name is not None and self._can_open(name):
+                    self._lease(name)
+        if lease.is_due:
+            await self._renew(lease)
+        elif move_in(lease) is not None:
+            await self._look(lease)
+        is_watched = await self._participant.take_part(lease)
+        await self._sweeps[lease.store].now_and_then(partial(self._control_of, lease))
         return is_watched
 
 

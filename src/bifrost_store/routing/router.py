@@ -26,7 +26,7 @@ from bifrost_store.backends.protocol import (
 )
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt, attempting
-from bifrost_store.core.json import dump_json, load_json
+from bifrost_store.core.json import dump_json
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
@@ -39,7 +39,6 @@ from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
     CorruptDocumentError,
-    InvalidContinuationTokenError,
     InvalidRequestError,
     OutcomeUnknownError,
     StaleRouteError,
@@ -48,6 +47,7 @@ from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.member import LeaseLostError, Member, Standing
+from bifrost_store.routing.paging import across, scan_place, start_of
 from bifrost_store.routing.settle import settle
 from bifrost_store.wrappers.checked import CheckedBackend, operation_key
 
@@ -189,7 +189,16 @@ class RoutedBackend:
             with suppress(LeaseLostError):
                 async with self.member.operation(*scopes) as standings:
                     return await read(*map(self._checked, standings))
-        raise BackendUnavailableError("this process loses its lease again and again; try again", operation="read")
+        raise _keeps_losing()
+
+    async def _read_everywhere(self, read: Callable[[Sequence[str]], Awaitable[T]]) -> T:
+        """Return what *read* answers, given the names of all backends that answer for some scope."""
+        for _ in range(_ATTEMPTS):
+            names = await self._serving_names()
+            with suppress(LeaseLostError):
+                async with self.member.operation_everywhere() as routed:
+                    return await read(routed or names)
+        raise _keeps_losing()
 
     async def _write(
         self, operations: Sequence[Operation], write: Callable[[Backend, int], Awaitable[list[Result]]]
@@ -244,10 +253,12 @@ class RoutedBackend:
     async def query(self, query: Query) -> Page[Record]:
         if query.scope is not None:
             return await self._read(lambda own: own.query(query), query.scope)
-        names = await self._serving_names()
+        return await self._read_everywhere(lambda names: self._query_across(query, names))
+
+    async def _query_across(self, query: Query, names: Sequence[str]) -> Page[Record]:
         if len(names) == 1:
             return await self.backend(names[0]).query(query)
-        name, token = _start(names, decode_token(_across(query)))
+        name, token = start_of(names, decode_token(across(query)))
         records: list[Record] = []
         unreadable: list[CorruptDocumentError] = []
         while True:
@@ -262,16 +273,20 @@ class RoutedBackend:
                     return Page(tuple(records), None, tuple(unreadable))
                 name = later[0]
             if len(records) == query.limit:
-                return Page(tuple(records), encode_token(_across(query), [name, token or ""]), tuple(unreadable))
+                return Page(tuple(records), encode_token(across(query), [name, token or ""]), tuple(unreadable))
 
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         """See `Backend.aggregate`. Without a scope, and with several backends, every record is read."""
         if query.scope is not None:
             return await self._read(lambda own: own.aggregate(query, group_by=group_by, sum_of=sum_of), query.scope)
-        names = await self._serving_names()
-        if len(names) == 1:
-            return await self.backend(names[0]).aggregate(query, group_by=group_by, sum_of=sum_of)
-        self.backend(names[0]).check_aggregate(query, group_by, sum_of)
+
+        async def aggregate(names: Sequence[str]) -> list[Group] | None:
+            self.backend(names[0]).check_aggregate(query, group_by, sum_of)
+            return await self.backend(names[0]).aggregate(query, group_by=group_by, sum_of=sum_of) if len(names) == 1 else None
+
+        groups = await self._read_everywhere(aggregate)
+        if groups is not None:
+            return groups
         totals = Totals(group_by, sum_of)
         rest: Query | None = replace(query, limit=_PAGE_SIZE, continuation_token=None)
         while rest is not None:
@@ -282,7 +297,7 @@ class RoutedBackend:
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         names = await self._serving_names()
-        start, token = _start(names, _scan_place(resume_token))
+        start, token = start_of(names, scan_place(resume_token))
         for name in names[names.index(start) :]:
             async for page in self.backend(name).scan(token if name == start else None):
                 following = dump_json([name, page.resume_token])
@@ -350,8 +365,9 @@ class RoutedBackend:
 
     async def _routed(self, records: Iterable[Record], name: str) -> list[Record]:
         """Return those of *records* that the routes send to the backend they were found in."""
-        if len(await self._serving_names()) == 1:
-            return list(records)
+        control = self.member.control
+        if control is not None:
+            return [record for record in records if control.route_of(record.key.scope).primary == name]
         names: dict[Scope, str] = {}
         for record in (records := list(records)):
             if record.key.scope not in names:
@@ -359,33 +375,10 @@ class RoutedBackend:
         return [record for record in records if names[record.key.scope] == name]
 
 
+def _keeps_losing() -> BackendUnavailableError:
+    return BackendUnavailableError("this process loses its lease again and again; try again", operation="read")
+
+
 def _unknown(operations: Sequence[Operation]) -> OutcomeUnknownError:
     key = operation_key(operations[0])
     return OutcomeUnknownError(f"{key}: what became of the write cannot be told; read it before trying again", key=str(key))
-
-
-def _start(names: Sequence[str], place: list[str] | None) -> tuple[str, str | None]:
-    """Return the backend to go on with, and its own token there."""
-    if place is None:
-        return names[0], None
-    name, token = place
-    if name not in names:
-        raise InvalidContinuationTokenError(f"continuation token: the backend {name!r} is no longer in use; start again")
-    return name, token or None
-
-
-def _across(query: Query) -> Query:
-    """Return what tokens across backends belong to, so that no backend takes one for its own."""
-    return replace(query, kind=f"{query.kind} across backends")
-
-
-def _scan_place(resume_token: str | None) -> list[str] | None:
-    if resume_token is None:
-        return None
-    try:
-        place = load_json(resume_token)
-    except ValueError:
-        place = None
-    if not isinstance(place, list) or [type(part) for part in place] != [str, str]:
-        raise InvalidContinuationTokenError("resume token: not one that this store gave out; scan from the beginning")
-    return place
