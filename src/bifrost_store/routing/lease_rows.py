@@ -25,6 +25,7 @@ from bifrost_store.errors import (
     StoreError,
 )
 
+_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,7 +69,7 @@ class Timing:
 
 def running_seconds() -> float:
     """Return seconds of a clock that never goes back, and runs on while the machine sleeps where there is one that does."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class LeaseState(BaseModel):

@@ -22,13 +22,22 @@ class Lease:
         process: Host, process id and start: for people.
         monotonic: Seconds of a clock that runs on while the machine sleeps.
         timing: Of all processes of the migration.
+        told: Is told the documents whenever they were read.
 
     Attributes:
         seen: The control documents as last read under this lease, by store.
     """
 
     def __init__(
-        self, store: str, backend: Backend, copies: ControlCopies, *, process: str, monotonic: Callable[[], float], timing: Timing
+        self,
+        store: str,
+        backend: Backend,
+        copies: ControlCopies,
+        *,
+        process: str,
+        monotonic: Callable[[], float],
+        timing: Timing,
+        told: Callable[[Mapping[str, Copy]], None],
     ) -> None:
         self.store = store
         self.seen: Mapping[str, Copy] = {}
@@ -37,6 +46,7 @@ class Lease:
         self._fresh = LeaseState(process=process)
         self._monotonic = monotonic
         self._timing = timing
+        self._told = told
         self._row: LeaseRow | None = None
         self._ends_at = self._renewed_at = self._read_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -101,6 +111,7 @@ class Lease:
     async def _look(self) -> None:
         began = self._monotonic()
         self.seen = await self._copies.look()
+        self._told(self.seen)
         self._read_at = began
 
     async def _write(self, **changes: Any) -> bool:

@@ -7,12 +7,11 @@ import logging
 import os
 import platform
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import anyio
@@ -28,8 +27,9 @@ from bifrost_store.errors import (
     StoreError,
 )
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
-from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.flag import BackendFlag
+from bifrost_store.routing.known import Known
 from bifrost_store.routing.lease_rows import Timing, running_seconds
 from bifrost_store.routing.leases import Lease
 from bifrost_store.routing.participant import News, Participant, is_prepared, move_in
@@ -105,14 +105,16 @@ class Member:
     ) -> None:
         self._flag = flag
         self._can_open = can_open
-        self._serving = Serving(open_backend, specs, can_open=can_open, shadow_share=shadow_share, route_of=self._route_of)
+        self._known = Known()
+        self._serving = Serving(open_backend, specs, can_open=can_open, shadow_share=shadow_share, route_of=self._known.route_of)
         self._timing = timing or Timing()
         self._monotonic = monotonic
         self._sleep = sleep
         self._process = f"{platform.node()} {os.getpid()} {uuid.uuid4().hex[:8]}"
         self._copies = ControlCopies(self._serving.stores, patience=self._timing.patience)
         self._leases: dict[str, Lease] = {}
-        self._under_way: Counter[Scope] = Counter()
+        self._under_way: dict[Scope, int] = {}
+        self._stood: dict[Scope, Standing] = {}
         self._sweeps: dict[str, Sweep] = {}
         self._news = News(self._timing.poll)
         self._background: dict[str, asyncio.Task[None]] = {}
@@ -128,16 +130,16 @@ class Member:
 
     async def primaries(self, configured: Sequence[str]) -> list[str]:
         """Return the names of all backends that answer for some scope, of which before a migration any of *configured* may."""
-        control = self._control()
+        control = self._known.control
         if control is None and (first := self._flag.only) is not None and first in LEASED:
             await self._live_lease(first)
-            control = self._control()
+            control = self._known.control
         if control is None:
             return sorted(configured)
         for route in control.routes.values():
             if not control.finished:
                 await self._live_lease(route.primary)
-        control = self._control() or control
+        control = self._known.control or control
         return sorted({route.primary for route in control.routes.values()})
 
     @asynccontextmanager
@@ -149,7 +151,8 @@ class Member:
             LeaseLostError: The block has ended, but its answer does not count.
         """
         standings = await self._begin(scopes)
-        self._under_way.update(scopes)
+        for scope in scopes:
+            self._under_way[scope] = self._under_way.get(scope, 0) + 1
         try:
             try:
                 yield standings
@@ -160,10 +163,10 @@ class Member:
                 raise
             await self._check_answers(standings)
         finally:
-            self._under_way.subtract(scopes)
             for scope in scopes:
-                if not self._under_way[scope]:
-                    del self._under_way[scope]
+                left = self._under_way.pop(scope) - 1
+                if left:
+                    self._under_way[scope] = left
             self._news.tell()
 
     @asynccontextmanager
@@ -172,7 +175,7 @@ class Member:
 
         Before a migration it yields None: any backend may answer, and none hands over.
         """
-        control = self._control()
+        control = self._known.control
         if control is None:
             yield None
             return
@@ -183,7 +186,8 @@ class Member:
 
     async def _check_answers(self, standings: Sequence[Standing]) -> None:
         for standing in standings:
-            await self._check_answer(standing)
+            if not self.may_send(standing):
+                await self._check_answer(standing)
 
     async def _check_answer(self, standing: Standing) -> None:
         """Return once the lease that an operation began under is live (W6).
@@ -191,8 +195,6 @@ class Member:
         Raises:
             LeaseLostError: It was lost.
         """
-        if standing.lease_id is None:
-            return
         lease = self._leases[standing.route.primary]
         if not lease.is_live and lease.id == standing.lease_id:
             try:
@@ -204,8 +206,10 @@ class Member:
 
     def may_send(self, standing: Standing) -> bool:
         """Return whether a write of the operation may leave now (W2)."""
-        lease = self._leases.get(standing.route.primary)
-        return standing.lease_id is None or (lease is not None and lease.is_live and lease.id == standing.lease_id)
+        if standing.lease_id is None:
+            return True
+        lease = self._leases[standing.route.primary]
+        return lease.id == standing.lease_id and lease.is_live
 
     async def look_anew(self, standing: Standing) -> None:
         """Read the control documents, because a record was found that a later route wrote (W3)."""
@@ -216,7 +220,7 @@ class Member:
     @property
     def control(self) -> Control | None:
         """The control document as this process knows it; None outside of migrations."""
-        return self._control()
+        return self._known.control
 
     async def aclose(self) -> None:
         """End what was begun, settle what is owed, and leave. A store that does not answer then is left with the lease."""
@@ -236,9 +240,11 @@ class Member:
         gives_up_at: float | None = None
         before: object = None
         while True:
-            flagged = {scope: "" if self._route_of(scope) else await self._flag.backend_of(scope) for scope in scopes}
+            flagged = (
+                [await self._flag.backend_of(scope) for scope in scopes] if self._known.control is None else [""] * len(scopes)
+            )
             self._news.clear()
-            standings = [self._at_once(scope, flagged[scope]) for scope in scopes]
+            standings = list(map(self._at_once, scopes, flagged))
             begun = [one for one in standings if isinstance(one, Standing)]
             if len(begun) == len(standings):
                 return begun
@@ -258,14 +264,10 @@ class Member:
 
     def _at_once(self, scope: Scope, flagged: str) -> Standing | _NeedsLease | _NeedsLook | str:
         """Return under what an operation may begin now, what it lacks, or why it must wait (L6)."""
-        route = self._route_of(scope)
-        if route is None:
-            if not flagged:
-                return "the control document has gone"
-            route = Route(primary=flagged)
-        name, control = route.primary, self._control()
+        route, control = self._known.route_of(scope) or _alone(flagged), self._known.control
+        name = route.primary
         if name not in LEASED or (control is not None and control.finished):
-            return self._stand(route)
+            return self._stand(scope, route)
         lease = self._leases.get(name)
         if lease is None or not lease.is_live:
             return _NeedsLease(name)
@@ -273,34 +275,21 @@ class Member:
         if copy is None:
             # Before the hand-over of `start` the source may have none.
             is_alone = route.epoch == 0 and route.secondary is None
-            return self._stand(route, lease) if is_alone else f"{name} has no control document"
+            return self._stand(scope, route, lease) if is_alone else f"{name} has no control document"
         if copy.control.route_of(scope) != route:
             return _NeedsLook(name, scope)
         if copy.control.is_moving(scope) and is_prepared(copy.control):
             return f"{scope} is being handed over"
-        return self._stand(route, lease)
+        return self._stand(scope, route, lease)
 
-    def _stand(self, route: Route, lease: Lease | None = None) -> Standing:
-        backend = self._serving.backend(route)
-        plain = backend.inner if isinstance(backend, ShadowReadBackend) else backend
-        return Standing(route, backend, plain, None if lease is None else lease.id)
-
-    def _route_of(self, scope: Scope) -> Route | None:
-        """Return the route with the highest epoch of all copies that were read (D1)."""
-        routes = [copy.control.route_of(scope) for copy in self._known().values()]
-        return max(routes, key=lambda route: route.epoch) if routes else None
-
-    def _known(self) -> dict[str, Copy]:
-        known: dict[str, Copy] = {}
-        for lease in self._leases.values():
-            for name, copy in lease.seen.items():
-                if name not in known or copy.record.version.age > known[name].record.version.age:
-                    known[name] = copy
-        return known
-
-    def _control(self) -> Control | None:
-        known = self._known().values()
-        return max((copy.control for copy in known), key=lambda control: control.highest_epoch, default=None)
+    def _stand(self, scope: Scope, route: Route, lease: Lease | None = None) -> Standing:
+        lease_id = None if lease is None else lease.id
+        stood = self._stood.get(scope)
+        if stood is None or stood.route is not route or stood.lease_id != lease_id:
+            backend = self._serving.backend(route)
+            plain = backend.inner if isinstance(backend, ShadowReadBackend) else backend
+            stood = self._stood[scope] = Standing(route, backend, plain, lease_id)
+        return stood
 
     async def _live_lease(self, store: str) -> None:
         lease = self._lease(store)
@@ -311,9 +300,15 @@ class Member:
         """Return the lease in a store, attended to from now on; it may have to be joined yet."""
         lease = self._leases.get(store)
         if lease is None:
-            backend = self._serving.store(store, is_routed=self._control() is not None)
+            backend = self._serving.store(store, is_routed=self._known.control is not None)
             lease = self._leases[store] = Lease(
-                store, backend, self._copies, process=self._process, monotonic=self._monotonic, timing=self._timing
+                store,
+                backend,
+                self._copies,
+                process=self._process,
+                monotonic=self._monotonic,
+                timing=self._timing,
+                told=self._known.learn,
             )
             self._sweeps[store] = Sweep(Watch(store, backend, monotonic=self._monotonic, timing=self._timing))
         if store not in self._background and not self._is_closing:
@@ -356,7 +351,7 @@ class Member:
 
     async def _attend_once(self, lease: Lease) -> bool:
         """Return whether the documents are to be read again soon."""
-        control = self._control()
+        control = self._known.control
         if control is not None and control.finished:
             return False
         for route in () if control is None else control.routes.values():
@@ -370,6 +365,12 @@ class Member:
         is_watched = await self._participant.take_part(lease)
         await self._sweeps[lease.store].now_and_then(partial(self._control_of, lease))
         return is_watched
+
+
+@cache
+def _alone(name: str) -> Route:
+    """Return the route that a flag stands for."""
+    return Route(primary=name)
 
 
 async def _apart(work: Coroutine[Any, Any, None]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import anyio
@@ -54,7 +53,7 @@ class Participant:
     def __init__(
         self,
         copies: ControlCopies,
-        under_way: Counter[Scope],
+        under_way: Mapping[Scope, int],
         drain: Callable[[], Awaitable[bool]],
         news: News,
         *,
