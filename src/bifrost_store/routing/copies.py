@@ -83,38 +83,47 @@ class ControlCopies:
             return False
         return True
 
-    async def look(self) -> dict[str, Copy]:
+    async def look(self, *, own: str | None = None) -> dict[str, Copy]:
         """Read all copies that can be read, raise those that know less (D2), and return what is there now, by store.
 
         A store that does not answer is left out: a dead secondary stops nobody (D4).
+
+        Args:
+            own: The store without which nothing can be done: it is waited for as long as its backend waits.
 
         Raises:
             CorruptDocumentError: A copy cannot be read, or the copies belong to different migrations.
             BackendError: No store answers, or the copies keep changing.
         """
         for _ in range(_ATTEMPTS):
-            copies = await self.readable()
+            copies = await self.readable(own=own)
             if await self._raise_lower(copies):
                 return copies
         raise BackendError("the control document keeps changing; try again")
 
-    async def readable(self) -> dict[str, Copy]:
+    async def readable(self, *, own: str | None = None) -> dict[str, Copy]:
         """Return the copies that can be read, as they are, by store. Raises as `look` does; changes nothing."""
         names = list(self.stores)
-        found = dict(zip(names, await for_each(self._read_in_time, names), strict=True))
+        found = dict(
+            zip(
+                names,
+                await for_each(lambda name: self._read_in_time(name, None if name == own else self._patience), names),
+                strict=True,
+            )
+        )
         failed = [answer for answer in found.values() if isinstance(answer, BackendError)]
         if failed and len(failed) == len(found):
             raise failed[0]
         return {name: answer for name, answer in found.items() if isinstance(answer, Copy)}
 
-    async def _read_in_time(self, store: str) -> Copy | BackendError | None:
+    async def _read_in_time(self, store: str, patience: float | None) -> Copy | BackendError | None:
         try:
-            with anyio.fail_after(self._patience):
+            with anyio.fail_after(patience):
                 return await self.read(store)
         except BackendError as error:
             return error
         except TimeoutError:
-            return BackendTimeoutError(f"{store} did not answer within {self._patience:g} seconds; try again", backend=store)
+            return BackendTimeoutError(f"{store} did not answer within {patience:g} seconds; try again", backend=store)
 
     async def _raise_lower(self, copies: Mapping[str, Copy]) -> bool:
         """Write what other copies know better into each copy; return whether there was nothing to write."""

@@ -110,7 +110,7 @@ class Lease:
 
     async def _look(self) -> None:
         began = self._monotonic()
-        self.seen = await self._copies.look()
+        self.seen = await self._copies.look(own=self.store)
         self._told(self.seen)
         self._read_at = began
 
