@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=10, help="load: how often there and back")
     parser.add_argument("--seeds", type=int, default=50, help="faults: how many seeds, from 0 on")
     parser.add_argument("--seed", type=int, action="append", help="faults: only this seed (repeatable)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="faults: how long things befall everybody")
+    parser.add_argument("--seconds", type=float, default=30.0, help="faults: how long things befall everybody")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix=f"bifrost-{given.what}-"))
     if given.what == "load":

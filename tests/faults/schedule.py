@@ -43,7 +43,7 @@ class Schedule:
             while (now := asyncio.get_running_loop().time() - began) < seconds:
                 choose = self._random.choices(
                     [self._kill, self._freeze, self._fail_one, self._fail_all, self._kill_operator, self._freeze_operator],
-                    [3, 3, 4, 3, 2, 1],
+                    [4, 4, 4, 2, 1, 1],
                 )
                 tasks.create_task(choose[0](f"{now:6.2f}"))
                 await asyncio.sleep(self._random.uniform(0.3, 1.5))
