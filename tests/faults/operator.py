@@ -59,7 +59,6 @@ class Operator:
 
     async def there(self) -> None:
         """Let Cosmos DB answer."""
-        await self.insist("verify", otherwise=("verify", "--repair"))
         await self.insist("cutover", "--yes", otherwise=("verify", "--repair"))
 
     async def back(self) -> None:

@@ -69,9 +69,10 @@ async def under_faults(
         world.pause = 0.3
         await world.hire(workers, through_proxies=True)
         schedule = Schedule(world, operator, FAULT_LEASE_SECONDS)
-        if world.random.random() < _STARTED_SHARE:
+        is_started = world.random.random() < _STARTED_SHARE
+        if is_started:
             await operator.start()
-        moving = asyncio.create_task(_to_and_fro(operator))
+        moving = asyncio.create_task(_to_and_fro(operator, is_started=is_started))
         await schedule.run(seconds)
         moving.cancel()
         await asyncio.gather(moving, return_exceptions=True)
@@ -83,8 +84,9 @@ async def under_faults(
     return result
 
 
-async def _to_and_fro(operator: Operator) -> None:
-    await operator.start()
+async def _to_and_fro(operator: Operator, *, is_started: bool) -> None:
+    if not is_started:
+        await operator.start()
     while True:
         await operator.there()
         await operator.back()
