@@ -13,10 +13,12 @@ from tests.faults.records import STORES
 from tests.faults.world import Line, World
 
 _FAILURES = ("refuses", "forgets", "busy", "slow", "late")
+_PACES = (1.0, 2.5, 5.0)
+"""Seconds between two things that happen: from several at a time, which no hand-over survives, to one in the midst of one."""
 
 
 class Schedule:
-    """Lets one thing after the other happen, several at a time.
+    """Lets one thing after the other happen, several at a time, at a pace of the seed's.
 
     Args:
         world: To whom.
@@ -33,6 +35,7 @@ class Schedule:
         self._operator = operator
         self._lease_seconds = lease_seconds
         self._random = world.random
+        self._pace = self._random.choice(_PACES)
         self.happened: Counter[str] = Counter()
         self.lines: list[str] = []
 
@@ -46,7 +49,7 @@ class Schedule:
                     [4, 4, 4, 2, 1, 1],
                 )
                 tasks.create_task(choose[0](f"{now:6.2f}"))
-                await asyncio.sleep(self._random.uniform(0.3, 1.5))
+                await asyncio.sleep(self._random.uniform(0.3, 1.7) * self._pace)
 
     def _note(self, at: str, what: str, whom: str) -> None:
         self.happened[what] += 1

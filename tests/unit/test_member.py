@@ -149,6 +149,33 @@ def test_prepared_scopes_that_do_not_move_go_on() -> None:
     in_world(work)
 
 
+def test_an_operation_on_every_scope_waits_for_one_that_is_given_a_route_of_its_own() -> None:
+    """Otherwise it would ask the old primary of that scope alone, after the hand-over."""
+
+    async def work(world: World) -> None:
+        await world.begin()
+        process = await world.process()
+        async with process.member.operation_everywhere() as names:
+            assert ["table"] == names
+        attempt = await world.announce(keys=(ACME.value,))
+        await until_heard(world, attempt)
+        await world.change("table", lambda control: control.model_copy(update={"move": _at_stage(control.move, "prepared")}))
+        await world.until(lambda state: state.acknowledged == attempt)
+
+        async def commit() -> None:
+            await asyncio.sleep(1)
+            await world.commit()
+
+        began = world.now
+        committing = asyncio.create_task(commit())
+        async with process.member.operation_everywhere() as names:
+            assert ["cosmos", "table"] == names
+            assert world.now - began >= 1
+        await committing
+
+    in_world(work)
+
+
 def test_prepared_for_two_seconds_it_calls_off() -> None:
     """Nobody commits: the move goes, by whichever process sees it, and the process serves as before."""
 

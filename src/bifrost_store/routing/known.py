@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bifrost_store.core.scope import Scope
-from bifrost_store.routing.control import Control, Route
+from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import Copy
 
 
@@ -28,6 +28,11 @@ class Known:
                 self._copies[name] = copy
         self._controls = [copy.control for copy in self._copies.values()]
         self.control = max(self._controls, key=lambda control: control.highest_epoch, default=None)
+
+    def exact_scopes(self) -> set[Scope]:
+        """Return the scopes that have a route of their own, or may be given one at any moment."""
+        keys = {key for control in self._controls for key in (*control.routes, *(control.move.keys if control.move else ()))}
+        return {Scope(key) for key in keys - {EVERY_SCOPE}}
 
     def route_of(self, scope: Scope) -> Route | None:
         """Return the route with the highest epoch in any document (D1); None before a migration."""

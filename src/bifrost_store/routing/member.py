@@ -26,7 +26,7 @@ from bifrost_store.errors import (
     StaleRouteError,
     StoreError,
 )
-from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
+from bifrost_store.routing.control import Control, Route
 from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.known import Known
@@ -175,14 +175,16 @@ class Member:
 
         Before a migration it yields None: any backend may answer, and none hands over.
         """
-        control = self._known.control
-        if control is None:
+        if self._known.control is None:
             yield None
             return
-        exact = [Scope(key) for key in control.routes if key != EVERY_SCOPE]
-        # No route key can be SYSTEM, so it stands for every scope without one.
-        async with self.operation(SYSTEM, *exact) as standings:
-            yield sorted({standing.route.primary for standing in standings})
+        while True:
+            exact = self._known.exact_scopes()
+            # No route key can be SYSTEM, so it stands for every scope without one.
+            async with self.operation(SYSTEM, *exact) as standings:
+                if self._known.exact_scopes() == exact:  # none was given a route of its own while this waited to begin
+                    yield sorted({standing.route.primary for standing in standings})
+                    return
 
     async def _check_answers(self, standings: Sequence[Standing]) -> None:
         for standing in standings:
