@@ -26,10 +26,10 @@ def passed(result: Result) -> None:
     assert result.figures["hand-overs"]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3, 12])
 async def test_nothing_is_lost_whatever_happens(azurite: Azurite, tmp_path: Path, seed: int) -> None:
-    """Killed, frozen and cut off at random, for a while; then both stores hold what everybody was told."""
-    passed(await under_faults(tmp_path, seed, seconds=8))
+    """Killed, frozen and cut off at random, at three paces; then both stores hold what everybody was told."""
+    passed(await under_faults(tmp_path, seed, seconds=12))
 
 
 async def test_nobody_waits_long_under_load(azurite: Azurite, tmp_path: Path) -> None:
