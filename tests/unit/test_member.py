@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -243,6 +244,26 @@ def test_without_either_document_it_goes_on_until_the_lease_ends() -> None:
         assert "table" == await process.answers()
 
     in_world(work)
+
+
+def test_an_outage_is_told_once_and_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """However often the lease could not be attended to meanwhile; the next outage is told again."""
+
+    async def work(world: World) -> None:
+        await world.begin()
+        process = await world.process()
+        for _ in range(2):
+            for reach in process.reach.values():
+                reach.is_away = True
+            await asyncio.sleep(TIMING.lease)
+            for reach in process.reach.values():
+                reach.is_away = False
+            await asyncio.sleep(TIMING.lease)
+
+    in_world(work)
+    told = [record for record in caplog.records if record.message == "routing.lease_not_attended"]
+    assert Counter(record.store for record in told)["table"] == 2  # type: ignore[attr-defined]
+    assert not any(record.exc_info for record in told)
 
 
 @pytest.mark.parametrize("hangs", [True, False])

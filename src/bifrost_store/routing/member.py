@@ -341,13 +341,17 @@ class Member:
 
     async def _attend(self, lease: Lease) -> None:
         """Renew a lease, and do what is to be done on each observation under it, until cancelled. Each store has its own task."""
+        failing: type[Exception] | None = None
         while True:
             try:
                 is_watched = await self._attend_once(lease)
+                failing = None
             except Exception as error:  # a process that attended to nothing any more would be taken for dead
-                _logger.warning(
-                    "routing.lease_not_attended", extra={"store": lease.store, "error": type(error).__name__}, exc_info=error
-                )
+                if type(error) is not failing:
+                    unexpected = None if isinstance(error, StoreError) else error
+                    extra = {"store": lease.store, "error": type(error).__name__}
+                    _logger.warning("routing.lease_not_attended", extra=extra, exc_info=unexpected)
+                failing = type(error)
                 is_watched = True
             await self._sleep(self._timing.poll if is_watched else min(self._timing.renew / 10, 1.0))
 
