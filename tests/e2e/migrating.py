@@ -34,13 +34,14 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "bifrost_store.cli", "migrate", *map(str, arguments)]
 
 
-def migrate(*arguments: str | Path, settings: Settings, check: int = 0) -> dict[str, Any]:
-    """Give one command with ``--json``, demand its exit code, and return its report."""
-    finished = subprocess.run(
-        [*command(*arguments), "--json"], env=environment(settings), capture_output=True, text=True, timeout=300, check=False
-    )
+def migrate(*arguments: str | Path, settings: Settings, check: int = 0, kilobytes: int | None = None) -> dict[str, Any]:
+    """Give one command with ``--json``, demand its exit code, and return its report; no file of it may grow beyond *kilobytes*."""
+    whole = [*command(*arguments), "--json"]
+    if kilobytes is not None:
+        whole = ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-", *whole]
+    finished = subprocess.run(whole, env=environment(settings), capture_output=True, text=True, timeout=300, check=False)
     assert check == finished.returncode, finished.stdout + finished.stderr
-    assert "Traceback" not in finished.stderr
+    assert "Traceback" not in finished.stderr, finished.stderr
     values: dict[str, Any] = json.loads(finished.stdout)
     assert {"phase", "ok", "next"} <= values.keys()
     assert values["ok"] is (check == 0)
@@ -48,8 +49,8 @@ def migrate(*arguments: str | Path, settings: Settings, check: int = 0) -> dict[
     return values
 
 
-def refusal(*arguments: str | Path, settings: Settings, check: int = 1) -> str:
+def refusal(*arguments: str | Path, settings: Settings, check: int = 1, kilobytes: int | None = None) -> str:
     """Give one command that is refused; return what it says and what comes next, in one text."""
-    values = migrate(*arguments, settings=settings, check=check)
+    values = migrate(*arguments, settings=settings, check=check, kilobytes=kilobytes)
     message = values["error"]["message"] if "error" in values else " ".join(values.get("obstacles", values))
     return f"{message} NEXT {values['next']}"

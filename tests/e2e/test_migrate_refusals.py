@@ -195,3 +195,24 @@ def test_a_difference_is_found_reported_and_repaired(settings: Settings, tmp_pat
     assert "NEXT bifrost-store migrate verify" in refusal("cutover", "--yes", settings=settings)
     assert "verified" == migrate("verify", "--repair", "--reports", tmp_path, settings=settings)["phase"]
     assert 0 == migrate("verify", settings=settings)["only_primary"]
+
+
+def test_a_disk_that_is_full(settings: Settings, tmp_path: Path) -> None:
+    """By the kernel's word, in the midst of a line or of a database: the phase stops, and goes on once there is room."""
+    reports = ("--reports", tmp_path / "reports")
+    migrate("run", *reports, settings=settings)
+    assert "TMPDIR" in refusal("verify", *reports, settings=settings, kilobytes=20)
+    assert "TMPDIR" in refusal("verify", *reports, settings=settings, kilobytes=1)
+    assert "verified" == migrate("verify", *reports, settings=settings)["phase"]
+
+    broken = {"PartitionKey": "GLOBAL", "Email": "kim@contoso.com", "BsVersion": "rubbish", "BsRevision": "x", "BsBody": "{"}
+    rows = [{**broken, "RowKey": f"user:kim-{number}@contoso.com"} for number in range(20)]
+    (tmp_path / "rows" / "tables").mkdir(parents=True)
+    (tmp_path / "rows" / "tables" / "Entities.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    run("tables", "load", tmp_path / "rows", settings=settings)
+    assert "--reports" in refusal("backfill", *reports, settings=settings, kilobytes=1)
+    left = [json.loads(line)["key"] for line in (tmp_path / "reports" / "dead-letters.jsonl").read_text().splitlines()]
+    assert 0 < len(left) < len(rows)
+    done = migrate("backfill", *reports, settings=settings, check=1)
+    told = [json.loads(line)["key"] for line in Path(done["dead_letters"]).read_text().splitlines()]
+    assert (len(rows), len(rows)) == (done["counts"]["unreadable"], len(set(told)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -42,14 +43,16 @@ class Sides:
     """What both stores hold, as digests. Open it as a context; the file is gone afterwards."""
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="bifrost-verify-")
-        self._database = sqlite3.connect(Path(self._folder.name) / "sides.sqlite")
-        self._database.executescript(_SCHEMA)
+        with _room(), ExitStack() as undone:
+            folder = undone.enter_context(tempfile.TemporaryDirectory(prefix="bifrost-verify-"))
+            self._database = sqlite3.connect(Path(folder) / "sides.sqlite")
+            undone.callback(self._database.close)
+            self._database.executescript(_SCHEMA)
+            self._opened = undone.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._database.close()
-        self._folder.cleanup()
+        self._opened.close()
 
     def add(self, side: Side, records: Sequence[tuple[Record, bool]]) -> None:
         """Note records of one store, each with whether it counts as expired. One that is met twice counts as met last.
@@ -68,25 +71,39 @@ class Sides:
 
     def same(self) -> Iterator[tuple[str, bool, int]]:
         """Give the kind, whether expired, and the number of records that match. Tombstones are left out."""
-        for kind, past, count in self._database.execute(_SAME):
+        with _room():
+            counts = self._database.execute(_SAME).fetchall()
+        for kind, past, count in counts:
             if past != _TOMBSTONE:
                 yield kind, bool(past), count
 
     def others(self) -> Iterator[list[Key]]:
         """Give the keys that one store has differently or not at all, in chunks."""
-        rows = self._database.execute(_OTHERS)
-        while chunk := rows.fetchmany(_CHUNK):
+        with _room():
+            rows = self._database.execute(_OTHERS)
+        while chunk := _chunk(rows):
             yield [Key(kind, Scope(scope), record_id) for kind, scope, record_id in chunk]
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
-        try:
-            with self._database:
-                return self._database.executemany(statement, rows).rowcount
-        except sqlite3.OperationalError as error:
-            raise MigrationRefusedError(
-                f"the temporary file of the comparison cannot be written ({error}); nothing was changed",
-                next_step="make room in the temporary folder, or set TMPDIR to another, then repeat the command",
-            ) from error
+        with _room(), self._database:
+            return self._database.executemany(statement, rows).rowcount
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Turn what a full disk does into an error that says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise MigrationRefusedError(
+            f"the temporary file of the comparison cannot be written ({error}); nothing was lost",
+            next_step="make room in the temporary folder, or set TMPDIR to another, then repeat the command",
+        ) from error
+
+
+def _chunk(rows: sqlite3.Cursor) -> list[tuple[str, str, str]]:
+    with _room():
+        return rows.fetchmany(_CHUNK)
 
 
 def _mark(record: Record) -> str:

@@ -40,11 +40,16 @@ class ReportFile:
         with _disk(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _OWNER_ONLY)
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, _OWNER_ONLY)
-                file.write(dump_json(dict(values)).encode() + b"\n")
-                file.flush()
-                os.fsync(descriptor)
+            size = os.fstat(descriptor).st_size
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    os.fchmod(descriptor, _OWNER_ONLY)
+                    file.write(dump_json(dict(values)).encode() + b"\n")
+                    file.flush()
+                    os.fsync(descriptor)
+            except OSError:
+                os.truncate(self.path, size)  # no half line before what a later run appends
+                raise
 
 
 class _disk:  # noqa: N801 - reads as a statement
