@@ -88,7 +88,8 @@ def fetch(cache: Path) -> Path:
         options = ["--no-deps", "--no-binary", "azure-cosmos", "--quiet", "--dest", str(cache)]
         subprocess.run([sys.executable, "-m", "pip", "download", *options, f"azure-cosmos=={SDK_VERSION}"], check=True)
         with tarfile.open(cache / f"azure_cosmos-{SDK_VERSION}.tar.gz") as archive:
-            archive.extractall(cache, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
+            archive.extractall(cache)  # noqa: S202 - Microsoft's, from PyPI
     for name, text in _STUBS.items():
         path = cache / "stubs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
