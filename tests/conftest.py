@@ -1,13 +1,33 @@
-"""What every test may use: one Azurite for the whole session, and asyncio."""
+"""What every test may use: asyncio, servers that all tests of a process share, and an end for all that they start."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 
-from bifrost_store.demo.azurite import Azurite, find_command, run_azurite
+from bifrost_store.demo.azurite import Azurite, find_command
+from tests.contract.cosmos_harness import CosmosServer, run_server
+from tests.reaper import reaper
+from tests.services import SharedAzurite, empty
+
+_AZURITE = pytest.StashKey[SharedAzurite]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let nothing that tests start outlive this process."""
+    config.add_cleanup(reaper())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say in one line when a test failed because its server was lost, in place of what its client made of that."""
+    report = yield
+    azurite = item.config.stash.get(_AZURITE, None)
+    if report.failed and azurite is not None and azurite.loss:
+        report.longrepr = azurite.loss
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -16,12 +36,33 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-async def azurite(anyio_backend: str) -> AsyncIterator[Azurite]:
-    """Azurite, started once; its absence is a visible skip at home and a failure in CI."""
+async def shared_azurite(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator[SharedAzurite]:
+    """Where Azurite comes from; its absence is a visible skip at home and a failure in CI."""
     if find_command() is None:
         reason = "Azurite is not installed; run the tests through nox, which brings it"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    async with run_azurite() as running:
-        yield running
+    shared = request.config.stash[_AZURITE] = SharedAzurite()
+    yield shared
+    await shared.aclose()
+
+
+@pytest.fixture
+async def azurite(shared_azurite: SharedAzurite) -> Azurite:
+    """Azurite, with whatever earlier tests left in it."""
+    return await shared_azurite.running()
+
+
+@pytest.fixture
+def empty_azurite(azurite: Azurite) -> Azurite:
+    """Azurite without a table or container."""
+    empty(azurite)
+    return azurite
+
+
+@pytest.fixture(scope="session")
+def cosmos_server() -> Iterator[CosmosServer]:
+    """The project's Cosmos DB emulator; or the server that the environment names."""
+    with run_server() as server:
+        yield server

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -22,7 +22,7 @@ from bifrost_store.testing.fixtures import (  # noqa: E402, F401
     store,
 )
 from bifrost_store.testing.harness import Harness  # noqa: E402
-from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene, run_server  # noqa: E402
+from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene  # noqa: E402
 from tests.contract.dual import DualHarness  # noqa: E402
 from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
 
@@ -80,17 +80,10 @@ def model_harness() -> ModelHarness:
     return ModelHarness()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def table_harness(azurite: Azurite) -> TableHarness:
     """Table Storage."""
     return TableHarness(azurite)
-
-
-@pytest.fixture(scope="session")
-def cosmos_server() -> Iterator[CosmosServer]:
-    """The project's emulator, started once; or the server that the environment names."""
-    with run_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,12 @@ from typing import Any
 
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator
-from tests.e2e.test_cli import environment
+from tests import commands
+from tests.commands import Settings, environment
 
 LEASE_SECONDS = "2"
 """Leases of the tests' processes: hand-overs wait for their renewal."""
 COUNTS = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired")
-
-Settings = dict[str, str]
 
 
 def settings_of(azurite: Azurite, cosmos: CosmosEmulator, **changes: str) -> Settings:
@@ -36,10 +35,11 @@ def command(*arguments: str | Path) -> list[str]:
 
 def migrate(*arguments: str | Path, settings: Settings, check: int = 0, kilobytes: int | None = None) -> dict[str, Any]:
     """Give one command with ``--json``, demand its exit code, and return its report; no file of it may grow beyond *kilobytes*."""
-    whole = [*command(*arguments), "--json"]
-    if kilobytes is not None:
-        whole = ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-", *whole]
-    finished = subprocess.run(whole, env=environment(settings), capture_output=True, text=True, timeout=300, check=False)
+    if kilobytes is None:
+        finished = commands.run("migrate", *arguments, "--json", settings=settings)
+    else:
+        limited = ["bash", "-c", f'ulimit -f {kilobytes}; exec "$@"', "-", *command(*arguments), "--json"]
+        finished = subprocess.run(limited, env=environment(settings), capture_output=True, text=True, check=False)
     assert check == finished.returncode, finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr, finished.stderr
     values: dict[str, Any] = json.loads(finished.stdout)

@@ -7,11 +7,9 @@ import filecmp
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import resources
@@ -24,28 +22,20 @@ from bifrost_store import GLOBAL, ConfigType, ExecutionStatus, Scope, Store, Sto
 from bifrost_store.backends.protocol import Apply
 from bifrost_store.core.version import Version
 from bifrost_store.demo.azurite import COMMAND_VARIABLE, Azurite
-from bifrost_store.emulator import CosmosEmulator, Options
+from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.testing.examples import config
+from tests import commands
+from tests.commands import Finished, Settings, environment
 
 DATA = Path(str(resources.files("bifrost_store.demo") / "data"))
 LEGACY = Path(os.environ.get("BIFROST_LEGACY_DATA") or Path(__file__).parents[3] / "shared" / "data" / "legacy")
 CLOSED_PORT = "http://127.0.0.1:9/acme"
 UNREACHABLE = f"AccountName=acme;AccountKey=c2VjcmV0;TableEndpoint={CLOSED_PORT};BlobEndpoint={CLOSED_PORT}"
 
-Settings = dict[str, str]
-Finished = subprocess.CompletedProcess[str]
-
-
-def environment(settings: Settings) -> Settings:
-    """The environment of this process, without any setting of a store but those given."""
-    names = ("BIFROST_STORE_", "AzureWebJobsStorage", "CosmosDBConnection")
-    return {name: value for name, value in os.environ.items() if not name.startswith(names)} | settings
-
 
 def run(*arguments: str | Path, settings: Settings, check: int = 0) -> Finished:
     """Run one command to its end and demand its exit code."""
-    command = [sys.executable, "-m", "bifrost_store.cli", *map(str, arguments)]
-    finished = subprocess.run(command, env=environment(settings), capture_output=True, text=True, timeout=120, check=False)
+    finished = commands.run(*arguments, settings=settings)
     assert check == finished.returncode, finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr
     return finished
@@ -76,40 +66,19 @@ def sqlite(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def table(azurite: Azurite) -> Iterator[Settings]:
-    """An emptied Table Storage account. The emulator is the whole session's, so its tables and blobs are removed first."""
-    empty(azurite)
-    yield {"BIFROST_STORE_BACKEND": "table", "BIFROST_STORE_TABLE_CONNECTION_STRING": azurite.connection_string}
-    empty(azurite)
+def table(empty_azurite: Azurite) -> Settings:
+    """A Table Storage account without a table."""
+    return {"BIFROST_STORE_BACKEND": "table", "BIFROST_STORE_TABLE_CONNECTION_STRING": empty_azurite.connection_string}
 
 
 @pytest.fixture
-def emulator() -> Iterator[CosmosEmulator]:
-    """A Cosmos DB account of this test's own, as consistent as the library wants it."""
-    with CosmosEmulator(options=Options(consistency="Strong")) as running:
-        yield running
-
-
-@pytest.fixture
-def cosmos(emulator: CosmosEmulator, tmp_path: Path) -> Settings:
+def cosmos(empty_cosmos: CosmosEmulator, tmp_path: Path) -> Settings:
     """A Cosmos DB store of this test's own, its payloads in a folder."""
     return {
         "BIFROST_STORE_BACKEND": "cosmos",
-        "BIFROST_STORE_COSMOS_CONNECTION_STRING": emulator.connection_string,
+        "BIFROST_STORE_COSMOS_CONNECTION_STRING": empty_cosmos.connection_string,
         "BIFROST_STORE_BLOB_FOLDER": str(tmp_path / "payloads"),
     }
-
-
-def empty(azurite: Azurite) -> None:
-    from azure.data.tables import TableServiceClient
-    from azure.storage.blob import BlobServiceClient
-
-    with TableServiceClient.from_connection_string(azurite.connection_string) as tables:
-        for found in list(tables.list_tables()):
-            tables.delete_table(found.name)
-    with BlobServiceClient.from_connection_string(azurite.connection_string) as blobs:
-        for container in list(blobs.list_containers()):
-            blobs.delete_container(container.name)
 
 
 def in_store(settings: Settings, function: Any) -> Any:
@@ -236,9 +205,9 @@ def test_an_unreachable_cosmos_account_is_one_line_too(tmp_path: Path) -> None:
     assert "c2VjcmV0" not in error + verbose
 
 
-def test_payloads_without_a_place_say_what_to_set(emulator: CosmosEmulator) -> None:
+def test_payloads_without_a_place_say_what_to_set(empty_cosmos: CosmosEmulator) -> None:
     """Cosmos DB holds no blobs: without an account or folder for them the first command says how to name one."""
-    settings = {"BIFROST_STORE_BACKEND": "cosmos", "CosmosDBConnection": emulator.connection_string}
+    settings = {"BIFROST_STORE_BACKEND": "cosmos", "CosmosDBConnection": empty_cosmos.connection_string}
 
     assert "BIFROST_STORE_BLOB_FOLDER" in error_of(run("init", settings=settings, check=2))
 
@@ -287,7 +256,7 @@ def test_usage_shows_what_calls_cost_and_changes_nothing(table: Settings, tmp_pa
     assert measured["failures"] == []
 
 
-def test_usage_tells_the_request_units_of_cosmos(cosmos: Settings, emulator: CosmosEmulator, tmp_path: Path) -> None:
+def test_usage_tells_the_request_units_of_cosmos(cosmos: Settings, empty_cosmos: CosmosEmulator, tmp_path: Path) -> None:
     """Each call names what it was charged; no record changes."""
     in_store(cosmos, partial(set_configs, count=3))
     run("dump", tmp_path / "before", settings=cosmos)
@@ -295,7 +264,7 @@ def test_usage_tells_the_request_units_of_cosmos(cosmos: Settings, emulator: Cos
     run("dump", tmp_path / "after", settings=cosmos)
 
     assert lines_of(tmp_path / "before") == lines_of(tmp_path / "after")
-    assert measured["stores"] == [f"cosmos {emulator.endpoint.rstrip('/')} bifrost"]
+    assert measured["stores"] == [f"cosmos {empty_cosmos.endpoint.rstrip('/')} bifrost"]
     rows = {row["operation"]: row for row in measured["operations"]}
     get = rows["config.get"]
     assert (get["backend"], get["calls"], get["failures"], get["requests_by_service"]["cosmos"]) == ("cosmos", 3, 0, 3)
@@ -579,15 +548,12 @@ def test_a_dump_of_one_database_is_not_gone_on_with_from_another(cosmos: Setting
 
 def kill_when(file: Path, pattern: str, *arguments: str | Path, settings: Settings) -> None:
     """Start a command and kill it as soon as *file* holds *pattern*."""
-    command = [sys.executable, "-m", "bifrost_store.cli", *map(str, arguments)]
-    with subprocess.Popen(command, env=environment(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if file.exists() and re.search(pattern, file.read_text()):
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.001)
-        process.wait()
+    process = commands.start(*arguments, settings=settings, said=Path(os.devnull), complained=Path(os.devnull))
+    while process.exitcode is None:
+        if file.exists() and re.search(pattern, file.read_text()):
+            process.kill()
+            process.join()
+        time.sleep(0.001)
 
 
 def test_an_unreadable_row_makes_a_dump_fail_but_hides_nothing(table: Settings, tmp_path: Path) -> None:

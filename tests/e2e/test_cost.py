@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,9 +15,8 @@ import pytest
 from bifrost_store import GLOBAL, StoreSettings, open_store
 from bifrost_store.costing import DEFAULT_MIX, project_usage
 from bifrost_store.emulator import CosmosEmulator, Options
-
-Settings = dict[str, str]
-Finished = subprocess.CompletedProcess[str]
+from tests import commands
+from tests.commands import Finished, Settings
 
 
 @pytest.fixture
@@ -40,10 +38,7 @@ def cosmos(emulator: CosmosEmulator, tmp_path: Path) -> Settings:
 
 def run(*arguments: str, settings: Settings | None = None, check: int = 0) -> Finished:
     """Run one command to its end and demand its exit code."""
-    names = ("BIFROST_STORE_", "AzureWebJobsStorage", "CosmosDBConnection")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(names)} | (settings or {})
-    command = [sys.executable, "-m", "bifrost_store.cli", *arguments]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    finished = commands.run(*arguments, settings=settings or {})
     assert check == finished.returncode, finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr
     return finished

@@ -19,8 +19,8 @@ from openfeature.provider.in_memory_provider import InMemoryProvider
 
 from bifrost_store import Store, StoreSettings, open_store
 from bifrost_store import __all__ as public
-from bifrost_store.demo.azurite import Azurite, run_azurite
-from bifrost_store.emulator import CosmosEmulator, Options
+from bifrost_store.demo.azurite import Azurite
+from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.records import dump_records, load_records
 from tests.e2e.functions_app.replay import APP, CALLS, HERE, Replay, registered, routes
@@ -51,27 +51,13 @@ class Switch(InMemoryProvider):
 
 
 @pytest.fixture
-async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
-    """An Azurite that is empty."""
-    async with run_azurite() as running:
-        yield running
-
-
-@pytest.fixture
-def own_cosmos() -> Iterator[CosmosEmulator]:
-    """A Cosmos DB account that is empty."""
-    with CosmosEmulator(options=Options(consistency="Strong")) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(tmp_path: Path, own_azurite: Azurite, own_cosmos: CosmosEmulator) -> StoreSettings:
+def settings(tmp_path: Path, empty_azurite: Azurite, empty_cosmos: CosmosEmulator) -> StoreSettings:
     """A place for every backend. Payloads of Cosmos DB lie in the account of the tables, as those of Table Storage do."""
     return StoreSettings(
         backend="sqlite",
         sqlite_path=str(tmp_path / "platform.db"),
-        table_connection_string=own_azurite.connection_string,  # type: ignore[arg-type]
-        cosmos_connection_string=own_cosmos.connection_string,  # type: ignore[arg-type]
+        table_connection_string=empty_azurite.connection_string,  # type: ignore[arg-type]
+        cosmos_connection_string=empty_cosmos.connection_string,  # type: ignore[arg-type]
     )
 
 

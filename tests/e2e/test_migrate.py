@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
@@ -10,8 +9,8 @@ import pytest
 
 from bifrost_store import GLOBAL, ConfigType, Store, StoreSettings, open_store
 from bifrost_store.core.meter import metering
-from bifrost_store.demo.azurite import Azurite, run_azurite
-from bifrost_store.emulator import CosmosEmulator, Options
+from bifrost_store.demo.azurite import Azurite
+from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.errors import StoreError
 from bifrost_store.migration.opening import open_migration
 from bifrost_store.testing.clock import SettableClock
@@ -27,22 +26,8 @@ FOREVER = {"BIFROST_STORE_EXECUTION_RETENTION_DAYS": "none"}
 
 
 @pytest.fixture
-async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
-    """An Azurite that is empty."""
-    async with run_azurite() as running:
-        yield running
-
-
-@pytest.fixture
-def own_cosmos() -> Iterator[CosmosEmulator]:
-    """A Cosmos DB account that is empty, as consistent as a migration wants it."""
-    with CosmosEmulator(options=Options(consistency="Strong")) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(own_azurite: Azurite, own_cosmos: CosmosEmulator) -> Settings:
-    return settings_of(own_azurite, own_cosmos, **FOREVER)
+def settings(empty_azurite: Azurite, empty_cosmos: CosmosEmulator) -> Settings:
+    return settings_of(empty_azurite, empty_cosmos, **FOREVER)
 
 
 async def wrong_answers(store: Store) -> list[str]:

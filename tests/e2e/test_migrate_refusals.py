@@ -6,38 +6,25 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 
 from bifrost_store import GLOBAL, ConfigType, StoreSettings, open_store
-from bifrost_store.demo.azurite import Azurite, run_azurite
+from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator, Options
+from tests.commands import environment
 from tests.e2e.migrating import Settings, command, migrate, refusal, settings_of
-from tests.e2e.test_cli import DATA, environment, run
+from tests.e2e.test_cli import DATA, run
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
-    """An Azurite that is empty."""
-    async with run_azurite() as running:
-        yield running
-
-
-@pytest.fixture
-def own_cosmos() -> Iterator[CosmosEmulator]:
-    with CosmosEmulator(options=Options(consistency="Strong")) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(own_azurite: Azurite, own_cosmos: CosmosEmulator) -> Settings:
+def settings(empty_azurite: Azurite, empty_cosmos: CosmosEmulator) -> Settings:
     """Both accounts, the table's with the rows of the demo."""
-    made = settings_of(own_azurite, own_cosmos)
+    made = settings_of(empty_azurite, empty_cosmos)
     run("tables", "load", DATA, settings=made)
     return made
 
@@ -102,10 +89,10 @@ def test_both_accounts_must_be_named(settings: Settings, missing: str) -> None:
     assert name in refusal("start", settings=rest, check=2)
 
 
-def test_a_weak_account_is_refused(own_azurite: Azurite) -> None:
+def test_a_weak_account_is_refused(empty_azurite: Azurite) -> None:
     """Default consistency below Strong: `start` says so and changes nothing that counts."""
     with CosmosEmulator(options=Options(consistency="Session")) as weak:
-        settings = settings_of(own_azurite, weak)
+        settings = settings_of(empty_azurite, weak)
         run("init", settings=settings)
 
         assert "default consistency is Session" in refusal("start", settings=settings)
@@ -123,11 +110,11 @@ async def test_a_target_with_data_of_something_else_is_refused(settings: Setting
     assert "hold" in said
 
 
-async def test_a_half_provisioned_target_is_completed(settings: Settings, own_cosmos: CosmosEmulator) -> None:
+async def test_a_half_provisioned_target_is_completed(settings: Settings, empty_cosmos: CosmosEmulator) -> None:
     """What is missing of it is made."""
     from azure.cosmos import CosmosClient
 
-    with CosmosClient.from_connection_string(own_cosmos.connection_string) as client:
+    with CosmosClient.from_connection_string(empty_cosmos.connection_string) as client:
         client.create_database("bifrost")
     report = await anyio.to_thread.run_sync(lambda: migrate("start", settings=settings))
 

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import random
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
 from bifrost_store import ConfigType, StoreSettings, open_store
-from bifrost_store.cli.__main__ import main
 from bifrost_store.demo.azurite import Azurite, run_azurite
 from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Reaction, SeenRequest
+from tests import commands
 from tests.faults.history import COUNTER
 from tests.faults.records import COUNTED, STORES
 from tests.faults.worker import Task, work
 
-LONGEST_COMMAND_SECONDS: Final = 120
 _REPORTING: Final = ("backfill", "verify", "run")
 _BUSY: Final = {
     "table": Answer(503, "ServerBusy"),
@@ -166,7 +163,7 @@ class World:
         off = timedelta(seconds=self.random.uniform(-600, 600))
         log.touch()
         task = Task(log.stem, log, self.random.getrandbits(32), off, self.pause)
-        process = _context().Process(target=work, args=(line.settings, task), daemon=True)
+        process = commands.processes().Process(target=work, args=(line.settings, task), daemon=True)
         process.start()
         return process
 
@@ -175,15 +172,14 @@ class World:
         self._given += 1
         said, complained = (self.folder / f"command-{self._given}.{name}" for name in ("out", "err"))
         given = ["migrate", *arguments, "--json", *(["--reports", str(self.folder)] if arguments[0] in _REPORTING else [])]
-        process = _context().Process(target=run_command, args=(given, variables_of(settings), said, complained), daemon=True)
-        process.start()
+        process = commands.start(*given, settings=variables_of(settings), said=said, complained=complained)
         self.commands.append(process)
         try:
-            await asyncio.to_thread(process.join, LONGEST_COMMAND_SECONDS)
+            await asyncio.to_thread(process.join, commands.LONGEST_SECONDS)
             if process.exitcode is None:
                 process.kill()
                 await asyncio.to_thread(process.join)
-                complained.write_text(f"it took more than {LONGEST_COMMAND_SECONDS} seconds")
+                complained.write_text(f"it took more than {commands.LONGEST_SECONDS} seconds")
         finally:
             self.commands.remove(process)
         try:
@@ -215,17 +211,6 @@ class World:
         await self._stack.aclose()
 
 
-def run_command(arguments: list[str], variables: dict[str, str], said: Path, complained: Path) -> None:
-    """Be the command line: what it says goes to files."""
-    for name in [name for name in os.environ if name.startswith("BIFROST_STORE_")]:
-        del os.environ[name]
-    os.environ.update(variables)
-    sys.argv = ["bifrost-store", *arguments]
-    for number, path in ((1, said), (2, complained)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    main()
-
-
 @asynccontextmanager
 async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: Azurite | None = None) -> AsyncIterator[World]:
     """Bring both accounts up, with the counter and a few hundred records from before; everything ends with the block."""
@@ -244,14 +229,6 @@ async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: 
         world = World(folder, seed, settings)
         stack.push_async_callback(world.aclose)
         yield world
-
-
-def _context() -> ForkServerContext:
-    """Return what starts processes quickly: from one that has everything imported."""
-    found = multiprocessing.get_context("forkserver")
-    backends = [f"bifrost_store.backends.{name}.backend" for name in STORES]
-    found.set_forkserver_preload([__name__, *backends, "bifrost_store.blobs.azure", "bifrost_store.cli.app"])
-    return found
 
 
 def variables_of(settings: StoreSettings) -> dict[str, str]:

@@ -18,6 +18,7 @@ from bifrost_store.transfer.rows import load_rows
 from tests.golden import differences, differences_connections, differences_roles_forms
 from tests.golden.answers import call_of, golden_answer, load, name_of
 from tests.golden.answers_keys_audit import rows_of_schedules_and_jobs, stored_rows_of_schedules_and_jobs
+from tests.services import SharedAzurite
 
 DATA = Path(os.environ.get("BIFROST_LEGACY_DATA") or Path(__file__).parents[3] / "shared" / "data" / "legacy")
 pytestmark = [
@@ -29,7 +30,8 @@ RECORDS = {name_of(record): record for record in load(DATA / "golden")} if DATA.
 
 
 @pytest.fixture(scope="module")
-def table_settings(azurite: Any) -> StoreSettings:
+async def table_settings(shared_azurite: SharedAzurite) -> StoreSettings:
+    azurite = await shared_azurite.running()
     return StoreSettings(backend="table", table_connection_string=azurite.connection_string, execution_retention_days=None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +11,12 @@ import pytest
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.backends.table.rows import RawRows
 from bifrost_store.core.clock import format_time
-from bifrost_store.demo.azurite import Azurite
 from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.migration.backfill import WORKERS
 from bifrost_store.testing.clock import START, SettableClock
-from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, CosmosStore, hurried, run_server
+from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, CosmosStore, hurried
 from tests.contract.harness import TableHarness, TableStore
+from tests.services import SharedAzurite
 from tests.unit.migration_support import KeptProgress, StoppedError, Watched, backfill, verification
 
 pytestmark = pytest.mark.anyio
@@ -40,15 +40,9 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture(scope="module")
-def cosmos_server() -> Iterator[CosmosServer]:
-    with run_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-async def tables(azurite: Azurite, clock: SettableClock) -> AsyncIterator[TableStore]:
+async def tables(shared_azurite: SharedAzurite, clock: SettableClock) -> AsyncIterator[TableStore]:
     """What a backfill reads and never changes: one for all tests."""
-    async with TableHarness(azurite).open_empty(clock) as opened:
+    async with TableHarness(await shared_azurite.running()).open_empty(clock) as opened:
         await _write(opened, "Entities", [_execution(number) for number in range(_ROWS)])
         await _write(opened, "Strange", [_STRANGE])
         yield opened

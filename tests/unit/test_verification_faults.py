@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,7 +26,7 @@ from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.verify import FINDINGS
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import audit_event, config, execution, legacy_row, user
-from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, CosmosStore, run_server
+from tests.contract.cosmos_harness import CosmosHarness, CosmosStore
 from tests.contract.harness import SqliteHarness, SqliteStore, TableHarness, TableStore
 from tests.unit.migration_support import backfill, verification
 
@@ -57,12 +57,6 @@ class Pair:
 @pytest.fixture
 def clock() -> SettableClock:
     return SettableClock()
-
-
-@pytest.fixture(scope="module")
-def cosmos_server() -> Iterator[CosmosServer]:
-    with run_server() as server:
-        yield server
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)

@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen
 
@@ -39,11 +39,18 @@ class Azurite:
     Attributes:
         connection_string: For tables and blobs alike.
         table_port, blob_port: On 127.0.0.1.
+        process: What runs it.
     """
 
     connection_string: str
     table_port: int
     blob_port: int
+    process: Popen[bytes] = field(repr=False, compare=False)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has stopped by itself or was killed."""
+        return self.process.poll() is not None
 
 
 def find_command() -> list[str] | None:
@@ -68,18 +75,18 @@ async def run_azurite(command: list[str] | None = None) -> AsyncGenerator[Azurit
     with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
         for attempt in range(_TRIES):
             log = Path(folder) / f"azurite-{attempt}.log"
-            process, azurite = _start(command, log)
+            azurite = _start(command, log)
             try:
-                if await _listens(process, azurite, log):
+                if await _listens(azurite, log):
                     yield azurite
                     return
             finally:
-                _stop(process)
+                _stop(azurite.process)
         said = (Path(folder) / f"azurite-{_TRIES - 1}.log").read_text("utf-8", "replace").strip()[-500:]
         raise ConfigurationError(f"Azurite does not come up ({shlex.join(command)}): {said or 'it said nothing'}")
 
 
-def _start(command: list[str], log: Path) -> tuple[Popen[bytes], Azurite]:
+def _start(command: list[str], log: Path) -> Azurite:
     blob, queue, table = _free_ports(3)
     options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     ports = [f"--blobPort={blob}", f"--queuePort={queue}", f"--tablePort={table}"]
@@ -100,7 +107,7 @@ def _start(command: list[str], log: Path) -> tuple[Popen[bytes], Azurite]:
         f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
         f"BlobEndpoint=http://127.0.0.1:{blob}/{_ACCOUNT};TableEndpoint=http://127.0.0.1:{table}/{_ACCOUNT};"
     )
-    return process, Azurite(connection_string, table, blob)
+    return Azurite(connection_string, table, blob, process)
 
 
 def _die_with_parent() -> None:
@@ -115,13 +122,13 @@ def _free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
-async def _listens(process: Popen[bytes], azurite: Azurite, log: Path) -> bool:
+async def _listens(azurite: Azurite, log: Path) -> bool:
     """Wait until Azurite says that it listens on both ports; return False if it ends or takes too long.
 
     A connection would prove less: another process may have taken the port since it was found free.
     """
     with anyio.move_on_after(_START_SECONDS):
-        while process.poll() is None:
+        while not azurite.has_ended:
             if {azurite.table_port, azurite.blob_port} <= _ports_in(log):
                 return True
             await anyio.sleep(0.05)
