@@ -13,7 +13,8 @@ from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, OutcomeUnknownError
-from bifrost_store.migration.state import STATE_KEY, MigrationState, Phase, StateStore, Step, Verified
+from bifrost_store.migration.state import STATE_KEY, MigrationState, Options, Phase, Step, Verified
+from bifrost_store.migration.state_store import StateStore
 from bifrost_store.routing.control import Control, Route
 
 pytestmark = pytest.mark.anyio
@@ -154,3 +155,36 @@ async def test_a_state_of_a_newer_release_is_not_guessed_at(backend: Backend) ->
 
     with pytest.raises(CorruptDocumentError, match="newer release"):
         await StateStore(backend).read()
+
+
+KEPT, DROPPED = Options(drop_expired=False), Options(drop_expired=True)
+
+
+def test_what_shapes_the_result_is_chosen_once() -> None:
+    """The first that is told counts; the same may be told again, another is refused with the command that fits."""
+    state = BASE.at(Phase.STARTED, NOW).told(Step.BACKFILL, KEPT)
+    other = " ".join(["bifrost-store migrate backfill", *KEPT.words])
+
+    assert KEPT == state.told(Step.RUN, KEPT).options
+    assert other == state.next
+    with pytest.raises(MigrationRefusedError, match="was begun with") as refused:
+        state.told(Step.BACKFILL, DROPPED)
+    assert other == refused.value.next_step
+
+
+def test_abandoning_frees_the_choice() -> None:
+    """What comes after it is another migration."""
+    state = BASE.at(Phase.BACKFILLED, NOW).told(Step.BACKFILL, KEPT)
+
+    assert state.seen(control(ALONE), LATER).options is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "kept", "options"),
+    [("backfilled", True, KEPT), ("cut-over", False, DROPPED), ("started", False, None), ("abandoned", True, None)],
+)
+def test_a_migration_outlives_an_upgrade(phase: str, kept: bool, options: Options | None) -> None:
+    """A state whose options were one field of an earlier shape is read."""
+    body = {name: value for name, value in BASE.body().items() if name != "options"}
+
+    assert options == MigrationState.parse({**body, "phase": phase, "keepExpired": kept}).options

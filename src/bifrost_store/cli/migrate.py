@@ -16,7 +16,7 @@ from bifrost_store.errors import InvalidKeyError, MigrationRefusedError
 from bifrost_store.migration.opening import open_migration
 from bifrost_store.migration.outcome import PhaseReport, Plan
 from bifrost_store.migration.phases import Migration
-from bifrost_store.migration.state import Step
+from bifrost_store.migration.state import Options, Step
 from bifrost_store.migration.status import MigrationStatus, lines_of
 
 app = typer.Typer(
@@ -72,7 +72,8 @@ def backfill(
 ) -> None:
     """Carry over every row of every table. Goes on where an earlier run stopped; no row of Table Storage is changed."""
     do: Do = lambda migration: migration.backfill(keep_expired=keep_expired)  # noqa: E731
-    _carry_out(Step.BACKFILL, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units)
+    options = Options(drop_expired=not keep_expired)
+    _carry_out(Step.BACKFILL, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units, options=options)
 
 
 @app.command()
@@ -164,7 +165,8 @@ def run_to_verified(
 ) -> None:
     """Go from wherever the migration is to verified: start, backfill, verify."""
     do: Do = lambda migration: migration.run(keep_expired=keep_expired)  # noqa: E731
-    _carry_out(Step.RUN, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units)
+    options = Options(drop_expired=not keep_expired)
+    _carry_out(Step.RUN, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units, options=options)
 
 
 def _carry_out(
@@ -175,6 +177,7 @@ def _carry_out(
     dry_run: bool = False,
     folder: Path = _FOLDER,
     request_units: float | None = None,
+    options: Options | None = None,
 ) -> None:
     """Carry out a step, or with *dry_run* only plan it, show its report, and exit."""
 
@@ -182,7 +185,7 @@ def _carry_out(
         with hearing() as tell:
             async with open_migration(folder=folder, request_units=request_units, tell=tell) as migration:
                 try:
-                    return await (migration.plan(step) if dry_run else do(migration))
+                    return await (migration.plan(step, options=options) if dry_run else do(migration))
                 finally:
                     known.phase = migration.phase
 

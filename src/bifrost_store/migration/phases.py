@@ -24,7 +24,8 @@ from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgres
 from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_copying, plan_of_takeover
 from bifrost_store.migration.routes import directions, known, newest, pair_of
 from bifrost_store.migration.starting import start
-from bifrost_store.migration.state import Backfilled, MigrationState, Phase, Progress, StateStore, Step
+from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Progress, Step
+from bifrost_store.migration.state_store import StateStore
 from bifrost_store.migration.status import MigrationStatus, store_status
 from bifrost_store.migration.takeover import take_over
 from bifrost_store.migration.throttle import Budget
@@ -85,8 +86,11 @@ class Migration:
         self._state = StateStore(stores[source])
         self._copies = ControlCopies(stores)
 
-    async def start(self) -> PhaseReport:
+    async def start(self, *, options: Options | None = None) -> PhaseReport:
         """Make the second store ready, tell every process, and let all writes go to both from here on.
+
+        Args:
+            options: Of the backfill that follows, if they are known already.
 
         Raises:
             MigrationRefusedError: The target is not as it must be, or holds something else.
@@ -97,6 +101,8 @@ class Migration:
             state = await self._note()
             return self._report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
         lines = await self._ready_target()
+        if options is not None:
+            state = state.told(Step.RUN, options)
         state = await self._state.write(self._by_me(state).at(Phase.STARTING, self._now()))
         await self._state.copy_to(self._stores[self._target])
         done = await start(self._coordinator(), source=self._source, target=self._target, migration_id=state.migration_id)
@@ -112,9 +118,10 @@ class Migration:
         """
         state, control = await self._standing()
         state.check(Step.BACKFILL)
+        state = state.told(Step.BACKFILL, Options(drop_expired=not keep_expired))
         epoch = known(control).highest_epoch
-        if state.phase is not Phase.BACKFILLING or state.keep_expired != keep_expired:
-            state = state.model_copy(update={"progress": {}, "keep_expired": keep_expired})
+        if state.phase is not Phase.BACKFILLING:
+            state = state.model_copy(update={"progress": {}})
         await self._state.write(self._by_me(state).at(Phase.BACKFILLING, self._now()))
         work = Backfill(
             self._stores[self._source],
@@ -195,13 +202,19 @@ class Migration:
         """Go from wherever the migration is to verified: start, backfill, verify. Stops at the first that does not succeed."""
         state, _ = await self._standing()
         state.check(Step.RUN)
-        report = await self.start()
+        options = Options(drop_expired=not keep_expired)
+        state.told(Step.RUN, options)
+        report = await self.start(options=options)
         if report.ok and report.phase in (Phase.STARTED, Phase.BACKFILLING):
             report = await self.backfill(keep_expired=keep_expired)
         return await self.verify() if report.ok else report
 
-    async def plan(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False) -> Plan:
+    async def plan(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False, options: Options | None = None) -> Plan:
         """Return what a step would do now, and why it would be refused, as far as can be told without trying. Changes nothing.
+
+        Args:
+            scopes, force: Of a hand-over.
+            options: Of a backfill, or of `run`.
 
         Raises:
             MigrationRefusedError: It is not the step's turn.
@@ -210,6 +223,8 @@ class Migration:
             return plan_of_takeover(step, self._from(step), self._heir(step))
         state, control = await self._standing()
         state.check(step)
+        if options is not None:
+            state = state.told(step, options)
         if step in (Step.START, Step.BACKFILL, Step.VERIFY, Step.RUN):
             return plan_of_copying(step, state)
         return await self._plan(step, state, known(control), scopes, force=force)

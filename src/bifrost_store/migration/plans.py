@@ -102,7 +102,7 @@ def plan_of_copying(step: Step, state: MigrationState) -> Plan:
         Step.VERIFY: [f"every record of {source} and {target} is compared"],
     }
     steps = (Step.START, Step.BACKFILL, Step.VERIFY) if step is Step.RUN else (step,)
-    return Plan(step, state.phase, tuple(line for one in steps for line in what[one]), (), f"bifrost-store migrate {step}")
+    return Plan(step, state.phase, tuple(line for one in steps for line in what[one]), (), state.command(step))
 
 
 def plan_of_takeover(step: Step, dead: str, heir: str) -> Plan:

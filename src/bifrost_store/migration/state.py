@@ -1,31 +1,21 @@
-"""Where a migration stands: one saved, versioned value beside the control document. Only this file knows which step is legal."""
+"""Where a migration stands: one versioned value. Only this file knows which step is legal."""
 
 from __future__ import annotations
 
-import contextlib
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol, Self
 
-import anyio
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.json import dump_json
-from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.core.record import Body, Key
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import CONTROL
-from bifrost_store.errors import (
-    CorruptDocumentError,
-    DocumentExistsError,
-    DocumentNotFoundError,
-    MigrationRefusedError,
-    OutcomeUnknownError,
-    PreconditionFailedError,
-)
+from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError
 from bifrost_store.routing.control import Control
 
 STATE_KEY: Final = Key(CONTROL.kind, SYSTEM, "phase")
@@ -88,22 +78,42 @@ _LEGAL: Final[Mapping[Step, frozenset[Phase]]] = {
     Step.FINISH: frozenset({Phase.CUT_OVER, Phase.FINISHED}),
     Step.RUN: frozenset({Phase.NONE, Phase.STARTING, Phase.ABANDONED}) | _ON_SOURCE,
 }
-_NEXT: Final[Mapping[Phase, str]] = {
-    Phase.NONE: "bifrost-store migrate start",
-    Phase.STARTING: "bifrost-store migrate start",
-    Phase.STARTED: "bifrost-store migrate backfill",
-    Phase.BACKFILLING: "bifrost-store migrate backfill",
-    Phase.BACKFILLED: "bifrost-store migrate verify",
-    Phase.VERIFIED: "bifrost-store migrate cutover",
-    Phase.CUT_OVER: f"bifrost-store migrate finish, {ROLLBACK_DAYS} days from the cut-over; rollback until then if need be",
-    Phase.ROLLED_BACK: "bifrost-store migrate verify",
-    Phase.ABANDONED: "bifrost-store migrate start, to begin again",
-    Phase.FINISHED: "set BIFROST_STORE_BACKEND=cosmos everywhere; the first store is no longer used",
+_NEXT: Final[Mapping[Phase, Step]] = {
+    Phase.NONE: Step.START,
+    Phase.STARTING: Step.START,
+    Phase.STARTED: Step.BACKFILL,
+    Phase.BACKFILLING: Step.BACKFILL,
+    Phase.BACKFILLED: Step.VERIFY,
+    Phase.VERIFIED: Step.CUTOVER,
+    Phase.ROLLED_BACK: Step.VERIFY,
+    Phase.ABANDONED: Step.START,
 }
+_WITH_OPTIONS: Final = frozenset({Step.BACKFILL, Step.RUN})
+"""The steps that are told what shapes the result."""
+
+
+def command_of(step: Step, *words: str) -> str:
+    """Return the command of *step* with its options, to be pasted into a shell."""
+    return shlex.join(["bifrost-store", "migrate", step, *words])
 
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Options(_Value):
+    """What shapes the result of a migration: as its first backfill was told, and the same until it is abandoned.
+
+    Attributes:
+        drop_expired: Executions past their retention are left out; else they are carried, without expiry.
+    """
+
+    drop_expired: bool = True
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As the command line says them; nothing for what is the default."""
+        return () if self.drop_expired else ("--keep-expired",)
 
 
 class Verified(_Value):
@@ -147,7 +157,7 @@ class MigrationState(_Value):
         phase: See `Phase`.
         changed_at: When the phase began, by the operator's clock.
         runner: Host and process of the operator who changed it last: for people.
-        keep_expired: Executions past their retention are carried, without expiry.
+        options: What shapes the result; None until a backfill, or `run`, was told.
         progress: Of what is under way, by its name: cursors that only it reads.
         backfill, verification: The last that ran to their end.
         cut_over_at: When the last scope was cut over, or first seen so.
@@ -160,7 +170,7 @@ class MigrationState(_Value):
     phase: Phase = Phase.NONE
     changed_at: datetime
     runner: str | None = None
-    keep_expired: bool = False
+    options: Options | None = None
     progress: Mapping[str, dict[str, Any]] = {}
     backfill: Backfilled | None = None
     verification: Verified | None = None
@@ -174,7 +184,7 @@ class MigrationState(_Value):
             CorruptDocumentError: It is none of this version.
         """
         try:
-            return cls.model_validate_json(dump_json(dict(body)))
+            return cls.model_validate_json(dump_json(_of_older_shape(body)))
         except ValidationError as error:
             raise CorruptDocumentError(
                 f"the state of the migration cannot be read, it may be of a newer release of this library: {error}"
@@ -186,8 +196,32 @@ class MigrationState(_Value):
 
     @property
     def next(self) -> str:
-        """What the operator may do now: a command, or a sentence."""
-        return _NEXT[self.phase]
+        """What the operator may do now: a command with its options, or a sentence."""
+        if self.phase is Phase.FINISHED:
+            return f"set BIFROST_STORE_BACKEND={self.target} everywhere; the first store is no longer used"
+        if self.phase is Phase.CUT_OVER:
+            finish, rollback = command_of(Step.FINISH), command_of(Step.ROLLBACK)
+            return f"{ROLLBACK_DAYS} days from the cut-over: {finish}; until then, if need be: {rollback}"
+        return self.command(_NEXT[self.phase])
+
+    def command(self, step: Step) -> str:
+        """Return the command of *step*, with the options that this migration has."""
+        return command_of(step, *(self.options.words if self.options is not None and step in _WITH_OPTIONS else ()))
+
+    def told(self, step: Step, options: Options) -> Self:
+        """Return the state with the *options* that *step* is told.
+
+        Raises:
+            MigrationRefusedError: The migration has others.
+        """
+        if self.options is None or self.options == options:
+            return self.model_copy(update={"options": options})
+        saved, given = (" ".join(one.words) or "none of these options" for one in (self.options, options))
+        raise MigrationRefusedError(
+            f"this migration was begun with {saved}, and {step} is given with {given} now: what was carried so far would not fit; "
+            f"to choose anew, {command_of(Step.ABANDON)}, then begin again",
+            next_step=self.command(step),
+        )
 
     def check(self, step: Step) -> None:
         """Refuse *step* where it is not its turn.
@@ -211,7 +245,9 @@ class MigrationState(_Value):
             return state if was_cut_over else state.model_copy(update={"cut_over_at": now})
         if phase in (Phase.ABANDONED, Phase.STARTED) and phase is not self.phase:
             # What was carried over is no longer what the source holds.
-            return state.model_copy(update={"backfill": None, "verification": None, "progress": {}, "cut_over_at": None})
+            options = None if phase is Phase.ABANDONED else self.options
+            gone: dict[str, Any] = {"backfill": None, "verification": None, "progress": {}, "cut_over_at": None, "options": options}
+            return state.model_copy(update=gone)
         return state
 
     def _phase_of(self, control: Control) -> Phase:
@@ -257,102 +293,10 @@ class Progress(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """The state as it was read or written, for a compare-and-set."""
-
-    state: MigrationState
-    record: Record
-
-
-class StateStore:
-    """The state of the migration in its source. One object for one operator's run.
-
-    Args:
-        backend: The source, addressed directly.
-    """
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._saved: Saved | None = None
-        self._lock = anyio.Lock()
-
-    async def read(self) -> MigrationState | None:
-        """Return what is stored now, or None; later changes are made to exactly that."""
-        record = await self._backend.get(STATE_KEY)
-        self._saved = None if record is None else Saved(MigrationState.parse(record.body), record)
-        return None if self._saved is None else self._saved.state
-
-    async def write(self, state: MigrationState) -> MigrationState:
-        """Store *state* in place of what was read or written last.
-
-        Raises:
-            MigrationRefusedError: Somebody else has changed it since.
-        """
-        async with self._lock:
-            return await self._write(state)
-
-    async def copy_to(self, backend: Backend) -> None:
-        """Leave a copy in another store, for those who cannot reach this one; the one here counts."""
-        body = self.state.body()
-        record = await backend.get(STATE_KEY)
-        with contextlib.suppress(DocumentExistsError, PreconditionFailedError):
-            if record is None:
-                await backend.create(Record(STATE_KEY, body))
-            elif record.body != body:
-                await backend.replace(record.with_body(body), record.etag)
-
-    async def write_progress(self, name: str, values: dict[str, Any]) -> None:
-        """Store *values* as the progress of *name*; other parts stay as they are. Raises as `write` does."""
-        async with self._lock:
-            state = self.state
-            await self._write(state.model_copy(update={"progress": {**state.progress, name: values}}))
-
-    async def _write(self, state: MigrationState) -> MigrationState:
-        if self._saved is not None and self._saved.state == state:
-            return state
-        body = state.body()
-        try:
-            if self._saved is None:
-                record = await self._backend.create(Record(STATE_KEY, body))
-            else:
-                record = await self._backend.replace(self._saved.record.with_body(body), self._saved.record.etag)
-        except (PreconditionFailedError, DocumentExistsError, DocumentNotFoundError, OutcomeUnknownError) as error:
-            record = await self._own(body, error)
-        self._saved = Saved(state, record)
-        return state
-
-    async def _own(self, body: Body, error: Exception) -> Record:
-        """Return the stored record if it is what was to be written, its answer having been lost."""
-        record = await self._backend.get(STATE_KEY)
-        if record is not None and record.body == body:
-            return record
-        found = "gone" if record is None else f"in phase {MigrationState.parse(record.body).phase}"
-        raise MigrationRefusedError(
-            f"another operator has changed the migration meanwhile: it is {found} now; this run stopped, and nothing is lost",
-            next_step="bifrost-store migrate status",
-        ) from error
-
-    def progress(self, name: str) -> StateProgress:
-        """Return the part of the state that *name* keeps its cursors in."""
-        return StateProgress(self, name)
-
-    @property
-    def state(self) -> MigrationState:
-        """What was read or written last. It must have been there."""
-        assert self._saved is not None
-        return self._saved.state
-
-
-class StateProgress:
-    """A `Progress` inside of the state."""
-
-    def __init__(self, store: StateStore, name: str) -> None:
-        self._store = store
-        self._name = name
-
-    async def load(self) -> dict[str, Any] | None:
-        return self._store.state.progress.get(self._name)
-
-    async def save(self, values: dict[str, Any]) -> None:
-        await self._store.write_progress(self._name, values)
+def _of_older_shape(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *body* with the options as they were saved when they were one field: a migration outlives an upgrade in its midst."""
+    values = dict(body)
+    kept = values.pop("keepExpired", None)
+    if kept is not None and values.get("phase") not in (Phase.NONE, Phase.STARTING, Phase.STARTED, Phase.ABANDONED):
+        values["options"] = {"dropExpired": not kept}
+    return values

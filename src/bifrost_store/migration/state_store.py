@@ -1,0 +1,121 @@
+"""Keeps the state of a migration beside the control document of its source, by compare-and-set."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.record import Body, Record
+from bifrost_store.errors import (
+    DocumentExistsError,
+    DocumentNotFoundError,
+    MigrationRefusedError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+)
+from bifrost_store.migration.state import STATE_KEY, MigrationState
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The state as it was read or written, for a compare-and-set."""
+
+    state: MigrationState
+    record: Record
+
+
+class StateStore:
+    """The state of the migration in its source. One object for one operator's run.
+
+    Args:
+        backend: The source, addressed directly.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._saved: Saved | None = None
+        self._lock = anyio.Lock()
+
+    async def read(self) -> MigrationState | None:
+        """Return what is stored now, or None; later changes are made to exactly that."""
+        record = await self._backend.get(STATE_KEY)
+        self._saved = None if record is None else Saved(MigrationState.parse(record.body), record)
+        return None if self._saved is None else self._saved.state
+
+    async def write(self, state: MigrationState) -> MigrationState:
+        """Store *state* in place of what was read or written last.
+
+        Raises:
+            MigrationRefusedError: Somebody else has changed it since.
+        """
+        async with self._lock:
+            return await self._write(state)
+
+    async def copy_to(self, backend: Backend) -> None:
+        """Leave a copy in another store, for those who cannot reach this one; the one here counts."""
+        body = self.state.body()
+        record = await backend.get(STATE_KEY)
+        with contextlib.suppress(DocumentExistsError, PreconditionFailedError):
+            if record is None:
+                await backend.create(Record(STATE_KEY, body))
+            elif record.body != body:
+                await backend.replace(record.with_body(body), record.etag)
+
+    async def write_progress(self, name: str, values: dict[str, Any]) -> None:
+        """Store *values* as the progress of *name*; other parts stay as they are. Raises as `write` does."""
+        async with self._lock:
+            state = self.state
+            await self._write(state.model_copy(update={"progress": {**state.progress, name: values}}))
+
+    async def _write(self, state: MigrationState) -> MigrationState:
+        if self._saved is not None and self._saved.state == state:
+            return state
+        body = state.body()
+        try:
+            if self._saved is None:
+                record = await self._backend.create(Record(STATE_KEY, body))
+            else:
+                record = await self._backend.replace(self._saved.record.with_body(body), self._saved.record.etag)
+        except (PreconditionFailedError, DocumentExistsError, DocumentNotFoundError, OutcomeUnknownError) as error:
+            record = await self._own(body, error)
+        self._saved = Saved(state, record)
+        return state
+
+    async def _own(self, body: Body, error: Exception) -> Record:
+        """Return the stored record if it is what was to be written, its answer having been lost."""
+        record = await self._backend.get(STATE_KEY)
+        if record is not None and record.body == body:
+            return record
+        found = "gone" if record is None else f"in phase {MigrationState.parse(record.body).phase}"
+        raise MigrationRefusedError(
+            f"another operator has changed the migration meanwhile: it is {found} now; this run stopped, and nothing is lost",
+            next_step="bifrost-store migrate status",
+        ) from error
+
+    def progress(self, name: str) -> StateProgress:
+        """Return the part of the state that *name* keeps its cursors in."""
+        return StateProgress(self, name)
+
+    @property
+    def state(self) -> MigrationState:
+        """What was read or written last. It must have been there."""
+        assert self._saved is not None
+        return self._saved.state
+
+
+class StateProgress:
+    """A `Progress` inside of the state."""
+
+    def __init__(self, store: StateStore, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    async def load(self) -> dict[str, Any] | None:
+        return self._store.state.progress.get(self._name)
+
+    async def save(self, values: dict[str, Any]) -> None:
+        await self._store.write_progress(self._name, values)
