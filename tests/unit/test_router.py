@@ -100,7 +100,7 @@ class Rig:
         self.provider = ScopeProvider()
         api.set_provider(self.provider, "test_router")
         flag = BackendFlag("sqlite", api.get_client("test_router"))
-        self.router = RoutedBackend(flag, names, self._open, lambda name: self.stores[name], SPECS)
+        self.router = RoutedBackend(flag, names, self._open, lambda name: self.stores[name], SPECS, can_open=NAMES.__contains__)
 
     def _open(self, name: str) -> Backend:
         self.opened.append(name)

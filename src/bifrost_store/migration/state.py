@@ -16,7 +16,7 @@ from bifrost_store.core.record import Body, Key
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import CONTROL
 from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError
-from bifrost_store.routing.control import Control
+from bifrost_store.routing.control import Control, problems_of
 
 STATE_KEY: Final = Key(CONTROL.kind, SYSTEM, "phase")
 ROLLBACK_DAYS: Final = 30
@@ -187,7 +187,7 @@ class MigrationState(_Value):
             return cls.model_validate_json(dump_json(_of_older_shape(body)))
         except ValidationError as error:
             raise CorruptDocumentError(
-                f"the state of the migration cannot be read, it may be of a newer release of this library: {error}"
+                f"the state of the migration cannot be read, it may be of a newer release of this library: {problems_of(error)}"
             ) from error
 
     def body(self) -> Body:

@@ -72,6 +72,7 @@ class Control(_Value):
         routes: By route key: an exact scope, or `EVERY_SCOPE`, which is always there.
         move: The hand-over under way whose source is this store, if there is one.
         finished: The migration is over: what the flag says must agree from here on.
+        disowned: Stores that were given up by ``--force``: what lies there counts for nothing until `start` takes them up again.
     """
 
     schema_version: Literal[1] = 1
@@ -80,6 +81,7 @@ class Control(_Value):
     routes: Mapping[str, Route]
     move: Move | None = None
     finished: bool = False
+    disowned: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -91,14 +93,14 @@ class Control(_Value):
         try:
             control = cls.model_validate_json(dump_json(dict(body)))
         except ValidationError as error:
-            raise CorruptDocumentError(f"the control document cannot be read: {error}") from error
+            raise CorruptDocumentError(f"the control document cannot be read: {problems_of(error)}") from error
         if EVERY_SCOPE not in control.routes:
             raise CorruptDocumentError("the control document cannot be read: it has no route for every scope")
         return control
 
     def body(self) -> Body:
-        """Return the body to be stored."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Return the body to be stored; processes of an earlier release read it wherever nothing is disowned."""
+        return self.model_dump(mode="json", by_alias=True, exclude=None if self.disowned else {"disowned"})
 
     def key_of(self, scope: Scope) -> str:
         """Return the route key that *scope* follows here."""
@@ -111,6 +113,11 @@ class Control(_Value):
     def route(self, key: str) -> Route:
         """Return the route of a route key; one that has none here follows `EVERY_SCOPE`."""
         return self.routes.get(key) or self.routes[EVERY_SCOPE]
+
+    @property
+    def stores(self) -> set[str]:
+        """The stores that some scopes have."""
+        return {name for route in self.routes.values() for name in (route.primary, route.secondary) if name is not None}
 
     @property
     def highest_epoch(self) -> int:
@@ -157,3 +164,9 @@ def folded(routes: Mapping[str, Route]) -> dict[str, Route]:
         return (route.primary, route.secondary) == (every.primary, every.secondary) and route.epoch <= every.epoch
 
     return {key: route for key, route in routes.items() if key == EVERY_SCOPE or not is_the_same(route)}
+
+
+def problems_of(error: ValidationError) -> str:
+    """Return what is wrong with a stored value, in one line and without the value."""
+    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False, include_input=False)]
+    return "; ".join(found[:3])

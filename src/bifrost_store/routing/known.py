@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from bifrost_store.core.scope import Scope
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
-from bifrost_store.routing.copies import Copy
+from bifrost_store.routing.copies import Copy, Lack
+from bifrost_store.routing.serving import LEASED
 
 
 class Known:
@@ -21,10 +22,17 @@ class Known:
         self._copies: dict[str, Copy] = {}
         self._controls: list[Control] = []
 
-    def learn(self, seen: Mapping[str, Copy]) -> None:
-        """Take note of documents that were read."""
+    def learn(self, seen: Mapping[str, Copy], lacks: Mapping[str, Lack], own: str) -> None:
+        """Take note of documents that were read under a lease in the store *own*, and of what stores lack.
+
+        Before a migration the flag names *own*: the other store's document counts only if it is about *own* too.
+        """
+        for name in [name for name, lack in lacks.items() if lack.what in ("foreign", "disowned")]:
+            self._copies.pop(name, None)
         for name, copy in seen.items():
-            if name not in self._copies or copy.record.version.age > self._copies[name].record.version.age:
+            if not self._copies and own not in seen and own not in copy.control.stores:
+                continue
+            if name not in self._copies or _is_later(copy, self._copies[name]):
                 self._copies[name] = copy
         self._controls = [copy.control for copy in self._copies.values()]
         self.control = max(self._controls, key=lambda control: control.highest_epoch, default=None)
@@ -34,6 +42,11 @@ class Known:
         keys = {key for control in self._controls for key in (*control.routes, *(control.move.keys if control.move else ()))}
         return {Scope(key) for key in keys - {EVERY_SCOPE}}
 
+    @property
+    def primaries(self) -> Container[str]:
+        """The stores that answer for some scope; before a migration any may."""
+        return LEASED if self.control is None else {route.primary for route in self.control.routes.values()}
+
     def route_of(self, scope: Scope) -> Route | None:
         """Return the route with the highest epoch in any document (D1); None before a migration."""
         found: Route | None = None
@@ -42,3 +55,10 @@ class Known:
             if found is None or route.epoch > found.epoch:
                 found = route
         return found
+
+
+def _is_later(copy: Copy, known: Copy) -> bool:
+    """Return whether *copy* says more than what is *known*; one that was put back begins its versions anew, at a later epoch."""
+    if copy.control.highest_epoch != known.control.highest_epoch:
+        return copy.control.highest_epoch > known.control.highest_epoch
+    return copy.record.version.age > known.record.version.age

@@ -24,6 +24,7 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
 )
+from bifrost_store.routing.control import problems_of
 
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,8 +119,18 @@ class LeaseRow:
         try:
             state = LeaseState.model_validate_json(dump_json(record.body))
         except ValidationError as error:
-            raise CorruptDocumentError(f"the lease {record.key.id} cannot be read: {error}", key=str(record.key)) from error
+            raise CorruptDocumentError(
+                f"the lease {record.key.id} cannot be read: {problems_of(error)}", key=str(record.key)
+            ) from error
         return cls(record.key.id, state, record)
+
+    @classmethod
+    def seen(cls, record: Record) -> Self:
+        """Return the row that a stored *record* is. One that says nothing readable is of a process that hears nothing."""
+        try:
+            return cls.of(record)
+        except CorruptDocumentError:
+            return cls(record.key.id, LeaseState(process=f"the owner of the damaged lease {record.key.id}"), record)
 
 
 class LeaseRows:
@@ -162,14 +173,18 @@ class LeaseRows:
         return True
 
     async def all(self) -> AsyncIterator[LeaseRow]:
-        """Go through all rows of the store, lapsed ones too."""
+        """Go through all rows of the store, lapsed ones too.
+
+        Raises:
+            CorruptDocumentError: There is one of which not even the record can be read; the message says what to do about it.
+        """
         query = Query(LEASE.kind, SYSTEM)
         while True:
             page = await self._backend.query(query)
             if page.unreadable:
                 raise page.unreadable[0]
             for record in page:
-                yield LeaseRow.of(record)
+                yield LeaseRow.seen(record)
             if page.continuation_token is None:
                 return
             query = replace(query, continuation_token=page.continuation_token)

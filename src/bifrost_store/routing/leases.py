@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.version import new_writer
-from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.errors import CorruptDocumentError
+from bifrost_store.routing.copies import ControlCopies, Copy, Lack
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
 
 
@@ -22,7 +24,7 @@ class Lease:
         process: Host, process id and start: for people.
         monotonic: Seconds of a clock that runs on while the machine sleeps.
         timing: Of all processes of the migration.
-        told: Is told the documents whenever they were read.
+        told: Is told the documents whenever they were read, what stores lack, and the name of this one.
 
     Attributes:
         seen: The control documents as last read under this lease, by store.
@@ -37,7 +39,7 @@ class Lease:
         process: str,
         monotonic: Callable[[], float],
         timing: Timing,
-        told: Callable[[Mapping[str, Copy]], None],
+        told: Callable[[Mapping[str, Copy], Mapping[str, Lack], str], None],
     ) -> None:
         self.store = store
         self.seen: Mapping[str, Copy] = {}
@@ -111,7 +113,7 @@ class Lease:
     async def _look(self) -> None:
         began = self._monotonic()
         self.seen = await self._copies.look(own=self.store)
-        self._told(self.seen)
+        self._told(self.seen, self._copies.lacks, self.store)
         self._read_at = began
 
     async def _write(self, **changes: Any) -> bool:
@@ -120,7 +122,8 @@ class Lease:
         wanted = self._row.state.model_copy(update=changes)
         row = await self._rows.write(self._row, wanted)
         if row is None:
-            # An answer was lost, or the lease was taken away.
-            row = await self._rows.read(self._row.id)
+            # An answer was lost, the lease was taken away, or its row was damaged.
+            with suppress(CorruptDocumentError):
+                row = await self._rows.read(self._row.id)
         self._row = row if row is not None and row.state == wanted else None
         return self._row is not None

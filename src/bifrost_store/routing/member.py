@@ -22,12 +22,12 @@ from bifrost_store.core.spec import Specs
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
+    ConfigurationError,
     OutcomeUnknownError,
     StaleRouteError,
     StoreError,
 )
 from bifrost_store.routing.control import Control, Route
-from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.known import Known
 from bifrost_store.routing.lease_rows import Timing, running_seconds
@@ -105,13 +105,20 @@ class Member:
     ) -> None:
         self._flag = flag
         self._can_open = can_open
-        self._known = Known()
-        self._serving = Serving(open_backend, specs, can_open=can_open, shadow_share=shadow_share, route_of=self._known.route_of)
         self._timing = timing or Timing()
+        self._known = Known()
+        self._serving = Serving(
+            open_backend,
+            specs,
+            can_open=can_open,
+            shadow_share=shadow_share,
+            route_of=self._known.route_of,
+            patience=self._timing.patience,
+        )
         self._monotonic = monotonic
         self._sleep = sleep
         self._process = f"{platform.node()} {os.getpid()} {uuid.uuid4().hex[:8]}"
-        self._copies = ControlCopies(self._serving.stores, patience=self._timing.patience)
+        self._copies = self._serving.copies
         self._leases: dict[str, Lease] = {}
         self._under_way: dict[Scope, int] = {}
         self._stood: dict[Scope, Standing] = {}
@@ -277,7 +284,10 @@ class Member:
         if copy is None:
             # Before the hand-over of `start` the source may have none.
             is_alone = route.epoch == 0 and route.secondary is None
-            return self._stand(scope, route, lease) if is_alone else f"{name} has no control document"
+            if is_alone:
+                return self._stand(scope, route, lease)
+            lack = self._copies.lack_of(name) or f"{name} has no control document"
+            return f"{lack}, though it is to answer for {scope}: see `bifrost-store migrate status`"
         if copy.control.route_of(scope) != route:
             return _NeedsLook(name, scope)
         if copy.control.is_moving(scope) and is_prepared(copy.control):
@@ -303,6 +313,10 @@ class Member:
         lease = self._leases.get(store)
         if lease is None:
             backend = self._serving.store(store, is_routed=self._known.control is not None)
+            for other in LEASED - {store}:
+                if self._can_open(other):
+                    with suppress(ConfigurationError):
+                        self._serving.store(other)  # so that both copies are read, before the first operation (D4)
             lease = self._leases[store] = Lease(
                 store,
                 backend,
@@ -319,20 +333,11 @@ class Member:
 
     async def _renew(self, lease: Lease) -> None:
         await _apart(lease.renew(flag=self._flag.only))
-        self._open_named(lease)
         self._news.tell()
 
     async def _look(self, lease: Lease) -> None:
         await _apart(lease.look())
         self._news.tell()
-
-    def _open_named(self, lease: Lease) -> None:
-        """Open the stores that the documents name, so that both copies are read from now on (D4)."""
-        for copy in lease.seen.values():
-            for route in copy.control.routes.values():
-                for name in (route.primary, route.secondary):
-                    if name is not None and self._can_open(name):
-                        self._serving.store(name)
 
     async def _control_of(self, lease: Lease) -> Control | None:
         await lease.look()
@@ -360,10 +365,11 @@ class Member:
         control = self._known.control
         if control is not None and control.finished:
             return False
-        for route in () if control is None else control.routes.values():
-            for name in (route.primary, route.secondary):
-                if name is not None and self._can_open(name):
-                    self._lease(name)
+        for name in () if control is None else control.stores:
+            if self._can_open(name) and (name in self._known.primaries or not self._copies.lack_of(name)):
+                self._lease(name)
+        if self._copies.lack_of(lease.store) and lease.store not in self._known.primaries:
+            return False  # nothing of this process belongs there
         if lease.is_due:
             await self._renew(lease)
         elif move_in(lease) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
+from functools import partial
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend
@@ -12,6 +13,8 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError
 from bifrost_store.routing.control import Route
+from bifrost_store.routing.copies import ControlCopies
+from bifrost_store.routing.secondary import GuardedSecondary
 from bifrost_store.wrappers.dual_write import DualWriteBackend
 from bifrost_store.wrappers.journal import Journal
 from bifrost_store.wrappers.journal_repair import JournalRepair
@@ -33,8 +36,10 @@ class Serving:
         can_open: Whether the settings say enough of a backend.
         shadow_share: Of all reads under a route with a secondary, those that are compared, 0 to 1.
         route_of: The route of a scope as the process knows it; None before a migration.
+        patience: Seconds after which a store that says nothing counts as one that does not answer.
 
     Attributes:
+        copies: The control documents of `stores`.
         stores: Those that a migration can be about and that were opened, addressed directly.
     """
 
@@ -46,8 +51,10 @@ class Serving:
         can_open: Callable[[str], bool],
         shadow_share: float,
         route_of: Callable[[Scope], Route | None],
+        patience: float,
     ) -> None:
         self.stores: dict[str, Backend] = {}
+        self.copies = ControlCopies(self.stores, patience=patience)
         self._open_backend = open_backend
         self._specs = specs
         self._can_open = can_open
@@ -86,7 +93,9 @@ class Serving:
             return primary
         pair = (route.primary, route.secondary)
         if pair not in self._serving:
-            secondary = self.store(route.secondary, is_routed=is_routed)
+            secondary = GuardedSecondary(
+                self.store(route.secondary, is_routed=is_routed), partial(self.copies.lack_of, route.secondary)
+            )
             journal = Journal(primary)
             dual = self._duals[pair] = DualWriteBackend(primary, Mirror(secondary, journal), self._specs)
             repair = JournalRepair(
