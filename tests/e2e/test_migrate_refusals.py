@@ -198,8 +198,9 @@ def test_a_disk_that_is_full(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "rows" / "tables" / "Entities.jsonl").write_text("\n".join(map(json.dumps, rows)))
     run("tables", "load", tmp_path / "rows", settings=settings)
     assert "--reports" in refusal("backfill", *reports, settings=settings, kilobytes=1)
-    left = [json.loads(line)["key"] for line in (tmp_path / "reports" / "dead-letters.jsonl").read_text().splitlines()]
+    left = [json.loads(line)["key"] for line in (tmp_path / "reports" / "rejected-rows.jsonl").read_text().splitlines()]
     assert 0 < len(left) < len(rows)
     done = migrate("backfill", *reports, settings=settings, check=1)
-    told = [json.loads(line)["key"] for line in Path(done["dead_letters"]).read_text().splitlines()]
-    assert (len(rows), len(rows)) == (done["counts"]["unreadable"], len(set(told)))
+    told = {line["key"]: line["record"] for line in map(json.loads, Path(done["rejected_rows"]).read_text().splitlines())}
+    assert (len(rows), len(rows)) == (done["counts"]["unreadable"], len(told))
+    assert rows == [told[f"Entities/GLOBAL/{row['RowKey']}"] for row in rows]

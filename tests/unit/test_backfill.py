@@ -22,7 +22,7 @@ from bifrost_store.errors import (
     MigrationRefusedError,
     ThrottledError,
 )
-from bifrost_store.migration.backfill import DEAD_LETTERS, WORKERS
+from bifrost_store.migration.backfill import REJECTED_ROWS, WORKERS
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.testing import model
 from bifrost_store.testing.clock import START, SettableClock
@@ -156,7 +156,7 @@ async def test_another_page_from_the_same_place_is_carried_wholly(
     assert report.counts == {"copied": 10}
 
 
-async def test_a_row_that_is_refused_goes_to_the_dead_letters(
+async def test_a_row_that_is_refused_is_among_the_rejected(
     source: ModelBackend, target: ModelBackend, clock: SettableClock, tmp_path: Path
 ) -> None:
     for number in range(40):
@@ -172,8 +172,8 @@ async def test_a_row_that_is_refused_goes_to_the_dead_letters(
     report = await backfill(source, Watched(target, refuse), clock, progress=progress, folder=tmp_path).run()
     assert not report.ok
     assert report.counts == {"copied": 39, "failed": 1}
-    file = tmp_path / DEAD_LETTERS
-    assert report.dead_letters == file
+    file = tmp_path / REJECTED_ROWS
+    assert report.rejected_rows == file
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     (letter,) = [json.loads(line) for line in file.read_text().splitlines()]
     assert letter["key"] == str(config("k-7").key)
@@ -183,7 +183,7 @@ async def test_a_row_that_is_refused_goes_to_the_dead_letters(
     mended = await backfill(source, target, clock, progress=progress, folder=tmp_path).run()
     assert mended.ok
     assert mended.counts == {"present": 39, "copied": 1}
-    assert not (tmp_path / DEAD_LETTERS).exists()
+    assert not (tmp_path / REJECTED_ROWS).exists()
 
 
 async def test_a_row_that_cannot_be_read_is_told(
@@ -192,13 +192,15 @@ async def test_a_row_that_cannot_be_read_is_told(
     class Damaged(Watched):
         async def scan(self, resume_token: str | None = None):  # type: ignore[no-untyped-def]
             async for page in self.inner.scan(resume_token):
-                yield replace(page, unreadable=(CorruptDocumentError("row Config/o-1/x: no JSON"),))
+                error = CorruptDocumentError("row Config/o-1/x: no JSON")
+                yield replace(page, unreadable=(error,), rejected=({"RowKey": "x", "Value": "{"},))
 
     await source.create(config())
     report = await backfill(Damaged(source), target, clock, folder=tmp_path).run()
     assert not report.ok
     assert report.counts == {"copied": 1, "unreadable": 1}
-    assert "row Config/o-1/x: no JSON" in (tmp_path / DEAD_LETTERS).read_text()
+    (line,) = [json.loads(line) for line in (tmp_path / REJECTED_ROWS).read_text().splitlines()]
+    assert line == {"key": None, "reason": "row Config/o-1/x: no JSON", "record": {"RowKey": "x", "Value": "{"}}
 
 
 async def test_a_full_disk_stops_it_and_it_goes_on(
@@ -292,13 +294,13 @@ async def test_what_is_of_a_later_route_is_not_written_over(
     later = await target.create(config(value="later"), epoch=9)
     report = await backfill(source, target, clock, epoch_of=lambda scope: 2, is_current=is_current, folder=tmp_path).run()
     assert report.counts == {"failed": 1}
-    assert "StaleRouteError" in (tmp_path / DEAD_LETTERS).read_text()
+    assert "StaleRouteError" in (tmp_path / REJECTED_ROWS).read_text()
     with pytest.raises(MigrationRefusedError, match="hand-over"):
         await backfill(source, Watched(target, end), clock, epoch_of=lambda scope: 2, is_current=is_current).run()
     assert await target.stored(later.key) == later
 
 
-async def test_what_the_target_cannot_read_is_a_dead_letter(
+async def test_what_the_target_cannot_read_is_rejected(
     source: ModelBackend, target: ModelBackend, clock: SettableClock, tmp_path: Path
 ) -> None:
     await source.create(config())

@@ -23,7 +23,7 @@ from typing import Protocol, runtime_checkable
 
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
-from bifrost_store.core.record import Key, Record
+from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.version import Etag
 from bifrost_store.errors import CorruptDocumentError
@@ -76,11 +76,13 @@ class ScanPage:
         records: Records and tombstones, in the backend's own order.
         unreadable: Rows that cannot be read, each named by an error.
         resume_token: Pass it to `Backend.scan` to go on after this stretch, also in another process.
+        rejected: What is stored of each of *unreadable*, in their order, in the backend's own form. Content: never logged.
     """
 
     records: tuple[Record, ...]
     unreadable: tuple[CorruptDocumentError, ...]
     resume_token: str
+    rejected: tuple[Body, ...] = ()
 
 
 @runtime_checkable
@@ -208,7 +210,13 @@ class Backend(Protocol):
 
 @dataclass(slots=True)
 class RepairReport:
-    """What `SupportsRepair.repair` did: counts by what was mended or found, and rows that cannot be read."""
+    """What `SupportsRepair.repair` did: counts by what was mended or found.
+
+    Attributes:
+        mended: The counts.
+        unreadable: Rows of any kind that cannot be read. Whoever asks for the repair adds them, from `Backend.scan`: one reader
+            decides for repair, dump, backfill and verification.
+    """
 
     mended: dict[str, int] = field(default_factory=dict)
     unreadable: list[CorruptDocumentError] = field(default_factory=list)

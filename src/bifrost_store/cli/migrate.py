@@ -27,7 +27,7 @@ app = typer.Typer(
 
 _FOLDER = Path("bifrost-migration")
 Folder = Annotated[
-    Path, typer.Option("--reports", metavar="DIR", help="Where reports and dead letters are written.", file_okay=False)
+    Path, typer.Option("--reports", metavar="DIR", help="Where reports and rejected rows are written.", file_okay=False)
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and what stands in its way; change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

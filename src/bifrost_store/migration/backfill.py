@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ from bifrost_store.migration.state import Progress
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.wrappers.reconcile import Reconciled, reconcile
 
-DEAD_LETTERS: Final = "dead-letters.jsonl"
+REJECTED_ROWS: Final = "rejected-rows.jsonl"
 WORKERS: Final = 8
 """Batches that are written at the same time; what a kill makes to be done again."""
 _ATTEMPTS: Final = 8
@@ -51,19 +52,19 @@ class BackfillReport:
 
     Attributes:
         counts: ``copied``, ``present`` (the target had it already, mostly from a dual write), ``deleted`` (tombstones carried),
-            ``expired`` (left out), ``kept_expired`` (carried, and counted there too), ``failed`` (in the dead letters) and
+            ``expired`` (left out), ``kept_expired`` (carried, and counted there too), ``failed`` (among the rejected rows) and
             ``unreadable`` (named there too).
         kinds: The same per kind, but for what cannot be read.
         request_units: What this run was charged by the target.
         throttled: How often the target asked this run to slow down.
-        dead_letters: The file, if anything is in it.
+        rejected_rows: The file, if anything is in it.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     request_units: float = 0.0
     throttled: int = 0
-    dead_letters: Path | None = None
+    rejected_rows: Path | None = None
 
     @property
     def ok(self) -> bool:
@@ -77,19 +78,21 @@ class BackfillReport:
         ]
         if not self.ok:
             left = self.counts.get("failed", 0) + self.counts.get("unreadable", 0)
-            place = "" if self.dead_letters is None else f"; each is in {self.dead_letters} with the reason"
+            place = "" if self.rejected_rows is None else f"; each is in {self.rejected_rows} with the reason"
             lines.append(f"{left} rows were not carried{place}: mend them and repeat the backfill")
         return lines
 
     def values(self) -> dict[str, Any]:
-        """Return the report as parts of a JSON object."""
+        """Return the report as parts of a JSON object. ``dead_letters`` is the former name of ``rejected_rows``."""
+        rejected_rows = None if self.rejected_rows is None else str(self.rejected_rows)
         return {
             "counts": dict(self.counts),
             "kinds": self.kinds,
             "expired": self.counts.get("expired", 0),
             "request_units": round(self.request_units, 2),
             "throttled": self.throttled,
-            "dead_letters": None if self.dead_letters is None else str(self.dead_letters),
+            "rejected_rows": rejected_rows,
+            "dead_letters": rejected_rows,
         }
 
 
@@ -116,7 +119,7 @@ class Backfill:
         includes: Whether a scope's records are to be carried.
         epoch_of: Of the route of a scope; nothing is written over where a store has a later one. 0: that is not looked at.
         retention: After which executions that say nothing about their expiry count as expired; None: never.
-        folder: Where the dead letters are written; None: they are only counted.
+        folder: Where the rejected rows are written; None: they are only counted.
         sleep: Waits for so many seconds.
     """
 
@@ -163,7 +166,7 @@ class Backfill:
         """
         self._restore(await self._progress.load() or {})
         begins = self._cursor.token is None and not self._cursor.after
-        self._letters = ReportFile(self._folder, DEAD_LETTERS, goes_on=not begins)
+        self._rejected = ReportFile(self._folder, REJECTED_ROWS, goes_on=not begins)
         async for page in self._source.scan(self._cursor.token):
             await self._carry_page(page)
             self._cursor = _Cursor(page.resume_token)
@@ -178,8 +181,8 @@ class Backfill:
         after = self._cursor.after if is_same_stretch else []
         self._cursor = _Cursor(self._cursor.token, page.resume_token, after)
         if not after:
-            for error in page.unreadable:
-                self._letters.write({"key": error.key, "reason": str(error), "record": None})
+            for error, row in zip_longest(page.unreadable, page.rejected):
+                self._rejected.write({"key": error.key, "reason": str(error), "record": row})
                 self._unreadable += 1
         records = sorted((record for record in page.records if self._includes(record.key.scope)), key=_order)
         records = [record for record in records if _order(record) > after]
@@ -262,12 +265,12 @@ class Backfill:
         return "copied" if outcome in (Reconciled.APPLIED, Reconciled.OVERWRITTEN) else "present"
 
     async def _refuse(self, record: Record, error: StoreError) -> None:
-        """Put *record* among the dead letters if *error* is about it; else raise that."""
+        """Put *record* among the rejected rows if *error* is about it; else raise that."""
         if isinstance(error, StaleRouteError):
             await self._check_current()
         elif not _is_about_a_record(error):
             raise error
-        self._letters.write({"key": str(record.key), "reason": f"{type(error).__name__}: {error}", "record": shown(record)})
+        self._rejected.write({"key": str(record.key), "reason": f"{type(error).__name__}: {error}", "record": shown(record)})
         self._note(record, "failed")
 
     async def _check_current(self) -> None:
@@ -323,7 +326,7 @@ class Backfill:
             kinds,
             self._budget.spent,
             self._budget.throttled,
-            self._letters.path if left else None,
+            self._rejected.path if left else None,
         )
 
 

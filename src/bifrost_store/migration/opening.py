@@ -36,7 +36,7 @@ async def open_migration(
 
     Args:
         settings: By default those of the environment; they must name both accounts.
-        folder: Where reports and dead letters are written; made when there is something to write.
+        folder: Where reports and rejected rows are written; made when there is something to write.
         request_units: What the backfill may use of the target a second; None: what it gives.
         clock: Tells the time.
         tell: Hears what happens while a phase runs.

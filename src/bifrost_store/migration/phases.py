@@ -46,7 +46,7 @@ class Migration:
         stores: The two stores by backend name, addressed directly.
         source, target: Where the data is before it, and where it is to go.
         specs: Every kind that the stores know.
-        folder: Where reports and dead letters are written.
+        folder: Where reports and rejected rows are written.
         request_units: What the backfill may use of the target a second; None: what it gives.
         retention: Executions of the old application are past it that long after their last change; None: never.
         timing: Of all processes of the migration.

@@ -301,7 +301,7 @@ class RoutedBackend:
         for name in names[names.index(start) :]:
             async for page in self.backend(name).scan(token if name == start else None):
                 following = dump_json([name, page.resume_token])
-                yield ScanPage(tuple(await self._routed(page.records, name)), page.unreadable, following)
+                yield ScanPage(tuple(await self._routed(page.records, name)), page.unreadable, following, page.rejected)
 
     async def purge_expired(self, *, kind: str, limit: int = _PAGE_SIZE) -> list[Record]:
         """See `Backend.purge_expired`. A stale copy is removed where it stayed behind, but not returned: what goes with the
@@ -326,14 +326,15 @@ class RoutedBackend:
         return "\n".join(lines)
 
     async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
-        """Repair every backend that has something to repair."""
+        """Repair every backend that has something to repair, and name what cannot be read in any, as `scan` finds it."""
         report = RepairReport()
         for backend in self.all_backends():
             if isinstance(backend.inner, SupportsRepair):
                 part = await backend.inner.repair(old_application_stopped=old_application_stopped)
                 for what, count in part.mended.items():
                     report.note(what, count)
-                report.unreadable += part.unreadable
+            async for page in backend.scan():
+                report.unreadable += page.unreadable
         return report
 
     async def differences(self) -> list[Difference]:

@@ -39,17 +39,18 @@ class CosmosScanner:
             async for documents, token in pages:
                 place = [container, token] if token else [following[0] if following else "", None]
                 records, unreadable = self._read([document for document in documents if not self._reader.is_internal(document)])
-                yield ScanPage(tuple(records), tuple(unreadable), dump_json(place))
+                errors, rejected = tuple(unreadable), tuple(unreadable.values())
+                yield ScanPage(tuple(records), errors, dump_json(place), rejected)
             container, continuation = following[0] if following else "", None
 
-    def _read(self, documents: Sequence[Document]) -> tuple[list[Record], list[CorruptDocumentError]]:
+    def _read(self, documents: Sequence[Document]) -> tuple[list[Record], dict[CorruptDocumentError, Document]]:
         records: list[Record] = []
-        unreadable: list[CorruptDocumentError] = []
+        unreadable: dict[CorruptDocumentError, Document] = {}
         for document in documents:
             try:
                 records.append(self._reader.decode(document))
             except CorruptDocumentError as error:
-                unreadable.append(error)
+                unreadable[error] = document
         return records, unreadable
 
     async def expired(self, kind: str) -> AsyncIterator[Record]:

@@ -10,7 +10,7 @@ from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Re
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
-from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_from_record
+from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_as_json, row_from_record
 from bifrost_store.core.attempts import check_attempt
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import check_json, dump_json, load_json
@@ -97,7 +97,7 @@ class SqliteBackend:
     async def query(self, query: Query) -> Page[Record]:
         position, now = decode_token(query), self._now()
         records: list[Record] = []
-        unreadable: list[CorruptDocumentError] = []
+        unreadable: dict[CorruptDocumentError, Row] = {}
         while True:
             with mapped_errors(self._path, "query"):
                 rows = await self._connection.execute(*queries.compile_page(query, position, now))
@@ -105,7 +105,7 @@ class SqliteBackend:
                 try:
                     record = record_from_row(row, self._specs)
                 except CorruptDocumentError as error:
-                    unreadable.append(error)
+                    unreadable[error] = row
                     continue
                 if len(records) == query.limit:
                     return Page(tuple(records), encode_token(query, _position_of(records[-1], query)), tuple(unreadable))
@@ -132,7 +132,8 @@ class SqliteBackend:
                 return
             position = list(rows[-1][:3])
             records, unreadable = self._read([row for row in rows if row[0] not in self._internal])
-            yield ScanPage(tuple(records), tuple(unreadable), dump_json(position))
+            errors, rejected = tuple(unreadable), tuple(map(row_as_json, unreadable.values()))
+            yield ScanPage(tuple(records), errors, dump_json(position), rejected)
 
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         with mapped_errors(self._path, "purge_expired", is_write=True):
@@ -226,14 +227,14 @@ class SqliteBackend:
     async def _is_present(self, execute: Execute, key: Key) -> bool:
         return bool(await execute(queries.IS_PRESENT, {**_key_parameters(key), "now": self._now()}))
 
-    def _read(self, rows: Sequence[Row]) -> tuple[list[Record], list[CorruptDocumentError]]:
+    def _read(self, rows: Sequence[Row]) -> tuple[list[Record], dict[CorruptDocumentError, Row]]:
         records: list[Record] = []
-        unreadable: list[CorruptDocumentError] = []
+        unreadable: dict[CorruptDocumentError, Row] = {}
         for row in rows:
             try:
                 records.append(record_from_row(row, self._specs))
             except CorruptDocumentError as error:
-                unreadable.append(error)
+                unreadable[error] = row
         return records, unreadable
 
     def _purged(self, row: Row) -> Record | None:

@@ -48,6 +48,11 @@ def row_from_record(record: Record, specs: Specs) -> dict[str, Value]:
     }
 
 
+def row_as_json(row: Row) -> Body:
+    """Return what *row* holds by column name, whatever that is: bytes as hex digits, which a damaged column may hold."""
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in zip(COLUMNS.split(", "), row, strict=True)}
+
+
 def record_from_row(row: Row, specs: Specs) -> Record:
     """Return the record in *row*, which has `COLUMNS`.
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import base64
 import math
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from azure.data.tables import EdmType, EntityProperty
+
+TYPE_SUFFIX: Final = "@odata.type"
+"""What the service's JSON names the type of a column by."""
+_PLAIN_TYPE: Final = "Edm.String"
 
 
 def to_json(value: object) -> Any:
@@ -45,6 +50,17 @@ def to_rest(value: object) -> tuple[str, Any]:
         case bytes():
             return "Edm.Binary", base64.b64encode(value).decode()
     raise TypeError(f"{type(value).__name__} is no column type")
+
+
+def row_to_rest(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as the Table service's JSON has it: `backends.table.rows` puts exactly that back."""
+    row: dict[str, Any] = {}
+    for name, value in properties.items():
+        edm_type, plain = to_rest(value)
+        row[name] = plain
+        if edm_type != _PLAIN_TYPE:
+            row[name + TYPE_SUFFIX] = edm_type
+    return row
 
 
 _PYTHON = {"Edm.String": str, "Edm.Boolean": bool, "Edm.Int32": int}

@@ -77,8 +77,7 @@ class TableRepair:
         key = mapping.key_of(stored.partition_key, stored.row_key, stored.properties)
         try:
             return None if key is None else mapping.decode(key, stored)
-        except CorruptDocumentError as error:
-            self._report.unreadable.append(error)
+        except CorruptDocumentError:  # named by the scan that whoever repairs makes
             return None
 
     async def _repair_locator(self, record: Record) -> None:

@@ -7,13 +7,11 @@ from typing import Any
 
 from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Row
 from bifrost_store.backends.table.backend import TableBackend
-from bifrost_store.backends.table.edm import from_rest, to_rest
+from bifrost_store.backends.table.edm import TYPE_SUFFIX, from_rest, row_to_rest
 from bifrost_store.backends.table.errors import wrap_errors
 from bifrost_store.core.json import dump_json
 from bifrost_store.errors import InvalidRequestError
 
-_PLAIN_TYPES = {"Edm.String"}
-_TYPE_SUFFIX = "@odata.type"
 _IMPLIED = {str: "Edm.String", bool: "Edm.Boolean", int: "Edm.Int32", float: "Edm.Double"}
 _MAX_TRANSACTION_BYTES = 3 * 1024 * 1024
 """Under the 4 MiB of a transaction's request ("Performing entity group transactions", Microsoft)."""
@@ -34,7 +32,7 @@ class RawRows:
         """Go through a table's rows in the order of their keys."""
         with wrap_errors("tables"):
             async for stored in self._account.rows(table, "", {}):
-                yield _as_json(stored.properties)
+                yield row_to_rest(stored.properties)
 
     async def write(self, table: str, rows: Iterable[Mapping[str, Any]]) -> AsyncIterator[int]:
         """Put rows over whatever is there, in transactions; yields how many each wrote.
@@ -64,21 +62,11 @@ def _partition(change: Change) -> object:
     return change.row["PartitionKey"] if isinstance(change, Put) else None
 
 
-def _as_json(properties: Row) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name, value in properties.items():
-        edm_type, plain = to_rest(value)
-        row[name] = plain
-        if edm_type not in _PLAIN_TYPES:
-            row[name + _TYPE_SUFFIX] = edm_type
-    return row
-
-
 def _as_entity(row: Mapping[str, Any], table: str, number: int) -> Row:
     entity: Row = {}
     for name, value in row.items():
-        if not name.endswith(_TYPE_SUFFIX):
-            edm_type = row.get(name + _TYPE_SUFFIX, _IMPLIED.get(type(value), "null or nested"))
+        if not name.endswith(TYPE_SUFFIX):
+            edm_type = row.get(name + TYPE_SUFFIX, _IMPLIED.get(type(value), "null or nested"))
             try:
                 entity[name] = from_rest(edm_type, value)
             except (ValueError, TypeError):

@@ -9,6 +9,7 @@ from typing import Any
 
 from bifrost_store.backends.protocol import ScanPage
 from bifrost_store.backends.table.account import StoredRow, TableAccount
+from bifrost_store.backends.table.edm import row_to_rest
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.homes import Homes, without_scope
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
@@ -16,7 +17,7 @@ from bifrost_store.backends.table.mappings.base import ANCHOR, GUARD_PREFIX, IS_
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
 from bifrost_store.backends.table.mappings.internal import INTERNAL_PREFIX
 from bifrost_store.backends.table.reader import TableReader
-from bifrost_store.core.record import Key, Record
+from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidKeyError
 
@@ -61,7 +62,9 @@ class TableScanner:
             reading = _TableReading(self._account, self._mappings, table)
             async for rows, following in self._account.pages(table, "", {}, continuation=continuation):
                 records, errors = await reading.records(rows)
-                yield ScanPage(tuple(records), tuple(errors), _Position(table, following).encode())
+                rejected = tuple([await reading.rejected(error, stored) for error, stored in errors])
+                token = _Position(table, following).encode()
+                yield ScanPage(tuple(records), tuple(error for error, _ in errors), token, rejected)
 
     async def unclaimed(self) -> AsyncIterator[Record]:
         """Go through the rows that no kind claims."""
@@ -84,10 +87,10 @@ class _TableReading:
         self._older_twins: set[str] = set()
         self._first_places: dict[str, set[Key]] = {}
 
-    async def records(self, rows: list[StoredRow]) -> tuple[list[Record], list[CorruptDocumentError]]:
-        """Return the records of *rows*, and an error for each that cannot be read."""
+    async def records(self, rows: list[StoredRow]) -> tuple[list[Record], list[tuple[CorruptDocumentError, StoredRow]]]:
+        """Return the records of *rows*, and an error for each that cannot be read, with the row."""
         records: list[Record] = []
-        errors: list[CorruptDocumentError] = []
+        errors: list[tuple[CorruptDocumentError, StoredRow]] = []
         for mapping in self._mappings.by_kind.values():
             if mapping.table == self._table:
                 rows = await self._homes.tell(mapping, rows, None)
@@ -95,11 +98,18 @@ class _TableReading:
             try:
                 record = await self._record(stored)
             except CorruptDocumentError as error:
-                errors.append(error)
+                errors.append((error, stored))
                 continue
             if record is not None:
                 records.append(record)
         return records, errors
+
+    async def rejected(self, error: CorruptDocumentError, stored: StoredRow) -> Body:
+        """Return the row that *error* names as it is stored: *stored*, or another of the same record."""
+        place = f"{self._table}/{stored.partition_key}/"
+        if error.key is not None and error.key.startswith(place) and error.key != place + stored.row_key:
+            stored = await self._account.read(self._table, stored.partition_key, error.key.removeprefix(place)) or stored
+        return row_to_rest(stored.properties)
 
     async def _record(self, stored: StoredRow) -> Record | None:
         partition_key, row_key = stored.partition_key, stored.row_key
@@ -144,6 +154,7 @@ class _TableReading:
             raise CorruptDocumentError(
                 f"row {self._table}/{partition_key}/{row_key}: a tombstone that names no record; delete the row",
                 backend=BACKEND,
+                key=f"{self._table}/{partition_key}/{row_key}",
             ) from None
         return read_marker(key, stored).tombstone
 
