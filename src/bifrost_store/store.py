@@ -170,6 +170,7 @@ async def open_store(
             can_open=settings.is_configured,
             timing=Timing().scaled(settings.lease_seconds / Timing().lease),
             shadow_share=settings.shadow_reads,
+            recorded=factory.recorded,
         )
         stack.push_async_callback(backend.aclose)
         retention = None if days is None else timedelta(days=days)

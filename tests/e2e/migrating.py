@@ -15,7 +15,7 @@ from tests.commands import Settings, environment
 
 LEASE_SECONDS = "2"
 """Leases of the tests' processes: hand-overs wait for their renewal."""
-COUNTS = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired")
+COUNTS = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired", "no_longer_seen")
 
 
 def settings_of(azurite: Azurite, cosmos: CosmosEmulator, **changes: str) -> Settings:

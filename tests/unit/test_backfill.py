@@ -13,7 +13,9 @@ import pytest
 
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.record import NEVER, Key, Record
+from bifrost_store.core.retention import Retention
 from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.documents import SPECS
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendUnavailableError,
@@ -23,6 +25,7 @@ from bifrost_store.errors import (
     ThrottledError,
 )
 from bifrost_store.migration.backfill import REJECTED_ROWS, WORKERS
+from bifrost_store.migration.expiry import Dropped
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.testing import model
 from bifrost_store.testing.clock import START, SettableClock
@@ -88,30 +91,45 @@ async def test_what_the_target_has_newer_stays_unless_the_source_says_otherwise(
     assert await all_of(target) == await all_of(source)
 
 
-async def test_expired_executions_are_left_out_and_others_keep_their_time(
+async def test_what_readers_see_is_carried_with_its_time_and_nothing_else(
     source: ModelBackend, target: ModelBackend, clock: SettableClock
 ) -> None:
+    """However old it is: only what has ended by its own expiry is left out."""
     await source.create(execution(1, expires_at=START + timedelta(days=1)))
     await source.create(execution(2, expires_at=START + timedelta(days=3)))
-    await source.create(execution(3, expires_at=None, completedAt=format_time(START - timedelta(days=13))))
-    await source.create(execution(4, expires_at=None))
+    await source.create(execution(3, expires_at=None, completedAt=format_time(START - timedelta(days=500))))
+    await source.create(execution(4, expires_at=NEVER))
+    await source.create(config(expires_at=START + timedelta(days=1)))
     clock.advance(days=2)
-    report = await backfill(source, target, clock, retention=timedelta(days=14)).run()
+    report = await backfill(source, target, clock).run()
     assert report.ok
-    assert report.counts == {"copied": 2, "expired": 2}
+    assert report.counts == {"copied": 3, "expired": 2}
     assert {record.key.id: record.expires_at for record in (await all_of(target)).values()} == {
         "e-2": START + timedelta(days=3),
-        "e-4": None,
+        "e-3": None,
+        "e-4": NEVER,
     }
 
 
-async def test_expired_executions_can_be_kept(source: ModelBackend, target: ModelBackend, clock: SettableClock) -> None:
-    await source.create(execution(1, expires_at=START + timedelta(days=1)))
-    await source.create(config(expires_at=START + timedelta(days=1)))
+async def test_old_executions_are_dropped_on_request_with_a_word(
+    source: ModelBackend, target: ModelBackend, clock: SettableClock
+) -> None:
+    """By their own times, and only those that store no expiry. With a recorded retention their derived one is none of their own."""
+    retention = Retention(timedelta(days=14), START)
+    old = format_time(START - timedelta(days=30))
+    await source.create(execution(1, expires_at=None, completedAt=old))
+    await source.create(execution(2, expires_at=START + timedelta(days=14), startedAt=old))
+    await source.create(execution(3, expires_at=None, completedAt=format_time(START - timedelta(days=14, microseconds=-1))))
+    await source.create(execution(4, expires_at=NEVER, completedAt=old))
+    await source.create(execution(5, expires_at=START + timedelta(days=15), completedAt=old))
+    await source.create(execution(6, expires_at=START + timedelta(days=1), completedAt=old))
+    await source.create(execution(7, expires_at=None, startedAt="", completedAt=None))
+    dropped = Dropped(START - timedelta(days=14), SPECS, retention)
     clock.advance(days=2)
-    report = await backfill(source, target, clock, keep_expired=True).run()
-    assert report.counts == {"kept_expired": 1, "copied": 1, "expired": 1}
-    assert [(record.key.id, record.expires_at) for record in (await all_of(target)).values()] == [("e-1", NEVER)]
+    report = await backfill(source, target, clock, dropped=dropped).run()
+    assert report.counts == {"copied": 4, "expired": 3, "no_longer_seen": 2}
+    assert {"e-3", "e-4", "e-5", "e-7"} == {key.id for key in await all_of(target)}
+    assert "2 executions that readers see today" in report.lines()[1]
 
 
 async def test_other_scopes_are_left_alone(source: ModelBackend, target: ModelBackend, clock: SettableClock) -> None:

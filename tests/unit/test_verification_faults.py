@@ -22,7 +22,9 @@ from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.version import Version, new_write_id
 from bifrost_store.demo.azurite import Azurite
+from bifrost_store.documents import SPECS
 from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.migration.expiry import Dropped
 from bifrost_store.migration.verify import FINDINGS
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import audit_event, config, execution, legacy_row, user
@@ -270,16 +272,20 @@ async def test_what_cannot_be_repaired_stays_open_and_stops_nothing(pair: Pair, 
 
 
 async def test_expired_executions_that_were_left_out_are_no_difference(pair: Pair) -> None:
+    """Those that nobody sees, and those that were to be dropped, with a word; without that wish the latter are missing."""
     await pair.primary.backend.create(execution(7, expires_at=START + timedelta(days=1)))
     await pair.primary.backend.create(execution(8, expires_at=None))
     pair.clock.advance(days=30)
-    report = await verification(*pair.stores, pair.clock, retention=timedelta(days=14)).run(repair=True)
+    dropped = Dropped(pair.clock() - timedelta(days=14), SPECS, None)
+    report = await verification(*pair.stores, pair.clock, dropped=dropped).run(repair=True)
     assert report.ok
-    assert report.counts["expired"] == 2
+    assert (report.counts["expired"], report.counts["no_longer_seen"]) == (2, 1)
+    assert "1 execution that readers see today" in report.lines()[1]
     assert await pair.secondary.backend.stored(execution(8).key) is None
-    back = await verification(*pair.reversed_stores, pair.clock, retention=timedelta(days=14)).run(repair=True)
+    back = await verification(*pair.reversed_stores, pair.clock, dropped=dropped).run(repair=True)
     assert back.ok
     assert await pair.primary.backend.get(execution(8).key) is not None
+    assert (await verification(*pair.stores, pair.clock).run()).counts["only_primary"] == 1
 
 
 async def test_a_write_on_its_way_is_no_difference(pair: Pair) -> None:

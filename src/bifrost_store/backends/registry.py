@@ -15,6 +15,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.retention import Recorded
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError, MissingDependencyError
 from bifrost_store.settings import StoreSettings, variable_name
@@ -24,9 +25,14 @@ BACKEND_NAMES = ("sqlite", "table", "cosmos")
 
 
 class BackendFactory:
-    """Opens backends and blob stores, and closes at the end what it made besides: credentials, temporary folders."""
+    """Opens backends and blob stores, and closes at the end what it made besides: credentials, temporary folders.
+
+    Attributes:
+        recorded: What its backends know of the retention of a migration; for whoever reads the control document to tell.
+    """
 
     def __init__(self, settings: StoreSettings, specs: Specs, clock: Clock, stack: AsyncExitStack) -> None:
+        self.recorded = Recorded()
         self._settings = settings
         self._specs = specs
         self._clock = clock
@@ -60,13 +66,14 @@ class BackendFactory:
     def _table(self) -> Backend:
         settings = self._settings
         module = _import("bifrost_store.backends.table.backend", "table")
+        options: dict[str, Any] = {"clock": self._clock, "recorded": self.recorded}
         _import("aiohttp", "table")  # What the SDK sends its requests with: it would be missed at the first one only.
         if settings.table_connection_string is not None:
             secret = settings.table_connection_string.get_secret_value()
-            made: Backend = module.TableBackend.from_connection_string(secret, self._specs, clock=self._clock)
+            made: Backend = module.TableBackend.from_connection_string(secret, self._specs, **options)
             return made
         if settings.table_endpoint is not None:
-            made = module.TableBackend.from_endpoint(settings.table_endpoint, self._identity(), self._specs, clock=self._clock)
+            made = module.TableBackend.from_endpoint(settings.table_endpoint, self._identity(), self._specs, **options)
             return made
         names = f"{variable_name('table_connection_string')} or {variable_name('table_endpoint')}"
         raise ConfigurationError(f"the table backend has no account; set {names}")

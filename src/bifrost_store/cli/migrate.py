@@ -31,9 +31,13 @@ Folder = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and what stands in its way; change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-KeepExpired = Annotated[
-    bool, typer.Option("--keep-expired", help="Carry executions past their retention too, and let them never expire.")
+DropExpired = Annotated[
+    bool,
+    typer.Option(
+        "--drop-expired", help="Leave out executions past their retention: readers see them no longer after the cut-over."
+    ),
 ]
+KeepExpired = Annotated[bool, typer.Option("--keep-expired", help="Deprecated, does nothing: what readers see is carried.")]
 RequestUnits = Annotated[
     float | None,
     typer.Option(
@@ -64,6 +68,7 @@ def start(*, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
 @app.command()
 def backfill(
     *,
+    drop_expired: DropExpired = False,
     keep_expired: KeepExpired = False,
     request_units: RequestUnits = None,
     reports: Folder = _FOLDER,
@@ -71,8 +76,8 @@ def backfill(
     as_json: JsonOption = False,
 ) -> None:
     """Carry over every row of every table. Goes on where an earlier run stopped; no row of Table Storage is changed."""
-    do: Do = lambda migration: migration.backfill(keep_expired=keep_expired)  # noqa: E731
-    options = Options(drop_expired=not keep_expired)
+    options = _options(drop_expired, keep_expired)
+    do: Do = lambda migration: migration.backfill(drop_expired=drop_expired)  # noqa: E731
     _carry_out(Step.BACKFILL, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units, options=options)
 
 
@@ -157,6 +162,7 @@ def status(*, as_json: JsonOption = False) -> None:
 @app.command("run")
 def run_to_verified(
     *,
+    drop_expired: DropExpired = False,
     keep_expired: KeepExpired = False,
     request_units: RequestUnits = None,
     reports: Folder = _FOLDER,
@@ -164,9 +170,15 @@ def run_to_verified(
     as_json: JsonOption = False,
 ) -> None:
     """Go from wherever the migration is to verified: start, backfill, verify."""
-    do: Do = lambda migration: migration.run(keep_expired=keep_expired)  # noqa: E731
-    options = Options(drop_expired=not keep_expired)
+    options = _options(drop_expired, keep_expired)
+    do: Do = lambda migration: migration.run(drop_expired=drop_expired)  # noqa: E731
     _carry_out(Step.RUN, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units, options=options)
+
+
+def _options(drop_expired: bool, keep_expired: bool) -> Options:
+    if drop_expired and keep_expired:
+        raise typer.BadParameter("--keep-expired, which is the default and deprecated, excludes --drop-expired")
+    return Options(drop_expired=drop_expired)
 
 
 def _carry_out(

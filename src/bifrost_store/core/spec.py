@@ -62,6 +62,7 @@ class DocumentSpec:
         is_batchable: Records of one scope can be written together on every backend.
         is_internal: The library's own, about where data goes. Such records are in one store each: no scan meets them, so that they
             are neither copied, compared nor dumped, and no route sends them anywhere.
+        ages: Records that store no expiry end by the retention that a migration recorded.
         is_append_only: Records are added and then stay for good as they are: no replace, no delete, no expiry.
         check_id: Raises InvalidKeyError for a text that is no id of this kind.
     """
@@ -78,6 +79,7 @@ class DocumentSpec:
     has_extra: bool = True
     is_batchable: bool = True
     is_internal: bool = False
+    ages: bool = False
     is_append_only: bool = False
     check_id: Callable[[str], None] = lambda text: check_identifier(text, "id")
 

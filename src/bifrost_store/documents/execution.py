@@ -77,6 +77,7 @@ class Execution(Document):
 
     spec: ClassVar[DocumentSpec] = DocumentSpec(
         kind="execution",
+        ages=True,
         fields=frozenset(
             {
                 "executionId",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -32,7 +32,7 @@ from bifrost_store.errors import (
     StoreError,
     ThrottledError,
 )
-from bifrost_store.migration.expired import is_past, kept
+from bifrost_store.migration.expiry import NO_LONGER_SEEN, Dropped, dropped_line
 from bifrost_store.migration.reports import ReportFile, shown
 from bifrost_store.migration.state import Progress
 from bifrost_store.migration.throttle import Budget
@@ -52,8 +52,8 @@ class BackfillReport:
 
     Attributes:
         counts: ``copied``, ``present`` (the target had it already, mostly from a dual write), ``deleted`` (tombstones carried),
-            ``expired`` (left out), ``kept_expired`` (carried, and counted there too), ``failed`` (among the rejected rows) and
-            ``unreadable`` (named there too).
+            ``expired`` (left out), ``no_longer_seen`` (those of them that readers see: left out because that was asked for),
+            ``failed`` (among the rejected rows) and ``unreadable`` (named there too).
         kinds: The same per kind, but for what cannot be read.
         request_units: What this run was charged by the target.
         throttled: How often the target asked this run to slow down.
@@ -76,6 +76,8 @@ class BackfillReport:
         lines = [
             ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in sorted(self.counts.items())) or "nothing to carry"
         ]
+        if dropped := self.counts.get(NO_LONGER_SEEN):
+            lines.append(dropped_line(dropped))
         if not self.ok:
             left = self.counts.get("failed", 0) + self.counts.get("unreadable", 0)
             place = "" if self.rejected_rows is None else f"; each is in {self.rejected_rows} with the reason"
@@ -89,6 +91,7 @@ class BackfillReport:
             "counts": dict(self.counts),
             "kinds": self.kinds,
             "expired": self.counts.get("expired", 0),
+            NO_LONGER_SEEN: self.counts.get(NO_LONGER_SEEN, 0),
             "request_units": round(self.request_units, 2),
             "throttled": self.throttled,
             "rejected_rows": rejected_rows,
@@ -114,11 +117,10 @@ class Backfill:
         clock: Decides what has expired.
         progress: Where the cursor is kept.
         budget: What may be used of the target.
-        keep_expired: Carry expired executions too, without an expiry.
+        dropped: Executions that are left out though readers see them; None: whatever readers see is carried.
         is_current: Whether the route still is the one that this run began under; asked before every round of batches.
         includes: Whether a scope's records are to be carried.
         epoch_of: Of the route of a scope; nothing is written over where a store has a later one. 0: that is not looked at.
-        retention: After which executions that say nothing about their expiry count as expired; None: never.
         folder: Where the rejected rows are written; None: they are only counted.
         sleep: Waits for so many seconds.
     """
@@ -132,11 +134,10 @@ class Backfill:
         progress: Progress,
         clock: Clock = utc_now,
         budget: Budget | None = None,
-        keep_expired: bool = False,
+        dropped: Dropped | None = None,
         is_current: Callable[[], Awaitable[bool]],
         includes: Callable[[Scope], bool] = lambda scope: True,
         epoch_of: Callable[[Scope], int] = lambda scope: 0,
-        retention: timedelta | None = None,
         folder: Path | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
@@ -146,11 +147,10 @@ class Backfill:
         self._progress = progress
         self._now = clock
         self._budget = budget or Budget()
-        self._keep_expired = keep_expired
+        self._dropped = dropped
         self._is_current = is_current
         self._includes = includes
         self._epoch_of = epoch_of
-        self._retention = retention
         self._folder = folder
         self._sleep = sleep
         self._cursor = _Cursor()
@@ -186,30 +186,30 @@ class Backfill:
                 self._unreadable += 1
         records = sorted((record for record in page.records if self._includes(record.key.scope)), key=_order)
         records = [record for record in records if _order(record) > after]
-        left_out = deque((record, what) for record in records if (what := self._what_of_expired(record)) is not None)
-        batches = list(self._batches([one for record in records if (one := self._carried(record)) is not None]))
+        now = self._now()
+        left_out = deque(record for record in records if self._is_left_out(record, now))
+        batches = list(self._batches([record for record in records if not self._is_left_out(record, now)]))
         for first in range(0, len(batches), WORKERS):
             await self._check_current()
             together = batches[first : first + WORKERS]
             await for_each(self._carry, together)
             if first + WORKERS < len(batches):
                 self._cursor.after = _order(together[-1][-1])
-                while left_out and _order(left_out[0][0]) <= self._cursor.after:
-                    self._note(*left_out.popleft())
+                while left_out and _order(left_out[0]) <= self._cursor.after:
+                    self._note_left_out(left_out.popleft(), now)
                 await self._save()
-        for record, what in left_out:
-            self._note(record, what)
+        for record in left_out:
+            self._note_left_out(record, now)
 
-    def _carried(self, record: Record) -> Record | None:
-        """Return what is to be carried of *record*, or None where it is to be left out."""
-        if not is_past(record, self._now(), self._retention):
-            return record
-        return kept(record) if self._keep_expired else None
+    def _is_left_out(self, record: Record, now: datetime) -> bool:
+        """Return whether nobody sees *record* any more, or it is one of those that were asked to be dropped."""
+        has_ended = not record.is_tombstone and record.is_expired(now)
+        return has_ended or (self._dropped is not None and self._dropped.has(record))
 
-    def _what_of_expired(self, record: Record) -> str | None:
-        if not is_past(record, self._now(), self._retention):
-            return None
-        return "expired" if self._carried(record) is None else "kept_expired"
+    def _note_left_out(self, record: Record, now: datetime) -> None:
+        self._note(record, "expired")
+        if not record.is_expired(now):
+            self._note(record, NO_LONGER_SEEN)
 
     def _batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
         batch: list[Record] = []
@@ -256,8 +256,6 @@ class Backfill:
     async def _made_equal(self, record: Record) -> str:
         found = await self._insist(lambda: self._target.stored(record.key))
         if found is not None and found.version == record.version and found.digest == record.digest:
-            return "present"
-        if self._keep_expired and is_past(record, self._now(), self._retention):
             return "present"
         epoch = self._epoch_of(record.key.scope)
         outcome = await self._insist(lambda: reconcile(self._source, self._target, record.key, epoch=epoch, clock=self._now))
@@ -310,7 +308,7 @@ class Backfill:
     async def _save(self) -> None:
         report = self._report()
         cursor = {"token": self._cursor.token, "end": self._cursor.end, "after": self._cursor.after}
-        done = sum(count for what, count in report.counts.items() if what != "kept_expired")
+        done = sum(count for what, count in report.counts.items() if what != NO_LONGER_SEEN)
         await self._progress.save({"cursor": cursor, "kinds": report.kinds, "unreadable": self._unreadable, "done": done})
 
     def _report(self) -> BackfillReport:

@@ -54,7 +54,7 @@ async def open_migration(
         factory = BackendFactory(settings, SPECS, clock, stack)
         stores: dict[str, Backend] = {}
         for name in (SOURCE, TARGET):
-            stores[name] = CheckedBackend(factory.backend(name), SPECS)
+            stores[name] = CheckedBackend(factory.backend(name), SPECS, recorded=factory.recorded)
             stack.push_async_callback(stores[name].aclose)
         yield Migration(
             stores,
@@ -64,6 +64,7 @@ async def open_migration(
             folder=folder,
             request_units=request_units,
             retention=None if days is None else timedelta(days=days),
+            recorded=factory.recorded,
             timing=Timing().scaled(settings.lease_seconds / Timing().lease),
             clock=clock,
             tell=tell,

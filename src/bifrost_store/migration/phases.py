@@ -12,12 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from bifrost_store.backends.protocol import Backend, SupportsLayout
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import BackendError, MigrationRefusedError
 from bifrost_store.migration.backfill import Backfill
+from bifrost_store.migration.expiry import Dropped, dropped_by, retention_line, with_drop
 from bifrost_store.migration.findings import details, verified
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgress, tell_nobody
@@ -28,6 +30,7 @@ from bifrost_store.migration.state import Backfilled, MigrationState, Options, P
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.migration.status import MigrationStatus, store_status
 from bifrost_store.migration.takeover import take_over
+from bifrost_store.migration.target import make_ready
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.migration.verify import Verification, VerificationReport
 from bifrost_store.routing.control import Control
@@ -35,7 +38,6 @@ from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.wrappers.journal import Journal
 
-_INIT: Final = "bifrost-store init --mend, with BIFROST_STORE_BACKEND=cosmos"
 _REPAIR: Final = "bifrost-store migrate verify --repair"
 
 
@@ -48,7 +50,8 @@ class Migration:
         specs: Every kind that the stores know.
         folder: Where reports and rejected rows are written.
         request_units: What the backfill may use of the target a second; None: what it gives.
-        retention: Executions of the old application are past it that long after their last change; None: never.
+        retention: Recorded at the start for executions of the old application; None: they stay for good.
+        recorded: What the stores know of the retention that was recorded; told here.
         timing: Of all processes of the migration.
         clock: Tells the time of reports, and the age of a verification.
         tell: Hears what happens meanwhile.
@@ -67,6 +70,7 @@ class Migration:
         folder: Path,
         request_units: float | None = None,
         retention: timedelta | None = None,
+        recorded: Recorded | None = None,
         timing: Timing | None = None,
         clock: Clock = utc_now,
         tell: Tell = tell_nobody,
@@ -78,6 +82,7 @@ class Migration:
         self._folder = folder
         self._request_units = request_units
         self._retention = retention
+        self._recorded = recorded or Recorded()
         self._timing = timing or Timing()
         self._now = clock
         self._tell = tell
@@ -100,25 +105,27 @@ class Migration:
         if state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED):
             state = await self._note()
             return self._report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
-        lines = await self._ready_target()
+        lines = [await make_ready(self._stores[self._target], self._target)]
         if options is not None:
             state = state.told(Step.RUN, options)
         state = await self._state.write(self._by_me(state).at(Phase.STARTING, self._now()))
         await self._state.copy_to(self._stores[self._target])
-        done = await start(self._coordinator(), source=self._source, target=self._target, migration_id=state.migration_id)
+        retention = None if self._retention is None else Retention(self._retention, self._now())
+        names = {"source": self._source, "target": self._target, "migration_id": state.migration_id}
+        done = await start(self._coordinator(), **names, retention=retention)
         state = await self._note()
-        lines += ["every write goes to both stores from here on"]
+        lines += ["every write goes to both stores from here on", retention_line(self._recorded.retention)]
         return self._report(Step.START, state, ok=state.phase is Phase.STARTED, lines=lines, hand_over=asdict(done))
 
-    async def backfill(self, *, keep_expired: bool = False) -> PhaseReport:
-        """Carry over everything that was there before; goes on where an earlier run stopped.
+    async def backfill(self, *, drop_expired: bool = False) -> PhaseReport:
+        """Carry over everything that readers see; goes on where an earlier run stopped.
 
         Args:
-            keep_expired: Carry executions past their retention too, without expiry.
+            drop_expired: Leave out executions of the old application that are past their retention, though readers see them.
         """
         state, control = await self._standing()
         state.check(Step.BACKFILL)
-        state = state.told(Step.BACKFILL, Options(drop_expired=not keep_expired))
+        state = self._with_drop(state.told(Step.BACKFILL, Options(drop_expired=drop_expired)))
         epoch = known(control).highest_epoch
         if state.phase is not Phase.BACKFILLING:
             state = state.model_copy(update={"progress": {}})
@@ -130,8 +137,7 @@ class Migration:
             clock=self._now,
             progress=self._progress("backfill"),
             budget=Budget(self._request_units),
-            keep_expired=keep_expired,
-            retention=self._retention,
+            dropped=dropped_by(state, self._specs, self._recorded.retention),
             folder=self._folder,
             is_current=lambda: self._is_current(epoch),
             epoch_of=lambda scope: known(control).route_of(scope).epoch,
@@ -154,7 +160,8 @@ class Migration:
         state.check(Step.VERIFY)
         began_at, control = self._now(), known(control)
         state = await self._state.write(self._by_me(state))
-        found = [await self._compare(control, pair, repair=repair) for pair in directions(control)]
+        dropped = dropped_by(self._with_drop(state), self._specs, self._recorded.retention)
+        found = [await self._compare(control, pair, dropped, repair=repair) for pair in directions(control)]
         summary = verified(found, began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch)
         is_open = summary.open_count > 0
         state = self._state.state.model_copy(update={"verification": summary, "progress": {}})
@@ -198,15 +205,19 @@ class Migration:
         """
         return await self._move(Step.FINISH, force=force)
 
-    async def run(self, *, keep_expired: bool = False) -> PhaseReport:
-        """Go from wherever the migration is to verified: start, backfill, verify. Stops at the first that does not succeed."""
+    async def run(self, *, drop_expired: bool = False) -> PhaseReport:
+        """Go from wherever the migration is to verified: start, backfill, verify. Stops at the first that does not succeed.
+
+        Args:
+            drop_expired: See `backfill`.
+        """
         state, _ = await self._standing()
         state.check(Step.RUN)
-        options = Options(drop_expired=not keep_expired)
-        state.told(Step.RUN, options)
+        options = Options(drop_expired=drop_expired)
+        self._with_drop(state.told(Step.RUN, options))
         report = await self.start(options=options)
         if report.ok and report.phase in (Phase.STARTED, Phase.BACKFILLING):
-            report = await self.backfill(keep_expired=keep_expired)
+            report = await self.backfill(drop_expired=drop_expired)
         return await self.verify() if report.ok else report
 
     async def plan(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False, options: Options | None = None) -> Plan:
@@ -296,19 +307,9 @@ class Migration:
             journal = 0
         return plan_of(step, state, control, keys, now=self._now(), force=force, journal=journal)
 
-    async def _ready_target(self) -> list[str]:
-        """Provision the target, whatever is missing of it, and refuse it where its account promises too little."""
-        target = self._stores[self._target]
-        await target.provision()
-        inner = getattr(target, "inner", target)
-        if isinstance(inner, SupportsLayout):
-            found = [one for one in await inner.differences() if not one.is_warning or one.place == "account"]
-            if found:
-                remedy = _INIT if found[0].is_mendable else found[0].remedy
-                raise MigrationRefusedError(f"{self._target} is not as it must be", reasons=[*map(str, found)], next_step=remedy)
-        return [f"{self._target} is provisioned: {await target.ping()}"]
-
-    async def _compare(self, control: Control, pair: tuple[str, str], *, repair: bool) -> VerificationReport:
+    async def _compare(
+        self, control: Control, pair: tuple[str, str], dropped: Dropped | None, *, repair: bool
+    ) -> VerificationReport:
         primary, secondary = pair
         work = Verification(
             self._stores[primary],
@@ -316,7 +317,7 @@ class Migration:
             specs=self._specs,
             clock=self._now,
             progress=self._progress(f"verify {primary} first"),
-            retention=self._retention,
+            dropped=dropped,
             folder=self._folder,
             name=f"differences-of-{secondary}.jsonl",
             is_current=lambda: self._is_current(control.highest_epoch),
@@ -324,6 +325,9 @@ class Migration:
             includes=lambda scope: pair_of(control.route_of(scope)) == pair,
         )
         return await work.run(repair=repair)
+
+    def _with_drop(self, state: MigrationState) -> MigrationState:
+        return with_drop(state, self._recorded.retention, now=self._now(), period=self._retention)
 
     def _progress(self, name: str) -> Progress:
         return ToldProgress(self._state.progress(name), name, self._tell)
@@ -344,6 +348,7 @@ class Migration:
             state = state.model_copy(update={"migration_id": control.migration_id})
         state = state.seen(control, self._now())
         self.phase = state.phase
+        self._recorded.retention = None if control is None else control.retention
         return state, control
 
     async def _note(self, *, moved: bool = False) -> MigrationState:
@@ -351,6 +356,7 @@ class Migration:
         now = self._now()
         saved, copies = await self._state.read(), await self._copies.look()
         self._control = newest(copies)
+        self._recorded.retention = None if self._control is None else self._control.retention
         state = (saved or self._fresh()).seen(self._control, now)
         if moved:
             state = state.model_copy(update={"cut_over_at": now})

@@ -9,6 +9,7 @@ from typing import Final
 
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.migration.expiry import NO_LONGER_SEEN, dropped_line
 from bifrost_store.migration.outcome import Plan
 from bifrost_store.migration.state import KEPT_DAYS, ROLLBACK_DAYS, VERIFICATION_HOURS, MigrationState, Phase, Step
 from bifrost_store.routing.control import EVERY_SCOPE, Control, MoveKind, Route, Target
@@ -84,6 +85,8 @@ def plan_of(
     lines = [f"{', '.join(names)}: from {_pair(*place.before)} to {_shown(place.after)}"]
     if journal and place.after.primary != place.before[0]:
         lines.append(f"first, the journal's {journal} entries are paid")
+    dropped = 0 if state.verification is None else state.verification.counts.get(NO_LONGER_SEEN, 0)
+    lines += [dropped_line(dropped)] if dropped and step is Step.CUTOVER else []
     lines += [_PARTICULAR[step], "writers wait for less than 3 seconds while it happens; interrupting it is safe"]
     obstacles, remedy = _obstacles(step, state, control, now=now, force=force)
     command = f"bifrost-store migrate {step}"

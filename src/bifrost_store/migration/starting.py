@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.retention import Retention
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.handover import Coordinator, HandOverReport
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route, Target
@@ -14,7 +15,9 @@ _RENEWALS: Final = 3
 """So often must a row be seen changed until its process has surely read what was there when the first change was seen."""
 
 
-async def start(coordinator: Coordinator, *, source: str, target: str, migration_id: str) -> HandOverReport:
+async def start(
+    coordinator: Coordinator, *, source: str, target: str, migration_id: str, retention: Retention | None = None
+) -> HandOverReport:
     """Make the control documents where they are missing, and let every write go to both stores from here on.
 
     May be repeated, after a kill at any step and after `abandon`.
@@ -22,6 +25,7 @@ async def start(coordinator: Coordinator, *, source: str, target: str, migration
     Args:
         source, target: Where the data is, and where it is to go; both provisioned.
         migration_id: What the documents are to be of.
+        retention: Is recorded in them for what the old application wrote; what was recorded once stays.
 
     Raises:
         MigrationRefusedError: The target holds something else, or processes do not come over.
@@ -30,16 +34,16 @@ async def start(coordinator: Coordinator, *, source: str, target: str, migration
     copies = coordinator.copies
     if await copies.read(source) is None:
         await _check_empty(coordinator.stores[target], target)
-        await _make(copies, target, source, migration_id)
+        await _make(copies, target, source, migration_id, retention)
         await _wait_for_processes(coordinator, target)
         await _check_empty(coordinator.stores[target], target)
-        await _make(copies, source, source, migration_id)
+        await _make(copies, source, source, migration_id, retention)
     return await coordinator.hand_over("start", (EVERY_SCOPE,), Target(primary=source, secondary=target))
 
 
-async def _make(copies: ControlCopies, store: str, source: str, migration_id: str) -> None:
+async def _make(copies: ControlCopies, store: str, source: str, migration_id: str, retention: Retention | None) -> None:
     """Create the copy of *store*: everything in *source* alone."""
-    control = Control(migration_id=migration_id, store=store, routes={EVERY_SCOPE: Route(primary=source)})
+    control = Control(migration_id=migration_id, store=store, routes={EVERY_SCOPE: Route(primary=source)}, retention=retention)
     if await copies.create(control):
         return
     found = await copies.read(store)

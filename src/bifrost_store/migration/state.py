@@ -105,15 +105,15 @@ class Options(_Value):
     """What shapes the result of a migration: as its first backfill was told, and the same until it is abandoned.
 
     Attributes:
-        drop_expired: Executions past their retention are left out; else they are carried, without expiry.
+        drop_expired: Executions past their retention are left out, though readers see them; else what readers see is carried.
     """
 
-    drop_expired: bool = True
+    drop_expired: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:
         """As the command line says them; nothing for what is the default."""
-        return () if self.drop_expired else ("--keep-expired",)
+        return ("--drop-expired",) if self.drop_expired else ()
 
 
 class Verified(_Value):
@@ -158,6 +158,7 @@ class MigrationState(_Value):
         changed_at: When the phase began, by the operator's clock.
         runner: Host and process of the operator who changed it last: for people.
         options: What shapes the result; None until a backfill, or `run`, was told.
+        dropped_before: Of the executions that are left out, the last change is not after it; None where none are.
         progress: Of what is under way, by its name: cursors that only it reads.
         backfill, verification: The last that ran to their end.
         cut_over_at: When the last scope was cut over, or first seen so.
@@ -171,6 +172,7 @@ class MigrationState(_Value):
     changed_at: datetime
     runner: str | None = None
     options: Options | None = None
+    dropped_before: datetime | None = None
     progress: Mapping[str, dict[str, Any]] = {}
     backfill: Backfilled | None = None
     verification: Verified | None = None
@@ -247,6 +249,7 @@ class MigrationState(_Value):
             # What was carried over is no longer what the source holds.
             options = None if phase is Phase.ABANDONED else self.options
             gone: dict[str, Any] = {"backfill": None, "verification": None, "progress": {}, "cut_over_at": None, "options": options}
+            gone["dropped_before"] = None
             return state.model_copy(update=gone)
         return state
 

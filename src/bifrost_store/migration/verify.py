@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -14,19 +13,19 @@ import anyio
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
-from bifrost_store.core.record import NEVER, Key, Record
+from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each, together
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError, StaleRouteError
 from bifrost_store.migration.causes import differing_fields, likely_cause
 from bifrost_store.migration.comparison import Side, Sides
-from bifrost_store.migration.expired import is_past
+from bifrost_store.migration.expiry import NO_LONGER_SEEN, Dropped, dropped_line
 from bifrost_store.migration.reports import ReportFile
 from bifrost_store.migration.state import Progress
 from bifrost_store.wrappers.reconcile import Reconciled, is_same, reconcile
 
-FINDINGS: Final = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired")
+FINDINGS: Final = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired", NO_LONGER_SEEN)
 OPEN: Final = ("differs", "only_primary", "only_secondary", "could_not_check")
 _UNKNOWN_KIND: Final = "unreadable"
 _LOOKS: Final = 5
@@ -39,7 +38,8 @@ class VerificationReport:
     """What a verification found.
 
     Attributes:
-        kinds: Per kind: same, differs, only_primary, only_secondary, could_not_check, expired.
+        kinds: Per kind: same, differs, only_primary, only_secondary, could_not_check, expired, and no_longer_seen: those of the
+            expired that readers see in one store alone, as the migration was asked to drop them.
         repaired: Differences that were found and are gone.
         causes: How often each likely cause was given.
         examples: Keys of the first differences, without values.
@@ -69,7 +69,10 @@ class VerificationReport:
 
     def lines(self) -> list[str]:
         """Return the report for people: keys and causes, no values."""
-        lines = [", ".join(f"{count} {what}" for what, count in self.counts.items())]
+        counts = self.counts
+        dropped = counts.pop(NO_LONGER_SEEN)
+        lines = [", ".join(f"{count} {what}" for what, count in counts.items())]
+        lines += [dropped_line(dropped)] if dropped else []
         lines += [f"{count} times: {cause}" for cause, count in sorted(self.causes.items())]
         lines += self.examples
         if self.repaired:
@@ -110,7 +113,7 @@ class Verification:
         is_current: Whether the route still is the one that this run began under.
         includes: Whether a scope's records are to be compared.
         epoch_of: Of the route of a scope; nothing is written over where a store has a later one. 0: that is not looked at.
-        retention: After which executions that say nothing about their expiry count as expired; None: never.
+        dropped: Executions that a backfill left out though readers see them.
         folder: Where the differences are written; None: they are only counted.
         name: Of the file in it.
         sleep: Waits for so many seconds.
@@ -127,7 +130,7 @@ class Verification:
         progress: Progress | None = None,
         includes: Callable[[Scope], bool] = lambda scope: True,
         epoch_of: Callable[[Scope], int] = lambda scope: 0,
-        retention: timedelta | None = None,
+        dropped: Dropped | None = None,
         folder: Path | None = None,
         name: str = "differences.jsonl",
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -140,7 +143,7 @@ class Verification:
         self._progress = progress
         self._includes = includes
         self._epoch_of = epoch_of
-        self._retention = retention
+        self._dropped = dropped
         self._sleep = sleep
         self._file = ReportFile(folder, name)
         self._kinds: dict[str, Counter[str]] = {}
@@ -233,16 +236,12 @@ class Verification:
             if some is not None and not some.is_tombstone:
                 self._note(look.key.kind, "expired" if some.is_expired(self._now()) else "same")
             return True
-        if self._is_left_out(primary, secondary) or self._is_left_out(secondary, primary):
+        alone = primary if secondary is None else secondary if primary is None else None
+        if alone is not None and self._dropped is not None and self._dropped.has(alone):
             self._note(look.key.kind, "expired")
+            self._note(look.key.kind, NO_LONGER_SEEN)
             return True
         return False
-
-    def _is_left_out(self, expired: Record | None, other: Record | None) -> bool:
-        """Return whether a backfill left an *expired* record out of the other store, or carried it there without its expiry."""
-        if expired is None or not is_past(expired, self._now(), self._retention):
-            return False
-        return other is None or _is_kept(expired, other)
 
     async def _found(self, look: _Look, *, repair: bool) -> None:
         what = "only_secondary" if look.primary is None else "only_primary" if look.secondary is None else "differs"
@@ -279,8 +278,3 @@ class Verification:
 
     def _note(self, kind: str, what: str, count: int = 1) -> None:
         self._kinds.setdefault(kind, Counter())[what] += count
-
-
-def _is_kept(expired: Record, other: Record) -> bool:
-    """Return whether *other* is the *expired* record as a backfill that keeps them carried it."""
-    return other.version == expired.version and other.digest == replace(expired, expires_at=NEVER).digest

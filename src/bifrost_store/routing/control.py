@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Body
+from bifrost_store.core.retention import Retention, agreed
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError
 
@@ -73,6 +74,7 @@ class Control(_Value):
         move: The hand-over under way whose source is this store, if there is one.
         finished: The migration is over: what the flag says must agree from here on.
         disowned: Stores that were given up by ``--force``: what lies there counts for nothing until `start` takes them up again.
+        retention: Of what the old application wrote, recorded by ``start``; None: that stays for good.
     """
 
     schema_version: Literal[1] = 1
@@ -82,6 +84,7 @@ class Control(_Value):
     move: Move | None = None
     finished: bool = False
     disowned: tuple[str, ...] = ()
+    retention: Retention | None = None
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -99,8 +102,9 @@ class Control(_Value):
         return control
 
     def body(self) -> Body:
-        """Return the body to be stored; processes of an earlier release read it wherever nothing is disowned."""
-        return self.model_dump(mode="json", by_alias=True, exclude=None if self.disowned else {"disowned"})
+        """Return the body to be stored; processes of an earlier release read it where nothing is disowned, and nothing retained."""
+        later = {"disowned": self.disowned, "retention": self.retention}
+        return self.model_dump(mode="json", by_alias=True, exclude={name for name, value in later.items() if not value})
 
     def key_of(self, scope: Scope) -> str:
         """Return the route key that *scope* follows here."""
@@ -141,11 +145,11 @@ class Control(_Value):
             )
         keys = self.routes.keys() | other.routes.keys()
         newer = {key: other.route(key) for key in keys if other.route(key).epoch > self.route(key).epoch}
-        finished = self.finished or other.finished
-        if not newer and finished == self.finished:
+        better = {"finished": self.finished or other.finished, "retention": agreed(self.retention, other.retention)}
+        if not newer and better == {"finished": self.finished, "retention": self.retention}:
             return self
         routes = {key: newer.get(key) or self.route(key) for key in sorted(keys)}
-        return self.model_copy(update={"routes": folded(routes), "move": None, "finished": finished})
+        return self.model_copy(update={"routes": folded(routes), "move": None, **better})
 
     def committed(self, epoch: int) -> Control:
         """Return this copy after the commit of its move under *epoch*: 1 + the highest epoch of both copies."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
+from bifrost_store.core.retention import Recorded, agreed
 from bifrost_store.core.scope import Scope
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import Copy, Lack
@@ -13,11 +14,15 @@ from bifrost_store.routing.serving import LEASED
 class Known:
     """The control documents as last read under any lease of the process; what was known once is not forgotten.
 
+    Args:
+        recorded: Is told the retention that they record.
+
     Attributes:
         control: The one with the last commit; None before a migration.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: Recorded | None = None) -> None:
+        self._recorded = recorded or Recorded()
         self.control: Control | None = None
         self._copies: dict[str, Copy] = {}
         self._controls: list[Control] = []
@@ -36,6 +41,7 @@ class Known:
                 self._copies[name] = copy
         self._controls = [copy.control for copy in self._copies.values()]
         self.control = max(self._controls, key=lambda control: control.highest_epoch, default=None)
+        self._recorded.retention = agreed(*(one.retention for one in self._controls))
 
     def exact_scopes(self) -> set[Scope]:
         """Return the scopes that have a route of their own, or may be given one at any moment."""

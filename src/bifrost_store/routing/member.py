@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import (
@@ -89,6 +90,7 @@ class Member:
         timing: Of all processes of a migration.
         monotonic: Seconds of a clock that runs on while the machine sleeps.
         sleep: Waits for so many seconds.
+        recorded: Is told the retention that the control documents record.
     """
 
     def __init__(
@@ -102,11 +104,12 @@ class Member:
         timing: Timing | None = None,
         monotonic: Callable[[], float] = running_seconds,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+        recorded: Recorded | None = None,
     ) -> None:
         self._flag = flag
         self._can_open = can_open
         self._timing = timing or Timing()
-        self._known = Known()
+        self._known = Known(recorded)
         self._serving = Serving(
             open_backend,
             specs,

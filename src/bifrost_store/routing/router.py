@@ -30,6 +30,7 @@ from bifrost_store.core.json import dump_json
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
+from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import together
@@ -73,6 +74,7 @@ class RoutedBackend:
         can_open: Whether the settings say enough of a backend.
         timing: Of all processes of a migration.
         shadow_share: Of reads that a second store is asked too, 0 to 1.
+        recorded: What the backends know of a recorded retention; told here.
     """
 
     name = "routed"
@@ -88,11 +90,13 @@ class RoutedBackend:
         can_open: Callable[[str], bool] = lambda name: True,
         timing: Timing | None = None,
         shadow_share: float = 0.0,
+        recorded: Recorded | None = None,
     ) -> None:
         self._names = sorted(names)
         self._open_backend = open_backend
         self._open_blobs = open_blobs
         self._specs = specs
+        self._recorded = recorded or Recorded()
         self._backends: dict[str, CheckedBackend] = {}
         self._serving: dict[int, CheckedBackend] = {}
         self._blobs: dict[str, BlobStore] = {}
@@ -103,14 +107,18 @@ class RoutedBackend:
             can_open=can_open,
             timing=timing,
             shadow_share=shadow_share,
+            recorded=self._recorded,
         )
 
     def backend(self, name: str) -> CheckedBackend:
         """Return the backend *name*, opened on first use."""
         opened = self._backends.get(name)
         if opened is None:
-            opened = self._backends[name] = CheckedBackend(self._open_backend(name), self._specs)
+            opened = self._backends[name] = self._wrapped(self._open_backend(name))
         return opened
+
+    def _wrapped(self, backend: Backend) -> CheckedBackend:
+        return CheckedBackend(backend, self._specs, recorded=self._recorded)
 
     def blobs_for(self, scope: Scope) -> BlobStore:
         """Return a blob store that goes with the backend of *scope*, also after the flag was flipped."""
@@ -246,7 +254,7 @@ class RoutedBackend:
         opened = self._serving.get(id(backend))
         if opened is None:
             plain = self._backends.get(standing.route.primary)
-            opened = plain if plain is not None and plain.inner is backend else CheckedBackend(backend, self._specs)
+            opened = plain if plain is not None and plain.inner is backend else self._wrapped(backend)
             self._serving[id(backend)] = opened
         return opened
 

@@ -23,6 +23,7 @@ from bifrost_store.core.json import check_json, check_text, dump_json, utf16_len
 from bifrost_store.core.page import Page, decode_token
 from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range
 from bifrost_store.core.record import Key, Record, default_sort_key
+from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
 from bifrost_store.core.version import Etag
@@ -32,11 +33,17 @@ MAX_FILTER_VALUES = 100
 
 
 class CheckedBackend:
-    """A `Backend` whose inner backend sees only what it can keep. Opened stores always have one around each backend."""
+    """A `Backend` whose inner backend sees only what it can keep. Opened stores always have one around each backend.
 
-    def __init__(self, inner: Backend, specs: Specs) -> None:
+    Args:
+        recorded: Once a migration has recorded a retention, what is written without an expiry gets the one that follows: a record
+            that was read before, and is written after, ends in both stores at one moment.
+    """
+
+    def __init__(self, inner: Backend, specs: Specs, *, recorded: Recorded | None = None) -> None:
         self.inner = inner
         self._specs = specs
+        self._recorded = recorded or Recorded()
 
     @property
     def name(self) -> str:
@@ -143,6 +150,8 @@ class CheckedBackend:
             raise InvalidRequestError("expiresAt: must have a time zone")
         if isinstance(record.expires_at, datetime) and spec.is_append_only:
             raise InvalidRequestError(f"expiresAt: a {spec.kind} stays for good")
+        if spec.ages:
+            record = self._recorded.aged(record)
         if not record.sort_key:
             return replace(record, sort_key=default_sort_key(record.key.id))
         if not record.sort_key.isascii():

@@ -26,6 +26,7 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record, dump_expiry
+from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.version import Etag
@@ -53,9 +54,11 @@ class TableBackend:
 
     name = BACKEND
 
-    def __init__(self, service: TableServiceClient, specs: Specs, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, service: TableServiceClient, specs: Specs, *, clock: Clock = utc_now, recorded: Recorded | None = None
+    ) -> None:
         self.account = TableAccount(service)
-        self._mappings = Mappings(specs)
+        self._mappings = Mappings(specs, recorded)
         self._now = clock
         self._reader = TableReader(self.account, self._mappings)
         self._writer = TableWriter(self.account, self._reader)
@@ -63,7 +66,9 @@ class TableBackend:
         self._queries = TableQueries(self.account, self._mappings, self._scanner, clock)
 
     @classmethod
-    def from_connection_string(cls, connection_string: str, specs: Specs, *, clock: Clock = utc_now) -> TableBackend:
+    def from_connection_string(
+        cls, connection_string: str, specs: Specs, *, clock: Clock = utc_now, recorded: Recorded | None = None
+    ) -> TableBackend:
         """Return a backend for the account that a connection string names.
 
         Raises:
@@ -76,11 +81,17 @@ class TableBackend:
                 "the Table Storage connection string cannot be read; expected AccountName=...;AccountKey=...;...",
                 backend=BACKEND,
             ) from None
-        return cls(service, specs, clock=clock)
+        return cls(service, specs, clock=clock, recorded=recorded)
 
     @classmethod
     def from_endpoint(
-        cls, endpoint: str, credential: AsyncTokenCredential, specs: Specs, *, clock: Clock = utc_now
+        cls,
+        endpoint: str,
+        credential: AsyncTokenCredential,
+        specs: Specs,
+        *,
+        clock: Clock = utc_now,
+        recorded: Recorded | None = None,
     ) -> TableBackend:
         """Return a backend for ``https://<account>.table.core.windows.net``; whoever made *credential* closes it.
 
@@ -91,7 +102,7 @@ class TableBackend:
             service = TableServiceClient(endpoint, credential=credential, **_TRANSPORT)
         except ValueError as error:
             raise ConfigurationError(f"the Table Storage endpoint {endpoint!r} cannot be used: {error}", backend=BACKEND) from None
-        return cls(service, specs, clock=clock)
+        return cls(service, specs, clock=clock, recorded=recorded)
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
@@ -165,10 +176,11 @@ class TableBackend:
                 if record.is_expired(now):
                     yield record
             return
-        conditions = "RowKey ge @lo and RowKey lt @hi and BsExpiresAt le @now"
+        conditions = "RowKey ge @lo and RowKey lt @hi and (BsExpiresAt le @now or RowKey ge @old )"
+        old = mapping.oldest(now)
         seen: set[Key] = set()
         for key_range in mapping.ranges(None, ()):
-            parameters = {"lo": key_range.lo, "hi": key_range.hi, "now": dump_expiry(now)}
+            parameters = {"lo": key_range.lo, "hi": key_range.hi, "now": dump_expiry(now), "old": old or key_range.hi}
             async for stored in self.account.rows(mapping.table, conditions, parameters):
                 key = mapping.key_of(stored.partition_key, stored.row_key, stored.properties)
                 if key is None or key in seen:

@@ -175,6 +175,8 @@ class ReplaceWrite(Write):
         return changes
 
     def _is_expired(self, native: NativeEtag) -> bool:
+        if native.expires_at is None:  # of a state that stored none; it may have ended since a migration recorded a retention
+            return self._mapping.oldest(self._now()) is not None
         return Record(self.key, {}, expires_at=native.expires_at).is_expired(self._now())
 
     async def look(self, is_lost: bool) -> None:

@@ -23,6 +23,7 @@ from bifrost_store.backends.table.mappings.role_assignment import RoleFormMappin
 from bifrost_store.backends.table.mappings.schedule import ScheduleMapping
 from bifrost_store.backends.table.mappings.user import UserMapping
 from bifrost_store.core.record import Key
+from bifrost_store.core.retention import Recorded
 from bifrost_store.core.spec import DocumentSpec, Specs
 
 _TODAY: tuple[RowMapping, ...] = (
@@ -41,7 +42,6 @@ _TODAY: tuple[RowMapping, ...] = (
     ScheduleMapping(),
     JobStatusMapping(),
     AuditEventMapping(),
-    ExecutionMapping(),
     LegacyRowMapping(),
 )
 
@@ -49,12 +49,15 @@ _TODAY: tuple[RowMapping, ...] = (
 class Mappings:
     """The mapping of every kind, and which of them claims a row.
 
+    Args:
+        recorded: Tells the retention of executions that store no expiry.
+
     Attributes:
         index_prefixes: Of rows of Relationships that are copies for old code: never read to answer, never carried.
     """
 
-    def __init__(self, specs: Specs) -> None:
-        today = {mapping.kind: mapping for mapping in _TODAY}
+    def __init__(self, specs: Specs, recorded: Recorded | None = None) -> None:
+        today = {mapping.kind: mapping for mapping in (*_TODAY, ExecutionMapping(recorded))}
         self.by_kind = {kind: today.get(kind) or _stored_as_json(spec) for kind, spec in specs.items()}
         self.index_prefixes = tuple(prefix for mapping in self.by_kind.values() for prefix in mapping.index_prefixes)
 

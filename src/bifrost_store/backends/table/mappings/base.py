@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import ClassVar
 
@@ -167,6 +168,10 @@ class RowMapping:
     def is_ordered(self, scope: Scope | None, filters: Sequence[Filter]) -> bool:
         """Return whether the `ranges`, one after the other, come in the order of sort keys, so that they can be paged over."""
         return False
+
+    def oldest(self, now: datetime) -> str | None:
+        """Return from which row key on rows that store no expiry may have ended at *now* all the same; None: none has."""
+        return None
 
     # Rows
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
@@ -21,9 +22,11 @@ from bifrost_store.backends.table.columns import (
 )
 from bifrost_store.backends.table.escaping import escape
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
+from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.json import dump_json, load_json, utf16_length
 from bifrost_store.core.query import SORT_KEY, Filter, Range
 from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
 from bifrost_store.documents import LIVE_STATUSES, Execution
@@ -44,7 +47,11 @@ def _input(value: object) -> object:
 
 
 class ExecutionMapping(RowMapping):
-    """An execution is one row, newest first in its partition, and a locator that finds it by id."""
+    """An execution is one row, newest first in its partition, and a locator that finds it by id.
+
+    Args:
+        recorded: Tells the retention of those that store no expiry.
+    """
 
     spec = Execution.spec
     table = "Entities"
@@ -71,6 +78,9 @@ class ExecutionMapping(RowMapping):
         Column("blobs", "BsBlobs", JSON, default={}),
     )
 
+    def __init__(self, recorded: Recorded | None = None) -> None:
+        self._recorded = recorded or Recorded()
+
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, key.scope.partition_key, self.prefix + sort_key)
 
@@ -95,6 +105,10 @@ class ExecutionMapping(RowMapping):
                 hi = hi if condition.lt is None else min(hi, self.prefix + condition.lt)
         return [KeyRange(None if scope is None else scope.partition_key, lo, hi)]
 
+    def oldest(self, now: datetime) -> str | None:
+        before = self._recorded.ended_before(now)
+        return None if before is None else self.prefix + reverse_timestamp(before)
+
     def read_body(self, key: Key, row: Row) -> Body:
         body = decode_columns(self.columns, row)
         body["executionId"] = key.id
@@ -116,6 +130,12 @@ class ExecutionMapping(RowMapping):
             # Unreadable input shows as empty, as in the old application, and stays stored as it is.
             record.extra[_INPUT] = raw
         return record
+
+    def _with_version(self, record: Record, stored: StoredRow) -> Record:
+        # Version and digest are of what the row holds; when it ends without a stored expiry, the migration says.
+        versioned = super()._with_version(record, stored)
+        aged = self._recorded.aged(versioned)
+        return aged if aged is versioned else replace(aged, native_etag=self.native_etag(aged, stored.etag))
 
     def distrust(self, record: Record) -> Record:
         """Forget payload blobs of ours that the old application has superseded under its own names."""

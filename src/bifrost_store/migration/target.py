@@ -1,0 +1,39 @@
+"""What the second store must be before a migration may start: provisioned as needed, as consistent as promised, and empty."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bifrost_store.backends.protocol import Backend, Difference, SupportsLayout
+from bifrost_store.errors import MigrationRefusedError
+
+_INIT: Final = "bifrost-store init --mend, with BIFROST_STORE_BACKEND=cosmos"
+
+
+async def make_ready(target: Backend, name: str) -> str:
+    """Provision *target*, whatever is missing of it; return a line about it.
+
+    Raises:
+        MigrationRefusedError: It is not as it must be, or its account promises too little.
+    """
+    await target.provision()
+    if found := await unfit(target):
+        raise MigrationRefusedError(f"{name} is not as it must be", reasons=[*map(str, found)], next_step=remedy_of(found))
+    return f"{name} is provisioned: {await target.ping()}"
+
+
+async def unfit(target: Backend) -> list[Difference]:
+    """Return what about *target* forbids a migration. Changes nothing.
+
+    Raises:
+        NotProvisionedError: Something of it is missing altogether.
+    """
+    inner = getattr(target, "inner", target)
+    if not isinstance(inner, SupportsLayout):
+        return []
+    return [one for one in await inner.differences() if not one.is_warning or one.place == "account"]
+
+
+def remedy_of(found: list[Difference]) -> str:
+    """Return what to do about the first of what `unfit` found."""
+    return _INIT if found[0].is_mendable else found[0].remedy
