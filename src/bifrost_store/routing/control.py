@@ -149,7 +149,8 @@ class Control(_Value):
         if not newer and better == {"finished": self.finished, "retention": self.retention}:
             return self
         routes = {key: newer.get(key) or self.route(key) for key in sorted(keys)}
-        return self.model_copy(update={"routes": folded(routes), "move": None, **better})
+        move = None if newer or better["finished"] != self.finished else self.move
+        return self.model_copy(update={"routes": folded(routes), "move": move, **better})
 
     def committed(self, epoch: int) -> Control:
         """Return this copy after the commit of its move under *epoch*: 1 + the highest epoch of both copies."""
