@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 from azure.cosmos import CosmosClient
 
 from bifrost_store import GLOBAL, Store, StoreSettings, open_store
-from bifrost_store.demo.azurite import Azurite, run_azurite
-from bifrost_store.emulator import CosmosEmulator, Options
+from bifrost_store.demo.azurite import Azurite
+from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.migration.opening import open_migration
 from bifrost_store.migration.state import Step
 from bifrost_store.testing.clock import SettableClock
@@ -30,25 +29,12 @@ _MARGIN = timedelta(hours=1)
 
 
 @pytest.fixture
-async def own_azurite(azurite: Azurite) -> AsyncIterator[Azurite]:
-    """An Azurite that is empty."""
-    async with run_azurite() as running:
-        yield running
-
-
-@pytest.fixture
-def own_cosmos() -> Iterator[CosmosEmulator]:
-    with CosmosEmulator(options=Options(consistency="Strong")) as running:
-        yield running
-
-
-@pytest.fixture
-async def settings(own_azurite: Azurite, own_cosmos: CosmosEmulator, tmp_path: Path) -> StoreSettings:
+async def settings(empty_azurite: Azurite, empty_cosmos: CosmosEmulator, tmp_path: Path) -> StoreSettings:
     """Both accounts with every other setting as it is by default, but for leases; the tables hold the data set."""
     made = StoreSettings(
         backend="table",
-        table_connection_string=own_azurite.connection_string,
-        cosmos_connection_string=own_cosmos.connection_string,
+        table_connection_string=empty_azurite.connection_string,
+        cosmos_connection_string=empty_cosmos.connection_string,
         lease_seconds=2,
     )
     DATA.write(tmp_path / "rows")

@@ -311,7 +311,7 @@ async def test_mending_stays_with_those_who_can(observer: Observer, never_asked:
     """The same is true of layouts, and a backend that supports both still does."""
 
     class LaidOut(SqliteBackend):
-        async def differences(self) -> list[Difference]:
+        async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
             return [Difference("here", "is 1, should be 2", "run it", is_mendable=True)]
 
         async def mend(self) -> list[Difference]:

@@ -266,11 +266,14 @@ class Difference:
 class SupportsLayout(Protocol):
     """A backend whose containers have policies that somebody may change, and that `Backend.provision` leaves alone."""
 
-    async def differences(self) -> list[Difference]:
+    async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
         """Return how what exists differs from what is needed. Changes nothing.
 
+        Args:
+            missing_ok: What is missing is no difference.
+
         Raises:
-            NotProvisionedError: Something is missing altogether.
+            NotProvisionedError: Something is missing altogether, and *missing_ok* was not given.
         """
         ...
 

@@ -52,6 +52,7 @@ class Plan:
         obstacles: Why it would be refused; nothing if it would not, as far as can be told without trying.
         next: What to do: about the first obstacle, or the step itself.
         is_done: There is nothing to do: what the step is for holds already.
+        details: For programs: what the step would meet, and what it would take.
     """
 
     step: str
@@ -60,6 +61,7 @@ class Plan:
     obstacles: tuple[str, ...] = ()
     next: str = ""
     is_done: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -76,6 +78,7 @@ class Plan:
             "dry_run": True,
             "plan": list(self.lines),
             "obstacles": list(self.obstacles),
+            **self.details,
         }
 
 

@@ -23,7 +23,8 @@ from bifrost_store.migration.expiry import Dropped, dropped_by, retention_line, 
 from bifrost_store.migration.findings import details, verified
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgress, tell_nobody
-from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_copying, plan_of_takeover
+from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_takeover
+from bifrost_store.migration.rehearsal import Rehearsal
 from bifrost_store.migration.routes import directions, known, newest, pair_of
 from bifrost_store.migration.starting import start
 from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Progress, Step
@@ -232,13 +233,18 @@ class Migration:
         """
         if force and step in (Step.CUTOVER, Step.ROLLBACK) and await self._is_dead(self._from(step)):
             return plan_of_takeover(step, self._from(step), self._heir(step))
-        state, control = await self._standing()
+        state, control = await self._standing(reads_only=True)
         state.check(step)
         if options is not None:
-            state = state.told(step, options)
+            state = self._with_drop(state.told(step, options))
         if step in (Step.START, Step.BACKFILL, Step.VERIFY, Step.RUN):
-            return plan_of_copying(step, state)
+            return await self._rehearsal().plan(step, state, control)
         return await self._plan(step, state, known(control), scopes, force=force)
+
+    def _rehearsal(self) -> Rehearsal:
+        period = self._retention
+        retention = self._recorded.retention or (None if period is None else Retention(period, self._now()))
+        return Rehearsal(self._stores, self._specs, self._now(), retention, self._request_units)
 
     async def status(self) -> MigrationStatus:
         """Return where the migration stands. Changes nothing; a store that does not answer is told as such."""
@@ -336,10 +342,10 @@ class Migration:
         control = newest(await self._copies.look())
         return control is not None and control.highest_epoch == epoch
 
-    async def _standing(self) -> tuple[MigrationState, Control | None]:
-        """Return where the migration stands, as the control document has it; nothing is written but what copies lack."""
+    async def _standing(self, *, reads_only: bool = False) -> tuple[MigrationState, Control | None]:
+        """Return where the migration stands, as the control document has it; what copies lack is written, unless *reads_only*."""
         saved = await self._state.read()
-        copies = await self._copies.look()
+        copies = await (self._copies.readable() if reads_only else self._copies.look())
         control = self._control = newest(copies)
         state = saved or self._fresh()
         if control is not None and control.migration_id != state.migration_id:

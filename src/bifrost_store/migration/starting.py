@@ -33,10 +33,10 @@ async def start(
     """
     copies = coordinator.copies
     if await copies.read(source) is None:
-        await _check_empty(coordinator.stores[target], target)
+        await check_empty(coordinator.stores[target], target)
         await _make(copies, target, source, migration_id, retention)
         await _wait_for_processes(coordinator, target)
-        await _check_empty(coordinator.stores[target], target)
+        await check_empty(coordinator.stores[target], target)
         await _make(copies, source, source, migration_id, retention)
     return await coordinator.hand_over("start", (EVERY_SCOPE,), Target(primary=source, secondary=target))
 
@@ -78,7 +78,12 @@ async def _wait_for_processes(coordinator: Coordinator, target: str) -> None:
         await coordinator.sleep(coordinator.timing.poll)
 
 
-async def _check_empty(backend: Backend, name: str) -> None:
+async def check_empty(backend: Backend, name: str) -> None:
+    """Refuse a target that holds anything.
+
+    Raises:
+        MigrationRefusedError: It does.
+    """
     async for page in backend.scan():
         if page.records or page.unreadable:
             first = page.records[0].key.kind if page.records else "something unreadable"

@@ -23,15 +23,11 @@ async def make_ready(target: Backend, name: str) -> str:
 
 
 async def unfit(target: Backend) -> list[Difference]:
-    """Return what about *target* forbids a migration. Changes nothing.
-
-    Raises:
-        NotProvisionedError: Something of it is missing altogether.
-    """
+    """Return what about *target* forbids a migration, as far as it exists. Changes nothing."""
     inner = getattr(target, "inner", target)
     if not isinstance(inner, SupportsLayout):
         return []
-    return [one for one in await inner.differences() if not one.is_warning or one.place == "account"]
+    return [one for one in await inner.differences(missing_ok=True) if not one.is_warning or one.place == "account"]
 
 
 def remedy_of(found: list[Difference]) -> str:

@@ -115,9 +115,9 @@ class _RepairableBackend(ObservedBackend):
 
 
 class _LaidOutBackend(ObservedBackend):
-    async def differences(self) -> list[Difference]:
+    async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
         with self._operation("differences"):
-            return await cast(SupportsLayout, self.inner).differences()
+            return await cast(SupportsLayout, self.inner).differences(missing_ok=missing_ok)
 
     async def mend(self) -> list[Difference]:
         with self._operation("mend"):

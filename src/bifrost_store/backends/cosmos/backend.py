@@ -182,10 +182,10 @@ class CosmosBackend:
         with wrap_errors("provision"):
             await provision(await self._account.client(), self._account.database)
 
-    async def differences(self) -> list[Difference]:
+    async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
         """See `SupportsLayout.differences`."""
         with wrap_errors("differences"):
-            return await differences(await self._account.client(), self._account.database)
+            return await differences(await self._account.client(), self._account.database, missing_ok=missing_ok)
 
     async def mend(self) -> list[Difference]:
         """See `SupportsLayout.mend`."""

@@ -63,16 +63,24 @@ async def _make(database: DatabaseProxy, layout: ContainerLayout) -> None:
             )
 
 
-async def differences(client: CosmosClient, database: str) -> list[Difference]:
+async def differences(client: CosmosClient, database: str, *, missing_ok: bool = False) -> list[Difference]:
     """Return how account and containers differ from what is needed: first what cannot be mended here.
 
+    Args:
+        missing_ok: A missing database or container is no difference.
+
     Raises:
-        CosmosResourceNotFoundError: The database or a container is missing.
+        CosmosResourceNotFoundError: The database or a container is missing, and *missing_ok* was not given.
     """
     proxy = client.get_database_client(database)
 
     async def compare(layout: ContainerLayout) -> list[Difference]:
-        return _container_differences(layout, await proxy.get_container_client(layout.name).read())
+        try:
+            return _container_differences(layout, await proxy.get_container_client(layout.name).read())
+        except CosmosResourceNotFoundError:
+            if missing_ok:
+                return []
+            raise
 
     found = await _account_differences(client)
     for part in await for_each(compare, list(CONTAINERS.values())):
