@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 
-from bifrost_store.demo.azurite import Azurite, find_command
-from tests.contract.cosmos_harness import CosmosServer, run_server
-from tests.reaper import reaper
-from tests.services import SharedAzurite, empty
+pytest.register_assert_rewrite("bifrost_store.testing")
+
+from bifrost_store.demo.azurite import Azurite, find_command  # noqa: E402 - after the line above
+from tests.contract.cosmos_harness import CosmosServer, run_server  # noqa: E402
+from tests.reaper import reaper  # noqa: E402
+from tests.services import SharedAzurite, empty  # noqa: E402
 
 _AZURITE = pytest.StashKey[SharedAzurite]()
 

@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-pytest.register_assert_rewrite("bifrost_store.testing")
-
-from bifrost_store.backends.protocol import Backend  # noqa: E402 - after the line above
-from bifrost_store.demo.azurite import Azurite  # noqa: E402
-from bifrost_store.testing.clock import SettableClock  # noqa: E402
-from bifrost_store.testing.fixtures import (  # noqa: E402, F401
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.demo.azurite import Azurite
+from bifrost_store.testing.clock import SettableClock
+from bifrost_store.testing.fixtures import (  # noqa: F401
     anyio_backend,
     backend,
     clock,
@@ -21,10 +19,10 @@ from bifrost_store.testing.fixtures import (  # noqa: E402, F401
     repositories,
     store,
 )
-from bifrost_store.testing.harness import Harness  # noqa: E402
-from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene  # noqa: E402
-from tests.contract.dual import DualHarness  # noqa: E402
-from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness  # noqa: E402
+from bifrost_store.testing.harness import Harness
+from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene
+from tests.contract.dual import DualHarness
+from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness
 
 OTHERS = {"sqlite": TableHarness, "table": CosmosHarness, "cosmos": TableHarness}
 """What stands beside each backend where both are selected: the ways that data moves."""

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.running import Result, under_faults, under_load
+from tests.faults.running import Result, under_faults, under_load, waited_long
 
 
 def main() -> int:
@@ -22,7 +22,9 @@ def main() -> int:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix=f"bifrost-{given.what}-"))
     if given.what == "load":
-        return _tell("load", asyncio.run(under_load(folder, times=given.times)), folder)
+        result = asyncio.run(under_load(folder, times=given.times))
+        result.wrong += waited_long(result)
+        return _tell("load", result, folder)
     failed = []
     for seed in given.seed or range(given.seeds):
         own = folder / str(seed)

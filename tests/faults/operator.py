@@ -11,6 +11,10 @@ from typing import Any
 from tests.faults.world import Line, World
 
 
+class _TooManyCommandsError(Exception):
+    pass
+
+
 @dataclass(slots=True)
 class Operator:
     """Moves the platform there and back.
@@ -22,6 +26,7 @@ class Operator:
         phase: That the last command told.
         last: What the last command that failed said.
         wrong: What must not have happened.
+        left: How many more commands may be given, if that is limited.
     """
 
     world: World
@@ -31,9 +36,14 @@ class Operator:
     phase: str = ""
     last: str = ""
     wrong: list[str] = field(default_factory=list)
+    left: int | None = None
 
     async def give(self, *arguments: str) -> bool:
         """Give one command; return whether its goal holds."""
+        if self.left is not None:
+            if self.left == 0:
+                raise _TooManyCommandsError
+            self.left -= 1
         report = await self.world.command(*arguments, settings=self.line.settings)
         self.phase = str(report.get("phase") or self.phase)
         self.ends[f"{arguments[0]} {report['exit']}"] += 1
@@ -65,15 +75,16 @@ class Operator:
         """Let Table Storage answer."""
         await self.insist("rollback", "--yes")
 
-    async def come_to_rest(self, seconds: float) -> None:
-        """Bring the migration to Cosmos DB and back with nothing in the way, and find both stores equal."""
+    async def settle(self, commands: int) -> None:
+        """Bring the migration to Cosmos DB and back with nothing in the way, by at most so many commands."""
+        self.left = commands
         try:
-            async with asyncio.timeout(seconds):
-                await self.start()
-                await self.there()
-                await self.back()
-        except TimeoutError:
-            self.wrong.append(f"the operator does not come to rest in {seconds:g} seconds; last: {self.last}")
+            await self.start()
+            await self.there()
+            await self.back()
+        except _TooManyCommandsError:
+            self.wrong.append(f"{commands} commands do not bring the migration there and back; last: {self.last}")
+        self.left = None
 
 
 def _said(report: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from aiohttp import web
@@ -22,10 +23,14 @@ from bifrost_store.demo.azurite import Azurite, run_azurite
 from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Reaction, SeenRequest
 from tests import commands
-from tests.faults.history import COUNTER
+from tests.faults.history import COUNTER, expected
 from tests.faults.records import COUNTED, STORES
 from tests.faults.worker import Task, work
 
+_QUIET_COMMAND_SECONDS: Final = 0.15
+"""What `--help` takes on two quiet cores: what the durations of a run are made for."""
+_MEASURED_COMMANDS: Final = 5
+_MOST_SLOWNESS: Final = 3.0
 _REPORTING: Final = ("backfill", "verify", "run")
 _BUSY: Final = {
     "table": Answer(503, "ServerBusy"),
@@ -111,16 +116,18 @@ class World:
         folder: Where logs and reports are left.
         seed: Of everything that happens by chance.
         settings: That lead to both stores directly.
+        slowness: How many times longer than on a quiet machine everything takes, from 1 to `_MOST_SLOWNESS`.
     """
 
-    def __init__(self, folder: Path, seed: int, settings: StoreSettings) -> None:
+    def __init__(self, folder: Path, seed: int, settings: StoreSettings, slowness: float) -> None:
         self.folder = folder
         self.random = random.Random(seed)
         self.settings = settings
         self.workers: list[Worker] = []
         self.commands: list[ForkServerProcess] = []
+        self.slowness = slowness
         self._given = 0
-        self.pause = 0.1
+        self._pause = 0.0
         self._stack = AsyncExitStack()
 
     async def line(self, *, through_proxies: bool) -> Line:
@@ -143,12 +150,19 @@ class World:
     def _connections(self) -> tuple[Any, Any]:
         return self.settings.table_connection_string, self.settings.cosmos_connection_string
 
-    async def hire(self, count: int, *, through_proxies: bool) -> None:
-        """Start *count* workers."""
+    async def hire(self, count: int, *, through_proxies: bool, pause: float) -> None:
+        """Start *count* workers that wait up to *pause* seconds between two calls, longer on a slow machine."""
+        self._pause = pause * self.slowness
         for number in range(count):
             line = await self.line(through_proxies=through_proxies)
             log = self.folder / f"worker-{number}-0.jsonl"
             self.workers.append(Worker(number, line, self._start(line, log), [log]))
+
+    async def all_write(self) -> None:
+        """Wait until every worker has written something."""
+        for worker in self.workers:
+            while not expected(worker.logs).outcomes.get("done"):  # noqa: ASYNC110 - another process writes the log
+                await asyncio.sleep(0.1)
 
     def replace(self, worker: Worker) -> None:
         """Kill a worker, and start another under the same number."""
@@ -162,7 +176,7 @@ class World:
     def _start(self, line: Line, log: Path) -> ForkServerProcess:
         off = timedelta(seconds=self.random.uniform(-600, 600))
         log.touch()
-        task = Task(log.stem, log, self.random.getrandbits(32), off, self.pause)
+        task = Task(log.stem, log, self.random.getrandbits(32), off, self._pause)
         process = commands.processes().Process(target=work, args=(line.settings, task), daemon=True)
         process.start()
         return process
@@ -215,20 +229,30 @@ class World:
 async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: Azurite | None = None) -> AsyncIterator[World]:
     """Bring both accounts up, with the counter and a few hundred records from before; everything ends with the block."""
     async with AsyncExitStack() as stack:
+        slowness = await asyncio.to_thread(_slowness)
         running = azurite or await stack.enter_async_context(run_azurite())
         cosmos = stack.enter_context(CosmosEmulator(options=Options(consistency="Strong")))
         settings = StoreSettings(
             backend="table",
             table_connection_string=running.connection_string,  # type: ignore[arg-type]
             cosmos_connection_string=cosmos.connection_string,  # type: ignore[arg-type]
-            lease_seconds=lease_seconds,
+            lease_seconds=lease_seconds * slowness,
         )
         async with open_store(settings) as store:
             await store.provision()
             await store.config.set(COUNTED, COUNTER, "0", config_type=ConfigType.STRING, updated_by="w")
-        world = World(folder, seed, settings)
+        world = World(folder, seed, settings, slowness)
         stack.push_async_callback(world.aclose)
         yield world
+
+
+def _slowness() -> float:
+    commands.run("--help", settings={})  # it also starts what the others come from
+    began = monotonic()
+    for _ in range(_MEASURED_COMMANDS):
+        commands.run("--help", settings={})
+    slowness = (monotonic() - began) / _MEASURED_COMMANDS / _QUIET_COMMAND_SECONDS
+    return min(max(slowness, 1.0), _MOST_SLOWNESS)
 
 
 def variables_of(settings: StoreSettings) -> dict[str, str]:
