@@ -26,7 +26,7 @@ from bifrost_store.blobs.azure import METERED, AzureBlobStore
 from bifrost_store.blobs.errors import map_error
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.names import check_names
-from bifrost_store.blobs.protocol import BRANDING, CONTAINERS, EXECUTION_DATA, BlobInfo, BlobStore
+from bifrost_store.blobs.protocol import BRANDING, CONTAINERS, EXECUTION_DATA, Blob, BlobInfo, BlobStore, Holder
 from bifrost_store.core.meter import count_requests
 from bifrost_store.errors import (
     AccessDeniedError,
@@ -174,6 +174,10 @@ class TestEveryStore:
             lambda: store.get(container, name),
             lambda: store.delete(container, name),
             lambda: store.copy(container, name, "a"),
+            lambda: store.describe(container, name),
+            lambda: store.copy_for("o", container, name, "a"),
+            lambda: store.copy_for("o", container, "a", name),
+            lambda: store.delete_for("o", container, name),
             lambda: store.copy(container, "a", name),
         ]
         for call in calls:
@@ -218,6 +222,64 @@ class TestEveryStore:
             ("a/logo é.png", "image/png"),
             ("b", "image/png"),
         ]
+
+    async def test_a_copy_for_an_owner_replaces_only_its_own(self, store: BlobStore, container: str) -> None:
+        """Nobody's name is taken; an owner's copy is replaced and removed for that owner alone, and nobody's only on demand."""
+        await store.put(container, "new", b"new", content_type="image/png")
+        assert await store.describe(container, "x") is None
+        assert await store.delete_for("a", container, "x", over_unknown=True) is Holder.NOBODY
+        assert await store.copy_for("a", container, "new", "x") is Holder.NOBODY
+        assert await store.describe(container, "x") == BlobInfo("x", 3, "image/png", "a")
+
+        for over_unknown in (False, True):
+            assert await store.copy_for("b", container, "new", "x", over_unknown=over_unknown) is Holder.ANOTHER
+            assert await store.delete_for("b", container, "x", over_unknown=over_unknown) is Holder.ANOTHER
+        await store.put(container, "new", b"newer")
+        assert await store.copy_for("a", container, "new", "x") is Holder.OWNER
+        assert await store.read(container, "x") == Blob("x", b"newer", "application/octet-stream", "a")
+        assert await store.delete_for("a", container, "x") is Holder.OWNER
+        assert await store.get(container, "x") is None
+
+    async def test_what_names_no_owner_is_left_alone_unless_told(self, store: BlobStore, container: str) -> None:
+        """A blob that another program wrote, also over an owned one with the same bytes, is replaced or removed on demand only."""
+        await store.put(container, "new", b"new")
+        for data in (b"old", b"new"):
+            await store.copy_for("a", container, "new", "x")
+            await store.put(container, "x", data)
+            for owner in ("a", "b"):
+                assert await store.copy_for(owner, container, "new", "x") is Holder.UNKNOWN
+                assert await store.delete_for(owner, container, "x") is Holder.UNKNOWN
+            assert await store.read(container, "x") == Blob("x", data, "application/octet-stream", None)
+            assert await store.copy_for("b", container, "new", "x", over_unknown=True) is Holder.UNKNOWN
+            assert [(blob.name, blob.owner) async for blob in store.list(container, "x")] == [("x", "b")]
+            await store.put(container, "x", data)
+            assert await store.delete_for("b", container, "x", over_unknown=True) is Holder.UNKNOWN
+            assert await store.describe(container, "x") is None
+
+    async def test_of_several_owners_at_once_one_takes_a_name(self, store: BlobStore, container: str) -> None:
+        """The blob is then the winner's, bytes and owner, and every other was told so."""
+        owners = [f"owner-{number}" for number in range(8)]
+        for owner in owners:
+            await store.put(container, owner, owner.encode())
+        held: dict[str, Holder] = {}
+
+        async def take(owner: str) -> None:
+            held[owner] = await store.copy_for(owner, container, owner, "x")
+
+        async with anyio.create_task_group() as tasks:
+            for owner in owners:
+                tasks.start_soon(take, owner)
+
+        (winner,) = [owner for owner in owners if held[owner] is Holder.NOBODY]
+        assert await store.read(container, "x") == Blob("x", winner.encode(), "application/octet-stream", winner)
+        assert not {Holder.OWNER, Holder.NOBODY} & {held[owner] for owner in owners if owner != winner}
+
+    async def test_a_missing_source_is_not_copied_for_anyone(self, store: BlobStore, container: str) -> None:
+        """DocumentNotFoundError, whether the target is there or not."""
+        for _ in range(2):
+            with pytest.raises(DocumentNotFoundError):
+                await store.copy_for("a", container, "missing", "x")
+            await store.put(container, "x", b"", owner="a")
 
     async def test_content_type_is_replaced(self, store: BlobStore, container: str) -> None:
         """A put without a content type resets that of the blob before."""
@@ -535,6 +597,10 @@ class TestAzure:
         refusal = HttpResponseError("no")
         refusal.status_code = status
         monkeypatch.setattr("azure.storage.blob.aio.BlobClient.start_copy_from_url", refuse)
+        assert await store.copy_for("o", container, "a", "d") is Holder.NOBODY
+        assert await store.copy_for("o", container, "a", "d") is Holder.OWNER
+        assert await store.copy_for("p", container, "a", "d") is Holder.ANOTHER
+        assert await store.describe(container, "d") == BlobInfo("d", 1, "image/png", "o")
         await store.copy(container, "a", "b")
         with pytest.raises(DocumentNotFoundError):
             await store.copy(container, "c", "b")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobInfo
+from bifrost_store.blobs.protocol import EXECUTION_DATA, Blob, BlobInfo, Holder, holder_of
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.version import Etag
@@ -41,10 +41,11 @@ class DictBlobStore:
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
+        self.owners: dict[str, str] = {}
         self.failing: set[str] = set()
         self.calls: list[str] = []
 
-    async def put(self, container: str, name: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+    async def put(self, container: str, name: str, data: bytes, *, content_type: str = "", owner: str | None = None) -> None:
         self._note("put", container)
         self.blobs[name] = data
 
@@ -52,15 +53,33 @@ class DictBlobStore:
         self._note("get", container)
         return self.blobs.get(name)
 
-    async def copy(self, container: str, source: str, target: str) -> None:
+    async def read(self, container: str, name: str) -> Blob | None:
+        data = await self.get(container, name)
+        return None if data is None else Blob(name, data, "", self.owners.get(name))
+
+    async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
         self._note("copy", container)
         if source not in self.blobs:
             raise DocumentNotFoundError("no such blob")
-        self.blobs[target] = self.blobs[source]
+        holder = self._holder(owner, target)
+        if holder is not Holder.ANOTHER and (holder is not Holder.UNKNOWN or over_unknown):
+            self.blobs[target], self.owners[target] = self.blobs[source], owner
+        return holder
 
     async def delete(self, container: str, name: str) -> bool:
         self._note("delete", container)
+        self.owners.pop(name, None)
         return self.blobs.pop(name, None) is not None
+
+    async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
+        holder = self._holder(owner, name)
+        if holder is not Holder.ANOTHER and (holder is not Holder.UNKNOWN or over_unknown):
+            await self.delete(container, name)
+        return holder
+
+    def _holder(self, owner: str, name: str) -> Holder:
+        data = self.blobs.get(name)
+        return holder_of(None if data is None else Blob(name, data, "", self.owners.get(name)), owner)
 
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         for name in sorted(self.blobs):

@@ -237,10 +237,11 @@ def test_todays_names_are_asked_only_where_the_old_application_may_have_written(
     """A record that names no payload may have it under today's names; one that says there is none has not."""
     old, new = record_of({}), record_of(dict(NO_PAYLOADS), place_json("e-1", "logs", []))
 
-    assert todays_names(old, "result") == ["e-1/result.json", "e-1/result.html", "e-1/result.txt"]
+    assert todays_names(old, "result") == []
+    assert todays_names(record_of({}, resultInBlob=True), "result") == ["e-1/result.json", "e-1/result.html", "e-1/result.txt"]
     assert todays_names(old, "snapshot") == ["e-1/snapshot.json"]
     assert todays_names(old, "input") == []
-    assert {"e-1/logs.json"} == all_todays_names(new)
+    assert all_todays_names(new) == {"e-1/logs.json": "logs"}
 
 
 def test_a_result_of_the_old_application_is_inline_unless_it_says_otherwise() -> None:

@@ -19,7 +19,7 @@ from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvid
 from bifrost_store import GLOBAL, Store, StoreSettings, open_store
 from bifrost_store.backends.protocol import ScanPage
 from bifrost_store.backends.sqlite import backend as sqlite_backend
-from bifrost_store.blobs.protocol import BRANDING, CONTAINERS, EXECUTION_DATA, UPLOADS
+from bifrost_store.blobs.protocol import BRANDING, CONTAINERS, EXECUTION_DATA, UPLOADS, Blob
 from bifrost_store.core.record import NEVER, Record
 from bifrost_store.core.version import Version
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError, CorruptDocumentError
@@ -584,3 +584,42 @@ async def test_scopes_spread_over_backends_are_dumped_from_and_loaded_to_their_o
         assert b"from table" == await table.get(BRANDING, "o-1/logo.png")
         assert near == await store.backend.backend("table").get(near.key)
         assert await store.backend.backend("sqlite").get(near.key) is None
+
+
+@pytest.mark.parametrize("is_ours", [True, False], ids=["of this library", "of the old application"])
+async def test_a_load_leaves_another_scopes_payload_of_the_same_id(tmp_path: Path, is_ours: bool) -> None:
+    """Today's blob names hold no scope: what another scope's run has there stays, and the dumped one is named."""
+    async with store_in(tmp_path, "from") as store:
+        await store.provision()
+        await store.backend.apply(versioned(execution(1)))
+        await store.backend.blobs("sqlite").put(EXECUTION_DATA, "e-1/logs.json", b'["dumped"]')
+        await dump_records(store, tmp_path / "dump")
+    async with store_in(tmp_path, "to") as store:
+        await store.provision()
+        await store.backend.apply(versioned(execution(1, scope=OTHER_ORGANIZATION)))
+        blobs, owner = store.backend.blobs("sqlite"), OTHER_ORGANIZATION.value if is_ours else None
+        await blobs.put(EXECUTION_DATA, "e-1/logs.json", b'["theirs"]', owner=owner)
+        report = await load_records(store, tmp_path / "dump")
+
+        assert await blobs.read(EXECUTION_DATA, "e-1/logs.json") == Blob(
+            "e-1/logs.json", b'["theirs"]', "application/octet-stream", owner
+        )
+        (refusal,) = report.unreadable
+        assert "blob execution-data/e-1/logs.json: the store holds another scope's run of this id" in refusal
+        assert report.written == 1
+
+
+async def test_whose_a_copy_is_travels_along(tmp_path: Path) -> None:
+    """A copy under today's name stays its scope's through dump and load, and is newer than what the old application left."""
+    copies = [(OTHER_ORGANIZATION.value, b"[1]"), (None, b"[2]")]
+    async with store_in(tmp_path, "to") as target:
+        for number, (owner, data) in enumerate(copies):
+            async with store_in(tmp_path, f"from-{number}") as store:
+                await store.provision()
+                await store.backend.apply(versioned(execution(1, scope=OTHER_ORGANIZATION)))
+                await store.backend.blobs("sqlite").put(EXECUTION_DATA, "e-1/logs.json", data, owner=owner)
+                await dump_records(store, tmp_path / f"dump-{number}")
+            assert (await load_records(target, tmp_path / f"dump-{number}")).is_complete
+
+        found = await target.backend.blobs("sqlite").read(EXECUTION_DATA, "e-1/logs.json")
+        assert found == Blob("e-1/logs.json", b"[1]", "application/octet-stream", OTHER_ORGANIZATION.value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
@@ -12,15 +14,16 @@ import anyio
 
 # First, because it names the extra to install where the SDK is missing.
 from bifrost_store.blobs.errors import NAME, error_code, mapped_errors  # isort: skip
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import ContentSettings
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobProperties, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
 from bifrost_store.blobs.names import check_names, check_prefix
-from bifrost_store.blobs.protocol import CONTAINERS, LINK_REFUSED, Blob, BlobInfo
+from bifrost_store.blobs.protocol import CONTAINERS, LINK_REFUSED, Blob, BlobInfo, Holder, holder_of
 from bifrost_store.blobs.sas import SasSigner, check_sas
 from bifrost_store.core.http_meter import metered
-from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFoundError, InvalidLinkError
+from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFoundError, InvalidLinkError, PreconditionFailedError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -29,6 +32,12 @@ _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _SOURCE_REFUSED: Final = (401, 403, 404, 409)
 """Or the source is missing, or the target locked; the attempt to pass the bytes through here tells which."""
+_OWNER: Final = "bifroststoreowner"
+"""Metadata of a blob: whose it is. Whoever else writes the blob anew leaves it out."""
+_CHANGED: Final = frozenset({"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet"})
+_MAX_RACES: Final = 5
+_UNCONDITIONAL: Final[Mapping[str, Any]] = {}
+_IF_MISSING: Final[Mapping[str, Any]] = {"match_condition": MatchConditions.IfMissing}
 _LINK_REFUSED: Final = (400, 401, 403)
 _NO_ENDPOINT: Final = "the endpoint for Azure Blob Storage must read https://<account>.blob.core.windows.net"
 _MALFORMED: Final = "the connection string for Azure Blob Storage is malformed; copy it anew from the storage account's access keys"
@@ -97,14 +106,23 @@ class AzureBlobStore:
         store._owns_client = True
         return store
 
-    async def put(self, container: str, name: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+    async def put(
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        owner: str | None = None,
+    ) -> None:
         check_names(container, name)
+        blob = Blob(name, data, content_type, owner)
         with mapped_errors("put", name):
             try:
-                await self._upload(container, name, data, content_type)
+                await self._upload(container, blob)
             except ResourceNotFoundError:
                 await self._create_container(container)
-                await self._upload(container, name, data, content_type)
+                await self._upload(container, blob)
 
     async def get(self, container: str, name: str) -> bytes | None:
         blob = await self.read(container, name)
@@ -115,19 +133,17 @@ class AzureBlobStore:
         with mapped_errors("get", name):
             return await _download(self._blob(container, name))
 
+    async def describe(self, container: str, name: str) -> BlobInfo | None:
+        check_names(container, name)
+        with mapped_errors("describe", name):
+            found = await self._properties(container, name)
+            return None if found is None else _info(found)
+
     async def copy(self, container: str, source: str, target: str) -> None:
         """Copy inside the service: one request. Where it may not read the source by address, the bytes pass through here."""
         check_names(container, source, target)
         with mapped_errors("copy", source):
-            target_blob = self._blob(container, target)
-            try:
-                answer = await target_blob.start_copy_from_url(self._blob(container, source).url)
-            except HttpResponseError as error:
-                if error.status_code not in _SOURCE_REFUSED:
-                    raise
-                await self._copy_through_here(container, source, target)
-            else:
-                await _wait_for_copy(target_blob, str(answer["copy_status"]))
+            await self._copy(container, source, target, None, _UNCONDITIONAL)
 
     async def delete(self, container: str, name: str) -> bool:
         check_names(container, name)
@@ -138,13 +154,61 @@ class AzureBlobStore:
                 return False
             return True
 
+    async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
+        """Copy as in `copy`; a target that exists is looked at first, which costs two requests more."""
+        check_names(container, source, target)
+
+        async def write(condition: Mapping[str, Any]) -> None:
+            await self._copy(container, source, target, owner, condition)
+
+        with mapped_errors("copy", source):
+            for _ in range(_MAX_RACES):
+                if await _is_met(write(_IF_MISSING)):
+                    return Holder.NOBODY
+                holder = await self._over(owner, container, target, write, over_unknown=over_unknown)
+                if holder is not None and holder is not Holder.NOBODY:
+                    return holder
+            raise _always_changed(target)
+
+    async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
+        check_names(container, name)
+
+        async def remove(condition: Mapping[str, Any]) -> None:
+            with suppress(ResourceNotFoundError):
+                await self._blob(container, name).delete_blob(delete_snapshots="include", **condition)
+
+        with mapped_errors("delete", name):
+            for _ in range(_MAX_RACES):
+                holder = await self._over(owner, container, name, remove, over_unknown=over_unknown)
+                if holder is not None:
+                    return holder
+            raise _always_changed(name)
+
+    async def _over(
+        self,
+        owner: str,
+        container: str,
+        name: str,
+        change: Callable[[Mapping[str, Any]], Awaitable[None]],
+        *,
+        over_unknown: bool,
+    ) -> Holder | None:
+        """Return who holds a blob, after *change* of exactly what was seen if *owner* may; None if it was changed meanwhile."""
+        found = await self._properties(container, name)
+        holder = holder_of(None if found is None else _info(found), owner)
+        if found is not None and (holder is Holder.OWNER or (holder is Holder.UNKNOWN and over_unknown)):
+            condition = {"etag": found.etag, "match_condition": MatchConditions.IfNotModified}
+            return holder if await _is_met(change(condition)) else None
+        return holder
+
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         check_names(container)
         check_prefix(prefix)
         with mapped_errors("list"):
             try:
-                async for blob in self._client.get_container_client(container).list_blobs(name_starts_with=prefix or None):
-                    yield BlobInfo(blob.name, blob.size, str(blob.content_settings.content_type or ""))
+                listed = self._client.get_container_client(container)
+                async for blob in listed.list_blobs(name_starts_with=prefix or None, include=["metadata"]):
+                    yield _info(blob)
             except ResourceNotFoundError:
                 return
 
@@ -192,15 +256,38 @@ class AzureBlobStore:
     def _blob(self, container: str, name: str) -> BlobClient:
         return self._client.get_blob_client(container, name)
 
-    async def _upload(self, container: str, name: str, data: bytes, content_type: str) -> None:
-        settings = ContentSettings(content_type=content_type)
-        await self._blob(container, name).upload_blob(data, overwrite=True, content_settings=settings)
+    async def _properties(self, container: str, name: str) -> BlobProperties | None:
+        try:
+            return await self._blob(container, name).get_blob_properties()
+        except ResourceNotFoundError:
+            return None
 
-    async def _copy_through_here(self, container: str, source: str, target: str) -> None:
+    async def _upload(self, container: str, blob: Blob, condition: Mapping[str, Any] = _UNCONDITIONAL) -> None:
+        settings = ContentSettings(content_type=blob.content_type)
+        client = self._blob(container, blob.name)
+        is_new = condition is _IF_MISSING  # Said to the SDK by its own argument.
+        options = {**_metadata(blob.owner), **({} if is_new else condition)}
+        await client.upload_blob(blob.data, overwrite=not is_new, content_settings=settings, **options)
+
+    async def _copy(self, container: str, source: str, target: str, owner: str | None, condition: Mapping[str, Any]) -> None:
+        target_blob = self._blob(container, target)
+        try:
+            url = self._blob(container, source).url
+            answer = await target_blob.start_copy_from_url(url, **_metadata(owner), **condition)
+        except HttpResponseError as error:
+            if error.status_code not in _SOURCE_REFUSED or error_code(error) in _CHANGED:
+                raise
+            await self._copy_through_here(container, source, target, owner, condition)
+        else:
+            await _wait_for_copy(target_blob, str(answer["copy_status"]))
+
+    async def _copy_through_here(
+        self, container: str, source: str, target: str, owner: str | None, condition: Mapping[str, Any]
+    ) -> None:
         blob = await _download(self._blob(container, source))
         if blob is None:
             raise DocumentNotFoundError(f"blob {source!r} does not exist in container {container}", backend=NAME)
-        await self._upload(container, target, blob.data, blob.content_type)
+        await self._upload(container, replace(blob, name=target, owner=owner or blob.owner), condition)
 
     async def _create_container(self, container: str) -> None:
         try:
@@ -213,9 +300,34 @@ class AzureBlobStore:
 async def _download(client: BlobClient) -> Blob | None:
     try:
         download = await client.download_blob()
-        return Blob(client.blob_name, await download.readall(), str(download.properties.content_settings.content_type or ""))
+        info = _info(download.properties)
+        return Blob(client.blob_name, await download.readall(), info.content_type, info.owner)
     except ResourceNotFoundError:
         return None
+
+
+def _info(found: BlobProperties) -> BlobInfo:
+    owner = (found.metadata or {}).get(_OWNER)
+    return BlobInfo(found.name, found.size, str(found.content_settings.content_type or ""), owner)
+
+
+def _metadata(owner: str | None) -> dict[str, Any]:
+    return {} if owner is None else {"metadata": {_OWNER: owner}}
+
+
+async def _is_met(change: Awaitable[None]) -> bool:
+    """Return whether the condition of *change* held, after it was made."""
+    try:
+        await change
+    except (ResourceExistsError, ResourceModifiedError) as error:
+        if error_code(error) not in _CHANGED:
+            raise
+        return False
+    return True
+
+
+def _always_changed(name: str) -> PreconditionFailedError:
+    return PreconditionFailedError(f"blob {name!r} was changed by others again and again; try again", backend=NAME)
 
 
 def _without_query(url: str) -> str:

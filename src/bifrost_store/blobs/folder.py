@@ -5,35 +5,34 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import re
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 from urllib.parse import unquote
 
 from anyio import to_thread
 
+from bifrost_store.blobs.details import DEFAULT_CONTENT_TYPE, Details, details_path, read_details
+from bifrost_store.blobs.files import make_folder, write, write_new
 from bifrost_store.blobs.links import LinkSigner, address
 from bifrost_store.blobs.names import check_names, check_prefix
-from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo
+from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, Holder, holder_of
 from bifrost_store.errors import AccessDeniedError, BackendError, ConfigurationError, DocumentNotFoundError, StoreError
 
 NAME: Final = "folder"
-DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
 _PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _SPECIAL: Final = re.compile(r"\.|(con|prn|aux|nul|com\d|lpt\d)(\.|\Z)", re.ASCII)
 """Hidden files, and devices of Windows."""
 _LONG_NAMES: Final = "+long"
-_DETAILS: Final = "+details"
 _MAX_PART_BYTES: Final = 200
 """File systems allow 255 in one part; the rest is room for marks."""
 _MAX_PATH_BYTES: Final = 600
 """macOS allows 1,024 in a whole path; the rest is room for the root."""
-_CREATE_RETRIES: Final = 20
 _MEANING: Final[dict[int, tuple[type[StoreError], str]]] = {
     errno.EACCES: (AccessDeniedError, "access was refused; let this process read and write in it"),
     errno.EPERM: (AccessDeniedError, "access was refused; let this process read and write in it"),
@@ -53,9 +52,9 @@ class FolderBlobStore:
     of a name between slashes, all but lower-case ASCII letters, digits and ``-_.`` is written as ``%`` and two hexadecimal
     digits per UTF-8 byte, so that names which differ in case only are different files, and so are a leading dot and the first
     letter of what Windows takes for a device; an empty part is ``%``. Folders end with ``+``, so that the blobs ``a`` and
-    ``a/b`` can both be. A name too long for a path is the file ``+long/<SHA-256 of the name>``. Such a name, and any content
-    type but ``application/octet-stream``, is kept in a file beside the blob's that ends with ``+details``. Other files with
-    a ``+`` were being written when a process died.
+    ``a/b`` can both be. A name too long for a path is the file ``+long/<SHA-256 of the name>``. Such a name, any content type
+    but ``application/octet-stream`` and the owner are kept in a file beside the blob's that ends with ``+details``. Other files
+    with a ``+`` were being written when a process died.
 
     Links are signed with a random key in the file ``+link-key``, which only its owner can read; without it they open no more.
 
@@ -69,9 +68,17 @@ class FolderBlobStore:
         self._root = root
         self._signer = LinkSigner(root)
 
-    async def put(self, container: str, name: str, data: bytes, *, content_type: str = DEFAULT_CONTENT_TYPE) -> None:
+    async def put(
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str = DEFAULT_CONTENT_TYPE,
+        owner: str | None = None,
+    ) -> None:
         check_names(container, name)
-        await to_thread.run_sync(self._put, container, name, data, content_type)
+        await to_thread.run_sync(self._put, container, Blob(name, data, content_type, owner))
 
     async def get(self, container: str, name: str) -> bytes | None:
         check_names(container, name)
@@ -81,6 +88,10 @@ class FolderBlobStore:
         check_names(container, name)
         return await to_thread.run_sync(self._read, container, name)
 
+    async def describe(self, container: str, name: str) -> BlobInfo | None:
+        check_names(container, name)
+        return await to_thread.run_sync(self._describe, container, name)
+
     async def copy(self, container: str, source: str, target: str) -> None:
         check_names(container, source, target)
         await to_thread.run_sync(self._copy, container, source, target)
@@ -88,6 +99,14 @@ class FolderBlobStore:
     async def delete(self, container: str, name: str) -> bool:
         check_names(container, name)
         return await to_thread.run_sync(self._delete, container, name)
+
+    async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
+        check_names(container, source, target)
+        return await to_thread.run_sync(self._copy_for, owner, container, source, target, over_unknown)
+
+    async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
+        check_names(container, name)
+        return await to_thread.run_sync(self._delete_for, owner, container, name, over_unknown)
 
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         check_names(container)
@@ -121,17 +140,29 @@ class FolderBlobStore:
     async def aclose(self) -> None:
         """Nothing stays open between calls."""
 
-    def _put(self, container: str, name: str, data: bytes, content_type: str) -> None:
-        path = self._path(container, name)
-        details = {"contentType": content_type} if content_type != DEFAULT_CONTENT_TYPE else {}
-        if path.parent.name == _LONG_NAMES:
-            details["name"] = name
+    def _put(self, container: str, blob: Blob) -> None:
+        path = self._path(container, blob.name)
+        details = self._details(path, blob)
         with self._mapped_errors("put"):
-            if details:
-                _write(_details_path(path), json.dumps(details).encode())
-            _write(path, data)
-            if not details:
-                _details_path(path).unlink(missing_ok=True)
+            if details is not None:
+                write(details_path(path), details)
+            write(path, blob.data)
+            if details is None:
+                details_path(path).unlink(missing_ok=True)
+
+    def _put_new(self, container: str, blob: Blob) -> bool:
+        """Store a blob unless there is one; the details of one that is there are left alone too, so that they come last."""
+        path = self._path(container, blob.name)
+        details = self._details(path, blob)
+        with self._mapped_errors("put"):
+            is_new = write_new(path, blob.data)
+            if is_new and details is not None:
+                write(details_path(path), details)
+        return is_new
+
+    def _details(self, path: Path, blob: Blob) -> bytes | None:
+        name = blob.name if path.parent.name == _LONG_NAMES else None
+        return Details(blob.content_type, blob.owner, name).encode(blob.data)
 
     def _get(self, container: str, name: str) -> bytes | None:
         with self._mapped_errors("get"):
@@ -144,15 +175,41 @@ class FolderBlobStore:
         data = self._get(container, name)
         if data is None:
             return None
-        details = _read_details(self._path(container, name))
-        return Blob(name, data, details.get("contentType", DEFAULT_CONTENT_TYPE))
+        details = read_details(self._path(container, name), data)
+        return Blob(name, data, details.content_type, details.owner)
+
+    def _describe(self, container: str, name: str) -> BlobInfo | None:
+        blob = self._read(container, name)
+        return None if blob is None else BlobInfo(name, len(blob.data), blob.content_type, blob.owner)
 
     def _copy(self, container: str, source: str, target: str) -> None:
+        self._put(container, replace(self._source(container, source), name=target))
+
+    def _copy_for(self, owner: str, container: str, source: str, target: str, over_unknown: bool) -> Holder:
+        blob = replace(self._source(container, source), name=target, owner=owner)
+        while True:
+            holder = holder_of(self._describe(container, target), owner)
+            if holder is Holder.ANOTHER or (holder is Holder.UNKNOWN and not over_unknown):
+                return holder
+            if holder is not Holder.NOBODY:
+                self._put(container, blob)
+                return holder
+            # Two who find nothing there must not both write: who comes second looks again.
+            if self._put_new(container, blob):
+                return holder
+
+    def _source(self, container: str, source: str) -> Blob:
         blob = self._read(container, source)
         if blob is None:
             message = f"blob {source!r} does not exist in container {container}"
             raise DocumentNotFoundError(message, backend=NAME, operation="copy", key=source)
-        self._put(container, target, blob.data, blob.content_type)
+        return blob
+
+    def _delete_for(self, owner: str, container: str, name: str, over_unknown: bool) -> Holder:
+        holder = holder_of(self._describe(container, name), owner)
+        if holder is Holder.OWNER or (holder is Holder.UNKNOWN and over_unknown):
+            self._delete(container, name)
+        return holder
 
     def _delete(self, container: str, name: str) -> bool:
         path = self._path(container, name)
@@ -161,7 +218,7 @@ class FolderBlobStore:
                 path.unlink()
             except FileNotFoundError:
                 return False
-            _details_path(path).unlink(missing_ok=True)
+            details_path(path).unlink(missing_ok=True)
             _remove_empty_folders(path.parent, self._root / container)
             return True
 
@@ -187,12 +244,12 @@ class FolderBlobStore:
 
     def _provision(self, container: str) -> None:
         with self._mapped_errors("provision"):
-            _make_folder(self._root / container)
+            make_folder(self._root / container)
 
     def _try_out(self) -> None:
         with self._mapped_errors("ping"):
             path = self._root / f"+{uuid.uuid4().hex}"
-            _write(path, b"")
+            write(path, b"")
             path.unlink()
 
     def _path(self, container: str, name: str) -> Path:
@@ -234,26 +291,14 @@ def _is_too_long(parts: list[str]) -> bool:
     return max(lengths, default=0) > _MAX_PART_BYTES or sum(lengths) + len(lengths) > _MAX_PATH_BYTES
 
 
-def _details_path(path: Path) -> Path:
-    return path.with_name(path.name + _DETAILS)
-
-
-def _read_details(path: Path) -> dict[str, str]:
-    try:
-        details = json.loads(_details_path(path).read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return cast(dict[str, str], details) if isinstance(details, dict) else {}
-
-
 def _describe(path: Path, size: int, top: Path) -> BlobInfo | None:
     """Return what a listing tells of the blob in *path*, or None if no blob has that file."""
     parts = path.relative_to(top).parts
-    details = _read_details(path)
-    name = details.get("name", "") if parts[0] == _LONG_NAMES else "/".join(map(_decode, parts))
+    details = read_details(path)
+    name = details.name or "" if parts[0] == _LONG_NAMES else "/".join(map(_decode, parts))
     if _parts(name) != list(parts):
         return None
-    return BlobInfo(name, size, details.get("contentType", DEFAULT_CONTENT_TYPE))
+    return BlobInfo(name, size, details.content_type, details.owner)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -269,49 +314,6 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
         elif "+" not in entry.name:
             with contextlib.suppress(FileNotFoundError):
                 yield folder / entry.name, entry.stat().st_size
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Make *path* hold *data*, at once and for good."""
-    temporary = path.with_name(f"+{uuid.uuid4().hex}")
-    try:
-        with _create(temporary) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    with contextlib.suppress(FileNotFoundError):
-        _sync_folder(path.parent)
-
-
-def _create(path: Path) -> BinaryIO:
-    for _ in range(_CREATE_RETRIES):
-        # Someone may delete the last blob in the folder just then, and the folder with it.
-        with contextlib.suppress(FileNotFoundError, FileExistsError):
-            _make_folder(path.parent)
-            return path.open("xb")
-    _make_folder(path.parent)
-    return path.open("xb")
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Folders cannot be opened there; the file system keeps their entries in order.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_empty_folders(folder: Path, top: Path) -> None:

@@ -14,7 +14,6 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
 from bifrost_store.documents.execution import PayloadName, check_execution_id
@@ -80,7 +79,7 @@ class ExecutionRepository:
         self._check_purge = check_purge
         self._clock = clock
         self._retention = retention
-        self._payloads = PayloadBlobs(blobs)
+        self._payloads = PayloadBlobs(blobs, backend)
         self._models = ExecutionModels(backend, self._payloads)
 
     async def create(
@@ -231,7 +230,7 @@ class ExecutionRepository:
         except CorruptDocumentError:
             return await self._backend.delete(key, expected=None if etag is None else Etag.parse(etag)) is not None
         if deleted is not None:
-            await self._payloads.remove_all(deleted)
+            await self._payloads.remove_all([deleted])
         return deleted is not None
 
     async def purge_expired(self) -> int:
@@ -239,7 +238,7 @@ class ExecutionRepository:
             await self._check_purge()
         count = 0
         while purged := await self._backend.purge_expired(kind=KIND):
-            await for_each(self._payloads.remove_all, purged)
+            await self._payloads.remove_all(purged)
             count += len(purged)
         return count
 

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, get_args
 
-from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore, Holder
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import DocumentNotFoundError, OutcomeUnknownError, StoreError
+from bifrost_store.repositories.payload_owners import PayloadOwners
 from bifrost_store.repositories.payloads import (
     NewBlob,
     all_todays_names,
@@ -34,10 +36,16 @@ BlobsOfScope = Callable[[Scope], BlobStore]
 
 
 class PayloadBlobs:
-    """Reads and writes the payload blobs of executions."""
+    """Reads and writes the payload blobs of executions.
 
-    def __init__(self, blobs: BlobsOfScope) -> None:
+    Names of ours are unique to a write. Today's names hold no scope: two tenants' runs of one id share them. A copy there
+    says whose it is, and is replaced and removed for that scope alone; what says nothing is the old application's, and
+    belongs to the run whose record says so, if no other scope's does.
+    """
+
+    def __init__(self, blobs: BlobsOfScope, backend: Backend) -> None:
         self._blobs = blobs
+        self._backend = backend
 
     def writing(self, scope: Scope, new: Sequence[NewBlob]) -> BlobWrite:
         """Return the write of some blobs, to be entered around that of the record which names them."""
@@ -57,19 +65,27 @@ class PayloadBlobs:
 
         Superseded blobs go first: a slower writer that still wants to copy one then finds it gone.
         """
-        scope = after.key.scope
+        owners = PayloadOwners(self._backend, [before])
+        scope, superseded = after.key.scope, all_todays_names(before).keys() - all_todays_names(after).keys()
         await for_each(partial(self._remove, scope), sorted(blob_names(before) - blob_names(after)))
-        await for_each(partial(self._copy, scope), new)
-        await for_each(partial(self._remove, scope), sorted(_known_todays_names(before) - _known_todays_names(after)))
+        await for_each(partial(self._copy, owners, before), new)
+        await for_each(partial(self._remove_todays, owners, before), sorted(superseded))
 
     async def copy_again(self, record: Record) -> None:
         """Make the copies under today's names that a writer which died may have left out."""
         named = {payload: name for payload in get_args(PayloadName) if (name := blob_name(record, payload)) is not None}
-        await for_each(partial(self._copy, record.key.scope), [NewBlob(p, name, b"", None) for p, name in named.items()])
+        new = [NewBlob(payload, name, b"", None) for payload, name in named.items()]
+        await for_each(partial(self._copy, PayloadOwners(self._backend, [record]), record), new)
 
-    async def remove_all(self, record: Record) -> None:
-        """Remove every blob of a record that is gone."""
-        await for_each(partial(self._remove, record.key.scope), sorted(blob_names(record) | all_todays_names(record)))
+    async def remove_all(self, records: Sequence[Record]) -> None:
+        """Remove every blob of records that are gone."""
+        owners = PayloadOwners(self._backend, records)
+
+        async def remove(record: Record) -> None:
+            await for_each(partial(self._remove, record.key.scope), sorted(blob_names(record)))
+            await for_each(partial(self._remove_todays, owners, record), sorted(all_todays_names(record)))
+
+        await for_each(remove, records)
 
     async def load(self, record: Record, payload: PayloadName) -> Any:
         """Return a payload as `read_payload` gives it, or None if it is not where the record says, or has none.
@@ -81,22 +97,43 @@ class PayloadBlobs:
             return inline
         name = blob_name(record, payload)
         store = self._blobs(record.key.scope)
-        for candidate in todays_names(record, payload) if name is None else [name]:
-            data = await store.get(EXECUTION_DATA, candidate)
-            if data is not None:
-                return read_payload(record, payload, candidate, data)
+        if name is not None:
+            data = await store.get(EXECUTION_DATA, name)
+            return None if data is None else read_payload(record, payload, name, data)
+        for candidate in todays_names(record, payload):
+            blob = await store.read(EXECUTION_DATA, candidate)
+            if blob is not None and blob.owner in (None, record.key.scope.value):
+                return read_payload(record, payload, candidate, blob.data)
         return None
 
-    async def _copy(self, scope: Scope, blob: NewBlob) -> None:
+    async def _copy(self, owners: PayloadOwners, before: Record, blob: NewBlob) -> None:
+        """Copy a new payload to today's name; *before* tells whether what the old application left there is the run's."""
         target = todays_name(blob)
         if target is None:
             return
+        scope = before.key.scope
         try:
-            await self._blobs(scope).copy(EXECUTION_DATA, blob.name, target)
+            copy = partial(self._blobs(scope).copy_for, scope.value, EXECUTION_DATA, blob.name, target)
+            holder = await copy()
+            is_free = holder in (Holder.NOBODY, Holder.OWNER)
+            if holder is Holder.UNKNOWN and await owners.owns(before, blob.payload):
+                is_free = await copy(over_unknown=True) is not Holder.ANOTHER
         except DocumentNotFoundError:
-            pass  # Superseded meanwhile, by a write that makes its own copy.
+            return  # Superseded meanwhile, by a write that makes its own copy.
         except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
             _LOG.warning("executions.payload_copy_failed", extra=_fields(scope, target, error))
+            return
+        if not is_free:
+            _LOG.warning("executions.payload_name_taken", extra={"scope": scope.value, "blob": target})
+
+    async def _remove_todays(self, owners: PayloadOwners, before: Record, name: str) -> None:
+        scope, payload = before.key.scope, all_todays_names(before)[name]
+        try:
+            delete = partial(self._blobs(scope).delete_for, scope.value, EXECUTION_DATA, name)
+            if await delete() is Holder.UNKNOWN and await owners.owns(before, payload):
+                await delete(over_unknown=True)
+        except Exception as error:  # noqa: BLE001 - a blob that stays behind misleads nobody
+            _LOG.warning("executions.payload_delete_failed", extra=_fields(scope, name, error))
 
     async def _remove(self, scope: Scope, name: str) -> None:
         try:
@@ -131,12 +168,6 @@ class BlobWrite:
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, StoreError) and not isinstance(error, OutcomeUnknownError):
             await self.discard()
-
-
-def _known_todays_names(record: Record) -> set[str]:
-    """Return today's names that hold payloads of the record, as far as the record tells."""
-    names = all_todays_names(record)
-    return names if record.body["resultInBlob"] else names - set(todays_names(record, "result"))
 
 
 def _fields(scope: Scope, name: str, error: Exception) -> dict[str, str]:

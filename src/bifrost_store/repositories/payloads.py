@@ -139,6 +139,13 @@ def todays_name(blob: NewBlob) -> str | None:
     return f"{execution_id}/{file}"
 
 
+def may_be_under_todays_name(record: Record, payload: PayloadName) -> bool:
+    """Return whether the record says that the old application may have left the payload under today's name."""
+    if payload in _blobs(record) or payload not in _TODAYS_FILES:
+        return False
+    return payload != "result" or record.body["resultInBlob"] is True
+
+
 def todays_names(record: Record, payload: PayloadName) -> list[str]:
     """Return today's names under which a payload of the record may lie, in the order to look."""
     blobs = _blobs(record)
@@ -146,13 +153,13 @@ def todays_names(record: Record, payload: PayloadName) -> list[str]:
     if name is not None:
         files: Sequence[str] = [file for file in _TODAYS_FILES.get(payload, ()) if name.endswith(f"/{file}")]
     else:
-        files = () if payload in blobs else _TODAYS_FILES.get(payload, ())
+        files = _TODAYS_FILES[payload] if may_be_under_todays_name(record, payload) else ()
     return [f"{record.key.id}/{file}" for file in files]
 
 
-def all_todays_names(record: Record) -> set[str]:
-    """Return today's names under which payloads of the record may lie."""
-    return {name for payload in _TODAYS_FILES for name in todays_names(record, payload)}
+def all_todays_names(record: Record) -> dict[str, PayloadName]:
+    """Return today's names under which payloads of the record may lie, and of what."""
+    return {name: payload for payload in _TODAYS_FILES for name in todays_names(record, payload)}
 
 
 def is_in_blob(record: Record, payload: PayloadName) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
-from bifrost_store.blobs.protocol import Blob, BlobInfo, BlobStore
+from bifrost_store.blobs.protocol import Blob, BlobInfo, BlobStore, Holder
 
 
 class RoutedBlobStore:
@@ -18,8 +18,16 @@ class RoutedBlobStore:
     def __init__(self, find: Callable[[], Awaitable[BlobStore]]) -> None:
         self._find = find
 
-    async def put(self, container: str, name: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
-        await (await self._find()).put(container, name, data, content_type=content_type)
+    async def put(
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        owner: str | None = None,
+    ) -> None:
+        await (await self._find()).put(container, name, data, content_type=content_type, owner=owner)
 
     async def get(self, container: str, name: str) -> bytes | None:
         return await (await self._find()).get(container, name)
@@ -27,11 +35,20 @@ class RoutedBlobStore:
     async def read(self, container: str, name: str) -> Blob | None:
         return await (await self._find()).read(container, name)
 
+    async def describe(self, container: str, name: str) -> BlobInfo | None:
+        return await (await self._find()).describe(container, name)
+
     async def copy(self, container: str, source: str, target: str) -> None:
         await (await self._find()).copy(container, source, target)
 
     async def delete(self, container: str, name: str) -> bool:
         return await (await self._find()).delete(container, name)
+
+    async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
+        return await (await self._find()).copy_for(owner, container, source, target, over_unknown=over_unknown)
+
+    async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
+        return await (await self._find()).delete_for(owner, container, name, over_unknown=over_unknown)
 
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         async for blob in (await self._find()).list(container, prefix):

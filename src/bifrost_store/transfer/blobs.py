@@ -23,12 +23,13 @@ _MAX_PATH_BYTES = 600
 
 @dataclass(frozen=True, slots=True)
 class BlobLine:
-    """What ``blobs.jsonl`` says of a blob."""
+    """What ``blobs.jsonl`` says of a blob; *owner* only where the blob names one."""
 
     container: str
     name: str
     size: int
     content_type: str
+    owner: str | None = None
 
 
 class BlobFiles:
@@ -59,7 +60,7 @@ class BlobFiles:
         """Bytes of the list; 0 if there is none."""
         return self._list.stat().st_size if self._list.exists() else 0
 
-    def write(self, container: str, name: str, content_type: str, data: bytes) -> None:
+    def write(self, container: str, name: str, content_type: str, data: bytes, owner: str | None = None) -> None:
         """Add one blob: its file, then its line."""
         plain = self._plain_path(container, name)
         try:
@@ -67,6 +68,8 @@ class BlobFiles:
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             _write(self._long_path(container, name), data)
         line = {"container": container, "name": name, "size": len(data), "content_type": content_type}
+        if owner is not None:
+            line["owner"] = owner
         with self._list.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(line, ensure_ascii=False) + "\n")
 
@@ -111,8 +114,9 @@ def _write(path: Path, data: bytes) -> None:
 
 def _parse(line: bytes) -> BlobLine:
     values = json.loads(line)
-    blob = BlobLine(values["container"], values["name"], values["size"], values["content_type"])
-    if [type(blob.container), type(blob.name), type(blob.size), type(blob.content_type)] != [str, str, int, str]:
+    blob = BlobLine(values["container"], values["name"], values["size"], values["content_type"], values.get("owner"))
+    types = [type(blob.container), type(blob.name), type(blob.size), type(blob.content_type)]
+    if types != [str, str, int, str] or not isinstance(blob.owner, str | None):
         raise TypeError
     check_names(blob.container, blob.name)
     return blob

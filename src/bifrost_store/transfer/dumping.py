@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
+from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo, BlobStore
 from bifrost_store.errors import ConfigurationError, InvalidKeyError
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles
@@ -98,24 +98,24 @@ class _Dump:
         done = files.begin(self._state.blobs_bytes)
         homes = BlobHomes(self._store, self._lines)
         for blobs in homes.stores:
-            async for container, name, content_type in _listed(blobs):
-                if (container, name) in done or blobs not in await homes.of(container, name):
+            async for container, info in _listed(blobs):
+                if (container, info.name) in done or blobs not in await homes.of(container, info.name, info.owner):
                     continue
-                done.add((container, name))
-                await self._write_blob(files, blobs, container, name, content_type)
+                done.add((container, info.name))
+                await self._write_blob(files, blobs, container, info)
                 if self._report.blobs % _BLOBS_PER_STATE == 0:
                     self._save(blobs_bytes=files.size)
         self._save(blobs_bytes=files.size, is_complete=True)
         return self._report
 
-    async def _write_blob(self, files: BlobFiles, blobs: BlobStore, container: str, name: str, content_type: str) -> None:
+    async def _write_blob(self, files: BlobFiles, blobs: BlobStore, container: str, info: BlobInfo) -> None:
         try:
-            data = await blobs.get(container, name)
+            data = await blobs.get(container, info.name)
         except InvalidKeyError as error:
             self._report.refuse(f"{container}: {error}")
             return
         if data is not None:
-            files.write(container, name, content_type, data)
+            files.write(container, info.name, info.content_type, data, info.owner)
             self._report.blobs += 1
             self._progress("blobs", 1)
 
@@ -126,7 +126,7 @@ class _Dump:
         self._file.write(self._state)
 
 
-async def _listed(blobs: BlobStore) -> AsyncIterator[tuple[str, str, str]]:
+async def _listed(blobs: BlobStore) -> AsyncIterator[tuple[str, BlobInfo]]:
     for container in sorted(CONTAINERS):
         async for info in blobs.list(container):
-            yield container, info.name, info.content_type
+            yield container, info

@@ -122,8 +122,9 @@ class _Load:
             if isinstance(blob, CorruptDocumentError):
                 raise blob
             data = self._blobs.data(blob)
-            for store in await homes.of(blob.container, blob.name):
-                await store.put(blob.container, blob.name, data, content_type=blob.content_type)
+            for store in await homes.of(blob.container, blob.name, blob.owner):
+                if await homes.may_be_put(store, blob):
+                    await store.put(blob.container, blob.name, data, content_type=blob.content_type, owner=blob.owner)
             self._report.blobs += 1
         except (CorruptDocumentError, InvalidKeyError) as error:
             self._report.refuse(error)

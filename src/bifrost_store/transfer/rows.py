@@ -44,7 +44,7 @@ async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress
         for _, blob in listed.lines():
             if isinstance(blob, CorruptDocumentError):
                 raise blob
-            await blobs.put(blob.container, blob.name, listed.data(blob), content_type=blob.content_type)
+            await blobs.put(blob.container, blob.name, listed.data(blob), content_type=blob.content_type, owner=blob.owner)
             counts["blobs"] += 1
             progress("blobs", 1)
     return counts
@@ -81,7 +81,7 @@ async def _dump_blobs(blobs: BlobStore, folder: Path, progress: Progress) -> int
         async for info in blobs.list(container):
             data = await blobs.get(container, info.name)
             if data is not None:
-                files.write(container, info.name, info.content_type, data)
+                files.write(container, info.name, info.content_type, data, info.owner)
                 count += 1
                 progress("blobs", 1)
     return count

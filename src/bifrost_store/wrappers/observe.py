@@ -17,7 +17,7 @@ from bifrost_store.backends.protocol import (
     SupportsLayout,
     SupportsRepair,
 )
-from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore
+from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
@@ -154,9 +154,17 @@ class ObservedBlobStore:
         self._observer = observer
         self._place = Place("blobs", backend, "blob")
 
-    async def put(self, container: str, name: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+    async def put(
+        self,
+        container: str,
+        name: str,
+        data: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        owner: str | None = None,
+    ) -> None:
         with self._operation("put", container):
-            await self._inner.put(container, name, data, content_type=content_type)
+            await self._inner.put(container, name, data, content_type=content_type, owner=owner)
 
     async def get(self, container: str, name: str) -> bytes | None:
         with self._operation("get", container):
@@ -166,6 +174,10 @@ class ObservedBlobStore:
         with self._operation("read", container):
             return await self._inner.read(container, name)
 
+    async def describe(self, container: str, name: str) -> BlobInfo | None:
+        with self._operation("describe", container):
+            return await self._inner.describe(container, name)
+
     async def copy(self, container: str, source: str, target: str) -> None:
         with self._operation("copy", container):
             await self._inner.copy(container, source, target)
@@ -173,6 +185,14 @@ class ObservedBlobStore:
     async def delete(self, container: str, name: str) -> bool:
         with self._operation("delete", container):
             return await self._inner.delete(container, name)
+
+    async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
+        with self._operation("copy", container):
+            return await self._inner.copy_for(owner, container, source, target, over_unknown=over_unknown)
+
+    async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
+        with self._operation("delete", container):
+            return await self._inner.delete_for(owner, container, name, over_unknown=over_unknown)
 
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """See `BlobStore.list`. Every 500 blobs are an operation."""
