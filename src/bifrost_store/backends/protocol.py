@@ -116,7 +116,8 @@ class Backend(Protocol):
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
         """Store *record* over the state that *expected* names and return it as stored, at revision + 1.
 
-        ``sort_key`` must be that of the stored record. One request if *expected* carries this backend's hint.
+        ``sort_key`` must be that of the stored record. One request if *expected* is the `Record.etag` of what this backend read;
+        an etag that was text is compared with what is stored, and nothing of it is stored.
 
         Raises:
             DocumentNotFoundError: No record is present.

@@ -64,7 +64,7 @@ class Record:
     def etag(self) -> Etag:
         """The precondition that names this state. A tombstone's has no hint: a write that trusts one would undo the deletion."""
         native = None if self.is_tombstone else self.native_etag
-        return Etag(Version(self.version.revision, self.version.write_id), self.backend, native)
+        return Etag.of_record(Version(self.version.revision, self.version.write_id), self.backend, native)
 
     @property
     def is_first(self) -> bool:

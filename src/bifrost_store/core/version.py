@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bifrost_store.core.attempts import current_attempt
 from bifrost_store.errors import InvalidRequestError, StaleRouteError
@@ -109,15 +109,25 @@ NO_VERSION = Version(0, "0" * 32)
 class Etag:
     """A precondition: the version that the caller saw, and as a hint what its backend calls that state.
 
+    As text it is what clients send back, so that all of it may be forged: it is compared, and nothing of it is stored. Only
+    the hint of an etag that came from a record as it was read, unchanged and in this process, may spare a write its own read.
+
     Attributes:
         version: What is compared. Its epoch is always 0 here.
         backend: Name of the backend that gave the hint, or None.
-        native: That backend's own etag, or None. Only this backend may use it, to save a read.
+        native: That backend's own etag, or None.
+        read: The three above as they were read from the store; None where they were not. Set by `of_record` alone.
     """
 
     version: Version
     backend: str | None = None
     native: str | None = None
+    read: tuple[Version, str | None, str | None] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of_record(cls, version: Version, backend: str | None, native: str | None) -> Etag:
+        """Return the etag of a record that was read from *backend*."""
+        return cls(version, backend, native, (version, backend, native))
 
     def encode(self) -> str:
         """Return the opaque text that models carry."""
@@ -146,5 +156,6 @@ class Etag:
         return cls(version, match["backend"], native)
 
     def native_for(self, backend: str) -> str | None:
-        """Return the hint if *backend* gave it."""
-        return self.native if self.backend == backend else None
+        """Return the hint if *backend* gave it to this process, for this very state."""
+        is_read = self.read == (self.version, self.backend, self.native)
+        return self.native if is_read and self.backend == backend else None

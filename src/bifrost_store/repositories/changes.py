@@ -191,12 +191,11 @@ async def _change_state(
     if base is None or new is None:
         base = await read(backend, key)
         check_state(base, expected)
-        expected = base.etag
         new = change(base)
     if new is None:
         return Changed(base, None)
     await before_write()
-    return Changed(await backend.replace(new, expected), base)
+    return Changed(await backend.replace(new, base.etag), base)
 
 
 def _tried(change: Change, record: Record) -> Record | None:

@@ -27,7 +27,7 @@ from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
 from bifrost_store.core.version import Etag
-from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, InvalidRequestError
+from bifrost_store.errors import DocumentTooLargeError, InvalidContinuationTokenError, InvalidKeyError, InvalidRequestError
 
 MAX_FILTER_VALUES = 100
 
@@ -91,7 +91,7 @@ class CheckedBackend:
         self._check_query(query)
         if not 1 <= query.limit <= MAX_PAGE_SIZE:
             raise InvalidRequestError(f"limit: 1 to {MAX_PAGE_SIZE}, not {query.limit}")
-        decode_token(query)
+        _check_position(query)
         return await self.inner.query(query)
 
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
@@ -238,3 +238,14 @@ def _check_sizes(record: Record, spec: DocumentSpec) -> None:
 def _units(value: object, *, is_json: bool) -> int:
     """Return the UTF-16 units of a value as it is stored: as JSON text in ASCII, or as the text that it is."""
     return len(dump_json(value)) if is_json else utf16_length(str(value))
+
+
+def _check_position(query: Query) -> None:
+    """Refuse a token with a position that no page of *query* can have ended at: a client may have computed it."""
+    position = decode_token(query)
+    if position is None or query.scope is not None:
+        return
+    try:
+        Scope(position[0])
+    except InvalidKeyError:
+        raise InvalidContinuationTokenError("continuation token: it was altered") from None

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.page import encode_token
 from bifrost_store.core.query import ID, SORT_KEY, Eq, In, Query, Range, matches
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL
@@ -188,6 +189,24 @@ async def test_altered_tokens_are_refused(backend: Backend, stored: list[Record]
         with pytest.raises(InvalidContinuationTokenError) as caught:
             await backend.query(replace(query, continuation_token=text))
         assert caught.value.is_retryable is False
+
+
+@given(position=st.lists(st.text(st.characters(max_codepoint=127), max_size=40), min_size=1, max_size=3), scope=st.booleans())
+async def test_a_forged_position_finds_only_what_its_query_finds(
+    backend: Backend, other: Backend, position: list[str], scope: bool
+) -> None:
+    """Whoever computes a token, checksum and all, moves where a list begins; never what is in it, nor how it ends."""
+    stored = await joined(backend, Query("execution", None)) or await _fill(backend, other)
+    query = Query("execution", ORGANIZATION if scope else None, (Eq("executedBy", "a@b.co"),), limit=2)
+    allowed = {(record.key.scope, record.key.id) for record in stored if matches(record, query.filters)}
+    token = encode_token(query, position)
+    try:
+        page = await backend.query(replace(query, continuation_token=token))
+        found = [*page, *(await joined(backend, replace(query, continuation_token=page.continuation_token or token)))]
+    except InvalidContinuationTokenError:
+        return
+    assert {(record.key.scope, record.key.id) for record in found} <= allowed
+    assert all(not scope or record.key.scope == ORGANIZATION for record in found)
 
 
 async def test_foreign_tokens_are_refused(backend: Backend, stored: list[Record]) -> None:

@@ -1,0 +1,3 @@
+"""Etags that clients altered, on every backend."""
+
+from bifrost_store.testing.contract.etags import *  # noqa: F403
