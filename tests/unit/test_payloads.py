@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bifrost_store.core.json import canonical_json
+from bifrost_store.core.json import canonical_json, same_json
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.documents.execution import PayloadName
@@ -29,7 +29,6 @@ from bifrost_store.repositories.payloads import (
     place_result,
     placed,
     read_payload,
-    same_json,
     todays_name,
     todays_names,
 )

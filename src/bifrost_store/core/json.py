@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any
 
 from bifrost_store.errors import InvalidRequestError
@@ -22,34 +24,51 @@ def check_json(value: object, field: str) -> None:
         InvalidRequestError: NaN, Infinity, a lone surrogate, a key that is no text, a type that JSON lacks, nesting deeper
             than `MAX_DEPTH`, or an integer of more than 4,300 digits. The message names *field*.
     """
-    _check(value, field, 0)
+    copy_json(value, field)
 
 
-def _check(value: object, field: str, depth: int) -> None:
+def copy_json(value: object, field: str) -> Any:
+    """Return a copy of *value* in plain Python types, which shares nothing with it that could change.
+
+    Raises:
+        InvalidRequestError: As `check_json`; or someone changed *value* meanwhile.
+    """
+    try:
+        return _copied(value, field, 0)
+    except RuntimeError:
+        raise InvalidRequestError(f"{field}: was changed while it was read; pass a copy") from None
+
+
+def _copied(value: object, field: str, depth: int) -> Any:
     match value:
         case None | bool():
-            pass
+            return value
         case str():
             check_text(value, field)
+            return str.__str__(value)
         case int() if not -_INTEGER_BOUND < value < _INTEGER_BOUND:
             raise InvalidRequestError(f"{field}: an integer of more than {_MAX_INTEGER_DIGITS} digits cannot be stored")
         case float() if not math.isfinite(value):
             raise InvalidRequestError(f"{field}: {value} is not JSON")
-        case int() | float():
-            pass
+        case int():
+            return int.__pos__(value)
+        case float():
+            return float.__pos__(value)
         case list() | dict() if depth >= MAX_DEPTH:
             raise InvalidRequestError(f"{field}: nested deeper than {MAX_DEPTH} levels")
         case list():
-            for item in value:
-                _check(item, field, depth + 1)
+            return [_copied(item, field, depth + 1) for item in value]
         case dict():
-            for name, item in value.items():
-                if not isinstance(name, str):
-                    raise InvalidRequestError(f"{field}: an object's names must be text, not {type(name).__name__}")
-                check_text(name, field)
-                _check(item, field, depth + 1)
+            return {_name(name, field): _copied(item, field, depth + 1) for name, item in value.items()}
         case _:
             raise InvalidRequestError(f"{field}: {type(value).__name__} is not a JSON type")
+
+
+def _name(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"{field}: an object's names must be text, not {type(value).__name__}")
+    check_text(value, field)
+    return str.__str__(value)
 
 
 def check_text(text: str, field: str) -> None:
@@ -82,16 +101,87 @@ def load_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def load_large_json(data: bytes) -> Any:
+    """Return the value that *data* holds, as `load_json`, without keeping other threads waiting for the whole of it.
+
+    The scanner in C lets nobody else run. Here it reads one item at a time of the outermost list, of the outermost object,
+    and of the lists in that.
+    """
+    try:
+        return _BY_ITEMS.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+class _ItemDecoder(json.JSONDecoder):
+    """Reads the outermost container in Python and its items in C, but for a list in an outermost object: that in Python too."""
+
+    scan_once: Any
+
+    def __init__(self, *, is_outermost: bool = True) -> None:
+        super().__init__(parse_constant=_refuse_constant)
+        whole: Any = self.scan_once
+        items: Any = _ItemDecoder(is_outermost=False).scan_once if is_outermost else None
+
+        def read_object(place: tuple[str, int], strict: bool, _: Any, *hooks: Any) -> Any:
+            if items is None:
+                return whole(place[0], place[1] - 1)
+            return JSONObject(place, strict, items, *hooks)
+
+        self.parse_object = read_object
+        self.parse_array = lambda place, _: JSONArray(place, whole)
+        self.scan_once = py_make_scanner(self)
+
+
+_BY_ITEMS = _ItemDecoder()
 _CANONICAL = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 def canonical_json(value: Mapping[str, object]) -> bytes:
     """Return bytes that are equal exactly when two values are equal type for type, whatever the order of names."""
     return _CANONICAL.encode(value).encode("ascii")
+
+
+def is_longer(value: object, characters: int) -> bool:
+    """Return whether *value* takes more than *characters* as JSON, as far as looking at about so much of it tells.
+
+    True is certain. Whatever stands in *value*, and however deep, this takes time in proportion to *characters* at most.
+    """
+    left = characters
+    pending: list[Any] = [value]
+    while pending and left >= 0:
+        one = pending.pop()
+        match one:
+            case str():
+                left -= len(one) + 2
+            case int():
+                left -= 1 + one.bit_length() // 4
+            case Mapping() | Sequence():
+                left -= 2 * len(one)
+                if left >= 0:
+                    pending += one
+                    pending += one.values() if isinstance(one, Mapping) else ()
+            case _:
+                left -= 1
+    return left < 0
+
+
+def same_json(one: object, other: object) -> bool:
+    """Return whether two values of plain types are equal type for type, whatever the order of names."""
+    if type(one) is not type(other):
+        return False
+    match one, other:
+        case list(), list():
+            return len(one) == len(other) and all(map(same_json, one, other))
+        case dict(), dict():
+            return one.keys() == other.keys() and all(same_json(value, other[name]) for name, value in one.items())
+        case float(), float():
+            return repr(one) == repr(other)
+    return one == other
 
 
 def utf16_length(text: str) -> int:

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar, overload
 
 import anyio
+from anyio import to_thread
 
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 
 MAX_CONCURRENT_CALLS: Final = 8
+MAX_THREADS_ASIDE: Final = 2
 
 
 @overload
@@ -49,3 +51,16 @@ async def for_each(function: Callable[[A], Awaitable[B]], items: Sequence[A]) ->
     if failures:
         raise failures[min(failures)]
     return [results[number] for number in range(len(items))]
+
+
+class Aside:
+    """Runs what takes long on threads, few at a time: the event loop shares Python's lock with all of them."""
+
+    def __init__(self) -> None:
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def run(self, function: Callable[..., A], *args: Any) -> A:
+        """Return what *function* makes of *args*; if cancelled, after that all the same."""
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(MAX_THREADS_ASIDE)
+        return await to_thread.run_sync(function, *args, limiter=self._limiter)

@@ -96,6 +96,7 @@ class Executions(Protocol):
 
         Raises:
             DocumentExistsError: The id is taken by a run that differs in a given field.
+            DocumentTooLargeError: A payload takes over 64 MiB as it is stored; nothing was written.
         """
         ...
 
@@ -163,6 +164,7 @@ class Executions(Protocol):
         Raises:
             DocumentNotFoundError: There is no such run in that scope.
             PreconditionFailedError: The run has ended already with another outcome.
+            DocumentTooLargeError: A payload takes over 64 MiB as it is stored; nothing was written.
         """
         ...
 
@@ -214,7 +216,11 @@ class Executions(Protocol):
     async def save_result(
         self, execution: Execution | ExecutionRef, result: Any, *, result_type: str | None = None, etag: str | None = None
     ) -> Execution:
-        """Store a result as `complete` does, without touching the status; allowed after the end too."""
+        """Store a result as `complete` does, without touching the status; allowed after the end too.
+
+        Raises:
+            DocumentTooLargeError: It takes over 64 MiB as it is stored; nothing was written.
+        """
         ...
 
     async def load_result(self, execution: Execution | ExecutionRef) -> Result | None:
@@ -224,7 +230,7 @@ class Executions(Protocol):
     async def save_logs(
         self, execution: Execution | ExecutionRef, logs: Sequence[Mapping[str, Any]], *, etag: str | None = None
     ) -> Execution:
-        """Store the run's log entries, replacing earlier ones; JSON objects, in the order given."""
+        """Store the run's log entries, replacing earlier ones; JSON objects, in the order given. Raises like `save_result`."""
         ...
 
     async def load_logs(self, execution: Execution | ExecutionRef) -> builtins.list[dict[str, Any]] | None:
@@ -238,7 +244,7 @@ class Executions(Protocol):
     async def save_variables(
         self, execution: Execution | ExecutionRef, variables: Mapping[str, Any], *, etag: str | None = None
     ) -> Execution:
-        """Store the run's captured variables, replacing earlier ones."""
+        """Store the run's captured variables, replacing earlier ones. Raises like `save_result`."""
         ...
 
     async def load_variables(self, execution: Execution | ExecutionRef) -> dict[str, Any] | None:
@@ -248,7 +254,7 @@ class Executions(Protocol):
     async def save_snapshot(
         self, execution: Execution | ExecutionRef, snapshot: Sequence[Any], *, etag: str | None = None
     ) -> Execution:
-        """Store the run's state checkpoints, replacing earlier ones."""
+        """Store the run's state checkpoints, replacing earlier ones. Raises like `save_result`."""
         ...
 
     async def load_snapshot(self, execution: Execution | ExecutionRef) -> builtins.list[Any] | None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from anyio import to_thread
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import BRANDING, BlobStore
 from bifrost_store.core.clock import Clock, format_time
@@ -52,7 +54,7 @@ class BrandingRepository:
     async def save_logo(self, scope: Scope, shape: LogoShape, content: bytes, content_type: str, *, updated_by: str) -> Branding:
         _check_call(scope, updated_by)
         shape = one_of(LogoShape, shape, "shape")
-        extension = check_logo(content, content_type)
+        extension = await to_thread.run_sync(check_logo, content, content_type)
         name = logos.new_name(scope, shape, extension)
         blobs = self._blobs(scope)
         url = await blobs.address(BRANDING, logos.todays_name(scope, shape, extension))

@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
 from bifrost_store.core.clock import as_utc
-from bifrost_store.core.json import check_json, check_text, dump_json, load_json
+from bifrost_store.core.json import check_text, copy_json, is_longer
 from bifrost_store.core.query import MAX_PAGE_SIZE
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.spec import MAX_INT32, DocumentSpec, check_identifier
-from bifrost_store.errors import InvalidKeyError, InvalidRequestError
+from bifrost_store.core.spec import MAX_INT32, MAX_RECORD_UNITS, DocumentSpec, check_identifier
+from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, InvalidRequestError
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -93,17 +93,19 @@ def utc(value: object, field: str) -> datetime:
         raise InvalidRequestError(f"{field}: lies outside the years 1 to 9999 in UTC") from None
 
 
-def json_object(value: object, field: str) -> dict[str, Any]:
-    """Return a plain copy of a mapping."""
+def json_object(value: object, field: str, *, at_most: int | None = MAX_RECORD_UNITS) -> dict[str, Any]:
+    """Return a plain copy of a mapping; see `plain_json`."""
     if not isinstance(value, Mapping):
         raise InvalidRequestError(f"{field}: must be a JSON object, not {type(value).__name__}")
-    copy: dict[str, Any] = plain_json(dict(cast(Mapping[object, object], value)), field)
+    _check_length(value, field, at_most)
+    copy: dict[str, Any] = copy_json(dict(cast(Mapping[object, object], value)), field)
     return copy
 
 
-def json_list(value: object, field: str) -> list[Any]:
-    """Return a plain copy of a sequence."""
-    copy: list[Any] = plain_json(as_list(value, field), field)
+def json_list(value: object, field: str, *, at_most: int | None = MAX_RECORD_UNITS) -> list[Any]:
+    """Return a plain copy of a sequence; see `plain_json`."""
+    _check_length(value, field, at_most)
+    copy: list[Any] = copy_json(as_list(value, field), field)
     return copy
 
 
@@ -114,7 +116,17 @@ def as_list(value: object, field: str) -> list[object]:
     return list(cast(Sequence[object], value))
 
 
-def plain_json(value: object, field: str) -> Any:
-    """Return a copy of *value* as every backend gives it back: plain Python types, nothing shared with the caller."""
-    check_json(value, field)
-    return load_json(dump_json(value))
+def plain_json(value: object, field: str, *, at_most: int | None = MAX_RECORD_UNITS) -> Any:
+    """Return a copy of *value* as every backend gives it back: plain Python types, nothing shared with the caller.
+
+    Raises:
+        DocumentTooLargeError: It has surely more than *at_most* characters as JSON: found before all of it is gone through.
+        InvalidRequestError: See `bifrost_store.core.json.check_json`.
+    """
+    _check_length(value, field, at_most)
+    return copy_json(value, field)
+
+
+def _check_length(value: object, field: str, at_most: int | None) -> None:
+    if at_most is not None and is_longer(value, at_most):
+        raise DocumentTooLargeError(f"{field}: more characters as JSON than the limit of {at_most} (UTF-16 units)")

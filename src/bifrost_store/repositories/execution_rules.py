@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bifrost_store.core.clock import format_time
+from bifrost_store.core.json import same_json
 from bifrost_store.core.record import NEVER, Body, Expiry, Key, Record
 from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.errors import InvalidRequestError, PreconditionFailedError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import check_count, check_string, one_of
-from bifrost_store.repositories.payloads import NO_PAYLOADS, Placement, place_error, place_result, placed, same_json
+from bifrost_store.repositories.payloads import NO_PAYLOADS, Placement, place_error, place_result, placed
 
 
 @dataclass(frozen=True, slots=True)

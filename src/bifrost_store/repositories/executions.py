@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -101,16 +102,17 @@ class ExecutionRepository:
         check_name(executed_by_name, "executed_by_name", least=0)
         if form_id is not None:
             check_id(form_id, "form_id")
+        given = {} if input_data is None else input_data
+        plain, placement = await self._payloads.prepare(given, _placed_input, key.id, given)
         new = NewExecution(
             workflow_name=workflow_name,
             executed_by=executed_by,
             executed_by_name=executed_by_name,
-            input_data=json_object({} if input_data is None else input_data, "input_data"),
+            input_data=plain,
             form_id=form_id,
             status=one_of(ExecutionStatus, status, "status"),
             started_at=None if started_at is None else utc(started_at, "started_at"),
         )
-        placement = place_input(key.id, new.input_data)
         record = new.record(key, placement, self._clock(), self._retention)
         blobs = _blobs([placement])
         try:
@@ -168,7 +170,8 @@ class ExecutionRepository:
         result_type: str | None = None,
         etag: str | None = None,
     ) -> Execution:
-        outcome = new_outcome(
+        make = partial(
+            new_outcome,
             _target(execution)[0].id,
             status,
             duration_ms=duration_ms,
@@ -177,6 +180,7 @@ class ExecutionRepository:
             result=result,
             result_type=result_type,
         )
+        outcome = await self._payloads.prepare([error_message, error_type, result], make)
         rules = self._rules()
         changed, shown = await self._change(
             execution, lambda record: rules.complete(record, outcome), etag, _blobs(outcome.placements)
@@ -245,7 +249,8 @@ class ExecutionRepository:
     async def save_result(
         self, execution: Execution | ExecutionRef, result: Any, *, result_type: str | None = None, etag: str | None = None
     ) -> Execution:
-        return await self._save(execution, place_result(_target(execution)[0].id, result, result_type), etag)
+        placement = await self._payloads.prepare(result, place_result, _target(execution)[0].id, result, result_type)
+        return await self._save(execution, placement, etag)
 
     async def load_result(self, execution: Execution | ExecutionRef) -> Result | None:
         result: Result | None = await self._load(execution, "result")
@@ -254,7 +259,7 @@ class ExecutionRepository:
     async def save_logs(
         self, execution: Execution | ExecutionRef, logs: Sequence[Mapping[str, Any]], *, etag: str | None = None
     ) -> Execution:
-        return await self._save_json(execution, "logs", _entries(logs), etag)
+        return await self._save_json(execution, "logs", logs, _entries, etag)
 
     async def load_logs(self, execution: Execution | ExecutionRef) -> builtins.list[dict[str, Any]] | None:
         logs: builtins.list[dict[str, Any]] | None = await self._load(execution, "logs")
@@ -263,7 +268,7 @@ class ExecutionRepository:
     async def save_variables(
         self, execution: Execution | ExecutionRef, variables: Mapping[str, Any], *, etag: str | None = None
     ) -> Execution:
-        return await self._save_json(execution, "variables", json_object(variables, "variables"), etag)
+        return await self._save_json(execution, "variables", variables, partial(json_object, field="variables", at_most=None), etag)
 
     async def load_variables(self, execution: Execution | ExecutionRef) -> dict[str, Any] | None:
         variables: dict[str, Any] | None = await self._load(execution, "variables")
@@ -272,7 +277,7 @@ class ExecutionRepository:
     async def save_snapshot(
         self, execution: Execution | ExecutionRef, snapshot: Sequence[Any], *, etag: str | None = None
     ) -> Execution:
-        return await self._save_json(execution, "snapshot", json_list(snapshot, "snapshot"), etag)
+        return await self._save_json(execution, "snapshot", snapshot, partial(json_list, field="snapshot", at_most=None), etag)
 
     async def load_snapshot(self, execution: Execution | ExecutionRef) -> builtins.list[Any] | None:
         snapshot: builtins.list[Any] | None = await self._load(execution, "snapshot")
@@ -296,13 +301,14 @@ class ExecutionRepository:
         """Return what is stored if it is what the caller wanted to create."""
         record = await self._backend.get(key)
         stored = None if record is None else await self._models.show(record)
-        if stored is None or not new.is_repeated_by(stored):
+        if stored is None or not await self._payloads.prepare(new.input_data, new.is_repeated_by, stored):
             raise error
         return stored
 
     async def _is_repeated(self, outcome: Outcome, stored: Execution) -> bool:
         result = None if outcome.result is None else await self._load(stored, "result")
-        return outcome.is_repeated_by(stored, result)
+        given = None if outcome.result is None else outcome.result.value
+        return await self._payloads.prepare(given, outcome.is_repeated_by, stored, result)
 
     async def _change(
         self, execution: Execution | ExecutionRef, change: Change, etag: str | None, blobs: Sequence[NewBlob] = ()
@@ -322,9 +328,16 @@ class ExecutionRepository:
         return (await self._change(execution, lambda record: rules.save(record, placement), etag, _blobs([placement])))[1]
 
     async def _save_json(
-        self, execution: Execution | ExecutionRef, payload: PayloadName, value: Any, etag: str | None
+        self,
+        execution: Execution | ExecutionRef,
+        payload: PayloadName,
+        value: object,
+        check: Callable[[object], builtins.list[Any] | dict[str, Any]],
+        etag: str | None,
     ) -> Execution:
-        return await self._save(execution, place_json(_target(execution)[0].id, payload, value), etag)
+        execution_id = _target(execution)[0].id
+        placement = await self._payloads.prepare(value, lambda: place_json(execution_id, payload, check(value)))
+        return await self._save(execution, placement, etag)
 
     async def _load(self, execution: Execution | ExecutionRef, payload: PayloadName) -> Any:
         """Return a payload, or None. The record is read, once more, where it may be out of date."""
@@ -357,8 +370,13 @@ def _target(execution: object) -> tuple[Key, Record | None]:
             raise InvalidKeyError(f"execution: must be an Execution or an ExecutionRef, not {type(execution).__name__}")
 
 
+def _placed_input(execution_id: str, value: object) -> tuple[dict[str, Any], Placement]:
+    plain = json_object(value, "input_data", at_most=None)
+    return plain, place_input(execution_id, plain)
+
+
 def _entries(logs: object) -> builtins.list[dict[str, Any]]:
-    return [json_object(entry, f"logs[{number}]") for number, entry in enumerate(as_list(logs, "logs"))]
+    return [json_object(entry, f"logs[{number}]", at_most=None) for number, entry in enumerate(as_list(logs, "logs"))]
 
 
 def _blobs(placements: Sequence[Placement]) -> builtins.list[NewBlob]:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore, Holder
+from bifrost_store.core.json import is_longer
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.tasks import for_each
+from bifrost_store.core.tasks import Aside, for_each
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import DocumentNotFoundError, OutcomeUnknownError, StoreError
 from bifrost_store.repositories.payload_owners import PayloadOwners
 from bifrost_store.repositories.payloads import (
+    LARGE_CHARACTERS,
+    MAX_PAYLOAD_BYTES,
     NewBlob,
     all_todays_names,
     blob_name,
@@ -27,7 +30,10 @@ from bifrost_store.repositories.payloads import (
     read_payload,
     todays_name,
     todays_names,
+    too_large,
 )
+
+A = TypeVar("A")
 
 _LOG = logging.getLogger("bifrost_store.executions")
 
@@ -46,6 +52,7 @@ class PayloadBlobs:
     def __init__(self, blobs: BlobsOfScope, backend: Backend) -> None:
         self._blobs = blobs
         self._backend = backend
+        self._aside = Aside()
 
     def writing(self, scope: Scope, new: Sequence[NewBlob]) -> BlobWrite:
         """Return the write of some blobs, to be entered around that of the record which names them."""
@@ -99,12 +106,31 @@ class PayloadBlobs:
         store = self._blobs(record.key.scope)
         if name is not None:
             data = await store.get(EXECUTION_DATA, name)
-            return None if data is None else read_payload(record, payload, name, data)
+            return None if data is None else await self._read(record, payload, name, data)
         for candidate in todays_names(record, payload):
             blob = await store.read(EXECUTION_DATA, candidate)
             if blob is not None and blob.owner in (None, record.key.scope.value):
-                return read_payload(record, payload, candidate, blob.data)
+                return await self._read(record, payload, candidate, blob.data)
         return None
+
+    async def prepare(self, value: object, function: Callable[..., A], *args: Any) -> A:
+        """Return what *function* makes of *args*: on another thread if *value*, which is among them, is large.
+
+        Raises:
+            DocumentTooLargeError: It is longer than a payload may be.
+        """
+
+        def bounded() -> A:
+            if is_longer(value, MAX_PAYLOAD_BYTES):
+                raise too_large(f"payload: more than {MAX_PAYLOAD_BYTES} bytes as JSON")
+            return function(*args)
+
+        return await self._aside.run(bounded) if is_longer(value, LARGE_CHARACTERS) else function(*args)
+
+    async def _read(self, record: Record, payload: PayloadName, name: str, data: bytes) -> Any:
+        if len(data) <= LARGE_CHARACTERS:
+            return read_payload(record, payload, name, data)
+        return await self._aside.run(read_payload, record, payload, name, data)
 
     async def _copy(self, owners: PayloadOwners, before: Record, blob: NewBlob) -> None:
         """Copy a new payload to today's name; *before* tells whether what the old application left there is the run's."""

@@ -11,16 +11,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from bifrost_store.core.json import canonical_json, dump_json, load_json, utf16_length
+from bifrost_store.core.json import dump_json, is_longer, load_json, load_large_json, utf16_length
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
 from bifrost_store.core.version import new_write_id
 from bifrost_store.documents.execution import PayloadName, ResultType
-from bifrost_store.errors import CorruptDocumentError, InvalidRequestError
+from bifrost_store.errors import CorruptDocumentError, DocumentTooLargeError, InvalidRequestError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import plain_json
 
 MAX_INLINE_RESULT_BYTES: Final = 1_024
+MAX_PAYLOAD_BYTES: Final = 67_108_864
+"""Of any payload as it is stored, 64 MiB: a function holds a few copies of it in memory while it is saved or loaded."""
+LARGE_CHARACTERS: Final = 16_384
+"""JSON or text that is longer is written and read on another thread: it would hold up the event loop for milliseconds."""
 
 _TODAYS_FILES: Final[dict[PayloadName, tuple[str, ...]]] = {
     "result": ("result.json", "result.html", "result.txt"),
@@ -59,8 +63,7 @@ class Placement:
 
 def place_input(execution_id: str, value: dict[str, Any]) -> Placement:
     """Keep a run's input in the record unless its text is longer than one column takes."""
-    text = dump_json(value)
-    if len(text) <= MAX_COLUMN_UNITS:
+    if not is_longer(value, MAX_COLUMN_UNITS) and len(dump_json(value)) <= MAX_COLUMN_UNITS:
         return Placement("input", {"inputData": value})
     return Placement("input", {"inputData": {}}, _json_blob(execution_id, "input", "input.json", value))
 
@@ -69,7 +72,7 @@ def place_error(execution_id: str, message: str | None) -> Placement:
     """Keep an error message in the record; of one that is longer than a column takes, the beginning."""
     if message is None or utf16_length(message) <= MAX_COLUMN_UNITS:
         return Placement("error", {"errorMessage": message})
-    blob = NewBlob("error", _unique_name(execution_id, "error.txt"), message.encode("utf-8"), message)
+    blob = _blob(execution_id, "error", "error.txt", message.encode("utf-8"), message)
     return Placement("error", {"errorMessage": _beginning(message, MAX_COLUMN_UNITS)}, blob)
 
 
@@ -85,7 +88,7 @@ def place_result(execution_id: str, value: object, result_type: str | None) -> P
     known_type = _result_type(value, result_type)
     if value is None:
         return Placement("result", {"result": None, "resultType": None, "resultSize": None, "resultInBlob": False})
-    plain = plain_json(value, "result")
+    plain = plain_json(value, "result", at_most=None)
     size = _inline_size(plain, known_type)
     if size is not None:
         return Placement("result", {"result": plain, "resultType": known_type, "resultSize": size, "resultInBlob": False})
@@ -93,7 +96,7 @@ def place_result(execution_id: str, value: object, result_type: str | None) -> P
     if known_type == "json":
         blob = _json_blob(execution_id, "result", file, plain)
     else:
-        blob = NewBlob("result", _unique_name(execution_id, file), plain.encode("utf-8"), plain)
+        blob = _blob(execution_id, "result", file, plain.encode("utf-8"), plain)
     fields: Body = {"result": None, "resultType": known_type, "resultSize": len(blob.data), "resultInBlob": True}
     return Placement("result", fields, blob)
 
@@ -197,7 +200,7 @@ def read_payload(record: Record, payload: PayloadName, name: str, data: bytes) -
             return _read_result(name, data)
         if payload == "error":
             return data.decode("utf-8")
-        value = load_json(data)
+        value = _read_json(data)
     except ValueError:
         raise _corrupt(record, name, "is not JSON, or not UTF-8 text") from None
     if not isinstance(value, _SHAPES[payload]):
@@ -211,11 +214,6 @@ def missing_blob(record: Record, payload: PayloadName) -> CorruptDocumentError:
     return _corrupt(record, name, f"is missing, though the record names it for its {payload}")
 
 
-def same_json(one: object, other: object) -> bool:
-    """Return whether two values are equal type for type, whatever the order of names."""
-    return canonical_json({"value": one}) == canonical_json({"value": other})
-
-
 def _blobs(record: Record) -> dict[PayloadName, str | None]:
     blobs: dict[PayloadName, str | None] = record.body["blobs"] or {}
     return blobs
@@ -223,8 +221,12 @@ def _blobs(record: Record) -> dict[PayloadName, str | None]:
 
 def _read_result(name: str, data: bytes) -> Result:
     if name.endswith(".json"):
-        return Result("json", load_json(data))
+        return Result("json", _read_json(data))
     return Result("html" if name.endswith(".html") else "text", data.decode("utf-8"))
+
+
+def _read_json(data: bytes) -> Any:
+    return load_json(data) if len(data) <= LARGE_CHARACTERS else load_large_json(data)
 
 
 def _corrupt(record: Record, name: str, what: str) -> CorruptDocumentError:
@@ -248,12 +250,13 @@ def _result_type(value: object, given: str | None) -> ResultType:
 
 def _inline_size(value: Any, result_type: ResultType) -> int | None:
     """Return the bytes that an inline result takes; None if it cannot be one."""
-    if isinstance(value, str):
-        size = len(value.encode("utf-8"))
-        is_fit = result_type != "json" and size <= MAX_INLINE_RESULT_BYTES and not _parses_as_json(value)
-    else:
+    if not isinstance(value, str | dict) or is_longer(value, MAX_INLINE_RESULT_BYTES + 2):
+        return None
+    if isinstance(value, dict):
         size = len(dump_json(value))
-        is_fit = isinstance(value, dict) and size <= MAX_INLINE_RESULT_BYTES
+        return size if size <= MAX_INLINE_RESULT_BYTES else None
+    size = len(value.encode("utf-8"))
+    is_fit = result_type != "json" and size <= MAX_INLINE_RESULT_BYTES and not _parses_as_json(value)
     return size if is_fit else None
 
 
@@ -270,11 +273,20 @@ def _parses_as_json(text: str) -> bool:
 
 def _json_blob(execution_id: str, payload: PayloadName, file: str, value: object) -> NewBlob:
     data = json.dumps(value, indent=2, allow_nan=False).encode("ascii")
-    return NewBlob(payload, _unique_name(execution_id, file), data, value)
+    return _blob(execution_id, payload, file, data, value)
 
 
-def _unique_name(execution_id: str, file: str) -> str:
-    return f"{execution_id}/{new_write_id()}/{file}"
+def _blob(execution_id: str, payload: PayloadName, file: str, data: bytes, value: Any) -> NewBlob:
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise too_large(f"{payload}: {len(data)} bytes")
+    return NewBlob(payload, f"{execution_id}/{new_write_id()}/{file}", data, value)
+
+
+def too_large(what: str) -> DocumentTooLargeError:
+    """Return the error for a payload that exceeds `MAX_PAYLOAD_BYTES`."""
+    return DocumentTooLargeError(
+        f"{what}, the limit is {MAX_PAYLOAD_BYTES}; nothing was written. Save less of it, or an upload and its name"
+    )
 
 
 def _beginning(text: str, units: int) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
+
+from anyio import to_thread
 
 from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo, BlobStore
+from bifrost_store.core.record import Record
 from bifrost_store.errors import ConfigurationError, InvalidKeyError
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles
@@ -82,9 +86,7 @@ class _Dump:
             lines.truncate(size)
             lines.seek(size)
             async for page in self._store.backend.scan(self._state.resume_token):
-                lines.writelines(line_of(record) for record in page.records)
-                lines.flush()
-                os.fsync(lines.fileno())
+                await to_thread.run_sync(_write_lines, lines, page.records)
                 for record in page.records:
                     self._report.note(record)
                 for error in page.unreadable:
@@ -115,7 +117,7 @@ class _Dump:
             self._report.refuse(f"{container}: {error}")
             return
         if data is not None:
-            files.write(container, info.name, info.content_type, data, info.owner)
+            await to_thread.run_sync(files.write, container, info.name, info.content_type, data, info.owner)
             self._report.blobs += 1
             self._progress("blobs", 1)
 
@@ -124,6 +126,12 @@ class _Dump:
         seen = {"records": report.records, "unreadable": report.unreadable, "blobs": report.blobs}
         self._state = self._state.model_copy(update={**seen, **changes})
         self._file.write(self._state)
+
+
+def _write_lines(lines: BinaryIO, records: Sequence[Record]) -> None:
+    lines.writelines(map(line_of, records))
+    lines.flush()
+    os.fsync(lines.fileno())
 
 
 async def _listed(blobs: BlobStore) -> AsyncIterator[tuple[str, BlobInfo]]:

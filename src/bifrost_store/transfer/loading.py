@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from anyio import to_thread
+
 from bifrost_store.core.tasks import for_each
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, InvalidKeyError, InvalidRequestError
 from bifrost_store.store import Store
@@ -100,7 +102,7 @@ class _Load:
 
     async def _apply(self, line: Line) -> None:
         try:
-            record = record_of(line[1])
+            record = await to_thread.run_sync(record_of, line[1])
             is_written = await self._store.backend.apply(record)
             self._report.written += is_written
             self._report.note(record)
@@ -121,7 +123,7 @@ class _Load:
         try:
             if isinstance(blob, CorruptDocumentError):
                 raise blob
-            data = self._blobs.data(blob)
+            data = await to_thread.run_sync(self._blobs.data, blob)
             for store in await homes.of(blob.container, blob.name, blob.owner):
                 if await homes.may_be_put(store, blob):
                     await store.put(blob.container, blob.name, data, content_type=blob.content_type, owner=blob.owner)

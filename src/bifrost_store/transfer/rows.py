@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
+
 from bifrost_store.backends.registry import BackendFactory
 from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
 from bifrost_store.core.clock import utc_now
@@ -44,7 +46,8 @@ async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress
         for _, blob in listed.lines():
             if isinstance(blob, CorruptDocumentError):
                 raise blob
-            await blobs.put(blob.container, blob.name, listed.data(blob), content_type=blob.content_type, owner=blob.owner)
+            data = await to_thread.run_sync(listed.data, blob)
+            await blobs.put(blob.container, blob.name, data, content_type=blob.content_type, owner=blob.owner)
             counts["blobs"] += 1
             progress("blobs", 1)
     return counts
@@ -81,7 +84,7 @@ async def _dump_blobs(blobs: BlobStore, folder: Path, progress: Progress) -> int
         async for info in blobs.list(container):
             data = await blobs.get(container, info.name)
             if data is not None:
-                files.write(container, info.name, info.content_type, data, info.owner)
+                await to_thread.run_sync(files.write, container, info.name, info.content_type, data, info.owner)
                 count += 1
                 progress("blobs", 1)
     return count
