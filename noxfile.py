@@ -12,7 +12,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10.9"
-nox.options.sessions = ["lint", "typing", "docs", "tests", "contract", "together", "models", "sdk-suite", "package"]
+nox.options.sessions = ["lint", "typing", "docs", "tests", "versions", "sdk-suite", "package"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.stop_on_first_error = False
 
@@ -22,7 +22,10 @@ AZURITE_VERSION = "3.35.0"
 COSMOSDB_SERVER_VERSION = "1.0.1"
 OLDEST_NODE = 18
 BACKENDS = ["sqlite", "table", "cosmos"]
-SIDE_BY_SIDE = f"--numprocesses={(os.cpu_count() or 1) + 1}"
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+PRESENT_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+SDKS = ["aiohttp", "azure-core", "azure-cosmos", "azure-data-tables", "azure-identity", "azure-storage-blob"]
+SIDE_BY_SIDE = [f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal"]
 """Tests wait for servers as much as they compute. `-- --numprocesses=0` runs them one after another."""
 
 
@@ -53,34 +56,53 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test but the contract suite."""
+    """Every test, the contract suite on every backend among them."""
     session.install("-e", ".[all]", *dependencies("test"))
-    session.run("pytest", SIDE_BY_SIDE, "--ignore=tests/contract", "--ignore=tests/typing", *session.posargs, env=azurite(session))
+    session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env=azurite(session))
 
 
 @nox.session
 @nox.parametrize("backend", [*BACKENDS, "dual"])
 def contract(session: nox.Session, backend: str) -> None:
-    """The contract suite on one backend, or on two that are written to together; without an argument, on all."""
+    """The contract suite on one backend, or on two that are written to together; without an argument, on each alone."""
     session.install("-e", ".[all]", *dependencies("test"))
-    session.run("pytest", SIDE_BY_SIDE, "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
+    session.run("pytest", *SIDE_BY_SIDE, "tests/contract", f"--backend={backend}", *session.posargs, env=azurite(session))
 
 
 @nox.session
-def together(session: nox.Session) -> None:
-    """What must hold between backends: the same operations on all at once, and records carried from one to another."""
+def thorough(session: nox.Session) -> None:
+    """Every test with many examples of each property."""
     session.install("-e", ".[all]", *dependencies("test"))
-    several = ["machine", "append_only", "paging", "scan", "versions", "dual_stores"]
-    wanted = "machine or apply_carries or portable or whole_copy or hold_on_another or dual_stores"
-    session.run(
-        "pytest",
-        SIDE_BY_SIDE,
-        *(f"tests/contract/test_{name}.py" for name in several),
-        "-k",
-        wanted,
-        *session.posargs,
-        env=azurite(session),
-    )
+    env = {**azurite(session), "BIFROST_TEST_PROFILE": "thorough"}
+    session.run("pytest", *SIDE_BY_SIDE, "--timeout=3600", *session.posargs, env=env)
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("version", PYTHONS)
+def versions(session: nox.Session, version: str) -> None:
+    """What differs between versions of Python: the unit tests, and the contract on SQLite. Skipped where there is none."""
+    python = interpreter(version)
+    if python is None:
+        session.skip(f"there is no Python {version} on this machine")
+    if version == PRESENT_PYTHON:
+        session.skip(f"Python {version} is what the other sessions run on")
+    venv = ROOT / ".nox" / f"versions-{version}"
+    own = str(venv / "bin" / "python")
+    session.run(python, "-m", "venv", str(venv), external=True)
+    session.run(own, "-m", "pip", "install", "--quiet", "-e", ".[all]", *dependencies("test"), external=True)
+    command = [own, "-m", "pytest", *SIDE_BY_SIDE, "tests/unit", "tests/contract", "--backend=sqlite", *session.posargs]
+    session.run(*command, env=azurite(session), external=True)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """The newest SDKs, previews among them: what changed since those that are tested, and the contract suite on them."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    folder = Path(session.create_tmp()).resolve()
+    session.run("python", "tools/sdk_surface.py", "--write", str(folder / "tested.txt"), *SDKS)
+    session.install("--upgrade", "--pre", *SDKS)
+    session.run("python", "tools/sdk_surface.py", "--compare", str(folder / "tested.txt"), *SDKS)
+    session.run("pytest", *SIDE_BY_SIDE, "tests/contract", "tests/unit", *session.posargs, env=azurite(session))
 
 
 @nox.session
@@ -148,7 +170,7 @@ def lowest(session: nox.Session) -> None:
     """The oldest dependencies that pyproject.toml allows, made anew each time: every test but most of the contract suite."""
     session.install("uv")
     python = str(Path(session.bin) / "python")
-    wanted = ["-e", ".[all]", *dependencies("test")]
+    wanted = ["-e", ".[all]", *dependencies("test-tools")]
     session.run("uv", "pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct", *wanted)
     contract = [f"tests/contract/test_{name}.py" for name in ("records", "sdk_errors", "repositories_executions")]
     for some in (["tests/unit", "tests/e2e"], contract):
@@ -237,6 +259,17 @@ def _npm_command(session: nox.Session, package: str, version: str, script: str) 
         install = ["install", "--silent", "--no-audit", "--no-fund", f"{package}@{version}"]
         session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
     return shlex.join([node.command, str(path)])
+
+
+def interpreter(version: str) -> str | None:
+    """Return a Python of *version* that runs, from the path or from pyenv, whose commands on the path may name none."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [shutil.which(f"python{version}"), *sorted(root.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)]
+    for candidate in filter(None, found):
+        done = subprocess.run([candidate, "-c", "import ensurepip"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return str(candidate)
+    return None
 
 
 class _Node:
