@@ -289,7 +289,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(sqlite: Settings) -> None:
 def test_a_missing_extra_is_named(module: str) -> None:
     """Without typer or rich the command says what to install."""
     code = f"import sys; sys.modules[{module!r}] = None; from bifrost_store.cli.__main__ import main; main()"
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert 1 == finished.returncode
     assert f"error: {module} is not installed; pip install 'bifrost-store[cli]'\n" == finished.stderr
@@ -653,7 +653,7 @@ def test_the_demo_runs_on_sqlite_alone(tmp_path: Path, package: str) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from bifrost_store.cli.__main__ import main; main()"
     settings = environment({COMMAND_VARIABLE: "", "PATH": str(tmp_path)})
     command = [sys.executable, "-c", code, "demo", "--json"]
-    finished = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=120, check=True)
+    finished = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
     values = json.loads(finished.stdout)
 
     assert ["sqlite"] == values["backends"]

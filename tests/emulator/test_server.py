@@ -25,14 +25,12 @@ STARTS = int(os.environ.get("BIFROST_EMULATOR_STARTS", "100"))
 
 def test_it_says_when_it_is_ready(tmp_path: Path) -> None:
     """One line of JSON on standard output names endpoint, key and connection string; SIGTERM ends it with 0."""
-    started = time.perf_counter()
     certificate = tmp_path / "ca.pem"
     options = ["--https", "--certificate", str(certificate), "--consistency", "Strong"]
     with subprocess.Popen([*SERVER, *options], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
-            elapsed = time.perf_counter() - started
             assert ready["connection_string"] == f"AccountEndpoint={ready['endpoint']};AccountKey={ready['key']};"
             there = CosmosEmulator(port=int(ready["endpoint"].rstrip("/").rpartition(":")[2]), https=True, key=ready["key"])
             there.ca_certificate = certificate.read_text()
@@ -42,8 +40,7 @@ def test_it_says_when_it_is_ready(tmp_path: Path) -> None:
                 assert account["userConsistencyPolicy"] == {"defaultConsistencyLevel": "Strong"}
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    assert elapsed < 5, "a second on an idle machine"
+        assert process.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -59,7 +56,7 @@ def test_it_says_when_it_is_ready(tmp_path: Path) -> None:
 )
 def test_wrong_use_is_told(arguments: list[str]) -> None:
     """Options that make no sense end the program with 1 and one line."""
-    done = subprocess.run([*SERVER, *arguments], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([*SERVER, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1
@@ -199,7 +196,6 @@ def test_the_sync_sdk_works(cosmos_emulator: CosmosEmulator) -> None:
         [sys.executable, "-c", _SYNC, cosmos_emulator.endpoint, cosmos_emulator.key],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "['a', 'b'] ['b', 'a'] [2] ['b']"), done.stderr
@@ -226,7 +222,8 @@ def test_the_control_path(cosmos_emulator: CosmosEmulator, wire: Wire) -> None:
     """Clock, faults, limit, split, log and reset from outside, with the key."""
     wire.make_container({"defaultTtl": 10})
     wire.create({"id": "a", "pk": "k"})
-    assert wire.control("POST", "clock", {"advance": 60}).json["now"] == pytest.approx(time.time() + 60, abs=5)
+    before = time.time()
+    assert before + 60 <= wire.control("POST", "clock", {"advance": 60}).json["now"] <= time.time() + 60
     assert wire.send("GET", "/dbs/d/colls/c/docs/a", key=["k"]).status == 404
     wire.control("POST", "faults", {"operation": "Read", "status": 503})
     assert wire.send("GET", "/dbs/d/colls/c/docs/a", key=["k"]).status == 503
@@ -238,7 +235,7 @@ def test_the_control_path(cosmos_emulator: CosmosEmulator, wire: Wire) -> None:
     assert log["requests"][-1]["status"] == 429
     assert wire.control("POST", "reset").status == 200
     assert wire.send("GET", "/dbs").json["Databases"] == []
-    assert wire.control("GET", "clock").json["now"] == pytest.approx(time.time(), abs=5)
+    assert before <= wire.control("GET", "clock").json["now"] <= time.time()
     for method, name, body in (
         ("GET", "nothing", None),
         ("POST", "clock", {}),

@@ -44,15 +44,14 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 def finish(folder: Path) -> dict[str, Any]:
     with start(folder) as process:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate()
     assert process.returncode == 0
     result: dict[str, Any] = json.loads(output)
     return result
 
 
 def wait_for_lines(log: Path, count: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
+    while process.poll() is None:
         if log.exists() and log.read_bytes().count(b"\n") >= count:
             return
         time.sleep(0.001)
