@@ -13,9 +13,10 @@ from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, OutcomeUnknownError
-from bifrost_store.migration.state import STATE_KEY, MigrationState, Options, Phase, Step, Verified
+from bifrost_store.migration.state import MigrationState, Options, Phase, Step, Verified
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.routing.control import Control, Route
+from bifrost_store.routing.copies import STATE_KEY
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

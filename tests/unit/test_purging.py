@@ -10,7 +10,8 @@ import pytest
 from bifrost_store import GLOBAL, ExecutionStatus, Store, StoreSettings, open_store
 from bifrost_store.core.record import Record
 from bifrost_store.errors import MigrationRefusedError
-from bifrost_store.migration.state import STATE_KEY, MigrationState, Phase
+from bifrost_store.migration.state import MigrationState, Phase
+from bifrost_store.routing.copies import STATE_KEY
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

@@ -84,7 +84,8 @@ def backfill(
 @app.command()
 def verify(*, repair: Repair = False, reports: Folder = _FOLDER, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
     """Compare every record of both stores. Exits with 0 only if no difference is left open."""
-    _carry_out(Step.VERIFY, lambda migration: migration.verify(repair=repair), as_json=as_json, dry_run=dry_run, folder=reports)
+    do: Do = lambda migration: migration.verify(repair=repair)  # noqa: E731
+    _carry_out(Step.VERIFY, do, as_json=as_json, dry_run=dry_run, folder=reports, repair=repair)
 
 
 @app.command()
@@ -189,6 +190,7 @@ def _carry_out(
     dry_run: bool = False,
     folder: Path = _FOLDER,
     request_units: float | None = None,
+    repair: bool = False,
     options: Options | None = None,
 ) -> None:
     """Carry out a step, or with *dry_run* only plan it, show its report, and exit."""
@@ -197,7 +199,7 @@ def _carry_out(
         with hearing() as tell:
             async with open_migration(folder=folder, request_units=request_units, tell=tell) as migration:
                 try:
-                    return await (migration.plan(step, options=options) if dry_run else do(migration))
+                    return await (migration.plan(step, repair=repair, options=options) if dry_run else do(migration))
                 finally:
                     known.phase = migration.phase
 

@@ -16,6 +16,7 @@ from bifrost_store.core.spec import Specs
 from bifrost_store.errors import MigrationRefusedError, StoreError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.routes import known, newest, pair_of
+from bifrost_store.migration.state import Step, command_of
 from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.lease_rows import LeaseRow, Timing, running_seconds
@@ -160,7 +161,7 @@ class Coordinator:
             if plan.is_away and (open_count := await self._open_entries(plan, copy.control, report)):
                 self.tell("handover.called_off", {"reason": f"{open_count} journal entries"})
                 raise _BeginAgain
-            await self._commit(copy, report)
+            await self._commit(plan, copy, report)
             report.paused_seconds = round(self.monotonic() - began, 3)
         except BaseException:
             await self._call_off(copy)
@@ -180,9 +181,8 @@ class Coordinator:
                 raise MigrationRefusedError("another hand-over has moved these scopes meanwhile", next_step=_STATUS)
             copy = copies.get(plan.before.primary)
             if copy is None:
-                raise MigrationRefusedError(
-                    f"{plan.before.primary}, which answers for these scopes, does not answer", next_step="try again when it does"
-                )
+                raise self._absent(plan.before.primary, "answers for these scopes", plan)
+            self._check_goal(plan, copies)
             move = copy.control.move
             if plan.fits(move):
                 return copy
@@ -198,6 +198,18 @@ class Coordinator:
             if self.monotonic() - unchanged_since[1] >= limit:
                 await self._call_off(copy)
             await self.sleep(self.timing.poll)
+
+    def _check_goal(self, plan: _Plan, copies: Mapping[str, Copy]) -> None:
+        """Refuse to let a store answer that has no copy of this migration's document, or does not answer itself."""
+        if plan.is_away and plan.target.primary not in copies:
+            raise self._absent(plan.target.primary, "is to answer for these scopes", plan)
+
+    def _absent(self, store: str, role: str, plan: _Plan) -> MigrationRefusedError:
+        lack = self.copies.lack_of(store)
+        reason = f"does not answer ({self.copies.away.get(store)})" if lack is None else lack.reason
+        is_dead = store == plan.before.primary and plan.kind == "rollback"
+        next_step = command_of(Step.ROLLBACK, "--force") if is_dead else _STATUS
+        return MigrationRefusedError(f"{store}, which {role}, {reason}; nothing has moved", next_step=next_step)
 
     async def _wait_until_heard(self, plan: _Plan, copy: Copy, watch: Watch) -> None:
         """Step 3: every process in the source polls for this announcement, has gone, or was taken away."""
@@ -293,9 +305,12 @@ class Coordinator:
             raise _BeginAgain
         return now
 
-    async def _commit(self, copy: Copy, report: HandOverReport) -> None:
+    async def _commit(self, plan: _Plan, copy: Copy, report: HandOverReport) -> None:
         """Step 8. Whether a commit whose answer was lost was one, the next attempt sees."""
-        highest = max(one.control.highest_epoch for one in (await self.copies.readable()).values())
+        copies = await self.copies.readable()
+        if plan.is_away and plan.target.primary not in copies:
+            raise _BeginAgain  # which says why
+        highest = max(one.control.highest_epoch for one in copies.values())
         committed = copy.control.committed(1 + highest)
         if not await self.copies.change(copy, committed):
             raise _BeginAgain

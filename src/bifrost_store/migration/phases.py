@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -17,7 +13,7 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import BackendError, MigrationRefusedError
+from bifrost_store.errors import BackendError, MigrationRefusedError, StoreError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.expiry import Dropped, dropped_by, retention_line, with_drop
 from bifrost_store.migration.findings import details, verified
@@ -26,16 +22,15 @@ from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgres
 from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_takeover
 from bifrost_store.migration.rehearsal import Rehearsal
 from bifrost_store.migration.routes import directions, known, newest, pair_of
-from bifrost_store.migration.starting import start
+from bifrost_store.migration.standing import Standing
+from bifrost_store.migration.starting import check_target, start
 from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Progress, Step
-from bifrost_store.migration.state_store import StateStore
-from bifrost_store.migration.status import MigrationStatus, store_status
+from bifrost_store.migration.status import STATUS_SECONDS, MigrationStatus, status_of
 from bifrost_store.migration.takeover import take_over
 from bifrost_store.migration.target import make_ready
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.migration.verify import Verification, VerificationReport
 from bifrost_store.routing.control import Control
-from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.wrappers.journal import Journal
 
@@ -56,9 +51,6 @@ class Migration:
         timing: Of all processes of the migration.
         clock: Tells the time of reports, and the age of a verification.
         tell: Hears what happens meanwhile.
-
-    Attributes:
-        phase: The phase as it was seen last; None before anything was asked.
     """
 
     def __init__(
@@ -87,10 +79,14 @@ class Migration:
         self._timing = timing or Timing()
         self._now = clock
         self._tell = tell
-        self.phase: Phase | None = None
-        self._control: Control | None = None
-        self._state = StateStore(stores[source])
-        self._copies = ControlCopies(stores)
+        self._standing = Standing(stores, source=source, target=target, clock=clock, recorded=self._recorded)
+        self._state = self._standing.saved
+        self._copies = self._standing.copies
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase as it was seen last; None before anything was asked."""
+        return self._standing.phase
 
     async def start(self, *, options: Options | None = None) -> PhaseReport:
         """Make the second store ready, tell every process, and let all writes go to both from here on.
@@ -101,22 +97,24 @@ class Migration:
         Raises:
             MigrationRefusedError: The target is not as it must be, or holds something else.
         """
-        state, _ = await self._standing()
+        state = await self._standing.look(begins=True)
         state.check(Step.START)
-        if state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED):
-            state = await self._note()
-            return self._report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
-        lines = [await make_ready(self._stores[self._target], self._target)]
         if options is not None:
             state = state.told(Step.RUN, options)
-        state = await self._state.write(self._by_me(state).at(Phase.STARTING, self._now()))
-        await self._state.copy_to(self._stores[self._target])
-        retention = None if self._retention is None else Retention(self._retention, self._now())
+        is_begun = state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED)
+        if is_begun and not self._standing.missing(state):
+            state = await self._standing.note()
+            return self._report(Step.START, state, ok=True, lines=["started already: every write goes to both stores"])
+        state = await self._standing.paired(state)
         names = {"source": self._source, "target": self._target, "migration_id": state.migration_id}
-        done = await start(self._coordinator(), **names, retention=retention)
-        state = await self._note()
+        await check_target(self._copies, **names, epoch=state.lost_epoch)
+        lines = [await make_ready(self._stores[self._target], self._target)]
+        await self._standing.write(state if is_begun else state.at(Phase.STARTING, self._now()))
+        done = await start(self._coordinator(), **names, epoch=state.lost_epoch, retention=self._retention_now)
+        state = await self._standing.note()
         lines += ["every write goes to both stores from here on", retention_line(self._recorded.retention)]
-        return self._report(Step.START, state, ok=state.phase is Phase.STARTED, lines=lines, hand_over=asdict(done))
+        is_started = state.phase not in (Phase.STARTING, Phase.ABANDONED)
+        return self._report(Step.START, state, ok=is_started, lines=lines, hand_over=asdict(done))
 
     async def backfill(self, *, drop_expired: bool = False) -> PhaseReport:
         """Carry over everything that readers see; goes on where an earlier run stopped.
@@ -124,13 +122,15 @@ class Migration:
         Args:
             drop_expired: Leave out executions of the old application that are past their retention, though readers see them.
         """
-        state, control = await self._standing()
+        state = await self._standing.look()
         state.check(Step.BACKFILL)
+        self._standing.refuse(Step.BACKFILL, state)
+        control = known(self._standing.control)
         state = self._with_drop(state.told(Step.BACKFILL, Options(drop_expired=drop_expired)))
-        epoch = known(control).highest_epoch
+        epoch = control.highest_epoch
         if state.phase is not Phase.BACKFILLING:
             state = state.model_copy(update={"progress": {}})
-        await self._state.write(self._by_me(state).at(Phase.BACKFILLING, self._now()))
+        await self._standing.write(state.at(Phase.BACKFILLING, self._now()))
         work = Backfill(
             self._stores[self._source],
             self._stores[self._target],
@@ -141,7 +141,7 @@ class Migration:
             dropped=dropped_by(state, self._specs, self._recorded.retention),
             folder=self._folder,
             is_current=lambda: self._is_current(epoch),
-            epoch_of=lambda scope: known(control).route_of(scope).epoch,
+            epoch_of=lambda scope: control.route_of(scope).epoch,
         )
         done = await work.run()
         counts = done.counts
@@ -157,10 +157,13 @@ class Migration:
         Args:
             repair: Make the secondary what the primary is wherever they differ.
         """
-        state, control = await self._standing()
+        state = await self._standing.look()
         state.check(Step.VERIFY)
-        began_at, control = self._now(), known(control)
-        state = await self._state.write(self._by_me(state))
+        if repair and self._standing.can_be_made_whole(state):
+            state = await self._standing.made_whole(state)
+        self._standing.refuse(Step.VERIFY, state)
+        began_at, control = self._now(), known(self._standing.control)
+        state = await self._standing.write(state)
         dropped = dropped_by(self._with_drop(state), self._specs, self._recorded.retention)
         found = [await self._compare(control, pair, dropped, repair=repair) for pair in directions(control)]
         summary = verified(found, began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch)
@@ -169,6 +172,7 @@ class Migration:
         if state.phase is not Phase.CUT_OVER:
             state = state.at(Phase.BACKFILLED if is_open else Phase.VERIFIED, self._now())
         state = await self._state.write(state)
+        await self._state.copy_to(self._stores[self._target])
         lines = [line for report in found for line in report.lines()]
         next_step = _REPAIR if is_open else None
         return self._report(Step.VERIFY, state, ok=not is_open, lines=lines, next_step=next_step, **details(found, summary))
@@ -212,7 +216,7 @@ class Migration:
         Args:
             drop_expired: See `backfill`.
         """
-        state, _ = await self._standing()
+        state = await self._standing.look(begins=True)
         state.check(Step.RUN)
         options = Options(drop_expired=drop_expired)
         self._with_drop(state.told(Step.RUN, options))
@@ -221,58 +225,85 @@ class Migration:
             report = await self.backfill(drop_expired=drop_expired)
         return await self.verify() if report.ok else report
 
-    async def plan(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False, options: Options | None = None) -> Plan:
+    async def plan(
+        self,
+        step: Step,
+        scopes: Sequence[Scope] = (),
+        *,
+        force: bool = False,
+        repair: bool = False,
+        options: Options | None = None,
+    ) -> Plan:
         """Return what a step would do now, and why it would be refused, as far as can be told without trying. Changes nothing.
 
         Args:
             scopes, force: Of a hand-over.
+            repair: Of a verification.
             options: Of a backfill, or of `run`.
 
         Raises:
             MigrationRefusedError: It is not the step's turn.
         """
-        if force and step in (Step.CUTOVER, Step.ROLLBACK) and await self._is_dead(self._from(step)):
-            return plan_of_takeover(step, self._from(step), self._heir(step))
-        state, control = await self._standing(reads_only=True)
+        if force and step in (Step.CUTOVER, Step.ROLLBACK) and (reason := await self._standing.lost(self._from(step))):
+            return plan_of_takeover(step, self._from(step), self._heir(step), reason)
+        state = await self._standing.look(begins=step in (Step.START, Step.RUN), reads_only=True)
         state.check(step)
         if options is not None:
             state = self._with_drop(state.told(step, options))
-        if step in (Step.START, Step.BACKFILL, Step.VERIFY, Step.RUN):
-            return await self._rehearsal().plan(step, state, control)
-        return await self._plan(step, state, known(control), scopes, force=force)
+        if step not in (Step.START, Step.BACKFILL, Step.VERIFY, Step.RUN):
+            return await self._plan(step, state, scopes, force=force)
+        refused: MigrationRefusedError | None = None
+        try:
+            await self._check(step, state, repair=repair)
+        except MigrationRefusedError as error:
+            refused = error
+        begins = bool(self._standing.missing(state))
+        return await self._rehearsal().plan(step, state, self._standing.control, begins=begins, refused=refused)
 
     def _rehearsal(self) -> Rehearsal:
-        period = self._retention
-        retention = self._recorded.retention or (None if period is None else Retention(period, self._now()))
-        return Rehearsal(self._stores, self._specs, self._now(), retention, self._request_units)
+        return Rehearsal(self._stores, self._specs, self._now(), self._retention_now, self._request_units)
 
-    async def status(self) -> MigrationStatus:
-        """Return where the migration stands. Changes nothing; a store that does not answer is told as such."""
-        copies = await self._copies.readable()
-        control = newest(copies)
-        try:
-            state = await self._state.read()
-        except BackendError:
-            state = None
-        now = self._now()
-        stores = {name: await store_status(backend) for name, backend in self._stores.items()}
-        return MigrationStatus(None if state is None else state.seen(control, now), control, stores, now)
+    @property
+    def _retention_now(self) -> Retention | None:
+        """As it is recorded, or as ``start`` records it now."""
+        return self._recorded.retention or (None if self._retention is None else Retention(self._retention, self._now()))
+
+    async def status(self, *, patience: float = STATUS_SECONDS) -> MigrationStatus:
+        """Return where the migration stands. Changes nothing; a store that does not answer is told as such.
+
+        Args:
+            patience: Seconds after which a store that says nothing counts as one that does not answer; all are asked at once.
+        """
+        standing = Standing(self._stores, source=self._source, target=self._target, clock=self._now, patience=patience)
+        return await status_of(standing, self._stores, now=self._now(), patience=patience)
+
+    async def _check(self, step: Step, state: MigrationState, *, repair: bool) -> None:
+        """Refuse a step before a cut-over as it would be itself."""
+        if repair and self._standing.can_be_made_whole(state):
+            return
+        missing = self._standing.missing(state)
+        is_begun = state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED)
+        if step not in (Step.START, Step.RUN):
+            self._standing.refuse(step, state)
+        elif missing or not is_begun:
+            state = await self._standing.paired(state)
+            names = {"source": self._source, "target": self._target, "migration_id": state.migration_id}
+            await check_target(self._copies, **names, epoch=state.lost_epoch)
 
     async def _move(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
-        if force and step in (Step.CUTOVER, Step.ROLLBACK) and await self._is_dead(self._from(step)):
+        if force and step in (Step.CUTOVER, Step.ROLLBACK) and await self._standing.lost(self._from(step)):
             return await self._take_over(step)
-        state, control = await self._standing()
+        state = await self._standing.look()
         state.check(step)
-        control = known(control)
-        plan = await self._plan(step, state, control, scopes, force=force)
+        plan = await self._plan(step, state, scopes, force=force)
         if plan.obstacles:
             raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_step=plan.next)
         more: dict[str, Any] = {}
         if not plan.is_done:
             place = destination_of(step, state)
-            keys = keys_to_move(control, place, scopes)
+            keys = keys_to_move(known(self._standing.control), place, scopes)
             more["hand_over"] = asdict(await self._coordinator().hand_over(place.kind, keys, place.after, force=force))
-        state = await self._note(moved=step is Step.CUTOVER and not plan.is_done)
+        state = await self._standing.note(moved=step is Step.CUTOVER and not plan.is_done)
         return self._report(step, state, ok=True, lines=plan.lines, **more)
 
     def _from(self, step: Step) -> str:
@@ -283,28 +314,25 @@ class Migration:
 
     async def _take_over(self, step: Step) -> PhaseReport:
         """Let the other store answer for what the dead one answered for."""
-        dead = self._from(step)
-        heir = self._heir(step)
-        done = await take_over(self._copies, dead=dead, heir=heir, timing=self._timing, tell=self._tell)
-        lines = [
-            f"{heir} answers for everything that {dead} answered for",
-            f"no process may reach {dead} before this library has raised its control document, which the first that opens it does",
-        ]
+        dead, heir = self._from(step), self._heir(step)
+        lost = self._standing.lost_copy(heir, dead, self._retention_now)
+        gives_up = step is Step.ROLLBACK
+        done = await take_over(
+            self._copies, dead=dead, heir=heir, gives_up=gives_up, lost=lost, timing=self._timing, tell=self._tell
+        )
+        lines = [f"{heir} answers for everything that {dead} answered for", done.told]
         phase = Phase.CUT_OVER if step is Step.CUTOVER else Phase.ROLLED_BACK
         try:
-            phase = (await self._note()).phase
-        except BackendError as error:
+            phase = (await self._standing.note()).phase
+        except StoreError as error:
             lines.append(f"the phase is noted when {self._source} answers again: {error}")
         return PhaseReport(step, phase, True, "bifrost-store migrate status", tuple(lines), {"hand_over": asdict(done)})
 
-    async def _is_dead(self, store: str) -> bool:
-        try:
-            await self._copies.read(store)
-        except BackendError as error:
-            return error.is_retryable
-        return False
-
-    async def _plan(self, step: Step, state: MigrationState, control: Control, scopes: Sequence[Scope], *, force: bool) -> Plan:
+    async def _plan(self, step: Step, state: MigrationState, scopes: Sequence[Scope], *, force: bool) -> Plan:
+        obstacles = await self._standing.obstacles(step, state)
+        if obstacles:
+            return Plan(step, state.phase, (), tuple(told for told, _ in obstacles), obstacles[0][1])
+        control = known(self._standing.control)
         place = destination_of(step, state)
         keys = keys_to_move(control, place, scopes)
         try:
@@ -342,54 +370,10 @@ class Migration:
         control = newest(await self._copies.look())
         return control is not None and control.highest_epoch == epoch
 
-    async def _standing(self, *, reads_only: bool = False) -> tuple[MigrationState, Control | None]:
-        """Return where the migration stands, as the control document has it; what copies lack is written, unless *reads_only*."""
-        saved = await self._state.read()
-        copies = await (self._copies.readable() if reads_only else self._copies.look())
-        control = self._control = newest(copies)
-        state = saved or self._fresh()
-        if control is not None and control.migration_id != state.migration_id:
-            if saved is not None or self._source not in copies:
-                raise _other(control, self._target)
-            state = state.model_copy(update={"migration_id": control.migration_id})
-        state = state.seen(control, self._now())
-        self.phase = state.phase
-        self._recorded.retention = None if control is None else control.retention
-        return state, control
-
-    async def _note(self, *, moved: bool = False) -> MigrationState:
-        """Save the phase that the control document has now; *moved*: scopes were cut over just now."""
-        now = self._now()
-        saved, copies = await self._state.read(), await self._copies.look()
-        self._control = newest(copies)
-        self._recorded.retention = None if self._control is None else self._control.retention
-        state = (saved or self._fresh()).seen(self._control, now)
-        if moved:
-            state = state.model_copy(update={"cut_over_at": now})
-        if state != saved:
-            state = await self._state.write(self._by_me(state))
-        self.phase = state.phase
-        with contextlib.suppress(BackendError):
-            await self._state.copy_to(self._stores[self._target])
-        return state
-
     def _report(
         self, step: Step, state: MigrationState, *, ok: bool, lines: Sequence[str], next_step: str | None = None, **details: Any
     ) -> PhaseReport:
-        return PhaseReport(step, state.phase, ok, next_step or next_of(state, self._control), tuple(lines), details)
-
-    def _fresh(self) -> MigrationState:
-        return MigrationState(migration_id=uuid.uuid4().hex, source=self._source, target=self._target, changed_at=self._now())
-
-    def _by_me(self, state: MigrationState) -> MigrationState:
-        return state.model_copy(update={"runner": f"{socket.gethostname()} {os.getpid()}"})
+        return PhaseReport(step, state.phase, ok, next_step or next_of(state, self._standing.control), tuple(lines), details)
 
     def _coordinator(self) -> Coordinator:
         return Coordinator(self._copies, self._stores, self._specs, report=self._tell, timing=self._timing)
-
-
-def _other(control: Control, target: str) -> MigrationRefusedError:
-    return MigrationRefusedError(
-        f"the control document of {control.store} is of another migration, {control.migration_id}",
-        next_step=f"name another database for {target}; or find out which account was restored or copied",
-    )

@@ -93,8 +93,8 @@ def plan_of(
     return Plan(step, state.phase, tuple(lines), tuple(obstacles), remedy if obstacles else command)
 
 
-def plan_of_copying(step: Step, state: MigrationState) -> Plan:
-    """Return what one of the steps before a cut-over would do."""
+def plan_of_copying(step: Step, state: MigrationState, obstacles: Sequence[str] = (), remedy: str = "") -> Plan:
+    """Return what one of the steps before a cut-over would do, and what *remedy* there is for *obstacles*."""
     source, target = state.source, state.target
     what = {
         Step.START: [
@@ -105,13 +105,14 @@ def plan_of_copying(step: Step, state: MigrationState) -> Plan:
         Step.VERIFY: [f"every record of {source} and {target} is compared"],
     }
     steps = (Step.START, Step.BACKFILL, Step.VERIFY) if step is Step.RUN else (step,)
-    return Plan(step, state.phase, tuple(line for one in steps for line in what[one]), (), state.command(step))
+    lines = tuple(line for one in steps for line in what[one])
+    return Plan(step, state.phase, lines, tuple(obstacles), remedy if obstacles else state.command(step))
 
 
-def plan_of_takeover(step: Step, dead: str, heir: str) -> Plan:
-    """Return what a forced step does while the store that answers now is dead."""
+def plan_of_takeover(step: Step, dead: str, heir: str, reason: str) -> Plan:
+    """Return what a forced step does while the store that answers now is dead, or not this migration's any more."""
     lines = (
-        f"{dead} does not answer; once every lease there has ended, {heir} answers for all that {dead} answered for",
+        f"{reason}; once every lease there has ended, {heir} answers for all that {dead} answered for",
         f"you assert that no process reaches {dead} any more",
         f"lost may be what was acknowledged and only {dead}'s journal names; `verify` shows it when {dead} is back",
     )

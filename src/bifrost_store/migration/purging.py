@@ -7,7 +7,8 @@ from datetime import datetime
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.errors import MigrationRefusedError, NotProvisionedError
-from bifrost_store.migration.state import KEPT_DAYS, STATE_KEY, MigrationState
+from bifrost_store.migration.state import KEPT_DAYS, MigrationState
+from bifrost_store.routing.copies import STATE_KEY
 
 
 async def check_purge(backends: Iterable[Backend], now: datetime) -> None:

@@ -12,12 +12,11 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.retention import Retention
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import MigrationRefusedError, NotProvisionedError
+from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.expiry import dropped_by, retention_line
 from bifrost_store.migration.outcome import Plan
 from bifrost_store.migration.plans import plan_of_copying
 from bifrost_store.migration.routes import directions, pair_of
-from bifrost_store.migration.starting import check_empty
 from bifrost_store.migration.state import MigrationState, Phase, Step
 from bifrost_store.migration.survey import CARRIED_A_SECOND, COMPARED_A_SECOND, Survey, survey, together
 from bifrost_store.migration.target import remedy_of, unfit
@@ -70,12 +69,27 @@ class Rehearsal:
     retention: Retention | None
     request_units: float | None
 
-    async def plan(self, step: Step, state: MigrationState, control: Control | None) -> Plan:
-        """Return what *step* would do, why it would be refused, and what it takes."""
+    async def plan(
+        self,
+        step: Step,
+        state: MigrationState,
+        control: Control | None,
+        *,
+        begins: bool = False,
+        refused: MigrationRefusedError | None = None,
+    ) -> Plan:
+        """Return what *step* would do, why it would be refused, and what it takes.
+
+        Args:
+            begins: A store lacks its control document, so that `start` has something to do in any phase.
+            refused: Why it is refused for what stores lack or hold.
+        """
         parts = {Step.START, Step.BACKFILL, Step.VERIFY} if step is Step.RUN else {step}
         found = _Found([*plan_of_copying(step, state).lines])
-        if Step.START in parts and state.phase in _TO_START:
-            await self._start(found, state, is_first=control is None)
+        if refused is not None:
+            found.refuse(refused.reasons, refused.next_step or state.next)
+        if Step.START in parts and (begins or state.phase in _TO_START):
+            await self._start(found, state)
         if Step.BACKFILL in parts and (step is Step.BACKFILL or state.phase in _BEFORE_BACKFILL):
             await self._backfill(found, state, compares=Step.VERIFY in parts)
         elif Step.VERIFY in parts and control is not None:
@@ -88,16 +102,9 @@ class Rehearsal:
         remedy = found.remedies[0] if found.remedies else state.command(step)
         return Plan(step, state.phase, tuple(found.lines), tuple(found.obstacles), remedy, details={**found.details, **estimate})
 
-    async def _start(self, found: _Found, state: MigrationState, *, is_first: bool) -> None:
+    async def _start(self, found: _Found, state: MigrationState) -> None:
         if differences := await unfit(self.stores[state.target]):
             found.refuse([f"{state.target} is not as it must be: {one}" for one in differences], remedy_of(differences))
-        if is_first:
-            try:
-                await check_empty(self.stores[state.target], state.target)
-            except MigrationRefusedError as error:
-                found.refuse(error.reasons, error.next_step or state.next)
-            except NotProvisionedError:
-                pass
         found.takes(_START_SECONDS, 0)
 
     async def _backfill(self, found: _Found, state: MigrationState, *, compares: bool) -> None:

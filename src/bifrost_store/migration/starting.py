@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.retention import Retention
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.handover import Coordinator, HandOverReport
-from bifrost_store.routing.control import EVERY_SCOPE, Control, Route, Target
-from bifrost_store.routing.copies import ControlCopies
+from bifrost_store.migration.pairing import agree, alone, check_room, copied, give, is_of
+from bifrost_store.migration.takeover import TAKEOVER_EPOCHS
+from bifrost_store.routing.control import EVERY_SCOPE, Target
+from bifrost_store.routing.copies import ControlCopies, Copy
 
 _RENEWALS: Final = 3
 """So often must a row be seen changed until its process has surely read what was there when the first change was seen."""
 
 
 async def start(
-    coordinator: Coordinator, *, source: str, target: str, migration_id: str, retention: Retention | None = None
+    coordinator: Coordinator,
+    *,
+    source: str,
+    target: str,
+    migration_id: str,
+    epoch: int = 0,
+    retention: Retention | None = None,
 ) -> HandOverReport:
     """Make the control documents where they are missing, and let every write go to both stores from here on.
 
-    May be repeated, after a kill at any step and after `abandon`.
+    Each store's own copy decides what it lacks. May be repeated: after a kill at any step, after `abandon`, and when the target
+    was emptied or another took its place.
 
     Args:
         source, target: Where the data is, and where it is to go; both provisioned.
         migration_id: What the documents are to be of.
+        epoch: Above all that records were ever written under, where no document tells it any more.
         retention: Is recorded in them for what the old application wrote; what was recorded once stays.
 
     Raises:
@@ -32,25 +41,33 @@ async def start(
         BackendError: A store does not answer.
     """
     copies = coordinator.copies
-    if await copies.read(source) is None:
-        await check_empty(coordinator.stores[target], target)
-        await _make(copies, target, source, migration_id, retention)
+    found = await copies.find(source)
+    if not is_of(await copies.find(target), migration_id):
+        await check_target(copies, source=source, target=target, migration_id=migration_id, epoch=epoch)
+        first = alone(target, source=source, migration_id=migration_id, epoch=epoch, retention=retention)
+        await give(copies, copied(found.control, target, migration_id=migration_id) if isinstance(found, Copy) else first)
         await _wait_for_processes(coordinator, target)
-        await check_empty(coordinator.stores[target], target)
-        await _make(copies, source, source, migration_id, retention)
+        await check_target(copies, source=source, target=target, migration_id=migration_id, epoch=epoch)
+    if not isinstance(found, Copy):
+        other = await copies.read(target)
+        if other is None:
+            raise MigrationRefusedError(f"the control document of {target} is gone again", next_step="see who empties it")
+        later = TAKEOVER_EPOCHS if other.control.highest_epoch > epoch else 0
+        await give(copies, copied(other.control, source, migration_id=migration_id, later=later))
+    await agree(copies, source, beside=target, migration_id=migration_id)
     return await coordinator.hand_over("start", (EVERY_SCOPE,), Target(primary=source, secondary=target))
 
 
-async def _make(copies: ControlCopies, store: str, source: str, migration_id: str, retention: Retention | None) -> None:
-    """Create the copy of *store*: everything in *source* alone."""
-    control = Control(migration_id=migration_id, store=store, routes={EVERY_SCOPE: Route(primary=source)}, retention=retention)
-    if await copies.create(control):
-        return
-    found = await copies.read(store)
-    if found is None or found.control.migration_id != migration_id:
-        raise MigrationRefusedError(
-            f"{store} holds the control document of another migration", next_step="name another database, or restore the right one"
-        )
+async def check_target(copies: ControlCopies, *, source: str, target: str, migration_id: str, epoch: int = 0) -> None:
+    """Refuse a target that holds what this migration has not put there.
+
+    Raises:
+        MigrationRefusedError: It does; nothing was written.
+    """
+    found = await copies.find(source)
+    before = found.control.migration_id if isinstance(found, Copy) else migration_id
+    beside = source if isinstance(found, Copy) or epoch else None
+    await check_room(copies, target, beside=beside, ids={migration_id, before}, migration_id=migration_id)
 
 
 async def _wait_for_processes(coordinator: Coordinator, target: str) -> None:
@@ -76,18 +93,3 @@ async def _wait_for_processes(coordinator: Coordinator, target: str) -> None:
                 f"processes serve from {target} and do not come over: {names}", next_step="stop them, then start again"
             )
         await coordinator.sleep(coordinator.timing.poll)
-
-
-async def check_empty(backend: Backend, name: str) -> None:
-    """Refuse a target that holds anything.
-
-    Raises:
-        MigrationRefusedError: It does.
-    """
-    async for page in backend.scan():
-        if page.records or page.unreadable:
-            first = page.records[0].key.kind if page.records else "something unreadable"
-            raise MigrationRefusedError(
-                f"{name} holds records already ({first} for one) that no migration of this store has put there",
-                next_step="name an empty database by BIFROST_STORE_COSMOS_DATABASE, or remove what nobody needs there",
-            )

@@ -12,17 +12,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from bifrost_store.core.json import dump_json
-from bifrost_store.core.record import Body, Key
-from bifrost_store.core.scope import SYSTEM
-from bifrost_store.documents import CONTROL
+from bifrost_store.core.record import Body
 from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError
 from bifrost_store.routing.control import Control, problems_of
 
-STATE_KEY: Final = Key(CONTROL.kind, SYSTEM, "phase")
+SCHEMA_VERSION: Final = 1
 ROLLBACK_DAYS: Final = 30
 """Days after the last cut-over before which ``finish`` wants to be forced."""
 KEPT_DAYS: Final = 90
 """Days after the last cut-over before which nothing of the old application is purged."""
+LOST_EPOCHS: Final = 1000
+"""Where the control documents are lost, the state knows an epoch, and commits since may not have been noted in it."""
 VERIFICATION_HOURS: Final = 24
 """A verification that began longer ago says too little to cut over."""
 
@@ -152,7 +152,8 @@ class MigrationState(_Value):
 
     Attributes:
         schema_version: Shape of this value.
-        migration_id: The same as in the control documents.
+        migration_id: The same as in the control documents; another for each pair of stores.
+        replaces: Which one it takes the place of, until all control documents have it.
         source, target: Backend names: where the data was before ``start``, and where it is to go.
         phase: See `Phase`.
         changed_at: When the phase began, by the operator's clock.
@@ -162,10 +163,12 @@ class MigrationState(_Value):
         progress: Of what is under way, by its name: cursors that only it reads.
         backfill, verification: The last that ran to their end.
         cut_over_at: When the last scope was cut over, or first seen so.
+        epoch: The highest of the control documents that was seen: what is left of them where both are lost.
     """
 
     schema_version: Literal[1] = 1
     migration_id: str
+    replaces: str | None = None
     source: str
     target: str
     phase: Phase = Phase.NONE
@@ -177,6 +180,7 @@ class MigrationState(_Value):
     backfill: Backfilled | None = None
     verification: Verified | None = None
     cut_over_at: datetime | None = None
+    epoch: int = 0
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -188,9 +192,7 @@ class MigrationState(_Value):
         try:
             return cls.model_validate_json(dump_json(_of_older_shape(body)))
         except ValidationError as error:
-            raise CorruptDocumentError(
-                f"the state of the migration cannot be read, it may be of a newer release of this library: {problems_of(error)}"
-            ) from error
+            raise CorruptDocumentError(f"the state of the migration cannot be read: {problems_of(error)}") from error
 
     def body(self) -> Body:
         """Return the body to be stored."""
@@ -242,16 +244,26 @@ class MigrationState(_Value):
         """Return the state that agrees with *control*, which decides: who committed may have been killed before saying so here."""
         phase = self.phase if control is None else self._phase_of(control)
         state = self.at(phase, now)
+        if control is not None and control.highest_epoch > self.epoch:
+            state = state.model_copy(update={"epoch": control.highest_epoch})
         if phase in (Phase.CUT_OVER, Phase.FINISHED) and (phase is not self.phase or state.cut_over_at is None):
             was_cut_over = self.phase is Phase.CUT_OVER and self.cut_over_at is not None
             return state if was_cut_over else state.model_copy(update={"cut_over_at": now})
         if phase in (Phase.ABANDONED, Phase.STARTED) and phase is not self.phase:
             # What was carried over is no longer what the source holds.
-            options = None if phase is Phase.ABANDONED else self.options
-            gone: dict[str, Any] = {"backfill": None, "verification": None, "progress": {}, "cut_over_at": None, "options": options}
-            gone["dropped_before"] = None
-            return state.model_copy(update=gone)
+            state = state.begun_anew()
+            return state.model_copy(update={"options": None}) if phase is Phase.ABANDONED else state
         return state
+
+    @property
+    def lost_epoch(self) -> int:
+        """Above all that records were written under, for where no control document tells it any more; 0 before the first."""
+        return self.epoch and self.epoch + LOST_EPOCHS
+
+    def begun_anew(self) -> Self:
+        """Return the state without what was done with the target as it was."""
+        gone: dict[str, Any] = {"backfill": None, "verification": None, "progress": {}, "cut_over_at": None, "dropped_before": None}
+        return self.model_copy(update=gone)
 
     def _phase_of(self, control: Control) -> Phase:
         routes = list(control.routes.values())

@@ -11,20 +11,22 @@ import anyio
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Body, Record
 from bifrost_store.errors import (
+    CorruptDocumentError,
     DocumentExistsError,
     DocumentNotFoundError,
     MigrationRefusedError,
     OutcomeUnknownError,
     PreconditionFailedError,
 )
-from bifrost_store.migration.state import STATE_KEY, MigrationState
+from bifrost_store.migration.state import SCHEMA_VERSION, MigrationState
+from bifrost_store.routing.copies import STATE_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The state as it was read or written, for a compare-and-set."""
+    """The state as it was read or written, for a compare-and-set; None where what is stored cannot be read."""
 
-    state: MigrationState
+    state: MigrationState | None
     record: Record
 
 
@@ -41,9 +43,15 @@ class StateStore:
         self._lock = anyio.Lock()
 
     async def read(self) -> MigrationState | None:
-        """Return what is stored now, or None; later changes are made to exactly that."""
+        """Return what is stored now, or None; later changes are made to exactly that.
+
+        None also where it is damaged: what counts are the control documents, and from them it is made anew.
+
+        Raises:
+            CorruptDocumentError: It is of a newer release of this library, or not even its record can be read.
+        """
         record = await self._backend.get(STATE_KEY)
-        self._saved = None if record is None else Saved(MigrationState.parse(record.body), record)
+        self._saved = None if record is None else Saved(_parsed(record), record)
         return None if self._saved is None else self._saved.state
 
     async def write(self, state: MigrationState) -> MigrationState:
@@ -90,11 +98,21 @@ class StateStore:
         record = await self._backend.get(STATE_KEY)
         if record is not None and record.body == body:
             return record
-        found = "gone" if record is None else f"in phase {MigrationState.parse(record.body).phase}"
+        found = "gone" if record is None else f"in phase {record.body.get('phase')}"
         raise MigrationRefusedError(
             f"another operator has changed the migration meanwhile: it is {found} now; this run stopped, and nothing is lost",
             next_step="bifrost-store migrate status",
         ) from error
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that can be read was read or written."""
+        return self._saved is None or self._saved.state is None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something was read that is no state."""
+        return self._saved is not None and self._saved.state is None
 
     def progress(self, name: str) -> StateProgress:
         """Return the part of the state that *name* keeps its cursors in."""
@@ -104,7 +122,19 @@ class StateStore:
     def state(self) -> MigrationState:
         """What was read or written last. It must have been there."""
         assert self._saved is not None
+        assert self._saved.state is not None
         return self._saved.state
+
+
+def _parsed(record: Record) -> MigrationState | None:
+    """Return the state that *record* is, or None if it is damaged."""
+    try:
+        return MigrationState.parse(record.body)
+    except CorruptDocumentError as error:
+        version = record.body.get("schemaVersion")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise CorruptDocumentError(f"{error}; it is of a newer release of this library: use that one") from error
+        return None
 
 
 class StateProgress:

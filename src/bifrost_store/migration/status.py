@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeVar
+
+import anyio
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
-from bifrost_store.errors import BackendError, NotProvisionedError
+from bifrost_store.core.tasks import for_each, together
+from bifrost_store.errors import BackendError, BackendTimeoutError, NotProvisionedError, StoreError
 from bifrost_store.migration.plans import next_of
-from bifrost_store.migration.state import MigrationState, Phase
+from bifrost_store.migration.standing import Standing
+from bifrost_store.migration.state import MigrationState, Phase, Step, command_of
 from bifrost_store.routing.control import EVERY_SCOPE, Control
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
 from bifrost_store.wrappers.journal import Journal
+
+T = TypeVar("T")
+STATUS_SECONDS: Final = 5.0
+"""A store that says nothing for so long does not answer; the other's side is shown all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class StoreStatus:
     """One store, asked directly.
 
     Attributes:
-        problem: Why it could not be asked; None where it answered.
+        problem: Why it could not be asked, or what it lacks; None where it answered and has its copy of the control document.
         journal: Entries of records that the other store may lack.
         processes: The leases in it; one that is silent is listed until it is taken away.
     """
@@ -41,12 +49,14 @@ class MigrationStatus:
         control: The control document, or None.
         stores: By backend name.
         now: When it was asked, by the operator's clock.
+        remedy: What to do about what a store lacks; None where none lacks anything.
     """
 
     state: MigrationState | None
     control: Control | None
     stores: Mapping[str, StoreStatus]
     now: datetime
+    remedy: str | None = None
 
     @property
     def phase(self) -> Phase:
@@ -55,16 +65,18 @@ class MigrationStatus:
 
     @property
     def ok(self) -> bool:
-        """Whether both stores answered."""
+        """Whether both stores answered, and have what they must."""
         return all(store.problem is None for store in self.stores.values())
 
     @property
     def next(self) -> str:
         """What the operator may do now."""
+        if self.remedy is not None:
+            return self.remedy
         if self.state is not None:
             return next_of(self.state, self.control)
         problems = [name for name, store in self.stores.items() if store.problem is not None]
-        return f"see why {problems[0]} does not answer" if problems else "bifrost-store migrate start"
+        return f"see why {problems[0]} does not answer" if problems else command_of(Step.START)
 
     def values(self) -> dict[str, Any]:
         """Return the status as one JSON object."""
@@ -103,16 +115,55 @@ def progress_of(state: MigrationState, now: datetime) -> dict[str, dict[str, flo
     return found
 
 
-async def store_status(backend: Backend) -> StoreStatus:
-    """Ask one store; what it does not answer becomes its problem."""
+async def status_of(standing: Standing, stores: Mapping[str, Backend], *, now: datetime, patience: float) -> MigrationStatus:
+    """Ask both stores for everything at once, each for so many seconds."""
+    (saved, copy), answers, found = await together(
+        lambda: for_each(lambda store: _in_time(store.read, patience), [standing.saved, standing.saved_copy]),
+        standing.copies.answers,
+        lambda: for_each(lambda name: _store_status(stores[name], patience), list(stores)),
+    )
+    known, other = (one if isinstance(one, MigrationState) else None for one in (saved, copy))
+    state = standing.seen(known, other, answers)
+    told = dict(zip(stores, found, strict=True))
+    if isinstance(saved, StoreError) and not isinstance(saved, BackendError):
+        told[standing.source] = replace(told[standing.source], problem=str(saved))
+    remedy: str | None = None
+    if state is not None:
+        missing = standing.missing(state)
+        for lack in missing:
+            told[lack.store] = replace(told[lack.store], problem=standing.told(lack))
+        remedy = standing.remedy(state, missing) if missing else None
+    elif standing.control is not None and standing.source in standing.copies.lacks:
+        problem = f"{standing.target} has the control document of a migration that {standing.source} knows nothing of"
+        told[standing.target] = replace(told[standing.target], problem=problem)
+        remedy = standing.stranger
+    return MigrationStatus(state, standing.control, told, now, remedy)
+
+
+async def _in_time(ask: Callable[[], Awaitable[T]], patience: float) -> T | StoreError:
+    """Return what *ask* answers, or why it did not."""
     try:
+        with anyio.fail_after(patience):
+            return await ask()
+    except StoreError as error:
+        return error
+    except TimeoutError:
+        return BackendTimeoutError(f"nothing was heard for {patience:g} seconds")
+
+
+async def _store_status(backend: Backend, patience: float) -> StoreStatus:
+    """Ask one store; what it does not answer becomes its problem."""
+
+    async def ask() -> StoreStatus:
         journal = await Journal(backend).count()
-        processes = tuple([row async for row in LeaseRows(backend).all()])
-    except NotProvisionedError:
+        return StoreStatus(journal=journal, processes=tuple([row async for row in LeaseRows(backend).all()]))
+
+    found = await _in_time(ask, patience)
+    if isinstance(found, NotProvisionedError):
         return StoreStatus(journal=0)
-    except BackendError as error:
-        return StoreStatus(problem=str(error))
-    return StoreStatus(journal=journal, processes=processes)
+    if isinstance(found, StoreError):
+        return StoreStatus(problem=f"does not answer: {found}" if isinstance(found, BackendError) else str(found))
+    return found
 
 
 def lines_of(status: MigrationStatus) -> list[str]:
@@ -155,7 +206,7 @@ def _state_lines(state: MigrationState, now: datetime) -> list[str]:
 
 def _store_lines(name: str, store: StoreStatus) -> list[str]:
     if store.problem is not None:
-        return [f"{name}: does not answer: {store.problem}"]
+        return [f"{name}: {store.problem}"]
     lines = [f"{name}: {store.journal} journal entries, {len(store.processes)} processes"]
     return lines + [f"  {row.state.process}: {row.state.state}, flag {row.state.flag}" for row in store.processes]
 

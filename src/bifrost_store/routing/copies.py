@@ -27,6 +27,10 @@ from bifrost_store.errors import (
 from bifrost_store.routing.control import Control
 
 CONTROL_KEY: Final = Key(CONTROL.kind, SYSTEM, "control")
+STATE_KEY: Final = Key(CONTROL.kind, SYSTEM, "phase")
+"""Of what operators know of a migration; see `migration.state`."""
+HOME: Final = "table"
+"""The store that migrations begin in. Where copies are of two migrations, and none was known before, its own says which this is."""
 _ATTEMPTS: Final = 8
 
 
@@ -48,6 +52,7 @@ class Lack:
             store's; ``disowned``: the other store's copy gives this one up.
         reason: The same for people, after the store's name.
         record: What lies there in its place, for a compare-and-set; None where nothing does, or where not even its row can be read.
+        migration_id: Of the migration that it is of, where that can be read.
         error: Of reading it.
     """
 
@@ -55,6 +60,7 @@ class Lack:
     what: Literal["absent", "damaged", "foreign", "disowned"]
     reason: str
     record: Record | None = None
+    migration_id: str | None = None
     error: StoreError | None = None
 
     def __str__(self) -> str:
@@ -71,19 +77,17 @@ class ControlCopies:
     Args:
         stores: By backend name. They are addressed directly, never through a route.
         patience: Seconds after which a store that says nothing counts as one that does not answer.
-        home: The store whose copy says which migration it is, where copies differ; None: what was known first says so.
 
     Attributes:
         lacks: What stores that answered lacked when they were read last, by name.
         away: Why stores did not answer when they were read last, by name.
     """
 
-    def __init__(self, stores: Mapping[str, Backend], *, patience: float = 10.0, home: str | None = None) -> None:
+    def __init__(self, stores: Mapping[str, Backend], *, patience: float = 10.0) -> None:
         self.stores = stores
         self.lacks: dict[str, Lack] = {}
         self.away: dict[str, BackendError] = {}
         self._patience = patience
-        self._home = home
         self._migration_id: str | None = None
 
     def lack_of(self, store: str) -> Lack | None:
@@ -105,7 +109,7 @@ class ControlCopies:
         except NotProvisionedError as error:
             return Lack(store, "absent", "has no control document: its database or tables are missing", error=error)
         except CorruptDocumentError as error:
-            return Lack(store, "damaged", f"has a control document that cannot be read ({error})", record, error)
+            return Lack(store, "damaged", f"has a control document that cannot be read ({error})", record, error=error)
         if control.store != store:
             return Lack(store, "foreign", f"has a control document that is {control.store}'s: an account was copied", record)
         return Copy(control, record)
@@ -161,39 +165,68 @@ class ControlCopies:
             own: The store without which nothing can be done: it is waited for as long as its backend waits.
 
         Raises:
-            CorruptDocumentError: The own copy is damaged or another migration's, or the copies are of two migrations and nothing
-                says which is this one.
+            CorruptDocumentError: The own copy is damaged, or another migration's.
             BackendError: No store answers, or the copies keep changing.
         """
         for _ in range(_ATTEMPTS):
             copies = await self.readable(own=own)
+            if own == HOME and own in self.lacks and not await self._is_known(own, copies):
+                copies = {}  # before a migration of its own, whatever lies in the other store
             if await self._raise_lower(copies):
                 return copies
         raise BackendError("the control document keeps changing; try again")
 
+    async def _is_known(self, store: str, copies: Mapping[str, Copy]) -> bool:
+        """Return whether a store without a copy is one of the pair that *copies* are of, by the state that lies there."""
+        if not copies and self.lacks[store].what == "absent":
+            return False
+        try:
+            record = await self.stores[store].get(STATE_KEY)
+        except CorruptDocumentError:
+            return False
+        ids = {copy.control.migration_id for copy in copies.values()}
+        is_known = record is not None and record.body.get("migrationId") in ids
+        if not is_known and self.lacks[store].what == "damaged":
+            raise self._unusable(store)
+        return is_known
+
+    def _unusable(self, store: str) -> CorruptDocumentError:
+        lack = self.lacks[store]
+        error = CorruptDocumentError(f"{lack}; see `bifrost-store migrate status`")
+        error.__cause__ = lack.error
+        return error
+
     async def readable(self, *, own: str | None = None) -> dict[str, Copy]:
         """Return the copies that can be read, as they are, by store. Raises as `look` does; changes nothing."""
+        return self.judged(await self.answers(own=own), own=own)
+
+    async def answers(self, *, own: str | None = None) -> dict[str, Found | BackendError]:
+        """Return what each store has, or why it did not answer in time, asked all at once."""
         names = list(self.stores)
-        answers = await for_each(lambda name: self._find_in_time(name, None if name == own else self._patience), names)
-        found = dict(zip(names, answers, strict=True))
+        answers = await for_each(lambda name: self._answer(name, None if name == own else self._patience), names)
+        return dict(zip(names, answers, strict=True))
+
+    def judged(self, found: Mapping[str, Found | BackendError], *, own: str | None = None) -> dict[str, Copy]:
+        """Return the copies among *found* that count; `lacks` and `away` tell of the others. Raises as `look` does."""
         self.away = {name: answer for name, answer in found.items() if isinstance(answer, BackendError)}
         lacks = {name: answer for name, answer in found.items() if isinstance(answer, Lack)}
         copies = {name: answer for name, answer in found.items() if isinstance(answer, Copy)}
         if self.away and (len(self.away) == len(found) or (own in self.away and not copies)):
             raise self.away.get(own or "") or next(iter(self.away.values()))
-        for copy in sorted(copies.values(), key=lambda copy: copy.control.highest_epoch, reverse=True):
-            for store in copy.control.disowned if copy.control.store in copies else ():
-                if copies.pop(store, None) is not None or store in lacks:
-                    lacks[store] = Lack(store, "disowned", "was given up by --force, until `bifrost-store migrate run` takes it up")
+        for store in [store for copy in copies.values() for store in copy.control.disowned if store in found]:
+            copy = copies.pop(store, None)
+            if copy is not None or store in lacks:
+                reason = "was given up by --force, until `bifrost-store migrate run` takes it up"
+                lacks[store] = Lack(store, "disowned", reason, migration_id=None if copy is None else copy.control.migration_id)
         lacks |= self._foreign(copies)
         copies = {name: copy for name, copy in copies.items() if name not in lacks}
         self.lacks = {name: lack for name, lack in self.lacks.items() if name in self.away} | lacks
-        if own in lacks and lacks[own].what in ("damaged", "foreign"):
-            raise CorruptDocumentError(f"{lacks[own]}; see `bifrost-store migrate status`") from lacks[own].error
+        if own in lacks and (lacks[own].what == "foreign" or (lacks[own].what == "damaged" and own != HOME)):
+            raise self._unusable(own)
         return copies
 
     def expect(self, migration_id: str) -> None:
-        """Say which migration it is: a copy of another counts for nothing, unless it is `home`'s."""
+        """Say which migration it is: while a store has its copy, one of another counts for nothing."""
         self._migration_id = migration_id
 
     def _foreign(self, copies: Mapping[str, Copy]) -> dict[str, Lack]:
@@ -201,30 +234,26 @@ class ControlCopies:
         ids = {name: copy.control.migration_id for name, copy in copies.items()}
         known = set(ids.values())
         ours = self._migration_id
-        if self._home in ids:
-            ours = ids[self._home]
-        elif len(known) == 1 and (ours is None or len(ids) > 1):
-            (ours,) = known
-        elif len(known) > 1 and ours not in known:
-            (first, one), (second, other) = ids.items()
-            raise CorruptDocumentError(
-                f"the control documents of {first} and {second} are of different migrations, {one} and {other}: the settings name "
-                "another account or database than before, or one was restored or copied; see `bifrost-store migrate status`"
-            )
+        if ours not in known:
+            ours = ids.get(HOME) or (known.pop() if ours is None and len(known) == 1 else ours)
         if len(self.stores) > 1 and not self.away:
             self._migration_id = ours
         reason = "has the control document of another migration"
-        return {name: Lack(name, "foreign", f"{reason}, {one}", copies[name].record) for name, one in ids.items() if one != ours}
+        others = {name: one for name, one in ids.items() if one != ours}
+        return {name: Lack(name, "foreign", f"{reason}, {one}", copies[name].record, one) for name, one in others.items()}
 
-    async def _find_in_time(self, store: str, patience: float | None) -> Found | BackendError:
+    async def answer(self, store: str) -> Found | BackendError:
+        """Return what `find` does, or why the store did not answer within its time."""
+        return await self._answer(store, self._patience)
+
+    async def _answer(self, store: str, patience: float | None) -> Found | BackendError:
         try:
             with anyio.fail_after(patience):
-                found = await self.find(store)
+                return await self.find(store)
         except BackendError as error:
             return error
         except TimeoutError:
             return BackendTimeoutError(f"{store} did not answer within {patience:g} seconds; try again", backend=store)
-        return found
 
     async def _raise_lower(self, copies: Mapping[str, Copy]) -> bool:
         """Write what other copies know better into each copy; return whether there was nothing to write."""
