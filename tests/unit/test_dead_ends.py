@@ -22,7 +22,7 @@ from bifrost_store.migration.outcome import PhaseReport
 from bifrost_store.migration.phases import Migration
 from bifrost_store.migration.state import Phase, Step
 from bifrost_store.routing.copies import STATE_KEY
-from bifrost_store.testing.examples import config
+from bifrost_store.testing.examples import config, organization
 from bifrost_store.testing.model import ModelBackend
 from tests.unit.member_world import ACME, Process, World, in_world
 from tests.unit.replaced import FATES, FOREIGN_RECORD, Fate, befall
@@ -50,6 +50,7 @@ class Platform:
         self.names: list[str] = []
 
     async def begin(self) -> None:
+        await self.world.stores["table"].create(organization("acme"))
         for number in range(3):
             await self.world.stores["table"].create(config(f"old-{number}", scope=ACME))
             self.names.append(f"old-{number}")

@@ -22,11 +22,11 @@ from bifrost_store.migration.state import Phase
 
 AGAIN = "bifrost-store migrate backfill"
 ENDS = [
-    (KeyboardInterrupt(), 130, f"{AGAIN}, which goes on where it stopped"),
+    (KeyboardInterrupt(), 130, AGAIN),
     (MigrationRefusedError("no", next_step="do this"), 1, "do this"),
     (MigrationRefusedError("no"), 1, "bifrost-store migrate status"),
-    (AccessDeniedError("no"), 1, f"correct the credentials, then {AGAIN}, which goes on where it stopped"),
-    (BackendUnavailableError("away"), 1, f"{AGAIN}, which goes on where it stopped"),
+    (AccessDeniedError("no"), 1, f"correct the credentials, then {AGAIN}"),
+    (BackendUnavailableError("away"), 1, AGAIN),
     (ConfigurationError("wrong"), 2, f"correct the settings, then {AGAIN}"),
     (OSError(errno.ENOSPC, "No space left on device"), 1, "make room for reports, or name another folder with --reports"),
     (CorruptDocumentError("damaged"), 1, "bifrost-store migrate status"),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bifrost_store.cli.migrate_output import failed, hearing, show
+from bifrost_store.cli.migrate_output import command_given, failed, hearing, show
 from bifrost_store.cli.output import JsonOption, finite, report, run, talk
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import InvalidKeyError, MigrationRefusedError
@@ -235,7 +235,7 @@ def _hand_over(
 def _ask(step: Step) -> None:
     if not sys.stdin.isatty():
         raise MigrationRefusedError(
-            f"migrate {step} asks before it begins, and there is nobody to ask", next_step=f"bifrost-store migrate {step} --yes"
+            f"migrate {step} asks before it begins, and there is nobody to ask", next_step=f"{command_given(step)} --yes"
         )
     if not typer.confirm("Go on?", err=True):
         raise typer.Exit(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import click
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -17,6 +19,11 @@ from bifrost_store.migration.state import Phase
 
 _INTERRUPTED_EXIT: Final = 130
 _INTERRUPTED: Final = "interrupted: nothing is lost, and what was done is saved"
+_GOES_ON: Final = {
+    "verify": "; a verification begins anew, as it must be of one piece",
+    "run": "; the same command goes on where it stopped, but for a verification, which begins anew",
+}
+_NOT_REPEATED: Final = frozenset({"as_json", "dry_run", "verbose"})
 _PLAIN_LINE_EVERY: Final = 1000
 
 
@@ -42,12 +49,12 @@ class Known:
 @contextmanager
 def failed(step: str) -> Iterator[Known]:
     """Turn what ends a step into its report, with the next step: 1, or 2 for wrong settings, or 130 where it was interrupted."""
-    again = f"bifrost-store migrate {step}"
+    again = command_given(step)
     known = Known()
     try:
         yield known
     except KeyboardInterrupt:
-        _report(known, None, f"{again}, which goes on where it stopped")
+        _report(known, None, again, _INTERRUPTED + _GOES_ON.get(step, "; the same command goes on where it stopped"))
         raise typer.Exit(_INTERRUPTED_EXIT) from None
     except (StoreError, OSError) as error:
         _report(known, error, _remedy(error, again))
@@ -59,22 +66,36 @@ def _remedy(error: Exception, again: str) -> str:
         case MigrationRefusedError(next_step=str(next_step)):
             return next_step
         case AccessDeniedError():
-            return f"correct the credentials, then {again}, which goes on where it stopped"
+            return f"correct the credentials, then {again}"
         case ConfigurationError():
             return f"correct the settings, then {again}"
         case OSError():
-            return f"make room for reports, or name another folder with --reports, then {again}, which goes on where it stopped"
+            return f"make room for reports, or name another folder with --reports, then {again}"
         case BackendError() if error.is_retryable:
-            return f"{again}, which goes on where it stopped"
+            return again
     return "bifrost-store migrate status"
 
 
-def _report(known: Known, error: Exception | None, next_step: str) -> None:
+def command_given(step: str) -> str:
+    """Return the command that is being carried out, with what it was given, to be pasted into a shell."""
+    context = click.get_current_context(silent=True)
+    words: list[str] = []
+    for parameter in () if context is None else context.command.params:
+        value = None if context is None or parameter.name is None else context.params.get(parameter.name)
+        if parameter.name in _NOT_REPEATED or value is None or value is False or value == parameter.default:
+            continue
+        name = max(parameter.opts, key=len)
+        given = value if isinstance(value, list | tuple) else [value]
+        words += [name] if value is True else [word for one in given for word in (name, str(one))]
+    return shlex.join(["bifrost-store", "migrate", step, *words])
+
+
+def _report(known: Known, error: Exception | None, next_step: str, interrupted: str = "") -> None:
     if wishes.is_json:
-        what = {"type": "Interrupted", "message": _INTERRUPTED} if error is None else error_values(error)
+        what = {"type": "Interrupted", "message": interrupted} if error is None else error_values(error)
         report({"phase": known.phase, "ok": False, "next": next_step, "error": what}, as_json=True, lines=[])
     if error is None:
-        talk.print(_INTERRUPTED, markup=False)
+        talk.print(interrupted, markup=False)
     else:
         show_error(error)
     talk.print(f"next: {next_step}", markup=False)

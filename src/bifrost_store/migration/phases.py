@@ -11,7 +11,7 @@ from typing import Any, Final
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.retention import Recorded, Retention
-from bifrost_store.core.scope import Scope
+from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import BackendError, MigrationRefusedError, StoreError
 from bifrost_store.migration.backfill import Backfill
@@ -22,6 +22,7 @@ from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgres
 from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_takeover
 from bifrost_store.migration.rehearsal import Rehearsal
 from bifrost_store.migration.routes import directions, known, newest, pair_of
+from bifrost_store.migration.scopes import check_scopes
 from bifrost_store.migration.standing import Standing
 from bifrost_store.migration.starting import check_target, start
 from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Progress, Step
@@ -130,7 +131,6 @@ class Migration:
         epoch = control.highest_epoch
         if state.phase is not Phase.BACKFILLING:
             state = state.model_copy(update={"progress": {}})
-        await self._standing.write(state.at(Phase.BACKFILLING, self._now()))
         work = Backfill(
             self._stores[self._source],
             self._stores[self._target],
@@ -143,13 +143,15 @@ class Migration:
             is_current=lambda: self._is_current(epoch),
             epoch_of=lambda scope: control.route_of(scope).epoch,
         )
-        done = await work.run()
-        counts = done.counts
+        async with self._standing.running(state.at(Phase.BACKFILLING, self._now()), Step.BACKFILL):
+            done = await work.run()
+        state = self._state.state.model_copy(update={"running": None})
         if done.ok:
-            summary = Backfilled(ended_at=self._now(), counts=counts)
-            state = self._state.state.at(Phase.BACKFILLED, self._now())
-            state = await self._state.write(state.model_copy(update={"backfill": summary, "progress": {}, "verification": None}))
-        return self._report(Step.BACKFILL, self._state.state, ok=done.ok, lines=done.lines(), **done.values())
+            summary = Backfilled(ended_at=self._now(), counts=done.counts)
+            state = state.at(Phase.BACKFILLED, self._now())
+            state = state.model_copy(update={"backfill": summary, "progress": {}, "verification": None})
+        state = await self._state.write(state)
+        return self._report(Step.BACKFILL, state, ok=done.ok, lines=done.lines(), **done.values())
 
     async def verify(self, *, repair: bool = False) -> PhaseReport:
         """Compare every record of both stores.
@@ -163,12 +165,12 @@ class Migration:
             state = await self._standing.made_whole(state)
         self._standing.refuse(Step.VERIFY, state)
         began_at, control = self._now(), known(self._standing.control)
-        state = await self._standing.write(state)
         dropped = dropped_by(self._with_drop(state), self._specs, self._recorded.retention)
-        found = [await self._compare(control, pair, dropped, repair=repair) for pair in directions(control)]
+        async with self._standing.running(state.model_copy(update={"asked": None, "progress": {}}), Step.VERIFY):
+            found = [await self._compare(control, pair, dropped, repair=repair) for pair in directions(control)]
         summary = verified(found, began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch)
         is_open = summary.open_count > 0
-        state = self._state.state.model_copy(update={"verification": summary, "progress": {}})
+        state = self._state.state.model_copy(update={"verification": summary, "progress": {}, "running": None})
         if state.phase is not Phase.CUT_OVER:
             state = state.at(Phase.BACKFILLED if is_open else Phase.VERIFIED, self._now())
         state = await self._state.write(state)
@@ -302,7 +304,8 @@ class Migration:
         if not plan.is_done:
             place = destination_of(step, state)
             keys = keys_to_move(known(self._standing.control), place, scopes)
-            more["hand_over"] = asdict(await self._coordinator().hand_over(place.kind, keys, place.after, force=force))
+            async with self._standing.asked(state, step, scopes):
+                more["hand_over"] = asdict(await self._coordinator().hand_over(place.kind, keys, place.after, force=force))
         state = await self._standing.note(moved=step is Step.CUTOVER and not plan.is_done)
         return self._report(step, state, ok=True, lines=plan.lines, **more)
 
@@ -334,12 +337,13 @@ class Migration:
             return Plan(step, state.phase, (), tuple(told for told, _ in obstacles), obstacles[0][1])
         control = known(self._standing.control)
         place = destination_of(step, state)
+        await check_scopes(scopes, control, self._stores[control.route_of(GLOBAL).primary])
         keys = keys_to_move(control, place, scopes)
         try:
             journal = await Journal(self._stores[place.before[0]]).count() if keys else 0
         except BackendError:
             journal = 0
-        return plan_of(step, state, control, keys, now=self._now(), force=force, journal=journal)
+        return plan_of(step, state, control, keys, now=self._now(), force=force, journal=journal, scopes=scopes)
 
     async def _compare(
         self, control: Control, pair: tuple[str, str], dropped: Dropped | None, *, repair: bool

@@ -11,10 +11,20 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.expiry import NO_LONGER_SEEN, dropped_line
 from bifrost_store.migration.outcome import Plan
-from bifrost_store.migration.state import KEPT_DAYS, ROLLBACK_DAYS, VERIFICATION_HOURS, MigrationState, Phase, Step
+from bifrost_store.migration.state import (
+    KEPT_DAYS,
+    ROLLBACK_DAYS,
+    VERIFICATION_HOURS,
+    Asked,
+    MigrationState,
+    Phase,
+    Step,
+    command_of,
+    scope_words,
+)
 from bifrost_store.routing.control import EVERY_SCOPE, Control, MoveKind, Route, Target
 
-VERIFY: Final = "bifrost-store migrate verify"
+VERIFY: Final = command_of(Step.VERIFY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +76,26 @@ def keys_to_move(control: Control, place: Destination, scopes: Sequence[Scope]) 
 
 def next_of(state: MigrationState, control: Control | None) -> str:
     """Return what the operator may do now; where some scopes were cut over and others not, about those."""
-    if state.phase is not Phase.CUT_OVER or control is None:
+    if state.phase is not Phase.CUT_OVER or control is None or state.asked is not None:
         return state.next
     if all(route.primary == state.target for route in control.routes.values()):
         return state.next
     began_at = state.changed_at if state.verification is None else state.verification.began_at
-    return VERIFY if _verification_obstacles(state, control, began_at) else "bifrost-store migrate cutover"
+    return VERIFY if _verification_obstacles(state, control, began_at) else command_of(Step.CUTOVER)
 
 
 def plan_of(
-    step: Step, state: MigrationState, control: Control, keys: Sequence[str], *, now: datetime, force: bool, journal: int
+    step: Step,
+    state: MigrationState,
+    control: Control,
+    keys: Sequence[str],
+    *,
+    now: datetime,
+    force: bool,
+    journal: int,
+    scopes: Sequence[Scope] = (),
 ) -> Plan:
-    """Return what *step* does with *keys* now, and why it would be refused."""
+    """Return what *step* does with *keys* now, and why it would be refused; *scopes* are those that were asked for, if not all."""
     place = destination_of(step, state)
     if not keys:
         return Plan(step, state.phase, (f"nothing to do: every scope asked for is on {_shown(place.after)}",), is_done=True)
@@ -88,8 +106,9 @@ def plan_of(
     dropped = 0 if state.verification is None else state.verification.counts.get(NO_LONGER_SEEN, 0)
     lines += [dropped_line(dropped)] if dropped and step is Step.CUTOVER else []
     lines += [_PARTICULAR[step], "writers wait for less than 3 seconds while it happens; interrupting it is safe"]
-    obstacles, remedy = _obstacles(step, state, control, now=now, force=force)
-    command = f"bifrost-store migrate {step}"
+    asked = Asked(step=step, scopes=tuple(sorted(scope.partition_key for scope in scopes)))
+    obstacles, remedy = _obstacles(asked, state, control, now=now, force=force)
+    command = command_of(step, *scope_words(asked.scopes), *(["--force"] if force else []))
     return Plan(step, state.phase, tuple(lines), tuple(obstacles), remedy if obstacles else command)
 
 
@@ -116,7 +135,7 @@ def plan_of_takeover(step: Step, dead: str, heir: str, reason: str) -> Plan:
         f"you assert that no process reaches {dead} any more",
         f"lost may be what was acknowledged and only {dead}'s journal names; `verify` shows it when {dead} is back",
     )
-    return Plan(step, Phase.CUT_OVER, lines, (), f"bifrost-store migrate {step} --force")
+    return Plan(step, Phase.CUT_OVER, lines, (), command_of(step, "--force"))
 
 
 _PARTICULAR: Final = {
@@ -128,15 +147,20 @@ _PARTICULAR: Final = {
 }
 
 
-def _obstacles(step: Step, state: MigrationState, control: Control, *, now: datetime, force: bool) -> tuple[list[str], str]:
-    """Return why *step* is refused, and what to do about it. A rollback is never refused here: nobody is to be trapped."""
-    match step:
+def _obstacles(asked: Asked, state: MigrationState, control: Control, *, now: datetime, force: bool) -> tuple[list[str], str]:
+    """Return why a step is refused, and what to do about it. A rollback is never refused here: nobody is to be trapped."""
+    match asked.step:
+        case Step.CUTOVER if state.asked is not None and state.asked != asked:
+            begun = "every scope" if not state.asked.scopes else ", ".join(state.asked.scopes)
+            return [
+                f"{state.asked.step} of {begun} was begun and may be half done; to choose anew, {VERIFY} first"
+            ], state.asked.command
         case Step.CUTOVER:
             return _verification_obstacles(state, control, now), VERIFY
         case Step.FINISH:
-            return ([] if force else _finish_obstacles(state, now)), "wait, or bifrost-store migrate finish --force"
+            return ([] if force else _finish_obstacles(state, now)), f"wait, or {command_of(Step.FINISH, '--force')}"
         case Step.ABANDON if state.phase is Phase.CUT_OVER:
-            return ["some scopes are cut over"], "bifrost-store migrate rollback"
+            return ["some scopes are cut over"], command_of(Step.ROLLBACK)
     return [], ""
 
 

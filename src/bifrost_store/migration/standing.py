@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import os
-import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import anyio
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.retention import Recorded, Retention
+from bifrost_store.core.scope import Scope
 from bifrost_store.errors import BackendError, CorruptDocumentError, MigrationRefusedError, NotProvisionedError, StoreError
 from bifrost_store.migration.pairing import agree, check_room, copied, give, is_of
 from bifrost_store.migration.routes import newest
-from bifrost_store.migration.state import MigrationState, Phase, Step, command_of
+from bifrost_store.migration.runners import BEAT_SECONDS, this_process
+from bifrost_store.migration.state import Asked, MigrationState, Phase, Running, Step, command_of
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import ControlCopies, Copy, Found, Lack
+from bifrost_store.routing.serving import in_background
 
 
 class Standing:
@@ -115,7 +119,7 @@ class Standing:
         """Save the phase that the control document has now; *moved*: scopes were cut over just now."""
         saved, copies = await self._read(), await self.copies.look()
         self.control = newest(copies)
-        state = self._seen(saved or self._fresh(), copies)
+        state = self._seen(saved or self._fresh(), copies).model_copy(update={"asked": None})
         if moved:
             state = state.model_copy(update={"cut_over_at": self._now()})
         if state != saved:
@@ -125,9 +129,54 @@ class Standing:
                 await self.saved.copy_to(self._stores[self.target])
         return state
 
+    @contextlib.asynccontextmanager
+    async def asked(self, state: MigrationState, step: Step, scopes: Sequence[Scope]) -> AsyncIterator[None]:
+        """Remember what was asked for while a hand-over is under way, so that whoever finds it half done names the same command.
+
+        What was refused is forgotten: nothing has moved.
+        """
+        if step in (Step.CUTOVER, Step.ROLLBACK):
+            asked = Asked(step=step, scopes=tuple(sorted(scope.partition_key for scope in scopes)))
+            await self.write(state.model_copy(update={"asked": asked}))
+        try:
+            yield
+        except MigrationRefusedError:
+            with contextlib.suppress(StoreError):
+                await self.note()
+            raise
+
+    @contextlib.asynccontextmanager
+    async def running(self, state: MigrationState, step: Step) -> AsyncIterator[MigrationState]:
+        """Save *state*, and show signs of life while *step* is carried out; whoever writes the state at its end clears that."""
+        now = self._now()
+        state = await self.write(
+            state.model_copy(update={"running": Running(step=step, runner=this_process(), began_at=now, seen_at=now)})
+        )
+        ended = anyio.Event()
+        beating = in_background(self._beat(ended))
+        try:
+            yield state
+        except BaseException:
+            with anyio.move_on_after(BEAT_SECONDS, shield=True), contextlib.suppress(StoreError):
+                await self.saved.beat(self._now(), is_over=True)
+            raise
+        finally:
+            ended.set()  # and not cancelled: a write whose answer nobody heard would look like another operator's
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait({beating}, timeout=BEAT_SECONDS)
+            beating.cancel()
+
+    async def _beat(self, ended: anyio.Event) -> None:
+        while not ended.is_set():
+            with anyio.move_on_after(BEAT_SECONDS):
+                await ended.wait()
+                return
+            with contextlib.suppress(StoreError):  # whoever works hears of it at the next batch
+                await self.saved.beat(self._now())
+
     async def write(self, state: MigrationState) -> MigrationState:
         """Save *state* as this operator's."""
-        return await self.saved.write(state.model_copy(update={"runner": f"{socket.gethostname()} {os.getpid()}"}))
+        return await self.saved.write(state.model_copy(update={"runner": this_process()}))
 
     async def lost(self, store: str) -> str | None:
         """Return why *store* cannot answer: it does not, or it has no copy to go by; None if it can."""
@@ -258,9 +307,19 @@ class Standing:
         state = state.seen(self.control, self._now())
         if len(copies) == len(self._stores):
             state = state.model_copy(update={"replaces": None})
+        if self.control is not None and self._is_over(state.asked, self.control):
+            state = state.model_copy(update={"asked": None})
         self.phase = state.phase
         self._recorded.retention = None if self.control is None else self.control.retention
         return state
+
+    def _is_over(self, asked: Asked | None, control: Control) -> bool:
+        """Return whether all that was asked for is where it was to go."""
+        if asked is None:
+            return True
+        wanted = self.target if asked.step is Step.CUTOVER else self.source
+        keys = [Scope.from_partition_key(scope).value for scope in asked.scopes] or [*control.routes]
+        return all(control.route(key).primary == wanted for key in keys)
 
     async def _read(self) -> MigrationState | None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol, Self
@@ -97,6 +97,11 @@ def command_of(step: Step, *words: str) -> str:
     return shlex.join(["bifrost-store", "migrate", step, *words])
 
 
+def scope_words(scopes: Sequence[str]) -> tuple[str, ...]:
+    """Return the options that name *scopes*, given as partition keys."""
+    return tuple(word for scope in scopes for word in ("--scope", scope))
+
+
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -147,6 +152,40 @@ class Backfilled(_Value):
     counts: dict[str, int]
 
 
+class Running(_Value):
+    """A backfill or a verification that was begun and has not come to its end.
+
+    Attributes:
+        step: Which.
+        runner: Host and process id of whoever carries it out.
+        began_at, seen_at: When it began, and when there was the last sign of life, by the operator's clock.
+        is_over: It was given up, by an error or an interruption.
+    """
+
+    step: Step
+    runner: str
+    began_at: datetime
+    seen_at: datetime
+    is_over: bool = False
+
+
+class Asked(_Value):
+    """A hand-over that was begun, until it is known to have ended: the same command goes on with it.
+
+    Attributes:
+        step: Which.
+        scopes: Their partition keys; none: all.
+    """
+
+    step: Step
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """To be pasted into a shell."""
+        return command_of(self.step, *scope_words(self.scopes))
+
+
 class MigrationState(_Value):
     """Where a migration stands.
 
@@ -163,6 +202,8 @@ class MigrationState(_Value):
         progress: Of what is under way, by its name: cursors that only it reads.
         backfill, verification: The last that ran to their end.
         cut_over_at: When the last scope was cut over, or first seen so.
+        asked: A hand-over that may be half done.
+        running: A long step that may be under way.
         epoch: The highest of the control documents that was seen: what is left of them where both are lost.
     """
 
@@ -180,6 +221,8 @@ class MigrationState(_Value):
     backfill: Backfilled | None = None
     verification: Verified | None = None
     cut_over_at: datetime | None = None
+    asked: Asked | None = None
+    running: Running | None = None
     epoch: int = 0
 
     @classmethod
@@ -201,6 +244,8 @@ class MigrationState(_Value):
     @property
     def next(self) -> str:
         """What the operator may do now: a command with its options, or a sentence."""
+        if self.asked is not None:
+            return self.asked.command
         if self.phase is Phase.FINISHED:
             return f"set BIFROST_STORE_BACKEND={self.target} everywhere; the first store is no longer used"
         if self.phase is Phase.CUT_OVER:

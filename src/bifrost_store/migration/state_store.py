@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import anyio
@@ -78,6 +79,14 @@ class StateStore:
         async with self._lock:
             state = self.state
             await self._write(state.model_copy(update={"progress": {**state.progress, name: values}}))
+
+    async def beat(self, now: datetime, *, is_over: bool = False) -> None:
+        """Note that what is running is still carried out, or is no more. Raises as `write` does."""
+        async with self._lock:
+            running = self.state.running
+            if running is not None:
+                later = running.model_copy(update={"seen_at": now, "is_over": is_over})
+                await self._write(self.state.model_copy(update={"running": later}))
 
     async def _write(self, state: MigrationState) -> MigrationState:
         if self._saved is not None and self._saved.state == state:

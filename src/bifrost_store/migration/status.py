@@ -14,8 +14,9 @@ from bifrost_store.core.clock import format_time
 from bifrost_store.core.tasks import for_each, together
 from bifrost_store.errors import BackendError, BackendTimeoutError, NotProvisionedError, StoreError
 from bifrost_store.migration.plans import next_of
+from bifrost_store.migration.runners import interrupted_since, is_gone
 from bifrost_store.migration.standing import Standing
-from bifrost_store.migration.state import MigrationState, Phase, Step, command_of
+from bifrost_store.migration.state import MigrationState, Phase, Running, Step, command_of
 from bifrost_store.routing.control import EVERY_SCOPE, Control
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
 from bifrost_store.wrappers.journal import Journal
@@ -93,6 +94,7 @@ class MigrationStatus:
             "routes": routes,
             "move": None if control is None or control.move is None else control.move.model_dump(mode="json"),
             "progress": {} if state is None else progress_of(state, self.now),
+            "running": None if state is None or state.running is None else _running_values(state.running, self.now),
             "backfill": None if state is None or state.backfill is None else state.backfill.model_dump(mode="json"),
             "verification": None if state is None or state.verification is None else state.verification.model_dump(mode="json"),
             "days_left": None if state is None else state.days_left(self.now),
@@ -108,9 +110,11 @@ def progress_of(state: MigrationState, now: datetime) -> dict[str, dict[str, flo
         done, total = values.get("done"), values.get("total")
         if not isinstance(done, int):
             continue
-        seconds = max((now - state.changed_at).total_seconds(), 0.001)
-        rate = done / seconds
-        left = (total - done) / rate if isinstance(total, int) and rate else None
+        running = state.running
+        since = state.changed_at if running is None else running.began_at
+        stopped = None if running is None else interrupted_since(running, now)
+        rate = done / max(((stopped or now) - since).total_seconds(), 0.001)
+        left = (total - done) / rate if isinstance(total, int) and rate and stopped is None else None
         found[name] = {"done": done, "total": total if isinstance(total, int) else None, "rate": rate, "seconds_left": left}
     return found
 
@@ -185,7 +189,7 @@ def lines_of(status: MigrationStatus) -> list[str]:
 
 
 def _state_lines(state: MigrationState, now: datetime) -> list[str]:
-    lines = []
+    lines = [] if state.running is None else [_running_line(state.running, now)]
     for name, progress in progress_of(state, now).items():
         left = f", {progress['seconds_left']:.0f} s left" if progress["seconds_left"] is not None else ""
         lines.append(f"{name}: {progress['done']} records, {progress['rate']:.0f} a second{left}")
@@ -204,13 +208,36 @@ def _state_lines(state: MigrationState, now: datetime) -> list[str]:
     return lines
 
 
+def _running_line(running: Running, now: datetime) -> str:
+    stopped = interrupted_since(running, now)
+    if stopped is None:
+        return f"{running.step}: running since {running.began_at:%Y-%m-%d %H:%M:%S} UTC, by {running.runner}"
+    again = "begins anew" if running.step is Step.VERIFY else "goes on where it stopped"
+    return f"{running.step}: interrupted since {stopped:%Y-%m-%d %H:%M:%S} UTC, was run by {running.runner}; given again it {again}"
+
+
+def _running_values(running: Running, now: datetime) -> dict[str, Any]:
+    stopped = interrupted_since(running, now)
+    return {
+        "step": running.step.value,
+        "runner": running.runner,
+        "began_at": format_time(running.began_at),
+        "interrupted_since": None if stopped is None else format_time(stopped),
+    }
+
+
+def _state_of(row: LeaseRow) -> str:
+    """Return what a lease row says; a process of this machine that ended without a word does not live, whatever its row says."""
+    return "gone" if row.state.state == "live" and is_gone(row.state.process) else row.state.state
+
+
 def _store_lines(name: str, store: StoreStatus) -> list[str]:
     if store.problem is not None:
         return [f"{name}: {store.problem}"]
     lines = [f"{name}: {store.journal} journal entries, {len(store.processes)} processes"]
-    return lines + [f"  {row.state.process}: {row.state.state}, flag {row.state.flag}" for row in store.processes]
+    return lines + [f"  {row.state.process}: {_state_of(row)}, flag {row.state.flag}" for row in store.processes]
 
 
 def _store_values(store: StoreStatus) -> dict[str, Any]:
-    processes = [{"id": row.id, **row.state.model_dump()} for row in store.processes]
+    processes = [{"id": row.id, **row.state.model_dump(), "state": _state_of(row)} for row in store.processes]
     return {"ok": store.problem is None, "problem": store.problem, "journal": store.journal, "processes": processes}
