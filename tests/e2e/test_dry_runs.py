@@ -174,6 +174,19 @@ async def test_what_would_be_refused_is_refused_beforehand(
     assert planned["obstacles"] if "obstacles" in planned else planned["error"]["message"]
 
 
+async def test_finishing_is_refused_beforehand_while_a_flag_differs(own: StoreSettings, tmp_path: Path) -> None:
+    """By the processes that are there: they would not start again otherwise."""
+    async with migrating(own, tmp_path) as migration:
+        assert (await migration.run()).ok
+        async with open_store(own) as store:
+            await store.config.list(GLOBAL)
+            assert (await migration.cutover()).ok
+            planned = await migration.plan(Step.FINISH, force=True)
+            assert "the flag of live processes does not say cosmos" in planned.obstacles[0]
+            assert "set it to cosmos" in planned.next
+        assert (await migration.plan(Step.FINISH, force=True)).ok
+
+
 @pytest.mark.parametrize("is_provisioned", [True, False])
 async def test_a_weak_account_is_refused_beforehand(empty_azurite: Azurite, is_provisioned: bool) -> None:
     """Also before there is a database in it."""

@@ -20,7 +20,7 @@ from bifrost_store.migration.state import Step, command_of
 from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.lease_rows import LeaseRow, Timing, running_seconds
-from bifrost_store.routing.watching import Watch
+from bifrost_store.routing.watching import LAPSED, Watch
 from bifrost_store.wrappers.journal import Journal
 from bifrost_store.wrappers.journal_repair import JournalRepair
 
@@ -218,7 +218,7 @@ class Coordinator:
             rows = await watch.look(copy.control)
             waiting = [row for row in rows if row.state.heard != attempt]
             if plan.kind == "finish":
-                self._check_flags(rows, plan.target.primary)
+                check_flags(rows, plan.target.primary)
             for row in waiting:
                 if watch.is_silent(row):
                     await self._take_away(watch, row, copy.control)
@@ -326,16 +326,23 @@ class Coordinator:
         if now is None or now.control.move != copy.control.move:
             raise _BeginAgain
 
-    def _check_flags(self, rows: Sequence[LeaseRow], wanted: str) -> None:
-        wrong = [f"{row.state.process} ({row.state.flag})" for row in rows if row.state.flag not in (None, wanted)]
-        if wrong:
-            raise MigrationRefusedError(
-                f"the flag of live processes does not say {wanted}: {', '.join(wrong)}",
-                next_step=f"set it to {wanted} everywhere and start them anew, then try again",
-            )
-
     async def _newest(self) -> Control:
         return known(newest(await self.copies.look()))
+
+
+def check_flags(rows: Sequence[LeaseRow], wanted: str) -> None:
+    """Refuse while the flag of a live process names another store than *wanted*.
+
+    Raises:
+        MigrationRefusedError: It does.
+    """
+    live = [row for row in rows if row.state.state != LAPSED]
+    wrong = [f"{row.state.process} ({row.state.flag})" for row in live if row.state.flag not in (None, wanted)]
+    if wrong:
+        raise MigrationRefusedError(
+            f"the flag of live processes does not say {wanted}: {', '.join(wrong)}",
+            next_step=f"set it to {wanted} everywhere and start them anew, then try again",
+        )
 
 
 def _one_route(control: Control, keys: Sequence[str], target: Target) -> Route | None:

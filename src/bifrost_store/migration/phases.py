@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from bifrost_store.errors import BackendError, MigrationRefusedError, StoreError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.expiry import Dropped, dropped_by, retention_line, with_drop
 from bifrost_store.migration.findings import details, verified
-from bifrost_store.migration.handover import Coordinator
+from bifrost_store.migration.handover import Coordinator, check_flags
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgress, tell_nobody
 from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_takeover
 from bifrost_store.migration.rehearsal import Rehearsal
@@ -32,7 +32,7 @@ from bifrost_store.migration.target import make_ready
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.migration.verify import Verification, VerificationReport
 from bifrost_store.routing.control import Control
-from bifrost_store.routing.lease_rows import Timing
+from bifrost_store.routing.lease_rows import LeaseRows, Timing
 from bifrost_store.wrappers.journal import Journal
 
 _REPAIR: Final = "bifrost-store migrate verify --repair"
@@ -343,7 +343,13 @@ class Migration:
             journal = await Journal(self._stores[place.before[0]]).count() if keys else 0
         except BackendError:
             journal = 0
-        return plan_of(step, state, control, keys, now=self._now(), force=force, journal=journal, scopes=scopes)
+        plan = plan_of(step, state, control, keys, now=self._now(), force=force, journal=journal, scopes=scopes)
+        if step is Step.FINISH and keys:
+            try:
+                check_flags([row async for row in LeaseRows(self._stores[self._target]).all()], self._target)
+            except MigrationRefusedError as error:
+                return replace(plan, obstacles=(*plan.obstacles, *error.reasons), next=error.next_step or plan.next)
+        return plan
 
     async def _compare(
         self, control: Control, pair: tuple[str, str], dropped: Dropped | None, *, repair: bool
