@@ -248,6 +248,9 @@ async def test_what_cannot_be_read_is_counted_and_hides_nothing(side: str, pair:
     await written_past_the_library(getattr(pair, side), damaged=True)
     report = await verification(*pair.stores, pair.clock, folder=tmp_path).run(repair=True)
     assert (report.counts["could_not_check"], report.counts["same"], report.open_count) == (1, 4, 1)
+    (line,) = [json.loads(line) for line in (tmp_path / "differences.jsonl").read_text().splitlines()]
+    assert line["store"] == side
+    assert THEME.key.id in json.dumps(line["record"])  # as it is stored, for whoever corrects it
 
 
 async def test_both_values_are_in_the_file_alone(pair: Pair, tmp_path: Path) -> None:

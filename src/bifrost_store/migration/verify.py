@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import anyio
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
-from bifrost_store.core.record import Key, Record
+from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each, together
@@ -180,18 +181,17 @@ class Verification:
             now = self._now()
             records = [record for record in page.records if self._includes(record.key.scope)]
             sides.add(side, [(record, record.is_expired(now)) for record in records])
-            for error in page.unreadable:
-                self._unreadable(sides, side, error, _UNKNOWN_KIND)
+            for error, row in zip_longest(page.unreadable, page.rejected):
+                self._unreadable(sides, side, error, _UNKNOWN_KIND, row)
             if side == "primary":
                 self._done += len(records)
                 if self._progress is not None:
                     await self._progress.save({"done": self._done})
 
-    def _unreadable(self, sides: Sides, side: Side, error: CorruptDocumentError, kind: str) -> None:
+    def _unreadable(self, sides: Sides, side: Side, error: CorruptDocumentError, kind: str, row: Body | None = None) -> None:
         if sides.add_unreadable(side, str(error)):
-            self._tell(
-                "could_not_check", kind, {"key": error.key, "store": side, "reason": str(error)}, f"unreadable in the {side}"
-            )
+            values = {"key": error.key, "store": side, "reason": str(error), "record": row}
+            self._tell("could_not_check", kind, values, f"unreadable in the {side}")
 
     async def _look_at(self, sides: Sides, keys: Sequence[Key], *, repair: bool) -> None:
         """Look at records again, until two looks agree: what a writer is just changing is not a difference."""
