@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from bifrost_store.core.files import make_private_folder, open_private
+
 _CREATE_RETRIES: Final = 20
 
 
@@ -37,7 +39,7 @@ def make_folder(folder: Path) -> None:
     """Make *folder* and its parents where missing."""
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        make_private_folder(folder)
         _sync_folder(folder.parent)
 
 
@@ -61,9 +63,9 @@ def _create(path: Path) -> BinaryIO:
         # Someone may delete the last blob in the folder just then, and the folder with it.
         with contextlib.suppress(FileNotFoundError, FileExistsError):
             make_folder(path.parent)
-            return path.open("xb")
+            return open_private(path, "xb")
     make_folder(path.parent)
-    return path.open("xb")
+    return open_private(path, "xb")
 
 
 def _sync_folder(folder: Path) -> None:

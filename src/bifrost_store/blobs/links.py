@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from bifrost_store.blobs.protocol import LINK_REFUSED
 from bifrost_store.core.clock import as_utc, parse_time
+from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.errors import InvalidLinkError
 
 KEY_FILE: Final = "+link-key"
@@ -65,11 +66,10 @@ class LinkSigner:
         path = self._root / KEY_FILE
         with contextlib.suppress(FileNotFoundError):
             return path.read_bytes()
-        self._root.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._root)
         temporary = path.with_name(f"+{secrets.token_hex(16)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with open_private(temporary, "xb") as file:
                 file.write(secrets.token_bytes(_KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())

@@ -77,11 +77,18 @@ def check_text(text: str, field: str) -> None:
     Raises:
         InvalidRequestError: *text* holds one; the message names *field*.
     """
-    if not text.isascii():
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InvalidRequestError(f"{field}: a lone surrogate at position {error.start} is not Unicode text") from None
+    position = -1 if text.isascii() else _lone_surrogate(text)
+    if position >= 0:
+        raise InvalidRequestError(f"{field}: a lone surrogate at position {position} is not Unicode text")
+
+
+def _lone_surrogate(text: str) -> int:
+    """Return where the first one stands, or -1. Python's own error would hold all of *text*, whatever is raised after it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return error.start
+    return -1
 
 
 def dump_json(value: object) -> str:

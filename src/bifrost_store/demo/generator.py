@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.transfer.blobs import BlobFiles
 
 Row = dict[str, Any]
@@ -185,11 +186,12 @@ class Generator:
 
     def write(self, folder: Path) -> None:
         """Write what was made below *folder*."""
-        (folder / "tables").mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder / "tables")
         for table, rows in self.tables.items():
             ordered = sorted(rows, key=lambda row: (row["PartitionKey"], row["RowKey"]))
             lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n" for row in ordered]
-            (folder / "tables" / f"{table}.jsonl").write_text("".join(lines), "utf-8")
+            with open_private(folder / "tables" / f"{table}.jsonl", "wb") as file:
+                file.write("".join(lines).encode())
         files = BlobFiles(folder)
         files.begin()
         for name, data in sorted(self.blobs):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Record, dump_expiry
 from bifrost_store.errors import MigrationRefusedError
-
-_OWNER_ONLY: Final = 0o600
 
 
 class ReportFile:
@@ -38,15 +37,14 @@ class ReportFile:
         if self.path is None:
             return
         with _disk(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _OWNER_ONLY)
-            size = os.fstat(descriptor).st_size
+            make_private_folder(self.path.parent)
+            file = open_private(self.path, "ab")
+            size = os.fstat(file.fileno()).st_size
             try:
-                with os.fdopen(descriptor, "wb") as file:
-                    os.fchmod(descriptor, _OWNER_ONLY)
+                with file:
                     file.write(dump_json(dict(values)).encode() + b"\n")
                     file.flush()
-                    os.fsync(descriptor)
+                    os.fsync(file.fileno())
             except OSError:
                 os.truncate(self.path, size)  # no half line before what a later run appends
                 raise

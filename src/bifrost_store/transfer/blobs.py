@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bifrost_store.blobs.names import check_names
+from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError
 
 _PLAIN = " !$&'()+,-.=@_{}~"
@@ -51,7 +52,7 @@ class BlobFiles:
         """
         if self.size < size:
             raise CorruptDocumentError(f"{self._list} is shorter than it was; start again with --restart")
-        with self._list.open("r+b" if size else "wb") as lines:
+        with open_private(self._list, "r+b" if size else "wb") as lines:
             lines.truncate(size)
         return {(blob.container, blob.name) for _, blob in self.lines() if isinstance(blob, BlobLine)}
 
@@ -70,8 +71,8 @@ class BlobFiles:
         line = {"container": container, "name": name, "size": len(data), "content_type": content_type}
         if owner is not None:
             line["owner"] = owner
-        with self._list.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+        with open_private(self._list, "ab") as lines:
+            lines.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     def lines(self) -> Iterator[tuple[int, BlobLine | CorruptDocumentError]]:
         """Go through the list, by line number from 1; nothing if there is none."""
@@ -108,8 +109,9 @@ class BlobFiles:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    make_private_folder(path.parent)
+    with open_private(path, "wb") as file:
+        file.write(data)
 
 
 def _parse(line: bytes) -> BlobLine:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from anyio import to_thread
 
 from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo, BlobStore
+from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.core.record import Record
 from bifrost_store.errors import ConfigurationError, InvalidKeyError
 from bifrost_store.store import Store
@@ -51,7 +52,7 @@ class _Dump:
         self._file = StateFile(folder / "dump.json", DumpState)
 
     def begin(self, *, restart: bool) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         before = self._file.read()
         if before is None and any(self._folder.iterdir()):
             raise ConfigurationError(f"{self._folder} holds something else than a dump; choose an empty folder")
@@ -80,7 +81,7 @@ class _Dump:
         if self._state.is_scanned:
             return
         size = self._state.records_bytes
-        with self._lines.open("r+b" if size else "wb") as lines:
+        with open_private(self._lines, "r+b" if size else "wb") as lines:
             if lines.seek(0, os.SEEK_END) < size:
                 raise ConfigurationError(f"{self._lines} is shorter than it was; start again with --restart")
             lines.truncate(size)

@@ -14,6 +14,7 @@ from anyio import to_thread
 from bifrost_store.backends.registry import BackendFactory
 from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError
 from bifrost_store.settings import StoreSettings
@@ -64,12 +65,12 @@ async def dump_rows(settings: StoreSettings, folder: Path, *, progress: Progress
     _make_empty(folder)
     counts: dict[str, int] = {}
     async with _account(settings) as (rows, blobs):
-        (folder / "tables").mkdir()
+        make_private_folder(folder / "tables")
         for table in await rows.table_names():
             counts[table] = 0
-            with (folder / "tables" / f"{table}.jsonl").open("w", encoding="utf-8") as lines:
+            with open_private(folder / "tables" / f"{table}.jsonl", "wb") as lines:
                 async for row in rows.read(table):
-                    lines.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n")
+                    lines.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
                     counts[table] += 1
                     progress("rows", 1)
         counts["blobs"] = await _dump_blobs(blobs, folder, progress)
@@ -91,7 +92,7 @@ async def _dump_blobs(blobs: BlobStore, folder: Path, progress: Progress) -> int
 
 
 def _make_empty(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     if any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty; choose another folder")
 

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bifrost_store.core.files import open_private
 from bifrost_store.errors import ConfigurationError
 
 FORMAT = "bifrost-store-dump"
@@ -104,8 +105,8 @@ class StateFile(Generic[S]):
     def write(self, state: S) -> None:
         """Save *state*: readers, also after a crash, find the old or the new one."""
         temporary = self.path.with_suffix(".part")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(state.model_dump_json(indent=1))
+        with open_private(temporary, "wb") as file:
+            file.write(state.model_dump_json(indent=1).encode())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.path)

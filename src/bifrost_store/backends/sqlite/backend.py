@@ -62,7 +62,7 @@ class SqliteBackend:
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         parameters = {**_key_parameters(key), "fallback": (fallback or key.scope).value, "now": self._now()}
         with mapped_errors(self._path, "get", key):
-            rows = await self._connection.execute(queries.GET, parameters)
+            rows = await self._connection.read(queries.GET, parameters)
         if not rows:
             return None
         own = [row for row in rows if row[1] == key.scope.value]
@@ -70,7 +70,7 @@ class SqliteBackend:
 
     async def stored(self, key: Key) -> Record | None:
         with mapped_errors(self._path, "stored", key):
-            rows = await self._connection.execute(queries.STORED, _key_parameters(key))
+            rows = await self._connection.read(queries.STORED, _key_parameters(key))
         return record_from_row(rows[0], self._specs) if rows else None
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
@@ -100,7 +100,7 @@ class SqliteBackend:
         unreadable: dict[CorruptDocumentError, Row] = {}
         while True:
             with mapped_errors(self._path, "query"):
-                rows = await self._connection.execute(*queries.compile_page(query, position, now))
+                rows = await self._connection.read(*queries.compile_page(query, position, now))
             for row in rows:
                 try:
                     record = record_from_row(row, self._specs)
@@ -117,7 +117,7 @@ class SqliteBackend:
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         statement = queries.compile_aggregate(query, group_by, sum_of, self._now())
         with mapped_errors(self._path, "aggregate"):
-            rows = await self._connection.execute(*statement)
+            rows = await self._connection.read(*statement)
         groups = [_group(row, len(group_by)) for row in rows if row[-1] > 0]
         return sorted(groups, key=group_order)
 
@@ -127,7 +127,7 @@ class SqliteBackend:
             kind, scope, record_id = position
             parameters: dict[str, Value] = {"kind": kind, "scope": scope, "id": record_id, "limit": _SCAN_PAGE_SIZE}
             with mapped_errors(self._path, "scan"):
-                rows = await self._connection.execute(queries.SCAN, parameters)
+                rows = await self._connection.read(queries.SCAN, parameters)
             if not rows:
                 return
             position = list(rows[-1][:3])
@@ -147,7 +147,7 @@ class SqliteBackend:
     async def ping(self) -> str:
         """Return SQLite's version, the path and the journal mode, after checking the file; that reads all of it."""
         with mapped_errors(self._path, "ping"):
-            ((version, mode, findings),) = await self._connection.execute(queries.PING, {})
+            ((version, mode, findings),) = await self._connection.read(queries.PING, {})
         if findings != "ok":
             raise BackendError(f"SQLite database {self._path!r}: {DAMAGED}", backend=NAME, operation="ping")
         return f"SQLite {version}, {self._path}, journal mode {mode}"

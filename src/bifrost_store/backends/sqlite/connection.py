@@ -1,10 +1,10 @@
-"""The one connection of a backend: opened on first use, used by one task at a time, never left inside a transaction."""
+"""The connections of a backend: opened on first use, each used by one task at a time, never left inside a transaction."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import resources
 from typing import Any, Final, cast
@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from bifrost_store.backends.sqlite.errors import NAME
+from bifrost_store.backends.sqlite.file import IN_MEMORY, DatabaseFile
 from bifrost_store.backends.sqlite.queries import check_names, index_statements
 from bifrost_store.backends.sqlite.rows import Row, Value
 from bifrost_store.core.meter import count
@@ -30,8 +31,36 @@ _OLDEST_SQLITE: Final = (3, 35, 0)
 _RETRY_SECONDS: Final = 0.02
 
 
+class _Parameters(dict[str, Value]):
+    """Values of a statement, which the driver's log does not show."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} values>"
+
+
+class _Channel:
+    """One connection of the driver, once it is open, and whose turn it is to use it."""
+
+    def __init__(self) -> None:
+        self.lock = anyio.Lock(fast_acquire=True)
+        self.connection: aiosqlite.Connection | None = None
+
+    def opened(self) -> aiosqlite.Connection:
+        assert self.connection is not None
+        return self.connection
+
+    async def aclose(self) -> None:
+        async with self.lock:
+            connection, self.connection = self.connection, None
+            if connection is not None:
+                await connection.close()
+
+
 class Connection:
-    """Serialised access to one database.
+    """Serialised writes to one database, and beside them reads, which need not wait for a write that waits for a lock.
+
+    There are two connections to a file: one writes, the other only reads, each one statement at a time. With a write-ahead log
+    a read sees what was committed before it began. A database in memory has one for both.
 
     Args:
         path: Of the file, or ``:memory:``. Nothing is touched before the first statement.
@@ -46,68 +75,109 @@ class Connection:
         self.path = path
         self._specs = specs
         self._busy_timeout_seconds = busy_timeout_seconds
-        self._lock = anyio.Lock(fast_acquire=True)
-        self._connection: aiosqlite.Connection | None = None
+        self._file = DatabaseFile(path)
+        self._writer = _Channel()
+        self._reader = self._writer if path == IN_MEMORY else _Channel()
+        self._opening = anyio.Lock(fast_acquire=True)
+        self._is_open = False
         self._is_closed = False
 
+    async def read(self, sql: str, parameters: Mapping[str, Value]) -> list[Row]:
+        """Carry out one statement that changes nothing."""
+        await self._open_once()
+        async with self._reader.lock:
+            self._check()
+            return await _fetch(self._reader.opened(), sql, parameters)
+
     async def execute(self, sql: str, parameters: Mapping[str, Value]) -> list[Row]:
-        """Carry out one statement in a transaction of its own."""
-        async with self._lock:
-            connection = await self._opened()
-            return await _fetch(connection, sql, parameters)
+        """Carry out one statement in a transaction of its own. If cancelled, it has ended, in one way or the other."""
+        await self._open_once()
+        async with self._writer.lock:
+            self._check()
+            connection = self._writer.opened()
+            try:
+                rows = await _fetch(connection, sql, parameters)
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            self._file.check_written()
+            return rows
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Execute, None]:
         """Hold a write transaction: committed at the end of the block, rolled back if it raises or is cancelled."""
-        async with self._lock, _transaction(await self._opened()) as execute:
-            yield execute
+        await self._open_once()
+        async with self._writer.lock:
+            self._check()
+            async with _transaction(self._writer.opened()) as execute:
+                yield execute
+                self._check()
+            self._file.check_written()
 
     async def provision(self) -> None:
         """Make the table and indexes where missing."""
-        async with self._lock:
-            connection = await self._opened()
+        await self._open_once()
+        async with self._writer.lock:
+            self._check()
             with anyio.CancelScope(shield=True):
-                await _provision(connection, self.path, self._specs)
+                await _provision(self._writer.opened(), self.path, self._specs)
 
     async def aclose(self) -> None:
-        """Close the connection. A later statement is refused: a database in memory would come back empty."""
+        """Close the connections. A later statement is refused: a database in memory would come back empty."""
         with anyio.CancelScope(shield=True):
-            async with self._lock:
+            async with self._opening:
                 self._is_closed = True
-                connection, self._connection = self._connection, None
-                if connection is not None:
-                    await connection.close()
+                await self._reader.aclose()
+                await self._writer.aclose()
 
-    async def _opened(self) -> aiosqlite.Connection:
+    def _check(self) -> None:
         if self._is_closed:
             raise InvalidRequestError("the store is closed; open it again", backend=NAME)
-        if self._connection is None:
-            with anyio.CancelScope(shield=True):
-                self._connection = await self._open()
-        return cast(aiosqlite.Connection, self._connection)
+        self._file.check()
 
-    async def _open(self) -> aiosqlite.Connection:
+    async def _open_once(self) -> None:
+        if self._is_open:
+            return
+        async with self._opening:
+            if self._is_closed:
+                raise InvalidRequestError("the store is closed; open it again", backend=NAME)
+            if not self._is_open:
+                with anyio.CancelScope(shield=True):
+                    await self._open()
+                self._is_open = True
+
+    async def _open(self) -> None:
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             oldest = ".".join(map(str, _OLDEST_SQLITE))
             raise ConfigurationError(f"SQLite {sqlite3.sqlite_version} is too old, {oldest} is needed; use a newer Python")
-        # A failure inside aiosqlite.connect would leave its thread behind, reporting to an event loop that may be gone.
-        await anyio.to_thread.run_sync(self._try_to_open)
+        async with AsyncExitStack() as undone:
+            # A failure inside aiosqlite.connect would leave its thread behind, reporting to an event loop that may be gone.
+            await anyio.to_thread.run_sync(self._try_to_open)
+            writer = reader = await self._connect(undone)
+            await _provision_if_missing(writer, self.path, self._specs)
+            await self._use_wal(writer)
+            if self._reader is not self._writer:
+                reader = await self._connect(undone)
+                await _fetch(reader, "PRAGMA query_only = ON")
+            # The first read in WAL mode makes the log and its index.
+            await _fetch(reader, "SELECT count(*) FROM sqlite_master")
+            self._file.note()
+            undone.pop_all()
+        self._writer.connection, self._reader.connection = writer, reader
+
+    async def _connect(self, undone: AsyncExitStack) -> aiosqlite.Connection:
         opening = aiosqlite.connect(self.path, timeout=self._busy_timeout_seconds, isolation_level=None, cached_statements=256)
         # A program that ends without closing the store must end all the same.
         thread: Any = getattr(opening, "_thread", opening)
         thread.daemon = True
         connection = await opening
-        try:
-            # Text that is no UTF-8 must not fail the whole page it is on: rows.py refuses it row by row.
-            connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
-            await _provision_if_missing(connection, self.path, self._specs)
-            await self._use_wal(connection)
-        except BaseException:
-            await connection.close()
-            raise
+        undone.push_async_callback(connection.close)
+        # Text that is no UTF-8 must not fail the whole page it is on: rows.py refuses it row by row.
+        connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         return connection
 
     def _try_to_open(self) -> None:
+        self._file.prepare()
         sqlite3.connect(self.path).close()
 
     async def _use_wal(self, connection: aiosqlite.Connection) -> None:
@@ -131,7 +201,13 @@ class Connection:
 
 async def _fetch(connection: aiosqlite.Connection, sql: str, parameters: Mapping[str, Value] | None = None) -> list[Row]:
     count(NAME)
-    return cast(list[Row], await connection.execute_fetchall(sql, parameters or {}))
+    return cast(list[Row], await connection.execute_fetchall(sql, _Parameters(parameters or {})))
+
+
+async def _roll_back(connection: aiosqlite.Connection) -> None:
+    """Wait for what a cancelled task left running; then end its transaction, if one is open."""
+    with anyio.CancelScope(shield=True):
+        await connection.rollback()
 
 
 @asynccontextmanager
@@ -141,9 +217,7 @@ async def _transaction(connection: aiosqlite.Connection) -> AsyncGenerator[Execu
         yield partial(_fetch, connection)
         await _fetch(connection, "COMMIT")
     except BaseException:
-        # Queued behind whatever a cancelled task left running; does nothing where no transaction is open.
-        with anyio.CancelScope(shield=True):
-            await connection.rollback()
+        await _roll_back(connection)
         raise
 
 

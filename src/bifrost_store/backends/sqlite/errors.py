@@ -61,6 +61,10 @@ def mapped_errors(path: str, operation: str, key: Key | None = None, *, is_write
         yield
     except sqlite3.Error as error:
         raise map_error(error, path, operation, key, is_write=is_write) from error
+    except StoreError as error:
+        if error.operation is None:
+            error.operation, error.key = operation, None if key is None else str(key)
+        raise
 
 
 def map_error(error: sqlite3.Error, path: str, operation: str, key: Key | None = None, *, is_write: bool = False) -> StoreError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +35,8 @@ class Database:
         is_new = path is None or _is_new(path)
         if path is not None and not is_new:
             _check_content(path)
+        if path is not None:
+            _make_private(path)
         try:
             self._connection = sqlite3.connect(
                 ":memory:" if path is None else str(path), isolation_level=None, check_same_thread=False, cached_statements=512
@@ -101,6 +104,17 @@ def _is_new(path: Path) -> bool:
     if version != SCHEMA_VERSION:
         raise DataFileError(f"{path} was written by another version of this server (format {version}, not {SCHEMA_VERSION})")
     return False
+
+
+def _make_private(path: Path) -> None:
+    """Let only its owner read the file, before anything is in it; SQLite makes those beside it alike."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        with suppress(PermissionError):
+            path.chmod(0o600)
+    except OSError as error:
+        raise DataFileError(f"{path} cannot be made: {error.strerror}") from error
 
 
 def _check_content(path: Path) -> None:
