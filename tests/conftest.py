@@ -10,9 +10,12 @@ import pytest
 pytest.register_assert_rewrite("bifrost_store.testing")
 
 from bifrost_store.demo.azurite import Azurite, find_command  # noqa: E402 - after the line above
+from bifrost_store.testing import fixtures  # noqa: E402
 from tests.contract.cosmos_harness import CosmosServer, run_server  # noqa: E402
 from tests.reaper import reaper  # noqa: E402
 from tests.services import SharedAzurite, empty  # noqa: E402
+
+anyio_backend = fixtures.anyio_backend
 
 _AZURITE = pytest.StashKey[SharedAzurite]()
 
@@ -30,11 +33,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and azurite is not None and azurite.loss:
         report.longrepr = azurite.loss
     return report
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(scope="session")

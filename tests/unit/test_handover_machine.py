@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from hypothesis import HealthCheck, note, settings
+from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -29,6 +29,7 @@ from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.reconcile import is_same, reconcile
+from tests.thorough import examples
 from tests.unit.virtual_time import VirtualLoop
 
 STORES = ("table", "cosmos")
@@ -304,7 +305,5 @@ def test_nothing_acknowledged_is_lost() -> None:
     """Whatever happens, in whatever order."""
     run_state_machine_as_test(
         HandOverMachine,
-        settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-        ),
+        settings=settings(examples(25), stateful_step_count=20, print_blob=True),
     )

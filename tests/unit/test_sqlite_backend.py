@@ -20,7 +20,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Apply, Backend, Create, Delete, Replace
@@ -52,6 +52,7 @@ from bifrost_store.errors import (
     StoreError,
 )
 from bifrost_store.wrappers.checked import CheckedBackend
+from tests.thorough import examples
 
 pytestmark = pytest.mark.anyio
 
@@ -448,7 +449,7 @@ def filters() -> st.SearchStrategy[Filter]:
 
 
 class TestQueries:
-    @settings(max_examples=60, deadline=None)
+    @examples(40)
     @given(
         st.lists(st.fixed_dictionaries({}, optional={name: st.sampled_from(STORED) for name in NAMES}), max_size=12),
         st.lists(st.lists(filters(), min_size=1, max_size=3), min_size=1, max_size=10),

@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -39,6 +39,7 @@ from bifrost_store.wrappers.checked import CheckedBackend
 from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
 from bifrost_store.wrappers.observer import Observer, Place
 from bifrost_store.wrappers.telemetry import Telemetry
+from tests.thorough import examples
 
 pytestmark = pytest.mark.anyio
 
@@ -200,7 +201,7 @@ def test_an_sdk_that_is_set_up_later_is_heard_of(monkeypatch: pytest.MonkeyPatch
 hostile = st.one_of(identifiers, st.from_regex(r"[a-z]{8}@[a-z]{8}\.example", fullmatch=True))
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(st.lists(hostile.map(lambda text: f"needle {text}"[:128]), min_size=3, max_size=3, unique=True))
 def test_nobodys_data_is_told(names: list[str]) -> None:
     """Whatever ids, e-mails, keys, names and contents a call is given, and however it fails, no span or metric holds a part."""

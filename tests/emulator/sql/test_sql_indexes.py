@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.emulator.sql.errors import SqlError
@@ -14,6 +14,7 @@ from bifrost_store.emulator.sql.indexes import IndexUse, index_use
 from bifrost_store.emulator.sql.parser import parse
 from bifrost_store.emulator.sql.policy import check_order_by, is_indexed, read_path
 from bifrost_store.emulator.sql.values import UNDEFINED, lookup, sort_key
+from tests.thorough import examples
 
 DEFAULT_POLICY: dict[str, Any] = {
     "indexingMode": "consistent",
@@ -155,7 +156,7 @@ items = st.dictionaries(st.sampled_from(["a", "b"]), leaves).flatmap(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@examples(120)
 @given(conditions, items, leaves)
 def test_filters_never_lose_a_match(condition: str, item: dict[str, Any], parameter: Any) -> None:
     """An item that a query matches lies in the ranges of every filter."""

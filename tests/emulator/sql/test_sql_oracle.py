@@ -8,7 +8,7 @@ from functools import cmp_to_key
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.emulator.sql.errors import SqlError
@@ -17,6 +17,7 @@ from bifrost_store.emulator.sql.parser import parse
 from bifrost_store.emulator.sql.printing import print_node
 from bifrost_store.emulator.sql.values import UNDEFINED, compare
 from tests.emulator.sql.tables import run
+from tests.thorough import examples
 
 scalars = st.one_of(
     st.none(),
@@ -122,7 +123,7 @@ def _text(node: Any, parameters: dict[str, Any]) -> str:
     return f"({f' {kind} '.join(_text(part, parameters) for part in parts[0])})"
 
 
-@settings(max_examples=500, deadline=None)
+@examples(100)
 @given(logic, documents)
 def test_where_agrees_with_the_rules(condition: Any, items: list[dict[str, Any]]) -> None:
     """WHERE keeps just the items for which a naive reading of the rules says true; the value is the same in a projection."""
@@ -136,7 +137,7 @@ def test_where_agrees_with_the_rules(condition: Any, items: list[dict[str, Any]]
     assert [{} if value is UNDEFINED else {"v": value} for value in wanted] == run(f"SELECT {text} AS v FROM c", items, parameters)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(60)
 @given(logic, documents)
 def test_printing_keeps_the_meaning(condition: Any, items: list[dict[str, Any]]) -> None:
     """A query printed from its tree gives the same rows."""
@@ -146,7 +147,7 @@ def test_printing_keeps_the_meaning(condition: Any, items: list[dict[str, Any]])
     assert list(execute(query, items, parameters)) == run(print_node(query), items, parameters)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(80)
 @given(documents, st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=3, unique_by=lambda key: key[0]))
 def test_order_by_agrees_with_the_rules(items: list[dict[str, Any]], keys: list[tuple[str, bool]]) -> None:
     """ORDER BY is a stable sort by the order of types and values, each property in its direction."""
@@ -163,7 +164,7 @@ def test_order_by_agrees_with_the_rules(items: list[dict[str, Any]], keys: list[
     assert sorted(numbered, key=cmp_to_key(by_rules)) == run(f"SELECT * FROM c ORDER BY {order}", numbered)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(60)
 @given(documents)
 def test_groups_and_distinct_agree(items: list[dict[str, Any]]) -> None:
     """DISTINCT leaves one row of those that are deep-equal, and GROUP BY counts them."""
@@ -207,7 +208,7 @@ def _try(text: str) -> None:
     assert time.process_time() - started < 5
 
 
-@settings(max_examples=1_500, deadline=None)
+@examples(300)
 @given(st.lists(st.sampled_from(WORDS), max_size=25))
 def test_any_words_are_a_query_or_an_error(words: list[str]) -> None:
     """Words in any order give rows or an error of the engine."""
@@ -216,7 +217,7 @@ def test_any_words_are_a_query_or_an_error(words: list[str]) -> None:
     _try("SELECT * FROM c WHERE " + " ".join(words))
 
 
-@settings(max_examples=400, deadline=None)
+@examples(100)
 @given(st.text(max_size=40))
 def test_any_text_is_a_query_or_an_error(text: str) -> None:
     """Any text gives rows or an error of the engine."""
@@ -232,7 +233,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(200)
 @given(st.sampled_from(SEEDS), st.randoms(use_true_random=False))
 def test_mutilated_queries_are_queries_or_errors(seed: str, chance: random.Random) -> None:
     """Real queries with pieces cut, doubled, swapped or overwritten give rows or an error of the engine."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.emulator.sql.analysis import FILTER_PLACEHOLDER, Service, classify, query_plan, unsupported_features
@@ -15,6 +15,7 @@ from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.sql.execute import execute
 from bifrost_store.emulator.sql.parser import parse
 from tests.emulator.sql.tables import run
+from tests.thorough import examples
 
 SDK_FEATURES = (
     "Aggregate,CompositeAggregate,Distinct,MultipleOrderBy,OffsetAndLimit,OrderBy,Top,NonStreamingOrderBy,HybridSearch,CountIf,"
@@ -234,7 +235,7 @@ def test_plans_by_the_sdk(text: str) -> None:
     assert run(text, ITEMS, {"@n": 4}) == by_plan(text, RANGES, {"@n": 4})
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(
     st.lists(
         st.lists(st.fixed_dictionaries({"n": st.integers(-3, 3), "s": st.sampled_from("abc")}), max_size=6), min_size=1, max_size=4
