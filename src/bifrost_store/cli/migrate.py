@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from bifrost_store.cli.migrate_output import command_given, failed, hearing, show
+from bifrost_store.cli.migrate_output import failed, hearing, show, words_of
 from bifrost_store.cli.output import JsonOption, finite, report, run, talk
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import InvalidKeyError, MigrationRefusedError
 from bifrost_store.migration.opening import open_migration
 from bifrost_store.migration.outcome import PhaseReport, Plan
 from bifrost_store.migration.phases import Migration
-from bifrost_store.migration.state import Options, Step
+from bifrost_store.migration.state import Options, Step, command_of
 from bifrost_store.migration.status import MigrationStatus, lines_of
 
 app = typer.Typer(
@@ -78,14 +78,25 @@ def backfill(
     """Carry over every row of every table. Goes on where an earlier run stopped; no row of Table Storage is changed."""
     options = _options(drop_expired, keep_expired)
     do: Do = lambda migration: migration.backfill(drop_expired=drop_expired)  # noqa: E731
-    _carry_out(Step.BACKFILL, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units, options=options)
+    words = words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports))
+    _carry_out(
+        Step.BACKFILL,
+        do,
+        as_json=as_json,
+        dry_run=dry_run,
+        folder=reports,
+        request_units=request_units,
+        options=options,
+        words=words,
+    )
 
 
 @app.command()
 def verify(*, repair: Repair = False, reports: Folder = _FOLDER, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
     """Compare every record of both stores. Exits with 0 only if no difference is left open."""
     do: Do = lambda migration: migration.verify(repair=repair)  # noqa: E731
-    _carry_out(Step.VERIFY, do, as_json=as_json, dry_run=dry_run, folder=reports, repair=repair)
+    words = words_of(repair=repair, reports=_named(reports))
+    _carry_out(Step.VERIFY, do, as_json=as_json, dry_run=dry_run, folder=reports, repair=repair, words=words)
 
 
 @app.command()
@@ -102,7 +113,8 @@ def cutover(
     """Let Cosmos DB answer. Table Storage is told of every write, so that rolling back loses nothing."""
     scopes = _scopes(scope)
     do: Do = lambda migration: migration.cutover(scopes, force=force)  # noqa: E731
-    _hand_over(Step.CUTOVER, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json)
+    words = words_of(scope=scope, force=force)
+    _hand_over(Step.CUTOVER, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
 
 
 @app.command()
@@ -123,7 +135,8 @@ def rollback(
     """Let Table Storage answer again. Cosmos DB is told of every write, so that a later cut-over loses nothing."""
     scopes = _scopes(scope)
     do: Do = lambda migration: migration.rollback(scopes, force=force)  # noqa: E731
-    _hand_over(Step.ROLLBACK, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json)
+    words = words_of(scope=scope, force=force)
+    _hand_over(Step.ROLLBACK, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
 
 
 @app.command()
@@ -142,7 +155,7 @@ def finish(
 ) -> None:
     """Leave Cosmos DB alone: there is no way back afterwards. Deletes nothing."""
     do: Do = lambda migration: migration.finish(force=force)  # noqa: E731
-    _hand_over(Step.FINISH, do, (), force=force, dry_run=dry_run, yes=yes, as_json=as_json)
+    _hand_over(Step.FINISH, do, (), force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words_of(force=force))
 
 
 @app.command()
@@ -173,7 +186,17 @@ def run_to_verified(
     """Go from wherever the migration is to verified: start, backfill, verify."""
     options = _options(drop_expired, keep_expired)
     do: Do = lambda migration: migration.run(drop_expired=drop_expired)  # noqa: E731
-    _carry_out(Step.RUN, do, as_json=as_json, dry_run=dry_run, folder=reports, request_units=request_units, options=options)
+    words = words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports))
+    _carry_out(
+        Step.RUN,
+        do,
+        as_json=as_json,
+        dry_run=dry_run,
+        folder=reports,
+        request_units=request_units,
+        options=options,
+        words=words,
+    )
 
 
 def _options(drop_expired: bool, keep_expired: bool) -> Options:
@@ -192,6 +215,7 @@ def _carry_out(
     request_units: float | None = None,
     repair: bool = False,
     options: Options | None = None,
+    words: Sequence[str] = (),
 ) -> None:
     """Carry out a step, or with *dry_run* only plan it, show its report, and exit."""
 
@@ -203,15 +227,24 @@ def _carry_out(
                 finally:
                     known.phase = migration.phase
 
-    with failed(step) as known:
+    with failed(step, words) as known:
         done = run(work)
     show(done, as_json=as_json)
 
 
 def _hand_over(
-    step: Step, do: Do, scopes: Sequence[Scope], *, dry_run: bool, yes: bool, as_json: bool, force: bool = False
+    step: Step,
+    do: Do,
+    scopes: Sequence[Scope],
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    force: bool = False,
+    words: Sequence[str] = (),
 ) -> None:
     """Plan a hand-over, show the plan, ask unless *yes*, and carry it out."""
+    words = [*words, *words_of(yes=yes)]
 
     async def plan() -> Plan:
         async with open_migration() as migration:
@@ -220,25 +253,29 @@ def _hand_over(
             finally:
                 known.phase = migration.phase
 
-    with failed(step) as known:
+    with failed(step, words) as known:
         planned = run(plan)
         if not (dry_run or planned.obstacles or planned.is_done or yes):
             for line in planned.lines:
                 talk.print(line, markup=False)
-            _ask(step)
+            _ask(step, words)
     if dry_run or planned.obstacles:
         show(planned, as_json=as_json)
     else:
-        _carry_out(step, do, as_json=as_json)
+        _carry_out(step, do, as_json=as_json, words=words)
 
 
-def _ask(step: Step) -> None:
+def _ask(step: Step, words: Sequence[str]) -> None:
     if not sys.stdin.isatty():
         raise MigrationRefusedError(
-            f"migrate {step} asks before it begins, and there is nobody to ask", next_step=f"{command_given(step)} --yes"
+            f"migrate {step} asks before it begins, and there is nobody to ask", next_step=command_of(step, *words, "--yes")
         )
     if not typer.confirm("Go on?", err=True):
         raise typer.Exit(1)
+
+
+def _named(folder: Path) -> Path | None:
+    return None if folder == _FOLDER else folder
 
 
 def _scopes(given: list[str] | None) -> list[Scope]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import click
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -23,7 +22,6 @@ _GOES_ON: Final = {
     "verify": "; a verification begins anew, as it must be of one piece",
     "run": "; the same command goes on where it stopped, but for a verification, which begins anew",
 }
-_NOT_REPEATED: Final = frozenset({"as_json", "dry_run", "verbose"})
 _PLAIN_LINE_EVERY: Final = 1000
 
 
@@ -47,9 +45,13 @@ class Known:
 
 
 @contextmanager
-def failed(step: str) -> Iterator[Known]:
-    """Turn what ends a step into its report, with the next step: 1, or 2 for wrong settings, or 130 where it was interrupted."""
-    again = command_given(step)
+def failed(step: str, words: Sequence[str] = ()) -> Iterator[Known]:
+    """Turn what ends a step into its report, with the next step: 1, or 2 for wrong settings, or 130 where it was interrupted.
+
+    Args:
+        words: The options that the step was given: what is to be given again has them too.
+    """
+    again = shlex.join(["bifrost-store", "migrate", step, *words])
     known = Known()
     try:
         yield known
@@ -76,18 +78,18 @@ def _remedy(error: Exception, again: str) -> str:
     return "bifrost-store migrate status"
 
 
-def command_given(step: str) -> str:
-    """Return the command that is being carried out, with what it was given, to be pasted into a shell."""
-    context = click.get_current_context(silent=True)
+def words_of(**given: object) -> tuple[str, ...]:
+    """Return the options that a command was given by the names of its parameters, as the command line says them."""
     words: list[str] = []
-    for parameter in () if context is None else context.command.params:
-        value = None if context is None or parameter.name is None else context.params.get(parameter.name)
-        if parameter.name in _NOT_REPEATED or value is None or value is False or value == parameter.default:
-            continue
-        name = max(parameter.opts, key=len)
-        given = value if isinstance(value, list | tuple) else [value]
-        words += [name] if value is True else [word for one in given for word in (name, str(one))]
-    return shlex.join(["bifrost-store", "migrate", step, *words])
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif isinstance(value, list):
+            words += [word for one in value for word in (option, str(one))]
+        elif value is not None and value is not False:
+            words += [option, str(value)]
+    return tuple(words)
 
 
 def _report(known: Known, error: Exception | None, next_step: str, interrupted: str = "") -> None:
