@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bifrost_store.core.clock import as_utc, parse_time
+from bifrost_store.core.clock import as_utc, format_time, parse_time
 from bifrost_store.core.record import Record
 
 
@@ -41,6 +41,10 @@ class Retention:
             return max(last_change(body) or began, began) + self.period
         except OverflowError:
             return None
+
+    def values(self) -> dict[str, object]:
+        """Return it as a JSON object."""
+        return {"days_after_last_change": self.period.days, "not_before": format_time(self.since + self.period)}
 
 
 def agreed(*recorded: Retention | None) -> Retention | None:

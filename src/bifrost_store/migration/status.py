@@ -13,6 +13,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.tasks import for_each, together
 from bifrost_store.errors import BackendError, BackendTimeoutError, NotProvisionedError, StoreError
+from bifrost_store.migration.expiry import retention_line
 from bifrost_store.migration.plans import next_of
 from bifrost_store.migration.runners import interrupted_since, is_gone
 from bifrost_store.migration.standing import Standing
@@ -98,6 +99,7 @@ class MigrationStatus:
             "backfill": None if state is None or state.backfill is None else state.backfill.model_dump(mode="json"),
             "verification": None if state is None or state.verification is None else state.verification.model_dump(mode="json"),
             "days_left": None if state is None else state.days_left(self.now),
+            "old_executions_end": None if control is None or control.retention is None else control.retention.values(),
             "kept_until": format_time(kept) if isinstance(kept, datetime) else kept,
             "stores": {name: _store_values(store) for name, store in self.stores.items()},
         }
@@ -181,6 +183,7 @@ def lines_of(status: MigrationStatus) -> list[str]:
             lines.append(f"route of {whose}: {route.primary}{told} (epoch {route.epoch})")
         if (move := status.control.move) is not None:
             lines.append(f"a hand-over is under way: {move.kind}, {move.stage}")
+        lines.append(retention_line(status.control.retention))
     if state is not None:
         lines += _state_lines(state, status.now)
     for name, store in status.stores.items():
