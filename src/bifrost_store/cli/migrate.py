@@ -202,6 +202,8 @@ def run_to_verified(
 def _options(drop_expired: bool, keep_expired: bool) -> Options:
     if drop_expired and keep_expired:
         raise typer.BadParameter("--keep-expired, which is the default and deprecated, excludes --drop-expired")
+    if keep_expired:
+        talk.print("--keep-expired is deprecated and does nothing: what readers see is carried", markup=False)
     return Options(drop_expired=drop_expired)
 
 
