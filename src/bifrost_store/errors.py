@@ -7,6 +7,7 @@
     │   ├── InvalidKeyError
     │   ├── InvalidContinuationTokenError
     │   ├── InvalidLinkError
+    │   ├── EventLoopError
     │   └── DocumentTooLargeError
     ├── DocumentNotFoundError         there is no such document (or it has expired)
     ├── DocumentExistsError           a document with this identity is already there
@@ -83,6 +84,10 @@ class InvalidContinuationTokenError(InvalidRequestError):
 
 class InvalidLinkError(InvalidRequestError):
     """A link to an upload has expired, was altered, or leads elsewhere. Ask for a new one."""
+
+
+class EventLoopError(InvalidRequestError):
+    """A store was used on another event loop than the one that it was first used on; nothing was sent."""
 
 
 class DocumentTooLargeError(InvalidRequestError):

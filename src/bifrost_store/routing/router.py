@@ -27,6 +27,7 @@ from bifrost_store.backends.protocol import (
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt, attempting
 from bifrost_store.core.json import dump_json
+from bifrost_store.core.loops import OwnLoop
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
@@ -100,6 +101,7 @@ class RoutedBackend:
         self._backends: dict[str, CheckedBackend] = {}
         self._serving: dict[int, CheckedBackend] = {}
         self._blobs: dict[str, BlobStore] = {}
+        self._loop = OwnLoop()
         self.member = Member(
             flag,
             lambda name: self.backend(name).inner,
@@ -126,6 +128,7 @@ class RoutedBackend:
 
     async def present_blobs(self, scope: Scope) -> BlobStore:
         """Return the blob store that goes with the backend of *scope* now."""
+        self._loop.check()
         return self.blobs(await self.member.primary_of(scope))
 
     def blobs(self, backend: str) -> BlobStore:
@@ -137,6 +140,7 @@ class RoutedBackend:
 
     def all_backends(self) -> list[CheckedBackend]:
         """Return every backend that may hold data, in the order of their names."""
+        self._loop.check()
         return [self.backend(name) for name in self._names]
 
     def all_blobs(self) -> list[BlobStore]:
@@ -193,6 +197,7 @@ class RoutedBackend:
 
     async def _read(self, read: Callable[..., Awaitable[T]], *scopes: Scope) -> T:
         """Return what *read* answers, given a backend for each of *scopes*."""
+        self._loop.check()
         for _ in range(_ATTEMPTS):
             with suppress(LeaseLostError):
                 async with self.member.operation(*scopes) as standings:
@@ -211,6 +216,7 @@ class RoutedBackend:
     async def _write(
         self, operations: Sequence[Operation], write: Callable[[Backend, int], Awaitable[list[Result]]]
     ) -> list[Result]:
+        self._loop.check()
         scope = operation_key(operations[0]).scope
         for _ in range(_ATTEMPTS):
             attempt: Attempt | None = None
@@ -370,6 +376,7 @@ class RoutedBackend:
                 stack.push_async_callback(blobs.aclose)
 
     async def _serving_names(self) -> list[str]:
+        self._loop.check()
         return await self.member.primaries(self._names)
 
     async def _routed(self, records: Iterable[Record], name: str) -> list[Record]:

@@ -20,6 +20,7 @@ from bifrost_store.backends.protocol import (
 )
 from bifrost_store.core.columns import check_columns
 from bifrost_store.core.json import check_json, check_text, dump_json, utf16_length
+from bifrost_store.core.loops import OwnLoop
 from bifrost_store.core.page import Page, decode_token
 from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range
 from bifrost_store.core.record import Key, Record, default_sort_key
@@ -42,6 +43,7 @@ class CheckedBackend:
 
     def __init__(self, inner: Backend, specs: Specs, *, recorded: Recorded | None = None) -> None:
         self.inner = inner
+        self._loop = OwnLoop()
         self._specs = specs
         self._recorded = recorded or Recorded()
 
@@ -49,28 +51,34 @@ class CheckedBackend:
     def name(self) -> str:
         return self.inner.name
 
+    @property
+    def _here(self) -> Backend:
+        """The inner backend, for a call on the event loop that it belongs to."""
+        self._loop.check()
+        return self.inner
+
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         self._check_key(key)
         if fallback is not None:
             self._check_key(replace(key, scope=fallback))
-        return await self.inner.get(key, fallback=None if fallback == key.scope else fallback)
+        return await self._here.get(key, fallback=None if fallback == key.scope else fallback)
 
     async def stored(self, key: Key) -> Record | None:
         self._check_key(key)
-        return await self.inner.stored(key)
+        return await self._here.stored(key)
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        return await self.inner.create(self._checked(record), epoch=epoch)
+        return await self._here.create(self._checked(record), epoch=epoch)
 
     async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return await self.inner.replace(self._changeable(record), expected, epoch=epoch)
+        return await self._here.replace(self._changeable(record), expected, epoch=epoch)
 
     async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
         _refuse_change(self._check_key(key))
-        return await self.inner.delete(key, expected=expected, epoch=epoch)
+        return await self._here.delete(key, expected=expected, epoch=epoch)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        return await self.inner.apply(self._applicable(record), over=over)
+        return await self._here.apply(self._applicable(record), over=over)
 
     async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
@@ -85,31 +93,31 @@ class CheckedBackend:
             raise InvalidRequestError(f"batch: records of kind {keys[0].kind} are written one by one")
         if sum(_json_bytes(op.record) for op in checked if not isinstance(op, Delete)) > MAX_BATCH_BYTES:
             raise DocumentTooLargeError(f"batch: more than {MAX_BATCH_BYTES} bytes as JSON; split it")
-        return await self.inner.batch(checked, epoch=epoch)
+        return await self._here.batch(checked, epoch=epoch)
 
     async def query(self, query: Query) -> Page[Record]:
         self._check_query(query)
         if not 1 <= query.limit <= MAX_PAGE_SIZE:
             raise InvalidRequestError(f"limit: 1 to {MAX_PAGE_SIZE}, not {query.limit}")
         _check_position(query)
-        return await self.inner.query(query)
+        return await self._here.query(query)
 
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         self.check_aggregate(query, group_by, sum_of)
-        return await self.inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+        return await self._here.aggregate(query, group_by=group_by, sum_of=sum_of)
 
     def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        return self.inner.scan(resume_token)
+        return self._here.scan(resume_token)
 
     async def purge_expired(self, *, kind: str, limit: int = MAX_PAGE_SIZE) -> list[Record]:
         self._spec(kind)
-        return await self.inner.purge_expired(kind=kind, limit=limit)
+        return await self._here.purge_expired(kind=kind, limit=limit)
 
     async def provision(self) -> None:
-        await self.inner.provision()
+        await self._here.provision()
 
     async def ping(self) -> str:
-        return await self.inner.ping()
+        return await self._here.ping()
 
     async def aclose(self) -> None:
         await self.inner.aclose()
