@@ -58,6 +58,7 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test, the contract suite on every backend among them."""
     session.install("-e", ".[all]", *dependencies("test"))
+    spin(session)
     session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env=azurite(session))
 
 
@@ -129,13 +130,9 @@ def sdk_suite(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def models(session: nox.Session) -> None:
-    """The model of the hand-over protocol, checked by spin, and mutations that spin must refute."""
-    if not (shutil.which("spin") and shutil.which("gcc")):
-        as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        try:
-            session.run(*as_root, "apt-get", "install", "--yes", "--quiet", "spin", "gcc", "libc6-dev", external=True, silent=True)
-        except nox.command.CommandFailed:
-            session.error("spin and gcc are missing and cannot be installed here; on Debian: apt-get install spin gcc libc6-dev")
+    """The whole model of the hand-over protocol, checked by spin, and every mutation that spin must refute."""
+    if not spin(session):
+        session.error("spin and gcc are missing and cannot be installed here; on Debian: apt-get install spin gcc libc6-dev")
     session.run(sys.executable, "tools/check_models.py", *session.posargs, external=True)
 
 
@@ -259,6 +256,19 @@ def _npm_command(session: nox.Session, package: str, version: str, script: str) 
         install = ["install", "--silent", "--no-audit", "--no-fund", f"{package}@{version}"]
         session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
     return shlex.join([node.command, str(path)])
+
+
+def spin(session: nox.Session) -> bool:
+    """Install spin, and the compiler that it needs, where they are missing; return whether they are there."""
+    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    for command in (["install", "--yes", "--quiet", "spin", "gcc", "libc6-dev"], ["update", "--quiet"]) * 2:
+        if shutil.which("spin") and shutil.which("gcc"):
+            return True
+        try:
+            session.run(*as_root, "apt-get", *command, external=True, silent=True)
+        except nox.command.CommandFailed:
+            continue
+    return bool(shutil.which("spin") and shutil.which("gcc"))
 
 
 def interpreter(version: str) -> str | None:
