@@ -173,3 +173,10 @@ class AccessDeniedError(BackendError):
 
 class NotProvisionedError(BackendError):
     """A table, container or schema is missing. Run ``bifrost-store init`` (or ``Store.provision``) once."""
+
+
+def without_text(error: BaseException) -> BaseException:
+    """Return what may be chained in place of *error*: its class and traceback, without a text that may quote content."""
+    return RuntimeError(f"{type(error).__name__}; its text is left out, as it may quote content").with_traceback(
+        error.__traceback__
+    )

@@ -30,9 +30,10 @@ from bifrost_store.core.clock import Clock
 from bifrost_store.documents import SPECS
 from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.settings import StoreSettings
-from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Freeze, Reaction, SeenRequest
-from bifrost_store.testing.harness import PASSING_FAULTS, Fault
+from bifrost_store.testing.fault_proxy import Answer, DropAfter, FaultProxy, Freeze, Reaction, SeenRequest
+from bifrost_store.testing.harness import Fault
 from tests.contract.closing import closing
+from tests.contract.meeting import OF_CONNECTIONS, meeting
 from tests.emulator.support import Wire
 
 CONNECTION_VARIABLE: Final = "BIFROST_STORE_COSMOS_CONNECTION_STRING"
@@ -145,17 +146,14 @@ class CosmosStore:
             yield backend
 
     @asynccontextmanager
-    async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
+    async def open_broken(self, fault: Fault, then: Fault | None = None) -> AsyncIterator[Backend]:
         if fault is Fault.NOT_PROVISIONED:
             await self.delete_containers()
-            async with self.open_another() as backend:
-                yield backend
-            return
         # Patient where nothing is meant to time out: a busy machine is no fault.
-        patience = {} if fault is Fault.TIMEOUT else {"read_timeout": 10}
-        async with self.proxied(**patience) as scene:
-            scene.proxy.react(_REACTION_TO_FAULT[fault], times=1 if fault in PASSING_FAULTS else None)
-            yield scene.broken
+        patience = {} if Fault.TIMEOUT in (fault, then) else {"read_timeout": 10}
+        async with self.proxied(**patience) as scene, meeting(scene.proxy, fault, then, _REACTION_TO_FAULT):
+            with patch.object(writer, "_ATTEMPTS", writer._ATTEMPTS if patience else 2):
+                yield scene.broken
 
     @asynccontextmanager
     async def proxied(self, **options: Any) -> AsyncIterator[Scene]:
@@ -273,12 +271,12 @@ class LateRefusal(Refusal):
 
 
 _REACTION_TO_FAULT: Final[Mapping[Fault, Reaction]] = {
-    Fault.UNREACHABLE: DropBefore(),
     Fault.TIMEOUT: Freeze(),
     Fault.THROTTLED: Refusal(429, 3200, 7000),
     Fault.UNAVAILABLE: Refusal(503),
     Fault.DENIED: Refusal(403),
     Fault.TOO_LARGE: Refusal(413),
+    Fault.NOT_PROVISIONED: Refusal(404, 1003),
     Fault.ANSWER_LOST: DropAfter(),
     Fault.FALSE_CONFLICT: Refusal(409),
     Fault.FALSE_MISMATCH: Refusal(412),
@@ -293,7 +291,7 @@ class CosmosHarness:
     """
 
     name: ClassVar[str] = "cosmos"
-    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.NOT_PROVISIONED, *_REACTION_TO_FAULT})
+    faults: ClassVar[frozenset[Fault]] = frozenset({*OF_CONNECTIONS, *_REACTION_TO_FAULT})
 
     def __init__(self, server: CosmosServer) -> None:
         self.server = server

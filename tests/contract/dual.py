@@ -45,7 +45,7 @@ class DualStore:
             yield CheckedBackend(await self.open(stack), SPECS)
 
     @asynccontextmanager
-    async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
+    async def open_broken(self, fault: Fault, then: Fault | None = None) -> AsyncIterator[Backend]:
         """Yield a handle as ever: `DualHarness.faults` is empty, as faults of dual writes are unit tests."""
         async with self.open_another() as backend:
             yield backend

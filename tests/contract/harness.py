@@ -25,13 +25,14 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.documents import SPECS
-from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Freeze, Reaction
-from bifrost_store.testing.harness import PASSING_FAULTS, Fault
+from bifrost_store.testing.fault_proxy import Answer, DropAfter, FaultProxy, Freeze, Reaction
+from bifrost_store.testing.harness import Fault
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend
 from tests.contract.closing import closing
 from tests.contract.cosmos_harness import CosmosHarness
 from tests.contract.dual import DualHarness
+from tests.contract.meeting import OF_CONNECTIONS, meeting
 
 _ANYTHING: Final = Key("config", GLOBAL, "x")
 
@@ -51,7 +52,7 @@ class SqliteStore:
             yield backend
 
     @asynccontextmanager
-    async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
+    async def open_broken(self, fault: Fault, then: Fault | None = None) -> AsyncIterator[Backend]:
         inner = SqliteBackend(str(self.path), SPECS, clock=self.clock, busy_timeout_seconds=0.02)
         async with closing(inner) as backend, self.open_another() as locker:
             await backend.get(_ANYTHING)
@@ -102,15 +103,14 @@ class TableStore:
             yield backend
 
     @asynccontextmanager
-    async def open_broken(self, fault: Fault) -> AsyncIterator[Backend]:
+    async def open_broken(self, fault: Fault, then: Fault | None = None) -> AsyncIterator[Backend]:
         if fault is Fault.NOT_PROVISIONED:
             await _delete_tables(self.azurite)
         # Patient where nothing is meant to time out: a busy machine is no fault.
-        patience = {} if fault is Fault.TIMEOUT else {"read_timeout": 10}
-        async with self.proxied(**patience) as (proxy, backend):
-            if fault in _REACTION_TO_FAULT:
-                proxy.react(_REACTION_TO_FAULT[fault], times=1 if fault in PASSING_FAULTS else None)
-            yield backend
+        patience = {} if Fault.TIMEOUT in (fault, then) else {"read_timeout": 10}
+        async with self.proxied(**patience) as (proxy, backend), meeting(proxy, fault, then, _REACTION_TO_FAULT):
+            with patch.object(writer, "_ATTEMPTS", writer._ATTEMPTS if patience else 2):
+                yield backend
 
     @asynccontextmanager
     async def proxied(self, **options: Any) -> AsyncIterator[tuple[FaultProxy, Backend]]:
@@ -124,12 +124,12 @@ class TableStore:
 
 _IMPATIENT: Final[Mapping[str, Any]] = {**METERED, "read_timeout": 1.0, "retry_total": 0}
 _REACTION_TO_FAULT: Final[Mapping[Fault, Reaction]] = {
-    Fault.UNREACHABLE: DropBefore(),
     Fault.TIMEOUT: Freeze(),
     Fault.THROTTLED: Answer(429, "TooManyRequests", {"Retry-After": "7"}),
-    Fault.UNAVAILABLE: Answer(503, "ServerBusy"),
+    Fault.UNAVAILABLE: Answer(500, "InternalError"),
     Fault.DENIED: Answer(403, "AuthorizationFailure"),
     Fault.TOO_LARGE: Answer(413, "RequestBodyTooLarge"),
+    Fault.NOT_PROVISIONED: Answer(404, "TableNotFound"),
     Fault.ANSWER_LOST: DropAfter(),
     Fault.FALSE_CONFLICT: Answer(409, "EntityAlreadyExists"),
     Fault.FALSE_MISMATCH: Answer(412, "UpdateConditionNotSatisfied"),
@@ -144,7 +144,7 @@ class TableHarness:
     """
 
     name: ClassVar[str] = "table"
-    faults: ClassVar[frozenset[Fault]] = frozenset({Fault.NOT_PROVISIONED, *_REACTION_TO_FAULT})
+    faults: ClassVar[frozenset[Fault]] = frozenset({*OF_CONNECTIONS, *_REACTION_TO_FAULT})
 
     def __init__(self, azurite: Azurite) -> None:
         self.azurite = azurite

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
@@ -31,6 +31,9 @@ from bifrost_store.errors import CorruptDocumentError
 MAX_BATCH_OPERATIONS = 32
 MAX_BATCH_BYTES = 1024 * 1024
 """Of all bodies and extras together, as ASCII JSON: what Table Storage's 4 MiB a transaction take with every further row."""
+
+WRITES: Final = frozenset({"create", "replace", "delete", "apply", "batch"})
+"""The methods that write records."""
 
 
 @dataclass(frozen=True, slots=True)

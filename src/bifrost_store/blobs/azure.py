@@ -13,15 +13,17 @@ from urllib.parse import urlsplit
 import anyio
 
 # First, because it names the extra to install where the SDK is missing.
-from bifrost_store.blobs.errors import NAME, error_code, mapped_errors  # isort: skip
+from bifrost_store.blobs.errors import NAME, error_code, mapped_errors, mapped_write_errors, noting  # isort: skip
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobProperties, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
 from bifrost_store.blobs.names import check_names, check_prefix
 from bifrost_store.blobs.protocol import CONTAINERS, LINK_REFUSED, Blob, BlobInfo, Holder, holder_of
 from bifrost_store.blobs.sas import SasSigner, check_sas
+from bifrost_store.core.attempts import Sendings, current_sendings
 from bifrost_store.core.http_meter import metered
 from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFoundError, InvalidLinkError, PreconditionFailedError
 
@@ -117,7 +119,7 @@ class AzureBlobStore:
     ) -> None:
         check_names(container, name)
         blob = Blob(name, data, content_type, owner)
-        with mapped_errors("put", name):
+        with mapped_write_errors("put", name):
             try:
                 await self._upload(container, blob)
             except ResourceNotFoundError:
@@ -142,16 +144,16 @@ class AzureBlobStore:
     async def copy(self, container: str, source: str, target: str) -> None:
         """Copy inside the service: one request. Where it may not read the source by address, the bytes pass through here."""
         check_names(container, source, target)
-        with mapped_errors("copy", source):
+        with mapped_write_errors("copy", source):
             await self._copy(container, source, target, None, _UNCONDITIONAL)
 
     async def delete(self, container: str, name: str) -> bool:
         check_names(container, name)
-        with mapped_errors("delete", name):
+        with mapped_write_errors("delete", name) as sendings:
             try:
-                await self._blob(container, name).delete_blob(delete_snapshots="include")
+                await self._blob(container, name).delete_blob(delete_snapshots="include", **noting())
             except ResourceNotFoundError:
-                return False
+                return sendings.is_unknown  # then it most likely was our own earlier sending that removed it
             return True
 
     async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
@@ -161,7 +163,7 @@ class AzureBlobStore:
         async def write(condition: Mapping[str, Any]) -> None:
             await self._copy(container, source, target, owner, condition)
 
-        with mapped_errors("copy", source):
+        with mapped_write_errors("copy", source):
             for _ in range(_MAX_RACES):
                 if await _is_met(write(_IF_MISSING)):
                     return Holder.NOBODY
@@ -175,9 +177,9 @@ class AzureBlobStore:
 
         async def remove(condition: Mapping[str, Any]) -> None:
             with suppress(ResourceNotFoundError):
-                await self._blob(container, name).delete_blob(delete_snapshots="include", **condition)
+                await self._blob(container, name).delete_blob(delete_snapshots="include", **condition, **noting())
 
-        with mapped_errors("delete", name):
+        with mapped_write_errors("delete", name):
             for _ in range(_MAX_RACES):
                 holder = await self._over(owner, container, name, remove, over_unknown=over_unknown)
                 if holder is not None:
@@ -267,13 +269,13 @@ class AzureBlobStore:
         client = self._blob(container, blob.name)
         is_new = condition is _IF_MISSING  # Said to the SDK by its own argument.
         options = {**_metadata(blob.owner), **({} if is_new else condition)}
-        await client.upload_blob(blob.data, overwrite=not is_new, content_settings=settings, **options)
+        await client.upload_blob(blob.data, overwrite=not is_new, content_settings=settings, **options, **noting())
 
     async def _copy(self, container: str, source: str, target: str, owner: str | None, condition: Mapping[str, Any]) -> None:
         target_blob = self._blob(container, target)
         try:
             url = self._blob(container, source).url
-            answer = await target_blob.start_copy_from_url(url, **_metadata(owner), **condition)
+            answer = await target_blob.start_copy_from_url(url, **_metadata(owner), **condition, **noting())
         except HttpResponseError as error:
             if error.status_code not in _SOURCE_REFUSED or error_code(error) in _CHANGED:
                 raise
@@ -344,14 +346,28 @@ def _check_account(client: BlobServiceClient) -> None:
 
 async def _wait_for_copy(target: BlobClient, status: str) -> None:
     pause_seconds = _FIRST_PAUSE_SECONDS
+    sendings = current_sendings() or Sendings()
+    was_unknown = sendings.is_unknown
+    sendings.is_unknown = True  # it has begun, and only the service's word tells how it ends
     while status == "pending":
         await anyio.sleep(pause_seconds)
         pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
         status = str((await target.get_blob_properties()).copy.status)
+    sendings.is_unknown = was_unknown
     if status != "success":
         raise BackendError(f"Azure Blob Storage gave up copying a blob ({status}); try again", backend=NAME, operation="copy")
 
 
+class TransportOfOneSending(AioHttpTransport):  # type: ignore[misc]
+    """Sends each request once: aiohttp would send a PUT or DELETE again whose connection was lost, without a word to anybody."""
+
+    async def open(self) -> None:
+        await super().open()
+        if self.session is not None:
+            # As aiohttp's own test client does; there is no public way.
+            self.session._retry_connection = False  # noqa: SLF001
+
+
 def _client_options() -> dict[str, Any]:
     retry_policy = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1)
-    return {**METERED, "retry_policy": retry_policy, "connection_timeout": 10}
+    return {**METERED, "retry_policy": retry_policy, "transport": TransportOfOneSending(connection_timeout=10)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
+from bifrost_store.core.attempts import Sendings, current_sendings, sending, staying_unknown
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendError,
@@ -20,10 +21,12 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
     ThrottledError,
+    without_text,
 )
 
 try:
-    import_module("aiohttp")  # What the SDK sends its requests with: it would be missed at the first one only.
+    from aiohttp import ClientConnectorError  # Of what the SDK sends its requests with: else it would be missed at the first one.
+
     import_module("azure.storage.blob.aio")
     from azure.core.exceptions import (
         AzureError,
@@ -53,6 +56,8 @@ _BY_STATUS: Final[dict[int, tuple[type[StoreError], str]]] = {
     503: (ThrottledError, "is busy; try again later"),
     504: (BackendTimeoutError, "did not answer a gateway before it in time; try again"),
 }
+_BUSY: Final = (503, "ServerBusy")
+"""This comes before anything is begun ("Common REST API error codes", Microsoft); a gateway's 503 need not."""
 _BY_CODE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "ContainerNotFound": (NotProvisionedError, "has no such container; run `bifrost-store init`"),
     "ContainerBeingDeleted": (BackendUnavailableError, "is still deleting the container; try again later"),
@@ -74,6 +79,58 @@ def mapped_errors(operation: str, name: str | None = None) -> Generator[None, No
     except StoreError as error:
         error.operation, error.key = operation, name
         raise
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises is an error of ours to callers
+        meaning = f"Azure Blob Storage gave no answer that can be read ({type(error).__name__}); try again"
+        raise BackendUnavailableError(meaning, backend=NAME, operation=operation, key=name) from without_text(error)
+
+
+@contextmanager
+def mapped_write_errors(operation: str, name: str) -> Generator[Sendings, None, None]:
+    """As `mapped_errors`, for a block that writes; `noting` lets it know of what the SDK sends again by itself.
+
+    Raises:
+        OutcomeUnknownError: A sending may have been carried out, or may be yet, whatever a later one was answered.
+    """
+    with mapped_errors(operation, name), sending() as sendings, staying_unknown(sendings, name, NAME):
+        try:
+            yield sendings
+        except AzureError as error:
+            sendings.is_unknown = sendings.is_unknown or _is_ambiguous(error)
+            raise
+        except StoreError:
+            raise
+        except Exception:
+            sendings.is_unknown = sendings.is_unknown or sendings.count > 0
+            raise
+
+
+def noting() -> Mapping[str, Any]:
+    """Return the SDK's options for a request inside `mapped_write_errors`, so that its sendings are known."""
+    sendings = current_sendings()
+    if sendings is None:
+        return {}
+
+    def note(*, response: Any = None, error: AzureError | None = None, **_: Any) -> None:
+        if error is not None:
+            is_ambiguous = _is_ambiguous(error)
+        else:
+            is_ambiguous = _may_be_done(response.status_code, response.headers.get("x-ms-error-code"))
+        sendings.is_unknown = sendings.is_unknown or is_ambiguous
+
+    return {"retry_hook": note}
+
+
+def _is_ambiguous(error: AzureError) -> bool:
+    """Return whether a write that failed with *error* may have been carried out."""
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return _may_be_done(error.status_code, error_code(error))
+    if isinstance(error, ClientAuthenticationError | ServiceRequestTimeoutError):
+        return False
+    return not isinstance(error.inner_exception, ClientConnectorError)
+
+
+def _may_be_done(status: int, code: str | None) -> bool:
+    return (status == 408 or not 400 <= status < 500) and (status, code) != _BUSY
 
 
 def map_error(error: AzureError) -> StoreError:

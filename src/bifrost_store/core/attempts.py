@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from bifrost_store.errors import OutcomeUnknownError, StaleRouteError
+from bifrost_store.errors import (
+    DocumentExistsError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    StaleRouteError,
+    StoreError,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -33,8 +39,21 @@ class Attempt:
         self.write_id = self.write_id or self.writer + secrets.token_hex(8)
 
 
+@dataclass(slots=True, eq=False)
+class Sendings:
+    """What is known of the sendings of one write, or of the requests of one block of `sending`.
+
+    Attributes:
+        count: How many have left, or were about to.
+        is_unknown: One may have been carried out, or may be yet: it was not answered, or not definitely.
+    """
+
+    count: int = 0
+    is_unknown: bool = False
+
+
 _attempt: ContextVar[Attempt | None] = ContextVar("bifrost_store_attempt", default=None)
-_is_sending: ContextVar[bool] = ContextVar("bifrost_store_is_sending", default=False)
+_sendings: ContextVar[Sendings | None] = ContextVar("bifrost_store_sendings", default=None)
 
 
 @contextmanager
@@ -53,13 +72,19 @@ def current_attempt() -> Attempt | None:
 
 
 @contextmanager
-def sending() -> Iterator[None]:
-    """Let `check_sending` know that the requests of the block are writes."""
-    token = _is_sending.set(True)
+def sending() -> Iterator[Sendings]:
+    """Let `check_sending` know that the requests of the block are writes; yield how many have left."""
+    sendings = Sendings()
+    token = _sendings.set(sendings)
     try:
-        yield
+        yield sendings
     finally:
-        _is_sending.reset(token)
+        _sendings.reset(token)
+
+
+def current_sendings() -> Sendings | None:
+    """Return those of the present block of `sending`."""
+    return _sendings.get()
 
 
 def check_sending() -> None:
@@ -68,8 +93,35 @@ def check_sending() -> None:
     Raises:
         StaleRouteError, OutcomeUnknownError: See `check_attempt`.
     """
-    if _is_sending.get():
+    sendings = _sendings.get()
+    if sendings is not None:
         check_attempt()
+        sendings.count += 1
+
+
+@contextmanager
+def staying_unknown(sendings: Sendings, key: object, backend: str) -> Iterator[None]:
+    """Let nobody hear the refusal of a later sending as if it spoke for an earlier one whose fate is unknown.
+
+    What was decided by a look at the store passes: the state to be written over is another's by now, for good.
+
+    Raises:
+        OutcomeUnknownError: The block failed while the fate of a sending was unknown.
+    """
+    try:
+        yield
+    except (DocumentExistsError, PreconditionFailedError, OutcomeUnknownError):
+        raise
+    except Exception as error:
+        if not sendings.is_unknown:
+            raise
+        raise OutcomeUnknownError(
+            f"{key}: the answer to one sending was lost, and what followed failed ({type(error).__name__}): it may have happened, "
+            "and may happen yet; read it before trying again",
+            backend=backend,
+            key=str(key),
+            retry_after_seconds=error.retry_after_seconds if isinstance(error, StoreError) else None,
+        ) from error
 
 
 def check_attempt() -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, Final
 
 from bifrost_store.errors import InvalidRequestError
 
@@ -15,6 +15,10 @@ MAX_DEPTH = 100
 """Nesting allowed in a value. Cosmos DB takes 128 levels in a document (service quotas); a record adds a few of its own."""
 _MAX_INTEGER_DIGITS = 4300
 _INTEGER_BOUND = 10**_MAX_INTEGER_DIGITS
+
+
+UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What decoding something may raise that has another shape than it should."""
 
 
 def check_json(value: object, field: str) -> None:

@@ -94,6 +94,21 @@ class Freeze(Reaction):
         raise Dropped
 
 
+class Late(Reaction):
+    """Closes the connection, and keeps the request: `FaultProxy.deliver` lets it through.
+
+    Attributes:
+        kept: What has not arrived yet.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[SeenRequest] = []
+
+    async def before(self, request: SeenRequest) -> None:
+        self.kept.append(request)
+        raise Dropped
+
+
 @dataclass(slots=True)
 class _Rule:
     reaction: Reaction
@@ -161,7 +176,7 @@ class FaultProxy:
         reaction = self._reaction(seen)
         try:
             answer = await reaction.before(seen)
-            return answer if answer is not None else await reaction.after(seen, await self._forward(request, seen))
+            return answer if answer is not None else await reaction.after(seen, await self.deliver(seen))
         except Dropped:
             if request.transport is not None:
                 request.transport.abort()
@@ -179,9 +194,10 @@ class FaultProxy:
             return rule.reaction
         return Reaction()
 
-    async def _forward(self, request: web.Request, seen: SeenRequest) -> web.Response:
+    async def deliver(self, seen: SeenRequest) -> web.Response:
+        """Let the service answer a request, now or long after it was made."""
         url = URL(self._upstream + seen.path, encoded=True)
-        headers = [(name, value) for name, value in request.headers.items() if name.lower() != "transfer-encoding"]
+        headers = [(name, value) for name, value in seen.headers.items() if name.lower() != "transfer-encoding"]
         sending = self._session.request(
             seen.method,
             url,

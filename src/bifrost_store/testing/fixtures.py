@@ -46,9 +46,16 @@ settings.load_profile(os.environ.get("BIFROST_TEST_PROFILE", "ci"))
 
 
 def parametrize(metafunc: pytest.Metafunc, harness_types: Sequence[type[Harness]]) -> None:
-    """Run each test that takes a store once per harness; with a ``fault``, once per fault that the harness can show."""
-    for argument, wanted in (("fault", frozenset(Fault) - PASSING_FAULTS), ("passing_fault", PASSING_FAULTS)):
+    """Run each test that takes a store once per harness; with a ``fault``, once per fault that the harness can show.
+
+    ``refusal`` is each that a write can meet after one whose answer is lost, where that can be had.
+    """
+    lost = frozenset({Fault.ANSWER_LOST, Fault.ANSWER_LATE})
+    choices = {"fault": frozenset(Fault) - PASSING_FAULTS, "passing_fault": PASSING_FAULTS, "refusal": frozenset(Fault) - lost}
+    for argument, wanted in choices.items():
         if argument in metafunc.fixturenames:
+            if argument == "refusal":
+                harness_types = [harness for harness in harness_types if lost <= harness.faults]
             pairs = [(harness.name, fault) for harness in harness_types for fault in sorted(harness.faults & wanted)]
             metafunc.parametrize(("harness", argument), pairs, indirect=["harness"], ids=["-".join(pair) for pair in pairs])
             return

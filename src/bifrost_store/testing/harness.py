@@ -20,11 +20,11 @@ class Fault(StrEnum):
     UNREACHABLE = "unreachable"
     """Nobody answers; or another process keeps the store locked."""
     TIMEOUT = "timeout"
-    """The answer does not come in time, and nothing was written."""
+    """No answer comes in time: whether anything was written cannot be told."""
     THROTTLED = "throttled"
     """The service asks to come back after 7 seconds."""
     UNAVAILABLE = "unavailable"
-    """The service says that it is out of order."""
+    """The service says that it is out of order, which it may have found half-way."""
     DENIED = "denied"
     """Writing is not allowed."""
     TOO_LARGE = "too_large"
@@ -35,13 +35,15 @@ class Fault(StrEnum):
     """A table or container is missing."""
     ANSWER_LOST = "answer_lost"
     """The first write is carried out, but its answer never arrives."""
+    ANSWER_LATE = "answer_late"
+    """The first write gets no answer, and is carried out all the same: once the handle is closed."""
     FALSE_CONFLICT = "false_conflict"
     """The first write is refused as if the row existed (409), though it does not."""
     FALSE_MISMATCH = "false_mismatch"
     """The first write is refused as if the row had changed (412), though it has not."""
 
 
-PASSING_FAULTS: Final = frozenset({Fault.ANSWER_LOST, Fault.FALSE_CONFLICT, Fault.FALSE_MISMATCH})
+PASSING_FAULTS: Final = frozenset({Fault.ANSWER_LOST, Fault.ANSWER_LATE, Fault.FALSE_CONFLICT, Fault.FALSE_MISMATCH})
 """Faults that meet the first write alone, which must succeed all the same. The others last."""
 
 
@@ -62,10 +64,12 @@ class StoreUnderTest(Protocol):
         """Open a second handle on the same store, as another process would."""
         ...
 
-    def open_broken(self, fault: Fault) -> AbstractAsyncContextManager[Backend]:
+    def open_broken(self, fault: Fault, then: Fault | None = None) -> AbstractAsyncContextManager[Backend]:
         """Open a handle on the same store whose writes meet *fault*; `backend` stays sound, except without tables.
 
-        Never called for a fault that the harness does not name.
+        Args:
+            fault: One that the harness names.
+            then: What all writes but the first meet, whatever `PASSING_FAULTS` says of it; by default what follows from *fault*.
         """
         ...
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
-from azure.core.exceptions import ServiceResponseError
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from bifrost_store.backends.cosmos.documents import Document
-from bifrost_store.backends.cosmos.errors import is_absence
+from bifrost_store.backends.cosmos.errors import is_absence, understood
 from bifrost_store.backends.cosmos.exchanges import counts_as, watched
 from bifrost_store.core.attempts import sending
 
@@ -82,7 +80,7 @@ class CosmosAccount:
         is_repeated = False
         while True:
             try:
-                with watched(), _understood():
+                with watched(), understood():
                     return _checked(await proxy.read_item(name, partition_key=scope, **_REPEATABLE))
             except CosmosHttpResponseError as error:
                 if is_absence(error):
@@ -119,7 +117,7 @@ class CosmosAccount:
         proxy = await self._container(container)
         # Always a batch, which is a POST: aiohttp sends a PUT or DELETE again whose connection was lost, without a word. And
         # only a batch names its partition: a lone create goes wherever the container's own definition would have it.
-        with _understood(), sending():
+        with sending() as sendings, understood(sendings):
             results = await proxy.execute_item_batch([_operation(change) for change in changes], scope)
             return [str(result.get("eTag") or "") for _, result in zip(changes, results, strict=True)]
 
@@ -133,7 +131,7 @@ class CosmosAccount:
 
 async def _entered(client: CosmosClient) -> CosmosClient:
     try:
-        with _understood():
+        with understood():
             await client.__aenter__()
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -170,20 +168,11 @@ async def _pages(
     pages = pager.by_page(continuation)
     while True:
         try:
-            with watched(what), _understood():
+            with watched(what), understood():
                 page = [_checked(document) async for document in await anext(pages)]
         except StopAsyncIteration:
             return
         yield page, last.get("token")
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """Turn an answer that is not the service's, a portal's or a broken gateway's, into a lost one."""
-    try:
-        yield
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise ServiceResponseError("the answer is not that of Cosmos DB") from error
 
 
 def _checked(document: Any) -> Document:

@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.cosmos.aio import CosmosClient
 
 from bifrost_store.backends.cosmos.account import CosmosAccount, Remove
-from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, wrap_errors
+from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, understood, wrap_errors
 from bifrost_store.backends.cosmos.exchanges import Exchanges, may_be_done, watched
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.cosmos.provisioning import differences, mend, provision
@@ -179,17 +179,17 @@ class CosmosBackend:
             return True
 
     async def provision(self) -> None:
-        with wrap_errors("provision"):
+        with wrap_errors("provision"), understood():
             await provision(await self._account.client(), self._account.database)
 
     async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
         """See `SupportsLayout.differences`."""
-        with wrap_errors("differences"):
+        with wrap_errors("differences"), understood():
             return await differences(await self._account.client(), self._account.database, missing_ok=missing_ok)
 
     async def mend(self) -> list[Difference]:
         """See `SupportsLayout.mend`."""
-        with wrap_errors("mend"):
+        with wrap_errors("mend"), understood():
             return await mend(await self._account.client(), self._account.database)
 
     async def ping(self) -> str:
@@ -198,7 +198,7 @@ class CosmosBackend:
         Raises:
             NotProvisionedError: A container is missing, or cannot serve, as its partition key is another one.
         """
-        with wrap_errors("ping"):
+        with wrap_errors("ping"), understood():
             client = await self._account.client()
             found = await differences(client, self._account.database)
             for difference in found:

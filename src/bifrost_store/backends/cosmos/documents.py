@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from bifrost_store.backends.cosmos.errors import BACKEND
 from bifrost_store.backends.cosmos.ids import document_id, is_hashed, record_id
-from bifrost_store.core.json import dump_json, load_json
+from bifrost_store.core.json import UNREADABLE, dump_json, load_json
 from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, Record, dump_expiry, load_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
@@ -148,7 +148,7 @@ def record_from_document(document: Mapping[str, Any], specs: Specs) -> Record:
         version = Version(int(meta["revision"]), str(meta["writeId"]), int(meta["epoch"]))
         record = Record(key, body, sort_key, version, load_expiry(meta.get("expiresAt")), extra, is_tombstone)
         return _with_version(record, str(meta["digest"]), str(document["_etag"]))
-    except (LookupError, ValueError, TypeError, AttributeError, StoreError) as error:
+    except (*UNREADABLE, StoreError) as error:
         raise _corrupt(document, part, error) from error
 
 

@@ -12,15 +12,19 @@ from azure.core.exceptions import (
     ClientAuthenticationError,
     HttpResponseError,
     ServiceRequestTimeoutError,
+    ServiceResponseError,
     ServiceResponseTimeoutError,
 )
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosClientTimeoutError
 
+from bifrost_store.backends.protocol import WRITES
+from bifrost_store.core.attempts import Sendings
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendError,
     BackendTimeoutError,
     BackendUnavailableError,
+    CorruptDocumentError,
     DocumentExistsError,
     DocumentNotFoundError,
     DocumentTooLargeError,
@@ -29,6 +33,7 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
     ThrottledError,
+    without_text,
 )
 
 BACKEND: Final = "cosmos"
@@ -64,7 +69,7 @@ _BY_SUB_STATUS: Final[dict[tuple[int, int], tuple[type[StoreError], str]]] = {
     (403, 1014): (BackendError, "the organization's partition has reached the service's 20 GB; nothing more can be written to it"),
     (404, 1002): (BackendUnavailableError, "no replica has seen this session's writes yet; try again"),
 }
-_DEFINITE: Final = frozenset({400, 401, 403, 404, 409, 412, 413, 429, 449})
+DEFINITE: Final = frozenset({400, 401, 403, 404, 409, 412, 413, 429, 449})
 """Nothing was written by a request that was answered so."""
 _NOT_PROVISIONED: Final = "database or container is missing; run `bifrost-store init`"
 
@@ -115,7 +120,7 @@ def _retry_after(error: HttpResponseError) -> float | None:
 def is_ambiguous(error: Exception) -> bool:
     """Return whether a write that failed with *error* may have been carried out."""
     if isinstance(error, HttpResponseError) and error.status_code is not None:
-        return error.status_code not in _DEFINITE
+        return error.status_code not in DEFINITE
     return not isinstance(error, ClientAuthenticationError | StoreError) and not _is_unsent(error)
 
 
@@ -139,3 +144,38 @@ def wrap_errors(operation: str, key: object = None) -> Iterator[None]:
         error.operation = error.operation or operation
         error.key = error.key or (None if key is None else str(key))
         raise
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises is an error of ours to callers
+        raise _unexpected(error, operation, key) from without_text(error)
+
+
+def _unexpected(error: Exception, operation: str, key: object) -> StoreError:
+    """Return what stands for an error of no known class: of this library's own doing, or of the SDK's beneath it."""
+    name, where = type(error).__name__, "" if key is None else f"{key}: "
+    if operation in WRITES:
+        message = f"{where}cannot be written to Cosmos DB ({name}); nothing was sent. This may be a defect, please report it"
+        return InvalidRequestError(message, backend=BACKEND, operation=operation, key=str(key) if key is not None else None)
+    message = f"{where}what Cosmos DB holds cannot be read ({name}). This may be a defect, please report it"
+    return CorruptDocumentError(message, backend=BACKEND, operation=operation, key=str(key) if key is not None else None)
+
+
+@contextmanager
+def understood(sendings: Sendings | None = None) -> Iterator[None]:
+    """Turn an answer that is not the service's, a portal's or a broken gateway's, into a lost one.
+
+    Args:
+        sendings: Of a write: what fails before any has left is no answer at all, and passes as it is.
+    """
+    try:
+        yield
+    except (AzureError, StoreError, StopAsyncIteration):
+        raise
+    except RecursionError as error:
+        if sendings is not None and sendings.count:
+            raise ServiceResponseError("the answer is nested too deeply to be read") from error
+        raise CorruptDocumentError(
+            "Cosmos DB answers with something that is nested too deeply to be read", backend=BACKEND
+        ) from error
+    except Exception as error:
+        if sendings is not None and not sendings.count:
+            raise
+        raise ServiceResponseError("the answer is not that of Cosmos DB") from without_text(error)

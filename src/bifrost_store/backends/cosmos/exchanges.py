@@ -9,12 +9,10 @@ from typing import Any, Final, cast
 
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from bifrost_store.backends.cosmos.errors import map_error
+from bifrost_store.backends.cosmos.errors import DEFINITE, map_error
 from bifrost_store.core.attempts import check_sending
 from bifrost_store.core.meter import count, count_answer, count_retry
 
-_SENT_AGAIN: Final = 503
-"""After it the SDK (azure-cosmos 4.17.1) sends writes again, once."""
 _FIRST_REFUSAL: Final = 400
 _DOCUMENTS: Final = "/docs/"
 _REMEMBERED_ACTIVITIES: Final = 4096
@@ -45,8 +43,11 @@ def counts_as(what: str) -> None:
 
 
 def may_be_done(statuses: Iterable[int]) -> bool:
-    """Return whether an earlier sending may have been carried out, whatever the last of these answers was."""
-    return _SENT_AGAIN in statuses
+    """Return whether one of the sendings that were answered so may have been carried out, whatever the last answer was.
+
+    The SDK (azure-cosmos 4.17.1) sends a write again after 503, once.
+    """
+    return any(status >= _FIRST_REFUSAL and status not in DEFINITE for status in statuses)
 
 
 class Exchanges:

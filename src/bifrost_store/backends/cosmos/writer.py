@@ -15,12 +15,14 @@ from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, map_erro
 from bifrost_store.backends.cosmos.exchanges import may_be_done, watched
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.writes import Write
+from bifrost_store.core.attempts import Sendings, staying_unknown
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.meter import count_retry
-from bifrost_store.errors import NotProvisionedError, OutcomeUnknownError, StoreError, ThrottledError
+from bifrost_store.errors import BackendError, NotProvisionedError, StoreError, ThrottledError
 
 _ATTEMPTS: Final = 5
 _FIRST_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 _CONFLICTS: Final = frozenset({404, 409, 412})
 
 
@@ -36,25 +38,27 @@ class CosmosWriter:
         """Carry out *writes* to different records of one kind and scope, all or nothing; each then has its result."""
         if any(write.looks_first for write in writes):
             await self._look(writes, is_lost=False)
-        is_lost = False
-        for attempt in range(_ATTEMPTS):
-            pending = [write for write in writes if not write.is_settled]
-            if not pending:
-                return
-            for write in pending:
-                write.prepare()
-            if attempt > 0:
-                count_retry()
-            statuses: list[int] = []
-            try:
-                with watched() as statuses:
-                    etags = await self._send(pending)
-            except (AzureError, ThrottledError) as error:
-                is_lost = is_lost or is_ambiguous(error) or may_be_done(statuses)
-                await self._recover(error, writes, is_lost=is_lost, is_last=attempt == _ATTEMPTS - 1)
-                continue
-            for write, etag in zip(pending, etags, strict=True):
-                write.sent(etag)
+        sendings = Sendings()
+        with staying_unknown(sendings, writes[0].key, BACKEND):
+            for attempt in range(_ATTEMPTS):
+                pending = [write for write in writes if not write.is_settled]
+                if not pending:
+                    return
+                for write in pending:
+                    write.prepare()
+                if attempt > 0:
+                    count_retry()
+                statuses: list[int] = []
+                try:
+                    with watched() as statuses:
+                        etags = await self._send(pending)
+                except (AzureError, BackendError) as error:
+                    sendings.is_unknown = sendings.is_unknown or is_ambiguous(error) or may_be_done(statuses)
+                    await self._recover(error, writes, is_lost=sendings.is_unknown, is_last=attempt == _ATTEMPTS - 1)
+                    continue
+                sendings.is_unknown = True  # It is carried out: whatever fails from here on is no refusal.
+                for write, etag in zip(pending, etags, strict=True):
+                    write.sent(etag)
 
     async def _send(self, pending: Sequence[Write]) -> list[str]:
         first = pending[0].key
@@ -74,24 +78,20 @@ class CosmosWriter:
         is_conflict = isinstance(error, HttpResponseError) and error.status_code in _CONFLICTS
         is_conflict = is_conflict and not isinstance(failure, NotProvisionedError) and not failure.is_retryable
         if not is_conflict and not is_lost and (not failure.is_retryable or isinstance(failure, ThrottledError)):
-            raise failure from cause  # what the SDK could mend by sending again, it has tried
+            raise error  # what the SDK could mend by sending again, it has tried
         if is_conflict or is_lost:
             await self._look([write for write in writes if not write.is_settled], is_lost=is_lost, cause=cause)
         if all(write.is_settled for write in writes):
             return
-        if is_last or not (failure.is_retryable or is_conflict):
-            raise failure from cause
+        is_long = (failure.retry_after_seconds or 0.0) > _LONGEST_PAUSE_SECONDS
+        if is_last or is_long or not (failure.is_retryable or is_conflict):
+            raise error
         if not is_conflict:
             await anyio.sleep(_FIRST_PAUSE_SECONDS * 2 ** random.uniform(0, 4))  # noqa: S311 - jitter
 
     async def _look(self, writes: Sequence[Write], *, is_lost: bool, cause: BaseException | None = None) -> None:
         """Show *writes* what is stored; of several that fail, the first in order is heard."""
-        try:
-            stored = await self._reader.states([write.key for write in writes])
-        except (AzureError, ThrottledError) as error:
-            if is_lost:
-                raise _unknown(writes[0]) from error
-            raise
+        stored = await self._reader.states([write.key for write in writes])
         refusals: list[StoreError] = []
         for write, record in zip(writes, stored, strict=True):
             try:
@@ -104,11 +104,3 @@ class CosmosWriter:
                 write.settle_as_sent()
         elif refusals:
             raise refusals[0] from cause
-
-
-def _unknown(write: Write) -> OutcomeUnknownError:
-    return OutcomeUnknownError(
-        f"{write.key}: the answer was lost, and reading what happened failed too; read it before trying again",
-        backend=BACKEND,
-        key=str(write.key),
-    )

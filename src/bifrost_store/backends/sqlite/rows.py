@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from bifrost_store.backends.sqlite.errors import NAME
-from bifrost_store.core.json import check_text, dump_json, load_json
+from bifrost_store.core.json import UNREADABLE, check_text, dump_json, load_json
 from bifrost_store.core.record import SCHEMA_VERSION, Body, Key, Record, dump_expiry, load_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
@@ -74,7 +74,7 @@ def record_from_row(row: Row, specs: Specs) -> Record:
         expiry = load_expiry(expires_at)
         column = "epoch, revision or write_id"
         version = Version(int(revision), str(write_id), int(epoch))
-    except (ValueError, TypeError, StoreError) as error:
+    except (*UNREADABLE, StoreError) as error:
         # A decoder's error text may quote the document: only its class is shown.
         reason = str(error) if column == "schema_version" else type(error).__name__
         raise CorruptDocumentError(

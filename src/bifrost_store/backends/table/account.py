@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, ServiceResponseError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
+from bifrost_store.backends.table.errors import understood
 from bifrost_store.core.attempts import sending
 from bifrost_store.core.http_meter import metered
 
@@ -94,7 +95,7 @@ class TableAccount:
     async def read(self, table: str, partition_key: str, row_key: str) -> StoredRow | None:
         """Return one row, or None. A point read."""
         try:
-            with _understood():
+            with understood():
                 entity = await self._table(table).get_entity(partition_key, row_key)
                 return _stored(entity)
         except ResourceNotFoundError as error:
@@ -140,7 +141,7 @@ class TableAccount:
         what = "table"
         while True:
             try:
-                with _counted_as(what), _understood():
+                with _counted_as(what), understood():
                     page = [_stored(e) async for e in await anext(pager)]
             except StopAsyncIteration:
                 return
@@ -157,18 +158,18 @@ class TableAccount:
         """
         options: Mapping[str, Any] = {} if is_repeatable else _SENT_ONCE
         # Always a transaction, which is a POST: a lone PUT would be sent again below the SDK when its connection drops.
-        with _understood(), sending():
+        with sending() as sendings, understood(sendings):
             results = await self._table(table).submit_transaction([_operation(change) for change in changes], **options)
         return [str(result.get("etag") or "") for result in results]
 
     async def table_names(self) -> list[str]:
         """Return the names of every table in the account, sorted."""
-        with _counted_as("table_metadata"), _understood():
+        with _counted_as("table_metadata"), understood():
             return sorted([str(table.name) async for table in self._service.list_tables()])
 
     async def create_table(self, table: str) -> bool:
         """Make a table; return False if it was there."""
-        with _counted_as("table_metadata"), contextlib.suppress(ResourceExistsError):
+        with _counted_as("table_metadata"), contextlib.suppress(ResourceExistsError), understood():
             await self._service.create_table(table)
             return True
         return False
@@ -204,15 +205,6 @@ def _counted_as(what: str) -> Any:
         yield
     finally:
         _what_counts.reset(token)
-
-
-@contextlib.contextmanager
-def _understood() -> Iterator[None]:
-    """Turn an answer that is not the Table service's, a portal's or a broken gateway's, into a lost one."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ServiceResponseError("the answer is not that of a Table service") from error
 
 
 def _stored(entity: TableEntity) -> StoredRow:

@@ -12,15 +12,19 @@ from azure.core.exceptions import (
     HttpResponseError,
     ServiceRequestError,
     ServiceRequestTimeoutError,
+    ServiceResponseError,
     ServiceResponseTimeoutError,
 )
 from azure.data.tables import RequestTooLargeError
 
+from bifrost_store.backends.protocol import WRITES
+from bifrost_store.core.attempts import Sendings
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendError,
     BackendTimeoutError,
     BackendUnavailableError,
+    CorruptDocumentError,
     DocumentExistsError,
     DocumentNotFoundError,
     DocumentTooLargeError,
@@ -29,6 +33,7 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
     ThrottledError,
+    without_text,
 )
 
 BACKEND = "table"
@@ -51,6 +56,8 @@ _BY_STATUS: dict[int, tuple[type[StoreError], str]] = {
 }
 _TABLE_CODES = {"TableNotFound", "TableBeingDeleted"}
 _DEFINITE = frozenset({400, 401, 403, 404, 405, 409, 412, 413, 429})
+_BUSY = "ServerBusy"
+"""503 by this name comes before anything is begun ("Common REST API error codes", Microsoft); a gateway's need not."""
 
 
 def map_error(error: AzureError) -> StoreError:
@@ -76,14 +83,19 @@ def _status(error: AzureError) -> int | None:
 
 
 def _map_status(error: HttpResponseError, status: int) -> StoreError:
-    code = str(getattr(error, "error_code", None) or "")
-    code = code.removeprefix("TableErrorCode.")
+    code = _code(error)
     if any(name in code or name in error.message for name in _TABLE_CODES) or "TABLE_NOT_FOUND" in code:
         return NotProvisionedError("a table is missing; run `bifrost-store init`", backend=BACKEND)
     kind, message = _BY_STATUS.get(
         status, (BackendUnavailableError if status >= 500 else BackendError, f"Table Storage answered {status}")
     )
     return kind(message, backend=BACKEND, retry_after_seconds=_retry_after(error))
+
+
+def _code(error: AzureError) -> str:
+    """Return the service's own name for what happened."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")
 
 
 def _retry_after(error: HttpResponseError) -> float | None:
@@ -100,7 +112,7 @@ def is_ambiguous(error: AzureError) -> bool:
     """Return whether a write that failed with *error* may have been carried out."""
     status = _status(error)
     if status is not None:
-        return status not in _DEFINITE
+        return status not in _DEFINITE and not (status == 503 and _code(error) == _BUSY)
     if isinstance(error, ClientAuthenticationError | ServiceRequestTimeoutError):
         return False
     # The transport calls every failure of aiohttp a request error, a connection lost while waiting for the answer too.
@@ -122,3 +134,38 @@ def wrap_errors(operation: str, key: object = None) -> Iterator[None]:
         error.operation = error.operation or operation
         error.key = error.key or (None if key is None else str(key))
         raise
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises is an error of ours to callers
+        raise _unexpected(error, operation, key) from without_text(error)
+
+
+def _unexpected(error: Exception, operation: str, key: object) -> StoreError:
+    """Return what stands for an error of no known class: of this library's own doing, or of the SDK's beneath it."""
+    name, where = type(error).__name__, "" if key is None else f"{key}: "
+    if operation in WRITES:
+        message = f"{where}cannot be written to Table Storage ({name}); nothing was sent. This may be a defect, please report it"
+        return InvalidRequestError(message, backend=BACKEND, operation=operation, key=str(key) if key is not None else None)
+    message = f"{where}what Table Storage holds cannot be read ({name}). This may be a defect, please report it"
+    return CorruptDocumentError(message, backend=BACKEND, operation=operation, key=str(key) if key is not None else None)
+
+
+@contextmanager
+def understood(sendings: Sendings | None = None) -> Iterator[None]:
+    """Turn an answer that is not the service's, a portal's or a broken gateway's, into a lost one.
+
+    Args:
+        sendings: Of a write: what fails before any has left is no answer at all, and passes as it is.
+    """
+    try:
+        yield
+    except (AzureError, StoreError, StopAsyncIteration):
+        raise
+    except RecursionError as error:
+        if sendings is not None and sendings.count:
+            raise ServiceResponseError("the answer is nested too deeply to be read") from error
+        raise CorruptDocumentError(
+            "Table Storage answers with something that is nested too deeply to be read", backend=BACKEND
+        ) from error
+    except Exception as error:
+        if sendings is not None and not sendings.count:
+            raise
+        raise ServiceResponseError("the answer is not that of Table Storage") from without_text(error)

@@ -15,6 +15,7 @@ from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, RowMapping
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
+from bifrost_store.core.attempts import Sendings, staying_unknown
 from bifrost_store.core.meter import count_retry
 from bifrost_store.core.record import Record
 from bifrost_store.core.tasks import for_each
@@ -41,23 +42,25 @@ class TableWriter:
         await self.write_index([change for write in writes for change in self._index_changes(write)])
 
     async def _send_until_settled(self, writes: Sequence[Write]) -> None:
-        is_lost = False
-        for attempt in range(_ATTEMPTS):
-            pending = [write for write in writes if not write.is_settled]
-            batches = [write.changes() for write in pending]
-            if not any(batches):
-                return
-            if attempt > 0:
-                count_retry()
-            try:
-                etags = await self._account.write(self._table(pending[0]), [c for batch in batches for c in batch])
-            except AzureError as error:
-                is_lost = is_lost or is_ambiguous(error)
-                await self._recover(error, pending, is_lost, is_last=attempt == _ATTEMPTS - 1)
-                continue
-            for write, batch in zip(pending, batches, strict=True):
-                write.sent(etags[: len(batch)])
-                etags = etags[len(batch) :]
+        sendings = Sendings()
+        with staying_unknown(sendings, writes[0].key, BACKEND):
+            for attempt in range(_ATTEMPTS):
+                pending = [write for write in writes if not write.is_settled]
+                batches = [write.changes() for write in pending]
+                if not any(batches):
+                    return
+                if attempt > 0:
+                    count_retry()
+                try:
+                    etags = await self._account.write(self._table(pending[0]), [c for batch in batches for c in batch])
+                except AzureError as error:
+                    sendings.is_unknown = sendings.is_unknown or is_ambiguous(error)
+                    await self._recover(error, pending, sendings.is_unknown, is_last=attempt == _ATTEMPTS - 1)
+                    continue
+                sendings.is_unknown = True  # It is carried out: whatever fails from here on is no refusal.
+                for write, batch in zip(pending, batches, strict=True):
+                    write.sent(etags[: len(batch)])
+                    etags = etags[len(batch) :]
 
     def _table(self, write: Write) -> str:
         return self._reader.mapping(write.key.kind).address(write.key, write.sort_key).table
@@ -66,13 +69,11 @@ class TableWriter:
         """Prepare for sending again, or raise what the caller must hear."""
         failure = map_error(error)
         table = self._table(pending[0])
-        if isinstance(failure, NotProvisionedError) and table not in TABLES:
+        if isinstance(failure, NotProvisionedError) and table not in TABLES and not is_last:
             await self._account.create_table(table)
             return
         is_conflict = isinstance(error, HttpResponseError) and error.status_code in _CONFLICTS
         is_conflict = is_conflict and not isinstance(failure, NotProvisionedError)
-        if not is_conflict and not is_lost and not failure.is_retryable:
-            raise failure from error
         if is_conflict or is_lost:
             try:
                 await _look_again(pending, is_lost)
@@ -81,8 +82,8 @@ class TableWriter:
         if all(write.is_settled for write in pending):
             return
         pause = failure.retry_after_seconds or _FIRST_PAUSE_SECONDS * 2 ** random.uniform(0, 4)  # noqa: S311 - jitter
-        if is_last or pause > _LONGEST_PAUSE_SECONDS:
-            raise failure from error
+        if is_last or pause > _LONGEST_PAUSE_SECONDS or not (is_conflict or failure.is_retryable):
+            raise error
         if not is_conflict:
             await anyio.sleep(pause)
 
@@ -138,14 +139,6 @@ async def _look_again(pending: Sequence[Write], is_lost: bool) -> None:
     for write in pending:
         try:
             await write.look(is_lost)
-        except AzureError as error:
-            if is_lost:
-                raise OutcomeUnknownError(
-                    f"{write.key}: the answer was lost, and reading what happened failed too; read it before trying again",
-                    backend=BACKEND,
-                    key=str(write.key),
-                ) from error
-            raise
         except StoreError:
             if any(other.is_own for other in pending):
                 continue

@@ -13,7 +13,6 @@ from bifrost_store.core.record import Record
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendError,
-    BackendTimeoutError,
     BackendUnavailableError,
     DocumentTooLargeError,
     NotProvisionedError,
@@ -30,9 +29,9 @@ pytestmark = pytest.mark.anyio
 
 EXPECTED: Final[dict[Fault, type[StoreError]]] = {
     Fault.UNREACHABLE: BackendUnavailableError,
-    Fault.TIMEOUT: BackendTimeoutError,
+    Fault.TIMEOUT: OutcomeUnknownError,
     Fault.THROTTLED: ThrottledError,
-    Fault.UNAVAILABLE: ThrottledError,
+    Fault.UNAVAILABLE: OutcomeUnknownError,
     Fault.DENIED: AccessDeniedError,
     Fault.TOO_LARGE: DocumentTooLargeError,
     Fault.FULL: BackendError,
@@ -80,11 +79,41 @@ async def test_a_fault_arrives_as_our_error(store: StoreUnderTest, fault: Fault,
     assert (error.backend, error.operation) == (store.backend.name, operation)
     assert error.__cause__ is not None
     assert not isinstance(error.__cause__, StoreError)
-    assert error.is_retryable is issubclass(EXPECTED[fault], BackendTimeoutError | BackendUnavailableError | ThrottledError)
+    assert error.is_retryable is issubclass(EXPECTED[fault], BackendUnavailableError | ThrottledError)
     assert error.retry_after_seconds == (7 if fault is Fault.THROTTLED else None)
     assert _MARKER not in str(error) + repr(error) + str(error.__cause__)
     if fault is not Fault.NOT_PROVISIONED:
         assert {key: exactly(record) for key, record in (await everything(store.backend)).items()} == before
+
+
+@pytest.mark.parametrize("operation", ["create", "replace", "delete", "apply", "batch"])
+async def test_an_unknown_fate_stays_unknown(store: StoreUnderTest, refusal: Fault, operation: str) -> None:
+    """A write whose first answer is lost and whose next sending is refused, however, is not told as refused: it arrives later."""
+    replaced, deleted = await store.backend.create(config("a")), await store.backend.create(config("b"))
+    before = {key: exactly(record) for key, record in (await everything(store.backend)).items()}
+
+    async with store.open_broken(Fault.ANSWER_LATE, refusal) as broken:
+        with pytest.raises(OutcomeUnknownError) as caught:
+            await _writes(broken, replaced, deleted)[operation]()
+        assert {key: exactly(record) for key, record in (await everything(store.backend)).items()} == before
+
+    assert (caught.value.backend, caught.value.operation) == (store.backend.name, operation)
+    assert not caught.value.is_retryable
+    assert caught.value.__cause__ is not None
+    assert _MARKER not in str(caught.value) + repr(caught.value)
+    assert {key: exactly(record) for key, record in (await everything(store.backend)).items()} != before
+
+
+@pytest.mark.parametrize("operation", ["create", "replace", "delete", "apply", "batch"])
+async def test_a_lost_answer_is_settled_before_a_refusal(store: StoreUnderTest, refusal: Fault, operation: str) -> None:
+    """A write that was carried out and not answered is found, and not sent again to be refused."""
+    replaced, deleted = await store.backend.create(config("a")), await store.backend.create(config("b"))
+    before = {key: exactly(record) for key, record in (await everything(store.backend)).items()}
+
+    async with store.open_broken(Fault.ANSWER_LOST, refusal) as broken:
+        assert await _writes(broken, replaced, deleted)[operation]()
+
+    assert {key: exactly(record) for key, record in (await everything(store.backend)).items()} != before
 
 
 @pytest.mark.parametrize("record", EXAMPLES, ids=lambda record: record.key.kind)

@@ -13,14 +13,15 @@ from bifrost_store.errors import (
     DocumentNotFoundError,
     InvalidKeyError,
     InvalidRequestError,
+    OutcomeUnknownError,
     PreconditionFailedError,
 )
 from bifrost_store.protocols import ExecutionRef
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.contract.repositories_executions import start
 from bifrost_store.testing.examples import ORGANIZATION
-from bifrost_store.testing.harness import StoreUnderTest
-from bifrost_store.testing.repositories import Repositories
+from bifrost_store.testing.harness import Fault, StoreUnderTest
+from bifrost_store.testing.repositories import Repositories, repositories_over
 from bifrost_store.testing.strict import exact_json
 
 pytestmark = pytest.mark.anyio
@@ -210,3 +211,24 @@ async def test_bad_outcomes(repositories: Repositories, more: dict[str, Any]) ->
 
     assert list(more)[-1] in str(caught.value) or next(iter(more)) in str(caught.value)
     assert await repositories.executions.get(ORGANIZATION, run.execution_id) == run
+
+
+@pytest.mark.parametrize("payload", ["inline", "in a blob"])
+async def test_an_end_whose_fate_is_unknown(
+    store: StoreUnderTest, repositories: Repositories, clock: SettableClock, refusal: Fault, payload: str
+) -> None:
+    """An end that is not answered, and refused when it is sent again, is told as unknown; it arrives, and its result is there."""
+    run = await start(repositories)
+    result = {"r": "x" * (5_000 if payload == "in a blob" else 5)}
+    async with store.open_broken(Fault.ANSWER_LATE, refusal) as broken:
+        with pytest.raises(OutcomeUnknownError):
+            await repositories_over(broken, store.blobs, clock).executions.complete(run, ExecutionStatus.SUCCESS, result=result)
+
+    ended = await repositories.executions.get(ORGANIZATION, run.execution_id)
+    assert ended is not None
+    assert ended.status is ExecutionStatus.SUCCESS
+    loaded = await repositories.executions.load_result(ended)
+    assert loaded is not None
+    assert exact_json(loaded.value) == exact_json(result)
+    again = await repositories.executions.complete(run, ExecutionStatus.SUCCESS, result=result)
+    assert again.etag == ended.etag

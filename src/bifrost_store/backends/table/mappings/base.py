@@ -15,7 +15,7 @@ from bifrost_store.backends.table.columns import Column, UnreadableColumnError, 
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.core.json import utf16_length
+from bifrost_store.core.json import UNREADABLE, utf16_length
 from bifrost_store.core.query import Filter
 from bifrost_store.core.record import (
     SCHEMA_VERSION,
@@ -238,8 +238,10 @@ class RowMapping:
         try:
             record = self._decode_content(key, stored)
             return self._with_version(record, stored)
-        except ValueError as error:
-            raise unreadable(self.table, stored, str(error)) from error
+        except UNREADABLE as error:
+            # A decoder's error text may quote content; ours names the column.
+            reason = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__})"
+            raise unreadable(self.table, stored, reason) from error
 
     def _decode_content(self, key: Key, stored: StoredRow) -> Record:
         row, claimed = stored.properties, self._claimed
