@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation
+from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace
 from bifrost_store.core.attempts import Attempt, attempting
 from bifrost_store.core.record import Key
 from bifrost_store.core.version import new_writer, writer_of
@@ -240,14 +241,64 @@ async def test_applying_again_completes(pair: Pair) -> None:
 
 
 async def test_a_newer_state_in_the_secondary_is_looked_at(pair: Pair) -> None:
-    """A secondary that refuses, having something as new already, is journaled and made equal to the primary."""
+    """A secondary that refuses, having something as new that the primary never had, is made equal to the primary at once."""
     stray = await ModelBackend(clock=pair.clock).create(touched(config()), epoch=1)
     await pair.secondary.apply(stray)
     created = await pair.dual.create(config(), epoch=1)
 
-    assert await pair.owed() == {created.key}
-    assert await pair.repair()
     assert await pair.secondary.stored(created.key) == created
+    assert await pair.owed() == set()
+
+
+async def test_writes_that_overtake_each_other_converge(pair: Pair) -> None:
+    """Whichever of many writes to one record reaches the secondary first, it ends with the last; nothing is journaled for it."""
+    created = await pair.dual.create(config(), epoch=1)
+    turns = iter([3, 1, 2, 0] * 8)
+
+    async def out_of_turn(name: str, key: Key) -> None:
+        if name in ("apply", "batch"):
+            for _ in range(7 * next(turns, 0)):
+                await anyio.lowlevel.checkpoint()
+
+    pair.secondary.before = out_of_turn
+
+    async def write(number: int) -> None:
+        while True:
+            stored = await pair.dual.get(created.key)
+            assert stored is not None
+            try:
+                if number % 3:
+                    await pair.dual.replace(touched(stored, number), stored.etag, epoch=1)
+                else:
+                    other = await pair.dual.get(config("other").key)
+                    beside = Create(config("other")) if other is None else Replace(touched(other, number), other.etag)
+                    await pair.dual.batch([Replace(touched(stored, number), stored.etag), beside], epoch=1)
+            except (PreconditionFailedError, DocumentExistsError):
+                continue
+            return
+
+    async with anyio.create_task_group() as writers:
+        for number in range(16):
+            writers.start_soon(write, number)
+
+    assert await pair.is_equal()
+    assert await pair.owed() == set()
+    assert pair.mirror.is_settled
+
+
+async def test_a_secondary_that_is_written_to_at_that_moment_converges(pair: Pair) -> None:
+    """An `apply` that loses every race there is no failure of the store: it is tried again."""
+    races = iter(range(5))
+
+    async def lose(name: str, key: Key) -> None:
+        if name == "apply" and next(races, None) is not None:
+            raise PreconditionFailedError("somebody else")
+
+    pair.secondary.before = lose
+    await pair.dual.create(config())
+
+    assert await pair.is_equal()
+    assert await pair.owed() == set()
 
 
 async def test_writes_name_the_process(pair: Pair) -> None:

@@ -261,8 +261,8 @@ def test_an_outage_is_told_once_and_without_a_traceback(caplog: pytest.LogCaptur
             await asyncio.sleep(TIMING.lease)
 
     in_world(work)
-    told = [record for record in caplog.records if record.message == "routing.lease_not_attended"]
-    assert Counter(record.store for record in told)["table"] == 2  # type: ignore[attr-defined]
+    told = [record for record in caplog.records if record.message == "background.failed"]
+    assert Counter(record.work for record in told)["lease in table"] == 2  # type: ignore[attr-defined]
     assert not any(record.exc_info for record in told)
 
 

@@ -104,7 +104,12 @@ def cutover(
     *,
     scope: Scopes = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Only where Table Storage is dead: what it alone holds may be lost.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Where Table Storage is dead, whose own writes may then be lost; or to leave behind what the journal names "
+            "and cannot be repaired: the report names it.",
+        ),
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -125,7 +130,7 @@ def rollback(
         bool,
         typer.Option(
             "--force",
-            help="Also where Cosmos DB is dead, or processes died and left something open: that may be lost, and is named.",
+            help="Also where Cosmos DB is dead, or the journal names what cannot be repaired: that may be lost, and is named.",
         ),
     ] = False,
     dry_run: DryRun = False,

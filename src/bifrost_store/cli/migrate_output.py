@@ -12,7 +12,14 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bifrost_store.cli.output import error_values, report, show_error, talk, wishes
-from bifrost_store.errors import AccessDeniedError, BackendError, ConfigurationError, MigrationRefusedError, StoreError
+from bifrost_store.errors import (
+    AccessDeniedError,
+    BackendError,
+    ConfigurationError,
+    MigrationRefusedError,
+    OutcomeUnknownError,
+    StoreError,
+)
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell
 from bifrost_store.migration.state import Phase
 
@@ -73,7 +80,7 @@ def _remedy(error: Exception, again: str) -> str:
             return f"correct the settings, then {again}"
         case OSError():
             return f"make room for reports, or name another folder with --reports, then {again}"
-        case BackendError() if error.is_retryable:
+        case OutcomeUnknownError() | BackendError(is_retryable=True):
             return again
     return "bifrost-store migrate status"
 

@@ -6,23 +6,21 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 import anyio
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import MigrationRefusedError, StoreError
 from bifrost_store.migration.outcome import Tell, tell_nobody
+from bifrost_store.migration.pending import Pending
 from bifrost_store.migration.routes import known, newest, pair_of
 from bifrost_store.migration.state import Step, command_of
 from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.lease_rows import LeaseRow, Timing, running_seconds
 from bifrost_store.routing.watching import LAPSED, Watch
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.journal_repair import JournalRepair
 
 _ATTEMPTS: Final = 30
 _PASSES: Final = 10
@@ -40,7 +38,7 @@ class HandOverReport:
         paused_seconds: How long nobody could begin anything in these scopes, at the successful attempt.
         taken_away: Processes that were silent.
         paid: Journal entries that were paid.
-        left_writers: With force: entries of processes that are gone whose last writes were not compared.
+        left: With force: journal entries that are left behind, by what they are about, with the reason.
     """
 
     kind: str
@@ -50,7 +48,11 @@ class HandOverReport:
     paused_seconds: float = 0.0
     taken_away: list[str] = field(default_factory=list)
     paid: int = 0
-    left_writers: int = 0
+    left: dict[str, str] = field(default_factory=dict)
+
+    def note(self, pending: Pending) -> None:
+        """Take over what was done about the journal."""
+        self.paid, self.left = pending.paid, dict(pending.left)
 
 
 class _BeginAgain(Exception):  # noqa: N818 - no error: the next attempt
@@ -117,7 +119,8 @@ class Coordinator:
         """Give *keys*, which all have the same route now, the route *target*.
 
         Args:
-            force: Leave out what processes that are gone wrote last: unacknowledged writes of theirs may go.
+            force: Leave behind what processes that are gone wrote last, where unacknowledged writes may go, and entries of the
+                journal that cannot be repaired. The report names each.
 
         Raises:
             MigrationRefusedError: It cannot be done now; nothing has moved.
@@ -129,14 +132,16 @@ class Coordinator:
         plan = _Plan(kind, tuple(keys), before, target, force)
         watch = self.watch(before.primary)
         report = HandOverReport(kind, plan.keys, taken_away=watch.taken_away)
+        reason = "another coordinator was faster"
         for _ in range(_ATTEMPTS):
-            with suppress(_BeginAgain):
+            try:
                 if await self._attempt(plan, watch, report):
                     self.tell("handover.committed", {"kind": kind, "epoch": report.epoch})
                     return report
-                continue
+            except _BeginAgain as again:
+                reason = str(again) or reason
         raise MigrationRefusedError(
-            f"the hand-over was called off {_ATTEMPTS} times: processes do not come to rest for {self.timing.call_off:g} seconds",
+            f"the hand-over was called off {_ATTEMPTS} times; the last time: {reason}",
             next_step=f"see who is busy or silent in {_STATUS}, then try again",
         )
 
@@ -150,22 +155,25 @@ class Coordinator:
             report.epoch = (await self._newest()).highest_epoch
             return True
         report.attempts += 1
+        pending = self._pending(plan, copy) if plan.is_away else None
         try:
             if _move(copy).stage == "announced":
                 await self._wait_until_heard(plan, copy, watch)
-                if plan.is_away:
-                    await self._pay(plan, copy, report)
+                if pending is not None:
+                    await self._pay(pending, copy, report)
                 copy = await self._prepared(plan, copy)
             began = self.monotonic()
             await self._wait_until_acknowledged(plan, copy, watch)
-            if plan.is_away and (open_count := await self._open_entries(plan, copy.control, report)):
-                self.tell("handover.called_off", {"reason": f"{open_count} journal entries"})
-                raise _BeginAgain
+            if pending is not None:
+                await self._pay_the_rest(pending, report, began + self.timing.call_off)
             await self._commit(plan, copy, report)
             report.paused_seconds = round(self.monotonic() - began, 3)
         except BaseException:
             await self._call_off(copy)
             raise
+        if pending is not None:
+            with suppress(StoreError):
+                await pending.forget()
         await self.copies.look()
         return True
 
@@ -244,8 +252,8 @@ class Coordinator:
             if not waiting:
                 return
             if self.monotonic() >= ends_at:
-                self.tell("handover.called_off", {"reason": f"{len(waiting)} processes have not acknowledged"})
-                raise _BeginAgain
+                names = ", ".join(row.state.process for row in waiting)
+                self._again(f"processes do not come to rest for {self.timing.call_off:g} seconds: {names}")
             await self.sleep(self.timing.poll / 4)
 
     async def _take_away(self, watch: Watch, row: LeaseRow, control: Control) -> bool:
@@ -254,47 +262,53 @@ class Coordinator:
             self.tell("handover.lease_taken_away", {"process": row.state.process})
         return is_ended
 
-    async def _pay(self, plan: _Plan, copy: Copy, report: HandOverReport) -> None:
-        """Step 4: pay what the journal names; what cannot be paid refuses the hand-over."""
-        source, other = plan.before.primary, plan.target.primary
-        journal = Journal(self.stores[source])
-        repair = JournalRepair(
-            self.stores[source],
-            self.stores[other],
-            journal,
-            is_ours=lambda scope: pair_of(copy.control.route_of(scope)) == pair_of(plan.before),
-            epoch_of=lambda scope: copy.control.route_of(scope).epoch,
+    def _pending(self, plan: _Plan, copy: Copy) -> Pending:
+        control = copy.control
+        return Pending(
+            plan.before.primary,
+            plan.target.primary,
+            self.stores,
+            control,
+            is_moving=lambda scope: scope.value in plan.keys or control.key_of(scope) in plan.keys,
+            force=plan.force,
         )
-        open_count = await self._open_entries(plan, copy.control, report)
+
+    async def _pay(self, pending: Pending, copy: Copy, report: HandOverReport) -> None:
+        """Step 4: repair what the journal names, so that what is left fits into the pause; else the hand-over is refused."""
+        found = await pending.found()
+        report.note(pending)
         for _ in range(_PASSES):
-            if not open_count:
+            if not found.count:
                 return
-            self.tell("handover.paying", {"entries": open_count})
-            done = await repair.run_once()
-            report.paid += done.paid
-            open_count = await self._open_entries(plan, copy.control, report)
-            if open_count:
-                await self._check_still_there(copy)
-                await self.sleep(self.timing.poll)
-        if open_count:
-            raise MigrationRefusedError(
-                f"the journal of {source} still names {open_count} records or processes whose writes {other} may lack",
-                next_step=f"see that {other} answers, then try again",
-            )
+            self.tell("handover.paying", {"entries": found.count})
+            found = await pending.repair()
+            report.note(pending)
+            pending.check(found)
+            if pending.may_pause(found):
+                return
+            await self._check_still_there(copy)
+            await self.sleep(self.timing.poll)
+        raise pending.refusal(found)
 
-    async def _open_entries(self, plan: _Plan, control: Control, report: HandOverReport) -> int:
-        """Return how many entries of these scopes, and of writers that are gone, the source's journal has."""
-        count = writers = 0
-        async for entry in Journal(self.stores[plan.before.primary]).entries():
-            if entry.key is None:
-                writers += 1
-            else:
-                count += self._is_moving(plan, control, entry.key.scope)
-        report.left_writers = writers if plan.force else 0
-        return count if plan.force else count + writers
+    async def _pay_the_rest(self, pending: Pending, report: HandOverReport, ends_at: float) -> None:
+        """Step 7: nobody writes any more, so what the journal names now is repaired at once, or the attempt is called off."""
+        with anyio.move_on_after(max(0.0, ends_at - self.monotonic())):
+            found = await pending.found(anew=True)
+            report.note(pending)
+            while found.count:
+                found = await pending.repair(in_pause=True)
+                report.note(pending)
+                if found.writers or found.unreadable or self.monotonic() >= ends_at:
+                    break
+            if not found.count:
+                await pending.hand_on()
+                return
+            self._again(f"{found.count} journal entries are left: {pending.refusal(found)}")
+        self._again("a store took too long to repair what the journal names")
 
-    def _is_moving(self, plan: _Plan, control: Control, scope: Scope) -> bool:
-        return scope.value in plan.keys or control.key_of(scope) in plan.keys
+    def _again(self, reason: str) -> NoReturn:
+        self.tell("handover.called_off", {"reason": reason})
+        raise _BeginAgain(reason)
 
     async def _prepared(self, plan: _Plan, copy: Copy) -> Copy:
         """Step 5."""

@@ -301,13 +301,16 @@ class Migration:
         if plan.obstacles:
             raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_step=plan.next)
         more: dict[str, Any] = {}
+        lines = list(plan.lines)
         if not plan.is_done:
             place = destination_of(step, state)
             keys = keys_to_move(known(self._standing.control), place, scopes)
             async with self._standing.asked(state, step, scopes):
-                more["hand_over"] = asdict(await self._coordinator().hand_over(place.kind, keys, place.after, force=force))
+                done = await self._coordinator().hand_over(place.kind, keys, place.after, force=force)
+            more["hand_over"] = asdict(done)
+            lines += [f"left behind: {name}: {reason}" for name, reason in done.left.items()]
         state = await self._standing.note(moved=step is Step.CUTOVER and not plan.is_done)
-        return self._report(step, state, ok=True, lines=plan.lines, **more)
+        return self._report(step, state, ok=True, lines=lines, **more)
 
     def _from(self, step: Step) -> str:
         return self._source if step is Step.CUTOVER else self._target

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextvars import Context
+from typing import Final
 
 import anyio
 
@@ -13,7 +16,14 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import Scope
-from bifrost_store.errors import BackendError, CorruptDocumentError, MigrationRefusedError, NotProvisionedError, StoreError
+from bifrost_store.errors import (
+    BackendError,
+    CorruptDocumentError,
+    MigrationRefusedError,
+    NotProvisionedError,
+    OutcomeUnknownError,
+    StoreError,
+)
 from bifrost_store.migration.pairing import agree, check_room, copied, give, is_of
 from bifrost_store.migration.routes import newest
 from bifrost_store.migration.runners import BEAT_SECONDS, this_process
@@ -21,7 +31,8 @@ from bifrost_store.migration.state import Asked, MigrationState, Phase, Running,
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import ControlCopies, Copy, Found, Lack
-from bifrost_store.routing.serving import in_background
+
+_logger: Final = logging.getLogger("bifrost_store.migration")
 
 
 class Standing:
@@ -125,7 +136,7 @@ class Standing:
         if state != saved:
             state = await self.write(state)
         if self.target in copies:
-            with contextlib.suppress(BackendError):
+            with contextlib.suppress(BackendError, OutcomeUnknownError):
                 await self.saved.copy_to(self._stores[self.target])
         return state
 
@@ -153,7 +164,7 @@ class Standing:
             state.model_copy(update={"running": Running(step=step, runner=this_process(), began_at=now, seen_at=now)})
         )
         ended = anyio.Event()
-        beating = in_background(self._beat(ended))
+        beating = asyncio.create_task(self._beat(ended), context=Context())
         try:
             yield state
         except BaseException:
@@ -171,8 +182,10 @@ class Standing:
             with anyio.move_on_after(BEAT_SECONDS):
                 await ended.wait()
                 return
-            with contextlib.suppress(StoreError):  # whoever works hears of it at the next batch
+            try:
                 await self.saved.beat(self._now())
+            except Exception as error:  # noqa: BLE001 - whoever works hears of it at the next batch
+                _logger.warning("background.failed", extra={"work": "signs of life", "error": type(error).__name__})
 
     async def write(self, state: MigrationState) -> MigrationState:
         """Save *state* as this operator's."""

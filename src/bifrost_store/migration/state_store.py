@@ -107,6 +107,9 @@ class StateStore:
         record = await self._backend.get(STATE_KEY)
         if record is not None and record.body == body:
             return record
+        saved = None if self._saved is None else self._saved.record.version
+        if isinstance(error, OutcomeUnknownError) and record is not None and record.version == saved:
+            raise error
         found = "gone" if record is None else f"in phase {record.body.get('phase')}"
         raise MigrationRefusedError(
             f"another operator has changed the migration meanwhile: it is {found} now; this run stopped, and nothing is lost",

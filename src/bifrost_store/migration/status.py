@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -20,7 +20,7 @@ from bifrost_store.migration.standing import Standing
 from bifrost_store.migration.state import MigrationState, Phase, Running, Step, command_of
 from bifrost_store.routing.control import EVERY_SCOPE, Control
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
-from bifrost_store.wrappers.journal import Journal
+from bifrost_store.wrappers.journal import Entry, Journal, UnreadableEntry
 
 T = TypeVar("T")
 STATUS_SECONDS: Final = 5.0
@@ -34,11 +34,13 @@ class StoreStatus:
     Attributes:
         problem: Why it could not be asked, or what it lacks; None where it answered and has its copy of the control document.
         journal: Entries of records that the other store may lack.
+        stuck: Those among them that no repetition helps, by what they are about, with the reason; a hand-over waits for them.
         processes: The leases in it; one that is silent is listed until it is taken away.
     """
 
     problem: str | None = None
     journal: int | None = None
+    stuck: Mapping[str, str] = field(default_factory=dict)
     processes: tuple[LeaseRow, ...] = ()
 
 
@@ -161,8 +163,11 @@ async def _store_status(backend: Backend, patience: float) -> StoreStatus:
     """Ask one store; what it does not answer becomes its problem."""
 
     async def ask() -> StoreStatus:
-        journal = await Journal(backend).count()
-        return StoreStatus(journal=journal, processes=tuple([row async for row in LeaseRows(backend).all()]))
+        entries = [entry async for entry in Journal(backend).entries()]
+        stuck = {entry.name: str(entry.error) for entry in entries if isinstance(entry, UnreadableEntry)}
+        stuck |= {str(entry): entry.reason for entry in entries if isinstance(entry, Entry) and entry.is_stuck}
+        processes = tuple([row async for row in LeaseRows(backend).all()])
+        return StoreStatus(journal=len(entries), stuck=stuck, processes=processes)
 
     found = await _in_time(ask, patience)
     if isinstance(found, NotProvisionedError):
@@ -238,9 +243,15 @@ def _store_lines(name: str, store: StoreStatus) -> list[str]:
     if store.problem is not None:
         return [f"{name}: {store.problem}"]
     lines = [f"{name}: {store.journal} journal entries, {len(store.processes)} processes"]
-    return lines + [f"  {row.state.process}: {_state_of(row)}, flag {row.state.flag}" for row in store.processes]
+    lines += [f"  journal entry {entry}: {reason}" for entry, reason in store.stuck.items()]
+    for row in store.processes:
+        lines.append(f"  {row.state.process}: {_state_of(row)}, flag {row.state.flag}")
+        if row.state.problem is not None:
+            lines.append(f"    in trouble: {row.state.problem}")
+    return lines
 
 
 def _store_values(store: StoreStatus) -> dict[str, Any]:
     processes = [{"id": row.id, **row.state.model_dump(), "state": _state_of(row)} for row in store.processes]
-    return {"ok": store.problem is None, "problem": store.problem, "journal": store.journal, "processes": processes}
+    values = {"ok": store.problem is None, "problem": store.problem, "journal": store.journal, "stuck": dict(store.stuck)}
+    return {**values, "processes": processes}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,7 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import LEASE
 from bifrost_store.errors import (
+    BackendUnavailableError,
     CorruptDocumentError,
     DocumentNotFoundError,
     OutcomeUnknownError,
@@ -83,6 +84,7 @@ class LeaseState(BaseModel):
         acknowledged: Attempt that it has drained for, or None.
         flag: What its flag says.
         state: ``lapsed`` once taken away from a silent process.
+        problem: Which of the process's background work fails, and how, for people; None while all is well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -93,6 +95,11 @@ class LeaseState(BaseModel):
     acknowledged: str | None = None
     flag: str | None = None
     state: Literal["live", "lapsed"] = "live"
+    problem: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return what is stored: of a problem nothing while there is none, as releases that know of none refuse it."""
+        return self.model_dump(exclude=None if self.problem else {"problem"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +151,15 @@ class LeaseRows:
         self._backend = backend
 
     async def create(self, lease_id: str, state: LeaseState) -> LeaseRow:
-        """Store the row of a fresh lease."""
-        return LeaseRow.of(await self._backend.create(Record(_key(lease_id), state.model_dump())))
+        """Store the row of a fresh lease.
+
+        Raises:
+            BackendUnavailableError: Whether it is there cannot be told. It is nobody's then, and is taken away like any other.
+        """
+        try:
+            return LeaseRow.of(await self._backend.create(Record(_key(lease_id), state.body())))
+        except OutcomeUnknownError as error:
+            raise BackendUnavailableError("a lease could not be written; try again", backend=error.backend) from error
 
     async def read(self, lease_id: str) -> LeaseRow | None:
         """Return the row as it is now, or None if it is gone."""
@@ -155,7 +169,7 @@ class LeaseRows:
     async def write(self, row: LeaseRow, state: LeaseState) -> LeaseRow | None:
         """Replace exactly the state that *row* was seen in; return what is stored now, or None if that was not possible."""
         try:
-            return LeaseRow.of(await self._backend.replace(row.record.with_body(state.model_dump()), row.record.etag))
+            return LeaseRow.of(await self._backend.replace(row.record.with_body(state.body()), row.record.etag))
         except (PreconditionFailedError, DocumentNotFoundError, OutcomeUnknownError):
             return None
 

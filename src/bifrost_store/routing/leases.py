@@ -73,10 +73,13 @@ class Lease:
         """What the row says."""
         return self._fresh if self._row is None else self._row.state
 
-    async def renew(self, *, flag: str | None = None) -> None:
+    async def renew(self, *, flag: str | None = None, problem: str | None = None) -> None:
         """Join or renew, then read the control documents; only when both are done the lease counts.
 
         Nothing is done if by the time that others who renew it have ended it is not due any more.
+
+        Args:
+            flag, problem: What the row is to say of them.
 
         Raises:
             StoreError: A store does not answer; the lease stays as it is.
@@ -85,9 +88,10 @@ class Lease:
             if not self.is_due:
                 return
             began = self._monotonic()
-            if not await self._write(beat=self.state.beat + 1, flag=flag):
+            if not await self._write(beat=self.state.beat + 1, flag=flag, problem=problem):
                 self._ends_at = float("-inf")
-                self._row = await self._rows.create(new_writer(), self._fresh.model_copy(update={"flag": flag}))
+                fresh = self._fresh.model_copy(update={"flag": flag, "problem": problem})
+                self._row = await self._rows.create(new_writer(), fresh)
             await self._look()
             self._ends_at, self._renewed_at = began + self._timing.lease, began
 

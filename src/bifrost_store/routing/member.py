@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.record import Key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.core.spec import Specs
@@ -28,14 +29,16 @@ from bifrost_store.errors import (
     StaleRouteError,
     StoreError,
 )
+from bifrost_store.routing.background import Background
 from bifrost_store.routing.control import Control, Route
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.known import Known
 from bifrost_store.routing.lease_rows import Timing, running_seconds
 from bifrost_store.routing.leases import Lease
 from bifrost_store.routing.participant import News, Participant, is_prepared, move_in
-from bifrost_store.routing.serving import LEASED, Serving, in_background
+from bifrost_store.routing.serving import LEASED, Serving
 from bifrost_store.routing.watching import Sweep, Watch
+from bifrost_store.wrappers.dual_write import DualWriteBackend
 from bifrost_store.wrappers.shadow_read import ShadowReadBackend
 
 _logger = logging.getLogger("bifrost_store.routing")
@@ -110,6 +113,8 @@ class Member:
         self._can_open = can_open
         self._timing = timing or Timing()
         self._known = Known(recorded)
+        self._monotonic = monotonic
+        self.background = Background(sleep=sleep)
         self._serving = Serving(
             open_backend,
             specs,
@@ -117,9 +122,9 @@ class Member:
             shadow_share=shadow_share,
             route_of=self._known.route_of,
             patience=self._timing.patience,
+            background=self.background,
+            linger=self._timing.lease,
         )
-        self._monotonic = monotonic
-        self._sleep = sleep
         self._process = f"{platform.node()} {os.getpid()} {uuid.uuid4().hex[:8]}"
         self._copies = self._serving.copies
         self._leases: dict[str, Lease] = {}
@@ -127,11 +132,9 @@ class Member:
         self._stood: dict[Scope, Standing] = {}
         self._sweeps: dict[str, Sweep] = {}
         self._news = News(self._timing.poll)
-        self._background: dict[str, asyncio.Task[None]] = {}
         self._participant = Participant(
             self._copies, self._under_way, self._serving.drain, self._news, timing=self._timing, monotonic=monotonic
         )
-        self._is_closing = False
 
     async def primary_of(self, scope: Scope) -> str:
         """Return the name of the backend that answers for *scope* now."""
@@ -229,6 +232,11 @@ class Member:
         if lease is not None:
             await self._look(lease)
 
+    async def journal_soon(self, standing: Standing, keys: Sequence[Key]) -> None:
+        """Journal those of *keys* of which it is not known what the store of *standing* holds; what fails stays owed."""
+        if isinstance(standing.plain, DualWriteBackend):
+            await standing.plain.mirror.journal_soon(keys)
+
     @property
     def control(self) -> Control | None:
         """The control document as this process knows it; None outside of migrations."""
@@ -236,10 +244,7 @@ class Member:
 
     async def aclose(self) -> None:
         """End what was begun, settle what is owed, and leave. A store that does not answer then is left with the lease."""
-        self._is_closing = True
-        for task in self._background.values():
-            task.cancel()
-        await asyncio.gather(*self._background.values(), return_exceptions=True)
+        await self.background.aclose()
         await self._participant.aclose()
         is_settled = await self._serving.aclose()
         for lease in self._leases.values():
@@ -330,12 +335,14 @@ class Member:
                 told=self._known.learn,
             )
             self._sweeps[store] = Sweep(Watch(store, backend, monotonic=self._monotonic, timing=self._timing))
-        if store not in self._background and not self._is_closing:
-            self._background[store] = in_background(self._attend(lease))
+        self.background.keep(
+            f"lease in {store}", partial(self._attend, lease), first_pause_seconds=self._timing.poll, longest_pause_seconds=1.0
+        )
         return lease
 
     async def _renew(self, lease: Lease) -> None:
-        await _apart(lease.renew(flag=self._flag.only))
+        problem = "; ".join(f"{name}: {what}" for name, what in self.background.problems.items()) or None
+        await _apart(lease.renew(flag=self._flag.only, problem=problem))
         self._news.tell()
 
     async def _look(self, lease: Lease) -> None:
@@ -347,21 +354,9 @@ class Member:
         copy = lease.seen.get(lease.store)
         return None if copy is None else copy.control
 
-    async def _attend(self, lease: Lease) -> None:
-        """Renew a lease, and do what is to be done on each observation under it, until cancelled. Each store has its own task."""
-        failing: type[Exception] | None = None
-        while True:
-            try:
-                is_watched = await self._attend_once(lease)
-                failing = None
-            except Exception as error:  # a process that attended to nothing any more would be taken for dead
-                if type(error) is not failing:
-                    unexpected = None if isinstance(error, StoreError) else error
-                    extra = {"store": lease.store, "error": type(error).__name__}
-                    _logger.warning("routing.lease_not_attended", extra=extra, exc_info=unexpected)
-                failing = type(error)
-                is_watched = True
-            await self._sleep(self._timing.poll if is_watched else min(self._timing.renew / 10, 1.0))
+    async def _attend(self, lease: Lease) -> float:
+        """Renew a lease if it is time, and do what is to be done on each observation under it; return when to look again."""
+        return self._timing.poll if await self._attend_once(lease) else min(self._timing.renew / 10, 1.0)
 
     async def _attend_once(self, lease: Lease) -> bool:
         """Return whether the documents are to be read again soon."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from contextvars import Context
 
 import anyio
 
@@ -14,7 +16,8 @@ from bifrost_store.routing.control import Control, Move
 from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.leases import Lease
-from bifrost_store.routing.serving import in_background
+
+_logger = logging.getLogger("bifrost_store.routing")
 
 
 class News:
@@ -84,8 +87,9 @@ class Participant:
             return True
         if move.stage == "prepared":
             if lease.state.acknowledged != move.attempt and move.attempt not in self._draining:
-                task = self._draining[move.attempt] = in_background(self._acknowledge(lease, move))
-                task.add_done_callback(lambda _: self._draining.pop(move.attempt, None))
+                draining = self._acknowledge(lease, move)
+                task = self._draining[move.attempt] = asyncio.create_task(draining, context=Context())
+                task.add_done_callback(lambda task: self._drained(move.attempt, task))
             if age >= self._timing.call_off:
                 await self._call_off(lease, move)
         elif age >= self._timing.withdraw:
@@ -98,6 +102,13 @@ class Participant:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _drained(self, attempt: str, task: asyncio.Task[None]) -> None:
+        """Take note that draining has ended, in whatever way: unless it is acknowledged, the next look begins it anew."""
+        self._draining.pop(attempt, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _logger.error("routing.draining_failed", extra={"error": type(error).__name__}, exc_info=error)
 
     async def _acknowledge(self, lease: Lease, move: Move) -> None:
         """Say that nothing of the move's scopes is under way or owed, once that is so."""

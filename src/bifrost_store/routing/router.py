@@ -233,7 +233,11 @@ class RoutedBackend:
                 if begun is None or attempt is None:
                     raise
                 if attempt.is_sent:
-                    return await self._settle(attempt, operations, begun)
+                    try:
+                        return await self._settle(attempt, operations, begun)
+                    except OutcomeUnknownError:
+                        await self.member.journal_soon(begun, list(map(operation_key, operations)))
+                        raise
                 await self.member.look_anew(begun)
         raise BackendUnavailableError(f"{scope}: the route is out of date again and again; try again", operation="write")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextvars import Context
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -12,6 +11,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError
+from bifrost_store.routing.background import Background
 from bifrost_store.routing.control import Route
 from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.secondary import GuardedSecondary
@@ -37,6 +37,8 @@ class Serving:
         shadow_share: Of all reads under a route with a secondary, those that are compared, 0 to 1.
         route_of: The route of a scope as the process knows it; None before a migration.
         patience: Seconds after which a store that says nothing counts as one that does not answer.
+        background: Goes on with the repair of journals.
+        linger: Seconds for which a write whose answer was lost is waited for; see `JournalRepair`.
 
     Attributes:
         copies: The control documents of `stores`.
@@ -52,6 +54,8 @@ class Serving:
         shadow_share: float,
         route_of: Callable[[Scope], Route | None],
         patience: float,
+        background: Background,
+        linger: float,
     ) -> None:
         self.stores: dict[str, Backend] = {}
         self.copies = ControlCopies(self.stores, patience=patience)
@@ -62,7 +66,9 @@ class Serving:
         self._route_of = route_of
         self._duals: dict[Pair, DualWriteBackend] = {}
         self._serving: dict[Pair, Backend] = {}
+        self._background = background
         self._repairs: list[asyncio.Task[None]] = []
+        self._linger = linger
 
     def store(self, name: str, *, is_routed: bool = False) -> Backend:
         """Return a backend, addressed directly.
@@ -99,9 +105,20 @@ class Serving:
             journal = Journal(primary)
             dual = self._duals[pair] = DualWriteBackend(primary, Mirror(secondary, journal), self._specs)
             repair = JournalRepair(
-                primary, secondary, journal, epoch_of=self._epoch_of, is_ours=lambda scope: self._is_routed(scope, pair)
+                primary,
+                secondary,
+                journal,
+                epoch_of=self._epoch_of,
+                is_ours=lambda scope: self._is_routed(scope, pair),
+                linger_seconds=self._linger,
             )
-            self._repairs.append(in_background(repair.run(_REPAIR_SECONDS, before=dual.mirror.settle_owed)))
+
+            async def turn() -> float:
+                await dual.mirror.settle_owed()
+                await repair.run_logged()
+                return _REPAIR_SECONDS
+
+            self._repairs.append(self._background.keep(f"repair of the journal of {route.primary}", turn))
             shadow = ShadowReads(secondary, share=self._shadow_share)
             self._serving[pair] = ShadowReadBackend(dual, shadow) if self._shadow_share else dual
         return self._serving[pair]
@@ -127,12 +144,3 @@ class Serving:
     def _is_routed(self, scope: Scope, pair: Pair) -> bool:
         route = self._route_of(scope)
         return route is not None and (route.primary, route.secondary) == pair
-
-
-def in_background(work: Awaitable[None]) -> asyncio.Task[None]:
-    """Start *work* in a context of its own: what it costs is nobody's, and its writes are no part of an operation."""
-
-    async def run() -> None:
-        await work
-
-    return asyncio.create_task(run(), context=Context())

@@ -11,25 +11,33 @@ from typing import Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time, utc_now
-from bifrost_store.core.query import Eq, Query
+from bifrost_store.core.json import UNREADABLE
+from bifrost_store.core.query import Query
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.core.tasks import for_each
-from bifrost_store.documents import JOURNAL
+from bifrost_store.documents import JOURNAL, SPECS
 from bifrost_store.errors import (
+    CorruptDocumentError,
     DocumentExistsError,
     DocumentNotFoundError,
     OutcomeUnknownError,
     PreconditionFailedError,
+    StoreError,
 )
 
 _ATTEMPTS: Final = 8
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+UNSETTLED: Final = "outcome unknown"
+"""The reason of an entry for a write that may be stored yet, when it arrives late: comparing the record once is not enough."""
+_STUCK: Final = "cannot be repaired: "
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A debt.
+    """What the other store may lack.
 
     Attributes:
         key: The record concerned; None where it is all that *writer* wrote last.
@@ -43,11 +51,51 @@ class Entry:
 
     @classmethod
     def of(cls, record: Record) -> Entry:
-        """Return the entry that a stored *record* is."""
+        """Return the entry that a stored *record* is.
+
+        Raises:
+            CorruptDocumentError: It says of nothing what it is about.
+        """
         body = record.body
-        if body["recordKind"] is None:
-            return cls(None, body["writer"], record)
-        return cls(Key(body["recordKind"], Scope(body["recordScope"]), body["recordId"]), None, record)
+        try:
+            if body["recordKind"] is None:
+                return cls(None, _checked_writer(body["writer"]), record)
+            key = Key(body["recordKind"], Scope(body["recordScope"]), body["recordId"])
+            if key.kind not in SPECS or not isinstance(key.id, str):
+                raise TypeError(f"no record of kind {key.kind!r}")
+        except (*UNREADABLE, StoreError) as error:
+            message = f"the journal entry {record.key.id} does not say what it is about ({type(error).__name__})"
+            raise CorruptDocumentError(message, backend=record.backend, key=str(record.key)) from error
+        return cls(key, None, record)
+
+    @property
+    def reason(self) -> str:
+        """Why it was made, in a word."""
+        return str(self.record.body["reason"])
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a repair has found that no repetition helps."""
+        return self.reason.startswith(_STUCK)
+
+    def __str__(self) -> str:
+        return f"all that {self.writer} wrote last" if self.key is None else str(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableEntry:
+    """An entry that cannot be read: something is pending, and nobody knows what."""
+
+    error: CorruptDocumentError
+    key: None = None
+
+    @property
+    def name(self) -> str:
+        """Where it lies."""
+        return self.error.key or "an entry without a name"
+
+    def __str__(self) -> str:
+        return f"an entry that cannot be read: {self.error}"
 
 
 class Journal:
@@ -59,10 +107,13 @@ class Journal:
     Args:
         backend: The store that answers for the records; entries are kept beside them.
         clock: Tells when an entry was made, for people.
+
+    Attributes:
+        backend: The same.
     """
 
     def __init__(self, backend: Backend, *, clock: Clock = utc_now) -> None:
-        self._backend = backend
+        self.backend = backend
         self._now = clock
 
     async def note(self, keys: Sequence[Key], reason: str) -> list[Entry]:
@@ -74,31 +125,43 @@ class Journal:
         """
         return await for_each(partial(self._note, reason=reason), [_body_of_key(key) for key in keys])
 
+    async def note_stuck(self, entry: Entry, error: Exception) -> Entry:
+        """Write into *entry*, for people, that no repetition helps, and why, unless it says so; return it as it is then."""
+        reason = f"{_STUCK}{type(error).__name__}"
+        if entry.key is None or entry.reason in (reason, UNSETTLED):
+            return entry
+        return (await self.note([entry.key], reason))[0]
+
     async def note_writer(self, writer: str) -> Entry:
         """Write an entry for all that *writer* wrote last. Only once it cannot write any more."""
         return await self._note(_body(writer=writer), reason="writer gone")
 
-    async def entries(self, scope: Scope | None = None) -> AsyncIterator[Entry]:
-        """Go through all entries, or those for keys of one *scope*."""
-        query = Query(JOURNAL.kind, SYSTEM, _in_scope(scope))
+    async def entries(self) -> AsyncIterator[Entry | UnreadableEntry]:
+        """Go through all entries. One that cannot be read is pending like any other."""
+        query = Query(JOURNAL.kind, SYSTEM)
         while True:
-            page = await self._backend.query(query)
+            page = await self.backend.query(query)
+            for error in page.unreadable:
+                yield UnreadableEntry(error)
             for record in page:
-                yield Entry.of(record)
+                try:
+                    entry: Entry | UnreadableEntry = Entry.of(record)
+                except CorruptDocumentError as error:
+                    entry = UnreadableEntry(error)
+                yield entry
             if page.continuation_token is None:
                 return
             query = replace(query, continuation_token=page.continuation_token)
 
-    async def count(self, scope: Scope | None = None) -> int:
-        """Return how many entries there are, or how many for keys of one *scope*."""
-        groups = await self._backend.aggregate(Query(JOURNAL.kind, SYSTEM, _in_scope(scope)))
-        return groups[0].count if groups else 0
+    async def count(self) -> int:
+        """Return how many entries there are, those that cannot be read included."""
+        return len([entry async for entry in self.entries()])
 
     async def remove(self, entry: Entry) -> bool:
         """Remove *entry* unless it was rewritten since it was read; return whether it is gone."""
         # An expired record is absent, and leaves no tombstone when it is purged: there may be very many of them.
         try:
-            await self._backend.replace(replace(entry.record, expires_at=_LONG_AGO), entry.record.etag)
+            await self.backend.replace(replace(entry.record, expires_at=_LONG_AGO), entry.record.etag)
         except DocumentNotFoundError:
             return True
         except (PreconditionFailedError, OutcomeUnknownError):
@@ -107,25 +170,32 @@ class Journal:
 
     async def purge(self) -> None:
         """Free the space of entries that were removed."""
-        while await self._backend.purge_expired(kind=JOURNAL.kind):
+        while await self.backend.purge_expired(kind=JOURNAL.kind):
             pass
 
     async def _note(self, body: Body, reason: str) -> Entry:
         key = Key(JOURNAL.kind, SYSTEM, _entry_id(body))
         body = {**body, "reason": reason, "notedAt": format_time(self._now())}
+        try:
+            return await self._write(key, body)
+        except CorruptDocumentError:  # what is there cannot be read, and stays as it is: this one goes beside it
+            return await self._write(replace(key, id=hashlib.sha256(key.id.encode()).hexdigest()[:32]), body)
+
+    async def _write(self, key: Key, body: Body) -> Entry:
         for _ in range(_ATTEMPTS):
             try:
-                return Entry.of(await self._backend.create(Record(key, {**body, "failures": 1})))
+                return Entry.of(await self.backend.create(Record(key, {**body, "failures": 1})))
             except DocumentExistsError:
-                stored = await self._backend.get(key)
+                stored = await self.backend.get(key)
             if stored is None:
                 continue
             try:
-                changed = stored.with_body({**body, "failures": stored.body["failures"] + 1})
-                return Entry.of(await self._backend.replace(changed, stored.etag))
+                reason = UNSETTLED if stored.body["reason"] == UNSETTLED else body["reason"]
+                changed = stored.with_body({**body, "reason": reason, "failures": _count_of(stored) + 1})
+                return Entry.of(await self.backend.replace(changed, stored.etag))
             except PreconditionFailedError:
                 # Whoever rewrote it did so after our own write: nobody who read the record before can remove that entry.
-                rewritten = await self._backend.get(key)
+                rewritten = await self.backend.get(key)
                 if rewritten is not None:
                     return Entry.of(rewritten)
             except DocumentNotFoundError:
@@ -146,5 +216,12 @@ def _entry_id(body: Body) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _in_scope(scope: Scope | None) -> tuple[Eq, ...]:
-    return () if scope is None else (Eq("recordScope", scope.value),)
+def _count_of(record: Record) -> int:
+    failures = record.body["failures"]
+    return failures if isinstance(failures, int) else 0
+
+
+def _checked_writer(writer: object) -> str:
+    if not isinstance(writer, str) or not writer:
+        raise TypeError("no writer")
+    return writer

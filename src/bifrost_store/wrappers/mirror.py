@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from bifrost_store.backends.protocol import Apply, Backend
-from bifrost_store.core.attempts import attempting
+from bifrost_store.backends.protocol import Apply, Backend, Result
+from bifrost_store.core.attempts import attempting, current_attempt
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import new_writer, writing_as
 from bifrost_store.errors import (
-    AccessDeniedError,
     BackendError,
-    NotProvisionedError,
+    DocumentExistsError,
     OutcomeUnknownError,
+    PreconditionFailedError,
     StoreError,
-    ThrottledError,
 )
 from bifrost_store.wrappers.breaker import CircuitBreaker
-from bifrost_store.wrappers.journal import Journal
+from bifrost_store.wrappers.converge import converge
+from bifrost_store.wrappers.journal import UNSETTLED, Journal
 from bifrost_store.wrappers.tally import Tally
 
 T = TypeVar("T")
@@ -34,9 +35,10 @@ _logger = logging.getLogger("bifrost_store.dual_write")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Debt:
-    """Why a key is owed; one for each time."""
+    """Why a key is owed, and by which write, where that is known; one for each time."""
 
     reason: str
+    write_id: str | None
 
 
 class Mirror:
@@ -96,9 +98,14 @@ class Mirror:
         await self.settle_owed()
         return self.is_settled
 
-    async def settle_owed(self) -> None:
-        """Journal the keys that could not be when their writes ended; what fails again stays owed."""
-        for key, debt in list(self._owed.items()):
+    async def journal_soon(self, keys: Sequence[Key]) -> None:
+        """Journal those of *keys* that are owed, patiently but not for long: what is not done then is done later."""
+        if any(key in self._owed for key in keys):
+            await asyncio.wait({_start(self._calls, self.settle_owed(keys))}, timeout=self._patience)
+
+    async def settle_owed(self, keys: Collection[Key] | None = None) -> None:
+        """Journal the keys, or those of *keys*, that could not be when their writes ended; what fails again stays owed."""
+        for key, debt in [item for item in self._owed.items() if keys is None or item[0] in keys]:
             try:
                 await self.journal.note([key], debt.reason)
             except StoreError as error:
@@ -125,11 +132,13 @@ class Mirror:
             with writing_as(self.writer):
                 answer, records = await write()
         except StoreError as error:
-            if _may_have_happened(error):
-                self._owe(keys, type(error).__name__)
+            if isinstance(error, OutcomeUnknownError):
+                self._owe(keys, UNSETTLED)
+                if current_attempt() is None:  # else whoever has begun it settles it first
+                    await self.journal_soon(keys)
             raise
-        except BaseException as error:
-            self._owe(keys, type(error).__name__)
+        except BaseException:
+            self._owe(keys, UNSETTLED)
             raise
         try:
             with attempting(None):  # what follows are writes of their own, which no lease guards: the version does
@@ -137,6 +146,10 @@ class Mirror:
         except BaseException as error:
             self._owe([record.key for record in records], type(error).__name__)
             raise
+        for record in records:
+            debt = self._owed.get(record.key)
+            if debt is not None and debt.write_id == record.version.write_id:
+                del self._owed[record.key]  # the same write, of which nothing was known before
         return answer
 
     async def _tell(self, records: Sequence[Record]) -> None:
@@ -163,13 +176,18 @@ class Mirror:
         task = _start(self._calls, self._applied(records))
         if reason := await self._outcome(task):
             return keys, reason
-        # It holds the same or a newer state: most likely a later write's, which came first. Repair makes sure.
-        return [key for key, is_applied in zip(keys, task.result(), strict=True) if not is_applied], "refused"
+        return [key for key, is_told in zip(keys, task.result(), strict=True) if not is_told], "keeps changing"
 
     async def _applied(self, records: Sequence[Record]) -> list[bool]:
-        if len(records) == 1:
-            return [await self.secondary.apply(records[0])]
-        return [result is True for result in await self.secondary.batch([Apply(record) for record in records])]
+        """Return of each record whether the secondary holds it, or something later."""
+        told: Sequence[Result] = [False] * len(records)
+        if len(records) > 1:
+            with suppress(PreconditionFailedError, DocumentExistsError):  # others write one of them at this moment
+                told = await self.secondary.batch([Apply(record) for record in records])
+        return [
+            is_told is True or await converge(self.journal.backend, self.secondary, record)
+            for record, is_told in zip(records, told, strict=True)
+        ]
 
     async def _outcome(self, task: asyncio.Task[Any]) -> str | None:
         """Wait for a call to the secondary, patiently but not for long; return why it failed, if it did."""
@@ -189,15 +207,9 @@ class Mirror:
         return type(error).__name__
 
     def _owe(self, keys: Sequence[Key], reason: str) -> None:
-        self._owed.update((key, _Debt(reason)) for key in keys)
+        attempt = current_attempt()
+        self._owed.update((key, _Debt(reason, None if attempt is None else attempt.write_id)) for key in keys)
         self.tally.note("owed", len(keys))
-
-
-def _may_have_happened(error: StoreError) -> bool:
-    """Return whether a write that the primary answered with *error* may be stored, now or when it arrives late."""
-    if isinstance(error, ThrottledError | AccessDeniedError | NotProvisionedError):
-        return False
-    return isinstance(error, BackendError | OutcomeUnknownError)
 
 
 def _start(tasks: set[asyncio.Task[Any]], call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
