@@ -15,6 +15,7 @@ from bifrost_store.errors import (
     AccessDeniedError,
     BackendTimeoutError,
     BackendUnavailableError,
+    CorruptDocumentError,
     NotProvisionedError,
     OutcomeUnknownError,
     StoreError,
@@ -147,25 +148,42 @@ async def test_a_refused_connection(cosmos_scene: Scene) -> None:
     assert await everything(cosmos_scene.store.backend) == {}
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"value": 5}', '{"Documents": 5}', "<html>busy</html>", "\x00", "null"])
+UNREADABLE = [
+    b"",
+    b"{",
+    b"[]",
+    b'{"value": 5}',
+    b'{"Documents": 5}',
+    b"<html>busy</html>",
+    b"\x00",
+    b"null",
+    b'{"\xff\xfe',
+    b"not gzip",
+]
+DEEP = b"[" * 200_000 + b"]" * 200_000
+
+
+@pytest.mark.parametrize("body", [*UNREADABLE, DEEP], ids=lambda body: repr(body[:12]))
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
-async def test_answers_that_are_none(cosmos_scene: Scene, body: str, is_warm: bool) -> None:
+async def test_answers_that_are_none(cosmos_scene: Scene, body: bytes, is_warm: bool) -> None:
     """An answer that is no answer of the service, from a portal or a broken gateway, is an error of ours."""
 
     class Garbage(Reaction):
         async def before(self, request: SeenRequest) -> web.Response:
-            return web.Response(text=body, content_type="application/json")
+            headers = {"Content-Encoding": "gzip"} if body == b"not gzip" else {}
+            return web.Response(body=body, content_type="application/json", headers=headers)
 
     if is_warm:
         await cosmos_scene.broken.get(config().key)
     cosmos_scene.proxy.react(Garbage(), when=always)
-    for operation in ("get", "query", "scan"):
+    for operation in ("get", "query", "aggregate", "scan", "purge_expired"):
         with pytest.raises(StoreError) as caught:
             await READS[operation](cosmos_scene.broken)
         assert (caught.value.backend, caught.value.operation) == ("cosmos", operation)
-    with pytest.raises(StoreError):
+        assert body != DEEP or not is_warm or type(caught.value) is CorruptDocumentError
+    with pytest.raises(OutcomeUnknownError if is_warm else StoreError):
         await cosmos_scene.broken.create(config())
-    with pytest.raises(StoreError):
+    with pytest.raises(OutcomeUnknownError if is_warm else StoreError):
         await cosmos_scene.broken.batch([Create(config(key)) for key in "ab"])
 
 

@@ -18,6 +18,7 @@ from bifrost_store.errors import (
     AccessDeniedError,
     BackendTimeoutError,
     BackendUnavailableError,
+    CorruptDocumentError,
     NotProvisionedError,
     OutcomeUnknownError,
     PreconditionFailedError,
@@ -114,20 +115,26 @@ async def test_a_refused_connection(scene: Scene) -> None:
     assert await everything(scene.store.backend) == {}
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '{"value": 5}', "<html>busy</html>", "\x00"])
-async def test_answers_that_are_none(scene: Scene, body: str) -> None:
+UNREADABLE = [b"", b"{", b"[]", b'{"value": 5}', b"<html>busy</html>", b"\x00", b"null", b'{"\xff\xfe', b"not gzip"]
+DEEP = b"[" * 200_000 + b"]" * 200_000
+
+
+@pytest.mark.parametrize("body", [*UNREADABLE, DEEP], ids=lambda body: repr(body[:12]))
+async def test_answers_that_are_none(scene: Scene, body: bytes) -> None:
     """An answer that is no answer of the service, from a portal or a broken gateway, is an error of ours."""
 
     class Garbage(Reaction):
         async def before(self, request: SeenRequest) -> web.Response:
-            return web.Response(text=body, content_type="application/json")
+            headers = {"Content-Encoding": "gzip"} if body == b"not gzip" else {}
+            return web.Response(body=body, content_type="application/json", headers=headers)
 
     scene.proxy.react(Garbage(), when=always)
-    for operation in ("get", "query", "scan"):
+    for operation in ("get", "query", "aggregate", "scan", "purge_expired"):
         with pytest.raises(StoreError) as caught:
             await READS[operation](scene.broken)
         assert caught.value.operation == operation
-    with pytest.raises(StoreError):
+        assert body != DEEP or type(caught.value) is CorruptDocumentError
+    with pytest.raises(OutcomeUnknownError):
         await scene.broken.create(config())
 
 

@@ -9,6 +9,7 @@ from aiohttp import ClientConnectorError
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
     ServiceRequestError,
     ServiceRequestTimeoutError,
@@ -157,15 +158,12 @@ def understood(sendings: Sendings | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (AzureError, StoreError, StopAsyncIteration):
+    except (StoreError, StopAsyncIteration):
         raise
-    except RecursionError as error:
-        if sendings is not None and sendings.count:
-            raise ServiceResponseError("the answer is nested too deeply to be read") from error
-        raise CorruptDocumentError(
-            "Table Storage answers with something that is nested too deeply to be read", backend=BACKEND
-        ) from error
     except Exception as error:
-        if sendings is not None and not sendings.count:
+        if (isinstance(error, AzureError) and not isinstance(error, DecodeError)) or (sendings is not None and not sendings.count):
             raise
+        if sendings is None and isinstance(error.__context__ if isinstance(error, DecodeError) else error, RecursionError):
+            message = "the answer of Table Storage holds something that is nested too deeply to be read"
+            raise CorruptDocumentError(message, backend=BACKEND) from error
         raise ServiceResponseError("the answer is not that of Table Storage") from without_text(error)
