@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from azure.data.tables import EntityProperty
+from azure.data.tables import EdmType, EntityProperty
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.core.clock import as_utc, format_time, parse_time
 from bifrost_store.core.json import check_json, dump_json, load_json
 from bifrost_store.core.record import Body
 from bifrost_store.errors import InvalidRequestError
+
+_INT32 = range(-(2**31), 2**31)
+_INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,13 @@ def integer(value: Any) -> int:
         raise ValueError("expected a whole number") from None
 
 
+def dump_integer(value: int) -> int | str | EntityProperty:
+    """Return a whole number as a column takes it: of the SDK's own accord none beyond 32 bits, and as a number none beyond 64."""
+    if value in _INT32:
+        return value
+    return EntityProperty(value, EdmType.INT64) if value in _INT64 else str(value)
+
+
 def time_text(value: Any) -> str:
     """Return a stored date and time in the library's text form."""
     if isinstance(value, datetime):
@@ -131,6 +141,6 @@ def _same(value: Any) -> Any:
 
 TEXT = Codec(_same, _text, is_plain_text=True)
 BOOLEAN = Codec(_same, _boolean)
-INTEGER = Codec(_same, integer)
+INTEGER = Codec(dump_integer, integer)
 TIME = Codec(naive_time, time_text)
 JSON = Codec(dump_json, _json)

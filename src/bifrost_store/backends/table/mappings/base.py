@@ -11,7 +11,14 @@ from functools import cached_property
 from typing import ClassVar
 
 from bifrost_store.backends.table.account import Row, StoredRow
-from bifrost_store.backends.table.columns import Column, UnreadableColumnError, decode_columns, encode_columns, integer
+from bifrost_store.backends.table.columns import (
+    Column,
+    UnreadableColumnError,
+    decode_columns,
+    dump_integer,
+    encode_columns,
+    integer,
+)
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape, unescape
@@ -322,8 +329,8 @@ def read_marker(key: Key, stored: StoredRow) -> Marker:
 def version_columns(record: Record) -> Row:
     """Return the columns that every row of ours carries."""
     columns: Row = {
-        EPOCH: record.version.epoch,
-        REVISION: record.version.revision,
+        EPOCH: dump_integer(record.version.epoch),
+        REVISION: dump_integer(record.version.revision),
         WRITE_ID: record.version.write_id,
         DIGEST: record.digest,
         SCHEMA: SCHEMA_VERSION,
