@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from aiohttp import web
+from azure.data.tables import EdmType, EntityProperty
 
 from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.table.account import Put, Remove
 from bifrost_store.core.meter import count_requests
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
@@ -19,6 +21,7 @@ from bifrost_store.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
     CorruptDocumentError,
+    InvalidRequestError,
     NotProvisionedError,
     OutcomeUnknownError,
     PreconditionFailedError,
@@ -274,6 +277,48 @@ async def test_index_rows_may_fail(scene: Scene) -> None:
     assert exactly(await scene.store.backend.get(created.key)) == exactly(created)
     assert report.mended["index rows written"] == 3
     assert (await scene.broken.inner.repair()).mended == {}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("answer", [Answer(403, "AuthorizationFailure"), Answer(404, "ResourceNotFound"), Answer(500)], ids=repr)
+async def test_a_repair_without_progress_ends(scene: Scene, answer: Answer) -> None:
+    """Index rows that cannot be written are tried a few times, and the record is named; the rest is repaired."""
+    created = [await scene.store.backend.create(execution(number)) for number in (1, 2)]
+    account = scene.store.backend.inner.account  # type: ignore[attr-defined]
+    rows = [row async for row in account.rows("Relationships", "PartitionKey eq 'GLOBAL'", {})]
+    await account.write("Relationships", [Remove("GLOBAL", row.row_key) for row in rows])
+    scene.proxy.react(answer)
+    report = await scene.broken.inner.repair()  # type: ignore[attr-defined]
+
+    assert {error.key for error in report.unreadable} == {str(record.key) for record in created}
+    assert sum(request.is_write for request in scene.proxy.seen) <= 2 * 5
+
+
+async def test_what_the_sdk_cannot_send_is_no_lost_answer(scene: Scene) -> None:
+    """An error of the library's own or of the SDK's, before anything has left, is told as a refusal that shows no content."""
+    odd = replace(config(), extra={"Odd": {"type": "Edm.Int32", "value": 5_000_000_000}})
+    for call in (lambda: scene.broken.create(odd), lambda: scene.broken.batch([Create(odd), Create(config("b"))])):
+        with pytest.raises(InvalidRequestError, match="nothing was sent") as caught:
+            await call()
+        assert not caught.value.is_retryable
+        assert "5000000000" not in f"{caught.value} {caught.value.__cause__!r}"
+    assert [request for request in scene.proxy.seen if request.is_write] == []
+
+
+async def test_a_whole_number_beyond_32_bits(scene: Scene) -> None:
+    """A row of the old application that holds an Int64 is read, changed, and written back, its index rows too."""
+    created = await scene.store.backend.create(execution(1))
+    account = scene.store.backend.inner.account  # type: ignore[attr-defined]
+    (row,) = [row async for row in account.rows("Entities", "RowKey ge 'execution:' and RowKey lt 'execution;'", {})]
+    await account.write("Entities", [Put({**row.properties, "DurationMs": EntityProperty(5_000_000_000, EdmType.INT64)})])
+    read = await scene.broken.get(created.key)
+    assert read is not None
+    assert read.body["durationMs"] == 5_000_000_000
+    replaced = await scene.broken.replace(touched(read), read.etag)
+
+    assert exactly(await scene.store.backend.get(created.key)) == exactly(replaced)
+    await scene.broken.inner.repair()  # type: ignore[attr-defined]
+    report = await scene.broken.inner.repair()  # type: ignore[attr-defined]
+    assert (report.mended, report.unreadable) == ({}, [])
 
 
 @pytest.mark.parametrize("name", ["create an execution", "complete an execution", "delete an execution", "rename a user"])

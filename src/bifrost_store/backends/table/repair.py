@@ -15,6 +15,7 @@ from azure.core.exceptions import HttpResponseError
 
 from bifrost_store.backends.protocol import RepairReport
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow, TableAccount
+from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
 from bifrost_store.backends.table.mappings.base import IS_TOMBSTONE, NEVER_EXTRA, RELATIONSHIPS, SORT_KEY, end_of, marker_row
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 _CHUNK = 100
 _AT_ONCE = 16
+_ROUNDS = 5
+"""So often a record's index rows are written that live writers change meanwhile."""
 _CONFLICTS = (404, 409, 412)
 
 
@@ -88,16 +91,21 @@ class TableRepair:
             self._report.note("locators added")
 
     async def _repair_index_rows(self, mapping: RowMapping, record: Record) -> None:
-        current: Record | None = record
-        while current is not None:
+        current = record
+        for _ in range(_ROUNDS):
             changes = await self._index_changes(mapping, current)
             if not changes:
                 return
-            await self._writer.write_index(changes)
+            if not await self._writer.write_index(changes):
+                break
             self._report.note("index rows written", len(changes))
-            before, current = current, await self._read_again(mapping, current)
-            if current is None:
-                await self._writer.write_index([Remove("GLOBAL", str(r["RowKey"])) for r in mapping.index_rows(before)])
+            now = await self._read_again(mapping, current)
+            if now is None:
+                await self._writer.write_index([Remove("GLOBAL", str(r["RowKey"])) for r in mapping.index_rows(current)])
+                return
+            current = now
+        message = f"{record.key}: its index rows cannot be written, or do not stay as written; see the log, and repair again"
+        self._report.unreadable.append(CorruptDocumentError(message, backend=BACKEND, key=str(record.key)))
 
     async def _index_changes(self, mapping: RowMapping, record: Record) -> list[Change]:
         changes: list[Change] = []

@@ -19,7 +19,7 @@ from bifrost_store.core.attempts import Sendings, staying_unknown
 from bifrost_store.core.meter import count_retry
 from bifrost_store.core.record import Record
 from bifrost_store.core.tasks import for_each
-from bifrost_store.errors import NotProvisionedError, OutcomeUnknownError, StoreError
+from bifrost_store.errors import NotProvisionedError, StoreError
 
 _ATTEMPTS = 5
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -93,17 +93,23 @@ class TableWriter:
         mapping = self._reader.mapping(write.key.kind)
         return index_changes(mapping, write.record, write.previous, write.memo)
 
-    async def write_index(self, changes: Sequence[Change]) -> None:
-        """Write index rows; what fails is logged and left to the next touch or to repair, as readers do not use them."""
+    async def write_index(self, changes: Sequence[Change]) -> bool:
+        """Write index rows; what fails is logged and left to the next touch or to repair, as readers do not use them.
+
+        Returns:
+            Whether all were written.
+        """
         try:
             for start in range(0, len(changes), MAX_TRANSACTION):
                 await self._write_index_part(list(changes[start : start + MAX_TRANSACTION]))
-        except (AzureError, OutcomeUnknownError) as error:
+        except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
             failure = map_error(error) if isinstance(error, AzureError) else error
             _logger.warning(
                 "table.index_rows_incomplete",
                 extra={"count": len(changes), "error": type(failure).__name__, "remedy": "bifrost-store repair"},
             )
+            return False
+        return True
 
     async def _write_index_part(self, changes: list[Change]) -> None:
         while changes:
@@ -112,7 +118,10 @@ class TableWriter:
             except HttpResponseError as error:
                 if error.status_code != 404 or isinstance(map_error(error), NotProvisionedError):
                     raise
-                changes = _without_missing(changes, error)
+                left = _without_missing(changes, error)
+                if len(left) == len(changes):
+                    raise
+                changes = left
             else:
                 return
 
