@@ -122,7 +122,7 @@ async def test_what_cannot_be_read_is_pending(world: World, changes: dict[str, A
     assert isinstance(entry, UnreadableEntry)
     assert await Journal(store).count() == 1
     assert not (await JournalRepair(store, world.stores["b"], Journal(store)).run_once()).is_clean
-    assert list((await store_status(store)).stuck) == [str(DAMAGED)]
+    assert list((await store_status(store, 5.0)).stuck) == [str(DAMAGED)]
 
     with pytest.raises(MigrationRefusedError, match="cannot be read") as refused:
         await cut_over(world)
@@ -315,7 +315,7 @@ async def test_what_no_repetition_helps_is_left_alone_for_ever_longer(world: Wor
         assert (done.paid, done.left) == (1, 1)
 
     assert 5 <= tried <= 15
-    found = await store_status(world.stores["a"])
+    found = await store_status(world.stores["a"], 5.0)
     assert found.stuck == {str(keys[0]): "cannot be repaired: InvalidRequestError"}
     store.error = None
     assert (await repair.run_once()).is_clean

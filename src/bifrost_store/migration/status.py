@@ -128,7 +128,7 @@ async def status_of(standing: Standing, stores: Mapping[str, Backend], *, now: d
     (saved, copy), answers, found = await together(
         lambda: for_each(lambda store: _in_time(store.read, patience), [standing.saved, standing.saved_copy]),
         standing.copies.answers,
-        lambda: for_each(lambda name: _store_status(stores[name], patience), list(stores)),
+        lambda: for_each(lambda name: store_status(stores[name], patience), list(stores)),
     )
     known, other = (one if isinstance(one, MigrationState) else None for one in (saved, copy))
     state = standing.seen(known, other, answers)
@@ -159,7 +159,7 @@ async def _in_time(ask: Callable[[], Awaitable[T]], patience: float) -> T | Stor
         return BackendTimeoutError(f"nothing was heard for {patience:g} seconds")
 
 
-async def _store_status(backend: Backend, patience: float) -> StoreStatus:
+async def store_status(backend: Backend, patience: float) -> StoreStatus:
     """Ask one store; what it does not answer becomes its problem."""
 
     async def ask() -> StoreStatus:

@@ -243,10 +243,8 @@ class RowMapping:
             CorruptDocumentError: A column cannot be read; the message names table, row and column.
         """
         try:
-            record = self._decode_content(key, stored)
-            return self._with_version(record, stored)
+            return self._with_version(self._decode_content(key, stored), stored)
         except UNREADABLE as error:
-            # A decoder's error text may quote content; ours names the column.
             reason = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__})"
             raise unreadable(self.table, stored, reason) from error
 
