@@ -22,13 +22,13 @@ def pages() -> dict[str, str]:
     """Return every page by file name."""
     package = griffe.load("bifrost_store", search_paths=[str(ROOT / "src")], docstring_parser="google")
     found = {}
-    for name, module in sorted(package["protocols"].modules.items()):
+    for name, module in sorted(package["repository_protocols"].modules.items()):
         title = _TITLES.get(name, name.replace("_", " ").capitalize())
         found[f"{name}.md"] = "\n".join([f"# {title}\n", *_text(module), *_classes(module)])
     owned = {str(one.annotation): name for name, one in package["store.Store"].attributes.items() if one.annotation}
     attributes = {
         f"{name}.md": f"store.{owned[kind]}"
-        for name, module in package["protocols"].modules.items()
+        for name, module in package["repository_protocols"].modules.items()
         for kind in module.classes
         if kind in owned
     }

@@ -19,7 +19,7 @@ from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import ApiKey
 from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError, PreconditionFailedError, StoreError
-from bifrost_store.protocols.api_keys import NewApiKey
+from bifrost_store.protocols import NewApiKey
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_string, utc
 from bifrost_store.repositories.reading import all_records, ordered

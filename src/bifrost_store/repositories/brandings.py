@@ -16,7 +16,7 @@ from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import Branding, LogoShape
 from bifrost_store.documents.branding import branding_key
 from bifrost_store.errors import InvalidRequestError, OutcomeUnknownError, StoreError
-from bifrost_store.protocols.branding import Logo
+from bifrost_store.protocols import Logo
 from bifrost_store.repositories import logos
 from bifrost_store.repositories.changes import change_record, put_record
 from bifrost_store.repositories.checks import check_id, check_scope, one_of

@@ -17,7 +17,7 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import OAuthConnection, OAuthFlowType, OAuthStatus
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.protocols.oauth_connections import OAuthConnectionRef
+from bifrost_store.protocols import OAuthConnectionRef
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_id, check_scope, check_secret_name, check_string, one_of, utc
 from bifrost_store.repositories.reading import all_records, overlaid

@@ -10,7 +10,7 @@ from uuid import uuid4
 from bifrost_store.blobs.protocol import UPLOADS, Blob, BlobStore
 from bifrost_store.core.clock import Clock, as_utc
 from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, InvalidRequestError
-from bifrost_store.protocols.uploads import Link, Upload, UploadContent
+from bifrost_store.protocols import Link, Upload, UploadContent
 from bifrost_store.repositories.checks import check_string
 
 MAX_FILE_NAME_CHARACTERS: Final = 300

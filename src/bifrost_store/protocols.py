@@ -15,21 +15,21 @@ Common to all methods:
 
 from __future__ import annotations
 
-from bifrost_store.protocols.api_keys import ApiKeys, NewApiKey
-from bifrost_store.protocols.audit import AuditEvents
-from bifrost_store.protocols.branding import Brandings, Logo
-from bifrost_store.protocols.configs import Configs
-from bifrost_store.protocols.executions import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics, Result
-from bifrost_store.protocols.forms import Forms
-from bifrost_store.protocols.integrations import Integrations
-from bifrost_store.protocols.job_statuses import JobStatuses
-from bifrost_store.protocols.legacy_rows import LegacyRows
-from bifrost_store.protocols.oauth_connections import OAuthConnectionRef, OAuthConnections
-from bifrost_store.protocols.organizations import Organizations
-from bifrost_store.protocols.roles import Roles
-from bifrost_store.protocols.schedules import Schedules
-from bifrost_store.protocols.uploads import Link, Upload, UploadContent, Uploads
-from bifrost_store.protocols.users import Users
+from bifrost_store.repository_protocols.api_keys import ApiKeys, NewApiKey
+from bifrost_store.repository_protocols.audit import AuditEvents
+from bifrost_store.repository_protocols.branding import Brandings, Logo
+from bifrost_store.repository_protocols.configs import Configs
+from bifrost_store.repository_protocols.executions import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics, Result
+from bifrost_store.repository_protocols.forms import Forms
+from bifrost_store.repository_protocols.integrations import Integrations
+from bifrost_store.repository_protocols.job_statuses import JobStatuses
+from bifrost_store.repository_protocols.legacy_rows import LegacyRows
+from bifrost_store.repository_protocols.oauth_connections import OAuthConnectionRef, OAuthConnections
+from bifrost_store.repository_protocols.organizations import Organizations
+from bifrost_store.repository_protocols.roles import Roles
+from bifrost_store.repository_protocols.schedules import Schedules
+from bifrost_store.repository_protocols.uploads import Link, Upload, UploadContent, Uploads
+from bifrost_store.repository_protocols.users import Users
 
 __all__ = [
     "ApiKeys",
