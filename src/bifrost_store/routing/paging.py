@@ -1,12 +1,15 @@
-"""Tokens of reads that go through several backends, one after the other."""
+"""Reads that go through several backends, one after the other, and their tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from bifrost_store.core.json import load_json
-from bifrost_store.core.query import Query
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import Group, Query
+from bifrost_store.core.record import Record
+from bifrost_store.core.totals import Totals
 from bifrost_store.errors import InvalidContinuationTokenError
 
 
@@ -36,3 +39,16 @@ def scan_place(resume_token: str | None) -> list[str] | None:
     if not isinstance(place, list) or [type(part) for part in place] != [str, str]:
         raise InvalidContinuationTokenError("resume token: not one that this store gave out; scan from the beginning")
     return place
+
+
+async def groups_of_pages(
+    query: Query, read: Callable[[Query], Awaitable[Page[Record]]], group_by: Sequence[str], sum_of: Sequence[str]
+) -> list[Group]:
+    """Return what `Backend.aggregate` would, from every page of *query*."""
+    totals = Totals(group_by, sum_of)
+    rest: Query | None = query
+    while rest is not None:
+        page = await read(rest)
+        totals.add(page)
+        rest = replace(rest, continuation_token=page.continuation_token) if page.continuation_token is not None else None
+    return totals.groups()

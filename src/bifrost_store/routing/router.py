@@ -35,7 +35,6 @@ from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import together
-from bifrost_store.core.totals import Totals
 from bifrost_store.core.version import Etag
 from bifrost_store.errors import (
     BackendError,
@@ -49,7 +48,7 @@ from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.member import LeaseLostError, Member, Standing
-from bifrost_store.routing.paging import across, scan_place, start_of
+from bifrost_store.routing.paging import across, groups_of_pages, scan_place, start_of
 from bifrost_store.routing.settle import settle
 from bifrost_store.wrappers.checked import CheckedBackend, operation_key
 
@@ -305,13 +304,7 @@ class RoutedBackend:
         groups = await self._read_everywhere(aggregate)
         if groups is not None:
             return groups
-        totals = Totals(group_by, sum_of)
-        rest: Query | None = replace(query, limit=_PAGE_SIZE, continuation_token=None)
-        while rest is not None:
-            page = await self.query(rest)
-            totals.add(page)
-            rest = replace(rest, continuation_token=page.continuation_token) if page.continuation_token is not None else None
-        return totals.groups()
+        return await groups_of_pages(replace(query, limit=_PAGE_SIZE, continuation_token=None), self.query, group_by, sum_of)
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         names = await self._serving_names()
