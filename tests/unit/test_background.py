@@ -32,7 +32,7 @@ class Scene:
             self.is_over.set()
             await anyio.sleep_forever()
         answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -62,6 +62,19 @@ async def test_work_goes_on_whatever_it_meets(error: Exception, caplog: pytest.L
     told = [record for record in caplog.records if record.message == "background.failed"]
     assert [bool(record.exc_info) for record in told] == [not isinstance(error, BackendUnavailableError)] * 2
     assert sum(record.message == "background.works_again" for record in caplog.records) == 2
+
+
+async def test_what_cancels_only_a_part_ends_nothing() -> None:
+    """Work that waited for something which was cancelled goes on; work that is cancelled itself ends."""
+    scene = Scene([5.0, asyncio.CancelledError(), 5.0])  # type: ignore[list-item]
+    task = scene.background.keep("lease", scene.work)
+    await scene.is_over.wait()
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert scene.pauses == [5.0, 1.0, 5.0]
+    assert task.cancelled()
+    await scene.background.aclose()
 
 
 async def test_after_closing_nothing_begins() -> None:

@@ -76,7 +76,9 @@ class Background:
         while True:
             try:
                 pause = await work()
-            except Exception as error:  # noqa: BLE001 - work that ended would be missed by nobody
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - work that ended would be missed by nobody
+                if isinstance(error, asyncio.CancelledError) and (self._is_closed or _is_being_cancelled()):
+                    raise
                 pause = min(first_pause * 2 ** min(failures, 30), longest_pause)
                 failures += 1
                 self._note(name, error, failures)
@@ -86,10 +88,16 @@ class Background:
                     _logger.info("background.works_again", extra={"work": name})
             await self._sleep(pause)
 
-    def _note(self, name: str, error: Exception, failures: int) -> None:
+    def _note(self, name: str, error: BaseException, failures: int) -> None:
         what = type(error).__name__
         self.tally.note(name)
         if not self.problems.get(name, "").startswith(f"{what},"):
             unexpected = None if isinstance(error, StoreError) else error
             _logger.warning("background.failed", extra={"work": name, "error": what}, exc_info=unexpected)
         self.problems[name] = f"{what}, {failures} times in a row"
+
+
+def _is_being_cancelled() -> bool:
+    """Return whether this task itself was cancelled, and not only something that it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
