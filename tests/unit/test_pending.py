@@ -19,8 +19,12 @@ from bifrost_store.documents import JOURNAL
 from bifrost_store.errors import (
     BackendTimeoutError,
     CorruptDocumentError,
+    DocumentExistsError,
     InvalidRequestError,
     MigrationRefusedError,
+    PreconditionFailedError,
+    StaleRouteError,
+    StoreError,
 )
 from bifrost_store.migration.status import store_status
 from bifrost_store.routing.control import EVERY_SCOPE
@@ -187,6 +191,25 @@ async def test_a_record_that_the_other_store_cannot_take(world: World, error: Ex
 
     assert [str(keys[0])] == list(report.left)
     assert [("b", "a", 2)] * 2 == await routes(world)
+
+
+@pytest.mark.parametrize(
+    "error", [PreconditionFailedError("raced"), DocumentExistsError("raced"), StaleRouteError("moved")], ids=repr
+)
+async def test_a_race_is_no_record_that_cannot_be_taken(world: World, error: StoreError) -> None:
+    """What others write at the same moment is tried again at the next pass, and called nothing else."""
+    written = await world.stores["a"].create(config("odd"), epoch=1)
+    journal = Journal(world.stores["a"])
+    await journal.note([written.key], "test")
+    store = world.stores["b"]
+    assert isinstance(store, Refusing)
+    store.error = error
+    repair = JournalRepair(world.stores["a"], store, journal)
+    done = await repair.run_once(is_patient=True)
+    assert (done.left, done.stuck, done.failing) == (1, {}, {})
+    store.error = None
+
+    assert (await repair.run_once(is_patient=True)).is_clean
 
 
 async def test_the_store_at_fault_is_named(world: World) -> None:

@@ -76,7 +76,7 @@ class Background:
         while True:
             try:
                 pause = await work()
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - work that ended would be missed by nobody
+            except (Exception, asyncio.CancelledError) as error:  # work that ended would be missed by nobody
                 if isinstance(error, asyncio.CancelledError) and (self._is_closed or _is_being_cancelled()):
                     raise
                 pause = min(first_pause * 2 ** min(failures, 30), longest_pause)

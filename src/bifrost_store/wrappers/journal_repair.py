@@ -15,7 +15,15 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Version, writer_of
-from bifrost_store.errors import BackendError, OutcomeUnknownError, StaleRouteError, StoreError
+from bifrost_store.errors import (
+    BackendError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    OutcomeUnknownError,
+    PreconditionFailedError,
+    StaleRouteError,
+    StoreError,
+)
 from bifrost_store.wrappers.journal import UNSETTLED, Entry, Journal, UnreadableEntry
 from bifrost_store.wrappers.reconcile import Reconciled, reconcile
 from bifrost_store.wrappers.tally import Tally
@@ -23,6 +31,8 @@ from bifrost_store.wrappers.tally import Tally
 _AT_ONCE: Final = 64
 _FIRST_PAUSE_SECONDS: Final = 10.0
 _LONGEST_PAUSE_SECONDS: Final = 600.0
+_PASSING: Final = (StaleRouteError, PreconditionFailedError, DocumentExistsError, DocumentNotFoundError)
+"""The route has moved, or others write the record at this moment."""
 _logger = logging.getLogger("bifrost_store.journal")
 
 
@@ -58,7 +68,7 @@ class RepairPass:
         if isinstance(error, BackendError | OutcomeUnknownError):
             self.failed += 1
             self.failing[error.backend or "a store"] = f"{type(error).__name__}: {error}"
-        elif not isinstance(error, StaleRouteError):
+        elif not isinstance(error, _PASSING):
             reason = f": {error}" if isinstance(error, StoreError) else ""
             self.stuck[str(subject)] = f"{type(error).__name__}{reason}"
 
