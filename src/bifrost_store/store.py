@@ -35,6 +35,7 @@ from bifrost_store.protocols import (
 from bifrost_store.repositories.api_keys import ApiKeyRepository
 from bifrost_store.repositories.audit import AuditRepository
 from bifrost_store.repositories.brandings import BrandingRepository
+from bifrost_store.repositories.collecting import collect
 from bifrost_store.repositories.configs import ConfigRepository
 from bifrost_store.repositories.executions import ExecutionRepository
 from bifrost_store.repositories.forms import FormRepository
@@ -76,6 +77,7 @@ class Store:
         self.backend = backend
         self.places = places
         self._observer = observer
+        self._clock = clock
         self._stack = stack
         observed = observer.repository
         self.organizations: Organizations = observed("organizations", OrganizationRepository(backend, clock=clock))
@@ -122,9 +124,21 @@ class Store:
         """
         return self._observer.usage()
 
-    async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
-        """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`."""
-        return await self.backend.repair(old_application_stopped=old_application_stopped)
+    async def repair(self, *, old_application_stopped: bool = False, collect_payloads: bool = False) -> RepairReport:
+        """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`.
+
+        Args:
+            old_application_stopped: The operator's word that only this library still creates executions.
+            collect_payloads: The operator's word that no other store keeps payloads in the same place: remove those of a day and
+                more ago that writes left behind, and that their executions do not name.
+        """
+        report = await self.backend.repair(old_application_stopped=old_application_stopped)
+        if collect_payloads:
+            names = await self.backend.serving_names()
+            stores, blobs = map(self.backend.backend, names), map(self.backend.blobs, names)
+            if removed := await collect(list(stores), list(blobs), self._clock()):
+                report.note("payload blobs removed that no execution names", removed)
+        return report
 
     async def differences(self) -> list[Difference]:
         """Return how what exists differs from what the store needs; see `bifrost_store.backends.protocol.SupportsLayout`."""

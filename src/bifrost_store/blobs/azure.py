@@ -310,7 +310,7 @@ async def _download(client: BlobClient) -> Blob | None:
 
 def _info(found: BlobProperties) -> BlobInfo:
     owner = (found.metadata or {}).get(_OWNER)
-    return BlobInfo(found.name, found.size, str(found.content_settings.content_type or ""), owner)
+    return BlobInfo(found.name, found.size, str(found.content_settings.content_type or ""), owner, found.last_modified)
 
 
 def _metadata(owner: str | None) -> dict[str, Any]:

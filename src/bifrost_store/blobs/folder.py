@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -227,9 +227,9 @@ class FolderBlobStore:
         folders = _encode_folders(prefix.split("/")[:-1])
         with self._mapped_errors("list"):
             found = [
-                _describe(path, size, top)
+                _describe(path, status, top)
                 for start in (top if _is_too_long(folders) else top.joinpath(*folders), top / _LONG_NAMES)
-                for path, size in _files(start)
+                for path, status in _files(start)
             ]
         return sorted((blob for blob in found if blob and blob.name.startswith(prefix)), key=lambda blob: blob.name)
 
@@ -291,18 +291,19 @@ def _is_too_long(parts: list[str]) -> bool:
     return max(lengths, default=0) > _MAX_PART_BYTES or sum(lengths) + len(lengths) > _MAX_PATH_BYTES
 
 
-def _describe(path: Path, size: int, top: Path) -> BlobInfo | None:
+def _describe(path: Path, status: os.stat_result, top: Path) -> BlobInfo | None:
     """Return what a listing tells of the blob in *path*, or None if no blob has that file."""
     parts = path.relative_to(top).parts
     details = read_details(path)
     name = details.name or "" if parts[0] == _LONG_NAMES else "/".join(map(_decode, parts))
     if _parts(name) != list(parts):
         return None
-    return BlobInfo(name, size, details.content_type, details.owner)
+    changed_at = datetime.fromtimestamp(status.st_mtime, UTC)
+    return BlobInfo(name, status.st_size, details.content_type, details.owner, changed_at)
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the files of blobs under *folder* with their sizes; nothing if there is no such folder."""
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the files of blobs under *folder* with what the file system says of them; nothing if there is no such folder."""
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
@@ -313,7 +314,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
                 yield from _files(folder / entry.name)
         elif "+" not in entry.name:
             with contextlib.suppress(FileNotFoundError):
-                yield folder / entry.name, entry.stat().st_size
+                yield folder / entry.name, entry.stat()
 
 
 def _remove_empty_folders(folder: Path, top: Path) -> None:

@@ -42,12 +42,17 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """What a listing tells of a blob: its name, its size in bytes, its content type, its owner if it names one."""
+    """What a listing tells of a blob: its name, its size in bytes, its content type, its owner if it names one.
+
+    Attributes:
+        changed_at: When it was stored, by the store's own clock, where that is known; no part of what makes two equal.
+    """
 
     name: str
     size: int
     content_type: str
     owner: str | None = None
+    changed_at: datetime | None = field(default=None, compare=False)
 
 
 def holder_of(blob: Blob | BlobInfo | None, owner: str) -> Holder:

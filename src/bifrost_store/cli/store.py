@@ -59,13 +59,20 @@ def repair(
             help="Only this library still creates executions: ids without a locator are no longer searched for.",
         ),
     ] = False,
+    collect_payloads: Annotated[
+        bool,
+        typer.Option(
+            "--collect-payloads",
+            help="No other store keeps payloads in the same place: remove those of a day and more ago that no execution names.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
 
     async def mend() -> tuple[dict[str, int], list[str]]:
         async with open_store() as store:
-            done = await store.repair(old_application_stopped=old_application_stopped)
+            done = await store.repair(old_application_stopped=old_application_stopped, collect_payloads=collect_payloads)
             return done.mended, [str(error) for error in done.unreadable]
 
     mended, unreadable = run(mend)

@@ -206,7 +206,7 @@ class RoutedBackend:
     async def _read_everywhere(self, read: Callable[[Sequence[str]], Awaitable[T]]) -> T:
         """Return what *read* answers, given the names of all backends that answer for some scope."""
         for _ in range(_ATTEMPTS):
-            names = await self._serving_names()
+            names = await self.serving_names()
             with suppress(LeaseLostError):
                 async with self.member.operation_everywhere() as routed:
                     return await read(routed or names)
@@ -307,7 +307,7 @@ class RoutedBackend:
         return await groups_of_pages(replace(query, limit=_PAGE_SIZE, continuation_token=None), self.query, group_by, sum_of)
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        names = await self._serving_names()
+        names = await self.serving_names()
         start, token = start_of(names, scan_place(resume_token))
         for name in names[names.index(start) :]:
             async for page in self.backend(name).scan(token if name == start else None):
@@ -318,7 +318,7 @@ class RoutedBackend:
         """See `Backend.purge_expired`. A stale copy is removed where it stayed behind, but not returned: what goes with the
         record, its blobs, is that of the backend which the routes name.
         """
-        for name in await self._serving_names():
+        for name in await self.serving_names():
             while purged := await self.backend(name).purge_expired(kind=kind, limit=limit):
                 if routed := await self._routed(purged, name):
                     return routed
@@ -372,7 +372,8 @@ class RoutedBackend:
             for blobs in self._blobs.values():
                 stack.push_async_callback(blobs.aclose)
 
-    async def _serving_names(self) -> list[str]:
+    async def serving_names(self) -> list[str]:
+        """Return the names of all backends that answer for some scope now."""
         self._loop.check()
         return await self.member.primaries(self._names)
 

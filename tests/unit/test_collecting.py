@@ -1,0 +1,74 @@
+"""Which payload blobs are collected: those that an execution of ours does not name, and never a younger or a foreign one."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bifrost_store import ExecutionStatus, Scope, Store, StoreSettings, open_store
+from bifrost_store.blobs.protocol import EXECUTION_DATA
+from bifrost_store.protocols import ExecutionRef
+
+pytestmark = pytest.mark.anyio
+SCOPE = Scope.organization("acme")
+BIG = {"r": "x" * 5_000}
+LEFT = "a" * 32
+
+
+async def fill(store: Store, folder: Path) -> tuple[ExecutionRef, set[str]]:
+    """Make one execution with a result in a blob, and blobs beside it; return it, and what must be left."""
+    await store.provision()
+    run = await store.executions.create(SCOPE, workflow_name="w", executed_by="u", executed_by_name="u")
+    await store.executions.complete(run, ExecutionStatus.SUCCESS, result=BIG)
+    blobs = store.backend.blobs("sqlite")
+    kept = {blob.name async for blob in blobs.list(EXECUTION_DATA)}
+    foreign = {f"e-unknown/{LEFT}/result.json", f"{run.execution_id}/anything.json"}
+    for name in (f"{run.execution_id}/{LEFT}/result.json", *foreign):
+        await blobs.put(EXECUTION_DATA, name, b"{}")
+    make_old(folder)
+    await blobs.put(EXECUTION_DATA, f"{run.execution_id}/{'b' * 32}/result.json", b"{}")
+    return ExecutionRef(SCOPE, run.execution_id), kept | foreign | {f"{run.execution_id}/{'b' * 32}/result.json"}
+
+
+def make_old(folder: Path) -> None:
+    """Let every file be of two days ago."""
+    long_ago = (datetime.now(UTC) - timedelta(days=2)).timestamp()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (long_ago, long_ago))
+
+
+async def names_in(store: Store) -> set[str]:
+    return {blob.name async for blob in store.backend.blobs("sqlite").list(EXECUTION_DATA)}
+
+
+async def test_what_no_execution_names_is_collected(tmp_path: Path) -> None:
+    """The one blob goes that its execution does not name; by a plain repair nothing does."""
+    settings = StoreSettings(sqlite_path=str(tmp_path / "store.db"), blob_folder=str(tmp_path / "blobs"))
+    async with open_store(settings) as store:
+        run, kept = await fill(store, tmp_path / "blobs")
+        assert (await store.repair()).mended == {}
+        report = await store.repair(collect_payloads=True)
+
+        assert report.mended == {"payload blobs removed that no execution names": 1}
+        assert await names_in(store) == kept
+        assert (await store.repair(collect_payloads=True)).mended == {}
+        result = await store.executions.load_result(run)
+        assert result is not None
+        assert result.value == BIG
+
+
+async def test_a_row_that_cannot_be_read_keeps_every_blob(tmp_path: Path) -> None:
+    """It may be the execution that names one of them."""
+    settings = StoreSettings(sqlite_path=str(tmp_path / "store.db"), blob_folder=str(tmp_path / "blobs"))
+    async with open_store(settings) as store:
+        run, kept = await fill(store, tmp_path / "blobs")
+        other = await store.executions.create(SCOPE, workflow_name="w", executed_by="u", executed_by_name="u")
+        connection = store.backend.backend("sqlite").inner.inner._connection  # type: ignore[attr-defined]
+        await connection.execute("UPDATE records SET body = '{' WHERE id = :id RETURNING id", {"id": other.execution_id})
+        assert (await store.repair(collect_payloads=True)).mended == {}
+
+        assert await names_in(store) == {*kept, f"{run.execution_id}/{LEFT}/result.json"}
