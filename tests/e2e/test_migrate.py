@@ -9,6 +9,7 @@ import pytest
 
 from bifrost_store import GLOBAL, ConfigType, Store, StoreSettings, open_store
 from bifrost_store.core.meter import metering
+from bifrost_store.core.tasks import for_each
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.errors import StoreError
@@ -31,16 +32,19 @@ def settings(empty_azurite: Azurite, empty_cosmos: CosmosEmulator) -> Settings:
 
 async def wrong_answers(store: Store) -> list[str]:
     """Return the names of golden records that are not answered as they should be."""
-    wrong = []
-    for name, record in RECORDS.items():
+
+    async def is_right(name: str) -> bool:
+        record = RECORDS[name]
         try:
             answer = await call_of(record)(store, record["args"])
         except StoreError as error:
             answer = type(error).__name__
         golden = golden_answer(record)
-        is_right = DIFFERENCES[name].holds(golden, answer) if name in DIFFERENCES else golden == answer
-        wrong += [] if is_right else [name]
-    return wrong
+        return DIFFERENCES[name].holds(golden, answer) if name in DIFFERENCES else golden == answer
+
+    names = list(RECORDS)
+    found = await for_each(is_right, names)
+    return [name for name, is_one in zip(names, found, strict=True) if not is_one]
 
 
 async def answering(store: Store) -> str:
