@@ -81,7 +81,7 @@ class BackfillReport:
         if not self.ok:
             left = self.counts.get("failed", 0) + self.counts.get("unreadable", 0)
             place = "" if self.rejected_rows is None else f"; each is in {self.rejected_rows} with the reason"
-            lines.append(f"{left} rows were not carried{place}: mend them and repeat the backfill")
+            lines.append(f"{_rows(left)} not carried{place}: correct or delete what is named, and repeat the backfill")
         return lines
 
     def values(self) -> dict[str, Any]:
@@ -326,6 +326,10 @@ class Backfill:
             self._budget.throttled,
             self._rejected.path if left else None,
         )
+
+
+def _rows(count: int) -> str:
+    return "1 row was" if count == 1 else f"{count} rows were"
 
 
 def _order(record: Record) -> list[str]:

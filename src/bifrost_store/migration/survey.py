@@ -64,8 +64,8 @@ class Survey:
         """Return it for people."""
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.kinds.items()))
         lines = [f"{self.name}: {self.total:,} records" + (f" ({kinds})" if kinds else "")]
-        if self.expired:
-            lines.append(f"{self.expired:,} executions past their expiry or retention are left out")
+        if ended := self.expired - self.no_longer_seen:
+            lines.append(f"{ended:,} past their own expiry are left out: nobody sees them any more")
         if self.no_longer_seen:
             lines.append(dropped_line(self.no_longer_seen))
         return lines
