@@ -15,6 +15,7 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import new_writer, writing_as
 from bifrost_store.errors import (
     BackendError,
+    BackendUnavailableError,
     DocumentExistsError,
     OutcomeUnknownError,
     PreconditionFailedError,
@@ -30,6 +31,12 @@ Told = tuple[T, Sequence[Record]]
 """What the primary answers, and what the secondary must be told."""
 
 _MOST_PURGES: Final = 100
+MAX_WRITES: Final = 256
+"""Under way at once, those included whose callers were cancelled: each holds records of up to a mebibyte in all."""
+MAX_CALLS: Final = 256
+"""To the secondary, those included that were given up and have not ended."""
+MAX_OWED_KEYS: Final = 10_000
+"""That neither the secondary nor the journal could be told of."""
 _logger = logging.getLogger("bifrost_store.dual_write")
 
 
@@ -81,9 +88,13 @@ class Mirror:
     async def carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]]) -> T:
         """Return what *write* on the primary answers, once the secondary or the journal knows of it.
 
+        Where `MAX_WRITES` are under way it waits for one to end.
+
         Raises:
             OutcomeUnknownError: It was written, but neither of them could be told.
+            BackendUnavailableError: `MAX_OWED_KEYS` wait for the journal, and it takes none; nothing was written.
         """
+        await self._make_room()
         # A task of its own: a caller that is cancelled, also by asyncio itself, ends waiting but not the write.
         task = _start(self._writes, self._carry_out(keys, write))
         await asyncio.wait({task})
@@ -171,7 +182,7 @@ class Mirror:
     async def _apply(self, records: Sequence[Record]) -> tuple[Sequence[Key], str]:
         """Return the keys that the secondary may not have as they are, and why."""
         keys = [record.key for record in records]
-        if not self._breaker.may_try():
+        if len(self._calls) >= MAX_CALLS or not self._breaker.may_try():
             return keys, "left alone"
         task = _start(self._calls, self._applied(records))
         if reason := await self._outcome(task):
@@ -205,6 +216,17 @@ class Mirror:
         else:
             self._breaker.failed(error.retry_after_seconds if isinstance(error, StoreError) else None)
         return type(error).__name__
+
+    async def _make_room(self) -> None:
+        if len(self._owed) >= MAX_OWED_KEYS:
+            await self.settle_owed()
+        if len(self._owed) >= MAX_OWED_KEYS:
+            raise BackendUnavailableError(
+                f"{len(self._owed)} keys that may have been written wait for the journal, which the store does not take; "
+                "no more is written until it does, and nothing of this was; reads go on; try again"
+            )
+        while len(self._writes) >= MAX_WRITES:
+            await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
 
     def _owe(self, keys: Sequence[Key], reason: str) -> None:
         attempt = current_attempt()
