@@ -17,11 +17,12 @@ from bifrost_store.migration.state import Step
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows
+from tests.golden import own_access
 from tests.golden.own import answers, differing, expected, made
 
 pytestmark = pytest.mark.anyio
-DATA = made()
-GOLDEN = expected(DATA)
+DATA = own_access.with_access(made())
+GOLDEN = {**expected(DATA), **own_access.expected(DATA)}
 RUNS = len([name for name in GOLDEN if name.startswith("run ")])
 _PERIOD = timedelta(days=14)
 _MARGIN = timedelta(hours=1)
@@ -43,7 +44,7 @@ async def settings(empty_azurite: Azurite, empty_cosmos: CosmosEmulator, tmp_pat
 
 
 async def wrong(store: Store) -> dict[str, tuple[Any, Any]]:
-    return differing(GOLDEN, await answers(store, DATA))
+    return differing(GOLDEN, {**await answers(store, DATA), **await own_access.answers(store, DATA)})
 
 
 async def test_every_backend_gives_the_golden_answers(settings: StoreSettings, tmp_path: Path) -> None:
