@@ -159,18 +159,24 @@ async def answers(store: Store, data: Generator) -> Answers:
         "stuck": _ids(await store.executions.stuck(now=now)),
         "legacy row": row and row.row_key,
     }
-    for scope in (GLOBAL, *(one.scope for one in organizations)):
-        name = scope.partition_key
-        shared = (await store.config.list(GLOBAL)).items
-        found[f"config {name}"] = [_config(one) for one in await store.config.list(scope)]
-        found[f"config alone {name}"] = [_config(one) for one in await store.config.list(scope, include_global=False)]
-        for key in (*(one.key for one in shared), "time_zone", "nothing"):
-            one = await store.config.get(scope, key)
-            found[f"config {name} {key}"] = None if one is None else _config(one)
-        found |= await _ask_runs(store, scope, [r for r in data.tables["Entities"] if r["PartitionKey"] == name and _is_run(r)])
-        if scope != GLOBAL:
-            found[f"members {name}"] = sorted(one.email for one in await store.users.members(name))
-            found[f"users {name}"] = _users(await store.users.list_organization(name))
+    for part in await for_each(lambda scope: _ask_scope(store, scope, data), [GLOBAL, *(one.scope for one in organizations)]):
+        found |= part
+    return found
+
+
+async def _ask_scope(store: Store, scope: Scope, data: Generator) -> Answers:
+    name = scope.partition_key
+    shared = (await store.config.list(GLOBAL)).items
+    found: Answers = {}
+    found[f"config {name}"] = [_config(one) for one in await store.config.list(scope)]
+    found[f"config alone {name}"] = [_config(one) for one in await store.config.list(scope, include_global=False)]
+    for key in (*(one.key for one in shared), "time_zone", "nothing"):
+        one = await store.config.get(scope, key)
+        found[f"config {name} {key}"] = None if one is None else _config(one)
+    found |= await _ask_runs(store, scope, [r for r in data.tables["Entities"] if r["PartitionKey"] == name and _is_run(r)])
+    if scope != GLOBAL:
+        found[f"members {name}"] = sorted(one.email for one in await store.users.members(name))
+        found[f"users {name}"] = _users(await store.users.list_organization(name))
     return found
 
 

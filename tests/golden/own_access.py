@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bifrost_store import GLOBAL, Store
+from bifrost_store import GLOBAL, Scope, Store
+from bifrost_store.core.tasks import for_each
 from bifrost_store.demo.generator import Generator
 
 Answers = dict[str, Any]
@@ -75,24 +76,30 @@ def people_of(data: Generator) -> dict[str, list[str]]:
 
 async def answers(store: Store, data: Generator) -> Answers:
     """Ask *store* everything that `expected` answers."""
-    found: Answers = {}
     scopes = [GLOBAL, *(one.scope for one in await store.organizations.list(active_only=False))]
+    found: Answers = {}
+    for part in await for_each(lambda scope: _ask_scope(store, scope, data), scopes):
+        found |= part
+    return found
+
+
+async def _ask_scope(store: Store, scope: Scope, data: Generator) -> Answers:
+    found: Answers = {}
     people = people_of(data)
-    for scope in scopes:
-        name = scope.partition_key
-        other = next(row for row in data.tables["Entities"] if _is(row, "form:") and row["PartitionKey"] not in (name, "GLOBAL"))
-        found[f"forms {name}"] = [form.id for form in await store.forms.list(scope)]
-        found[f"every form {name}"] = [form.id for form in await store.forms.list(scope, active_only=False)]
-        for workflow in _WORKFLOWS:
-            found[f"forms of {workflow} {name}"] = [form.id for form in await store.forms.list_by_workflow(scope, workflow)]
-        for person in people[name]:
-            found[f"roles of {person} {name}"] = [one.role_id for one in await store.roles.of_user(scope, person)]
-            found[f"forms seen by {person} {name}"] = [form.id for form in await store.forms.visible_to(scope, person)]
-            found[f"form of another organization {person} {name}"] = await store.forms.can_view(scope, person, _id(other))
-        for role in [one for one in await store.roles.list(scope, active_only=False) if one.id.startswith("role-")]:
-            found[f"users of {role.id}"] = [one.user_id for one in await store.roles.users(scope, role.id)]
-            found[f"forms of {role.id}"] = [one.form_id for one in await store.roles.forms(scope, role.id)]
-            found[f"home of {role.id}"] = role.scope.partition_key
+    name = scope.partition_key
+    other = next(row for row in data.tables["Entities"] if _is(row, "form:") and row["PartitionKey"] not in (name, "GLOBAL"))
+    found[f"forms {name}"] = [form.id for form in await store.forms.list(scope)]
+    found[f"every form {name}"] = [form.id for form in await store.forms.list(scope, active_only=False)]
+    for workflow in _WORKFLOWS:
+        found[f"forms of {workflow} {name}"] = [form.id for form in await store.forms.list_by_workflow(scope, workflow)]
+    for person in people[name]:
+        found[f"roles of {person} {name}"] = [one.role_id for one in await store.roles.of_user(scope, person)]
+        found[f"forms seen by {person} {name}"] = [form.id for form in await store.forms.visible_to(scope, person)]
+        found[f"form of another organization {person} {name}"] = await store.forms.can_view(scope, person, _id(other))
+    for role in [one for one in await store.roles.list(scope, active_only=False) if one.id.startswith("role-")]:
+        found[f"users of {role.id}"] = [one.user_id for one in await store.roles.users(scope, role.id)]
+        found[f"forms of {role.id}"] = [one.form_id for one in await store.roles.forms(scope, role.id)]
+        found[f"home of {role.id}"] = role.scope.partition_key
     return found
 
 
