@@ -18,11 +18,19 @@ from tests.services import SharedAzurite, empty  # noqa: E402
 anyio_backend = fixtures.anyio_backend
 
 _AZURITE = pytest.StashKey[SharedAzurite]()
+_SERVERS = {"shared_azurite", "cosmos_server"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let nothing that tests start outlive this process."""
     config.add_cleanup(reaper())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server."""
+    for item in items:
+        if _SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
 
 
 @pytest.hookimpl(wrapper=True)

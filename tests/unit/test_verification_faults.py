@@ -32,7 +32,7 @@ from tests.contract.cosmos_harness import CosmosHarness, CosmosStore
 from tests.contract.harness import SqliteHarness, SqliteStore, TableHarness, TableStore
 from tests.unit.migration_support import backfill, verification
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
 PAIRS: Final = (("sqlite", "sqlite"), ("table", "cosmos"), ("cosmos", "table"))
 THEME: Final = config()
