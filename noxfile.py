@@ -78,10 +78,10 @@ def thorough(session: nox.Session) -> None:
     session.run("pytest", *SIDE_BY_SIDE, "--timeout=3600", *session.posargs, env=env)
 
 
-@nox.session(venv_backend="none")
+@nox.session
 @nox.parametrize("version", PYTHONS)
 def versions(session: nox.Session, version: str) -> None:
-    """The unit tests and the contract on SQLite, with another Python; most that needs a server is left out, and a Python that is missing."""
+    """The unit tests and the contract on SQLite, but for what needs a server, with another Python; skipped where there is none."""
     python = interpreter(version)
     if python is None:
         session.skip(f"there is no Python {version} on this machine")
