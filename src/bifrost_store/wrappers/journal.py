@@ -71,7 +71,7 @@ class Entry:
     @property
     def reason(self) -> str:
         """Why it was made, in a word."""
-        return str(self.record.body["reason"])
+        return str(self.record.body.get("reason"))
 
     @property
     def is_stuck(self) -> bool:
@@ -190,7 +190,7 @@ class Journal:
             if stored is None:
                 continue
             try:
-                reason = UNSETTLED if stored.body["reason"] == UNSETTLED else body["reason"]
+                reason = UNSETTLED if stored.body.get("reason") == UNSETTLED else body["reason"]
                 changed = stored.with_body({**body, "reason": reason, "failures": _count_of(stored) + 1})
                 return Entry.of(await self.backend.replace(changed, stored.etag))
             except PreconditionFailedError:
@@ -217,7 +217,7 @@ def _entry_id(body: Body) -> str:
 
 
 def _count_of(record: Record) -> int:
-    failures = record.body["failures"]
+    failures = record.body.get("failures")
     return failures if isinstance(failures, int) else 0
 
 

@@ -32,6 +32,8 @@ class DocumentMapping(RowMapping):
         row = stored.properties
         text = "".join(str(row[f"{_BODY}{number}"]) for number in range(len(row)) if f"{_BODY}{number}" in row)
         content = JSON.decode(text)
+        if not isinstance(content["body"], dict) or not isinstance(content["extra"], dict):
+            raise TypeError("no objects")
         return Record(
             key,
             content["body"],
