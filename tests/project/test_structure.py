@@ -11,6 +11,11 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 INDEX_ROW = re.compile(r"[\"'f](userexec|workflowexec|formexec|userperm|orgperm|userrole|formrole|workflowform):")
 INDEX_ROW_PLACES = ("backends/table/", "demo/generator.py", "testing/strategies.py")
+WRITES_A_FILE = re.compile(
+    r"""\.write_(?:text|bytes)\(|\.mkdir\(|makedirs\(|\.touch\(|\bos\.open\([^)]*O_CREAT|\bopen\((?:[^()"']*,\s*)?["'][rb+]*[wax]"""
+)
+FILE_PLACES = ("core/files.py", "backends/sqlite/file.py", "emulator/", "testing/", "demo/azurite.py")
+"""What makes files for their owner alone; the emulator, which knows nothing of ours; and what holds no tenant's data."""
 SDK_PLACES = {
     "azure": ("backends/table/", "backends/cosmos/", "blobs/azure.py", "blobs/errors.py", "blobs/sas.py"),
     "azure.data": ("backends/table/",),
@@ -45,3 +50,13 @@ def test_an_sdk_is_imported_in_its_place_only(sdk: str) -> None:
     found = {place(path) for path in SOURCES if imports.search(path.read_text("utf-8"))}
 
     assert [] == [name for name in found if not name.startswith(SDK_PLACES[sdk])]
+
+
+def test_files_are_made_for_their_owner_alone() -> None:
+    """Nothing writes a file or makes a folder but by `core/files.py`: by any other way the umask decides who reads it."""
+    assert WRITES_A_FILE.search('path.open("wb")')
+    assert WRITES_A_FILE.search("with open(path, 'a') as file")
+    assert not WRITES_A_FILE.search('path.open("rb")')
+    found = {place(path) for path in SOURCES if WRITES_A_FILE.search(path.read_text("utf-8"))}
+
+    assert [] == [name for name in found if not name.startswith(FILE_PLACES)]
