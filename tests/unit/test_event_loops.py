@@ -37,11 +37,11 @@ CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
 
 
 @pytest.fixture(params=["sqlite", "table", "cosmos"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, azurite: Azurite) -> AsyncIterator[Store]:
+async def store(request: pytest.FixtureRequest, tmp_path: Path, empty_azurite: Azurite) -> AsyncIterator[Store]:
     async with AsyncExitStack() as stack:
         settings = StoreSettings(sqlite_path=str(tmp_path / "store.db"))
         if request.param == "table":
-            settings = StoreSettings(backend="table", table_connection_string=azurite.connection_string)  # type: ignore[arg-type]
+            settings = StoreSettings(backend="table", table_connection_string=empty_azurite.connection_string)  # type: ignore[arg-type]
         if request.param == "cosmos":
             cosmos = stack.enter_context(CosmosEmulator())
             settings = StoreSettings(
