@@ -59,9 +59,9 @@ async def test_work_goes_on_whatever_it_meets(error: Exception, caplog: pytest.L
     name = type(error).__name__
     assert scene.problems[9] == {"repair": f"{name}, 9 times in a row"}
     assert scene.background.problems == {}
-    told = [record for record in caplog.records if record.message == "background.failed"]
+    told = [record for record in caplog.records if getattr(record, "event", None) == "background.failed"]
     assert [bool(record.exc_info) for record in told] == [not isinstance(error, BackendUnavailableError)] * 2
-    assert sum(record.message == "background.works_again" for record in caplog.records) == 2
+    assert sum(getattr(record, "event", None) == "background.works_again" for record in caplog.records) == 2
 
 
 async def test_what_cancels_only_a_part_ends_nothing() -> None:

@@ -261,7 +261,7 @@ def test_an_outage_is_told_once_and_without_a_traceback(caplog: pytest.LogCaptur
             await asyncio.sleep(TIMING.lease)
 
     in_world(work)
-    told = [record for record in caplog.records if record.message == "background.failed"]
+    told = [record for record in caplog.records if getattr(record, "event", None) == "background.failed"]
     assert Counter(record.work for record in told)["lease in table"] == 2  # type: ignore[attr-defined]
     assert not any(record.exc_info for record in told)
 

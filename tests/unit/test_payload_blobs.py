@@ -219,7 +219,7 @@ async def test_a_copy_that_fails_fails_nothing(
         execution = await executions.save_logs(execution, [{"message": "one"}])
         execution = await executions.save_logs(execution, [{"message": "two"}])
 
-    events = [record.message for record in caplog.records]
+    events = [getattr(record, "event", None) for record in caplog.records]
     assert events == ["executions.payload_copy_failed", "executions.payload_delete_failed", "executions.payload_copy_failed"]
     assert "message" not in str(caplog.records[0].__dict__.get("blob"))
     assert await executions.load_logs(execution) == [{"message": "two"}]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import typer
 
 from bifrost_store.cli import cost, demo, emulator, migrate, store, tables, transfer, usage
+from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, report_error
 from bifrost_store.errors import ConfigurationError, StoreError
 
@@ -63,6 +64,7 @@ for _command in (*app.registered_commands, *tables.app.registered_commands, *mig
 
 def run() -> None:
     """Run one command and exit: 0 fine, 1 failed, 2 wrong use or wrong settings."""
+    show_logs()
     try:
         app()
     except (StoreError, OSError) as error:

@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bifrost_store.cli.output import error_values, report, show_error, talk, wishes
+from bifrost_store.core.events import dotted, sentence
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendError,
@@ -141,6 +142,6 @@ def _telling(count: Callable[[str, int, int | None], None]) -> Tell:
         if isinstance(done, int):
             count(event, done, fields.get("total"))
         else:
-            talk.print(" ".join([event, *(f"{name}={value}" for name, value in fields.items())]), markup=False)
+            talk.print((dotted if wishes.is_json else sentence)(event, fields), markup=False)
 
     return tell

@@ -124,8 +124,13 @@ def _cause(error: BaseException) -> BaseException | None:
     return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
+def one_line(text: str) -> str:
+    """Return *text* on one line, without the secrets that others quote."""
+    return _SECRETS.sub(r"\1***", " ".join(text.split()))
+
+
 def _one_line(error: BaseException) -> str:
-    return _SECRETS.sub(r"\1***", " ".join(str(error).split())) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import anyio
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.events import log_event
 from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import (
@@ -185,7 +186,7 @@ class Standing:
             try:
                 await self.saved.beat(self._now())
             except Exception as error:  # noqa: BLE001 - whoever works hears of it at the next batch
-                _logger.warning("background.failed", extra={"work": "signs of life", "error": type(error).__name__})
+                log_event(_logger, logging.WARNING, "background.failed", work="signs of life", error=type(error).__name__)
 
     async def write(self, state: MigrationState) -> MigrationState:
         """Save *state* as this operator's."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, Filter, In
 from bifrost_store.core.record import Key, Record
@@ -133,7 +134,7 @@ class ApiKeyRepository:
         except (PreconditionFailedError, DocumentNotFoundError):
             return key
         except StoreError as error:
-            _logger.warning("api_keys.use_not_noted", extra={"key_id": key.id, "error": type(error).__name__})
+            log_event(_logger, logging.WARNING, "api_keys.use_not_noted", key_id=key.id, error=type(error).__name__)
             return key
         return ApiKey.from_record(stored)
 

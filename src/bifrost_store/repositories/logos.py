@@ -12,6 +12,7 @@ from typing import Final
 from uuid import uuid4
 
 from bifrost_store.blobs.protocol import BRANDING, BlobStore
+from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import LogoShape
@@ -66,7 +67,7 @@ async def _copy(blobs: BlobStore, source: str, target: str) -> bool:
     except DocumentNotFoundError:
         return False
     except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
-        _LOG.warning("branding.logo_copy_failed", extra={"blob": target, "error": type(error).__name__})
+        log_event(_LOG, logging.WARNING, "branding.logo_copy_failed", blob=target, error=type(error).__name__)
     return True
 
 
@@ -75,4 +76,4 @@ async def remove(blobs: BlobStore, name: str) -> None:
     try:
         await blobs.delete(BRANDING, name)
     except Exception as error:  # noqa: BLE001 - a blob that stays behind misleads nobody
-        _LOG.warning("branding.logo_delete_failed", extra={"blob": name, "error": type(error).__name__})
+        log_event(_LOG, logging.WARNING, "branding.logo_delete_failed", blob=name, error=type(error).__name__)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore, Holder
+from bifrost_store.core.events import log_event
 from bifrost_store.core.json import is_longer
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
@@ -147,10 +148,10 @@ class PayloadBlobs:
         except DocumentNotFoundError:
             return  # Superseded meanwhile, by a write that makes its own copy.
         except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
-            _LOG.warning("executions.payload_copy_failed", extra=_fields(scope, target, error))
+            log_event(_LOG, logging.WARNING, "executions.payload_copy_failed", **_fields(scope, target, error))
             return
         if not is_free:
-            _LOG.warning("executions.payload_name_taken", extra={"scope": scope.value, "blob": target})
+            log_event(_LOG, logging.WARNING, "executions.payload_name_taken", scope=scope.value, blob=target)
 
     async def _remove_todays(self, owners: PayloadOwners, before: Record, name: str) -> None:
         scope, payload = before.key.scope, all_todays_names(before)[name]
@@ -159,13 +160,13 @@ class PayloadBlobs:
             if await delete() is Holder.UNKNOWN and await owners.owns(before, payload):
                 await delete(over_unknown=True)
         except Exception as error:  # noqa: BLE001 - a blob that stays behind misleads nobody
-            _LOG.warning("executions.payload_delete_failed", extra=_fields(scope, name, error))
+            log_event(_LOG, logging.WARNING, "executions.payload_delete_failed", **_fields(scope, name, error))
 
     async def _remove(self, scope: Scope, name: str) -> None:
         try:
             await self._blobs(scope).delete(EXECUTION_DATA, name)
         except Exception as error:  # noqa: BLE001 - a blob that stays behind misleads nobody
-            _LOG.warning("executions.payload_delete_failed", extra=_fields(scope, name, error))
+            log_event(_LOG, logging.WARNING, "executions.payload_delete_failed", **_fields(scope, name, error))
 
 
 class BlobWrite:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, PreconditionFailedError
 from bifrost_store.repositories.changes import LostRaceError, read, until_won
@@ -53,7 +54,7 @@ async def _copied(backend: Backend, stored: Record, key: Key, previous: Record |
         if present is None:
             raise LostRaceError(error) from error
         if _identity(present) == _identity(wanted):
-            _LOG.info("users.rename_resumed", extra={"email": stored.key.id, "new_email": key.id})
+            log_event(_LOG, logging.INFO, "users.rename_resumed", email=stored.key.id, new_email=key.id)
             wanted = wanted.with_body({**wanted.body, **_latest_sign_ins(present, wanted)})
         elif previous is None or not present.version.is_same_state(previous.version):
             raise

@@ -10,6 +10,7 @@ from typing import Final
 
 import anyio
 
+from bifrost_store.core.events import log_event
 from bifrost_store.errors import StoreError
 from bifrost_store.wrappers.tally import Tally
 
@@ -85,7 +86,7 @@ class Background:
             else:
                 failures = 0
                 if self.problems.pop(name, None) is not None:
-                    _logger.info("background.works_again", extra={"work": name})
+                    log_event(_logger, logging.INFO, "background.works_again", work=name)
             await self._sleep(pause)
 
     def _note(self, name: str, error: BaseException, failures: int) -> None:
@@ -93,7 +94,7 @@ class Background:
         self.tally.note(name)
         if not self.problems.get(name, "").startswith(f"{what},"):
             unexpected = None if isinstance(error, StoreError) else error
-            _logger.warning("background.failed", extra={"work": name, "error": what}, exc_info=unexpected)
+            log_event(_logger, logging.WARNING, "background.failed", unexpected, work=name, error=what)
         self.problems[name] = f"{what}, {failures} times in a row"
 
 

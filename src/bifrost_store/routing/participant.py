@@ -10,6 +10,7 @@ from contextvars import Context
 
 import anyio
 
+from bifrost_store.core.events import log_event
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import StoreError
 from bifrost_store.routing.control import Control, Move
@@ -108,7 +109,7 @@ class Participant:
         self._draining.pop(attempt, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            _logger.error("routing.draining_failed", extra={"error": type(error).__name__}, exc_info=error)
+            log_event(_logger, logging.ERROR, "routing.draining_failed", error, error=type(error).__name__)
 
     async def _acknowledge(self, lease: Lease, move: Move) -> None:
         """Say that nothing of the move's scopes is under way or owed, once that is so."""

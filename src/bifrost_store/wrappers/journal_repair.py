@@ -11,6 +11,7 @@ from typing import Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
@@ -164,7 +165,7 @@ class JournalRepair:
         done = await self.run_once(is_patient=True)
         if done.paid or done.left:
             extra = {"paid": done.paid, "left": done.left, "failed": done.failed, "stuck": len(done.stuck)}
-            _logger.info("journal.pass", extra=extra)
+            log_event(_logger, logging.INFO, "journal.pass", **extra)
 
     async def _pay_all(self, entries: Sequence[Entry], done: RepairPass) -> None:
         if done.failed:
@@ -197,7 +198,7 @@ class JournalRepair:
             if entry is not None and str(key) in done.stuck:
                 await self._postpone(entry, error, done)
             extra = {"kind": key.kind, "scope": str(key.scope), "error": type(error).__name__}
-            _logger.warning("journal.not_paid", extra=extra)
+            log_event(_logger, logging.WARNING, "journal.not_paid", **extra)
             return False
         self.tally.note(outcome.value)
         return outcome is not Reconciled.LEFT

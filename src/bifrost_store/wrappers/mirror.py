@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from bifrost_store.backends.protocol import Apply, Backend, Result
 from bifrost_store.core.attempts import attempting, current_attempt
+from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import new_writer, writing_as
 from bifrost_store.errors import (
@@ -120,7 +121,7 @@ class Mirror:
             try:
                 await self.journal.note([key], debt.reason)
             except StoreError as error:
-                _logger.warning("dual_write.still_owed", extra={"count": len(self._owed), "error": type(error).__name__})
+                log_event(_logger, logging.WARNING, "dual_write.still_owed", count=len(self._owed), error=type(error).__name__)
                 return
             if self._owed.get(key) is debt:  # else a later write owes it anew
                 del self._owed[key]
@@ -133,7 +134,7 @@ class Mirror:
                 return
             task = _start(self._calls, self.secondary.purge_expired(kind=kind, limit=limit))
             if reason := await self._outcome(task):
-                _logger.warning("dual_write.purge_left", extra={"kind": kind, "error": reason})
+                log_event(_logger, logging.WARNING, "dual_write.purge_left", kind=kind, error=reason)
                 return
             if not task.result():
                 return

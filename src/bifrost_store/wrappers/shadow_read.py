@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from bifrost_store.backends.protocol import Backend, Operation, Result, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
@@ -116,7 +117,7 @@ class ShadowReads:
             self.tally.note("could_not_check")
             return
         except Exception as error:  # noqa: BLE001 - nobody waits for this task: whatever fails here is counted
-            _logger.warning("shadow_read.failed", extra={"error": type(error).__name__})
+            log_event(_logger, logging.WARNING, "shadow_read.failed", error=type(error).__name__)
             self.tally.note("could_not_check")
             return
         if rules is None:
@@ -139,7 +140,7 @@ class ShadowReads:
         self.tally.note("differs")
         for rule in difference.rules:
             self.tally.note(f"differs: {rule.value}")
-        _logger.warning("shadow_read.differs", extra={"operation": operation, "rules": ",".join(difference.rules)})
+        log_event(_logger, logging.WARNING, "shadow_read.differs", operation=operation, rules=",".join(difference.rules))
 
 
 async def _answer(read: Read, backend: Backend) -> Answer:

@@ -10,6 +10,7 @@ from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.sql import Statement, compile_aggregate, compile_filters, compile_page, is_pushed, sum_of_halves
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import ID, SORT_KEY, Group, Query, group_order, matches
 from bifrost_store.core.record import Record
@@ -39,7 +40,7 @@ class CosmosQueries:
             try:
                 record = self._reader.decode(document)
             except CorruptDocumentError as error:
-                _logger.warning("cosmos.unreadable_document", extra={"document": error.key})
+                log_event(_logger, logging.WARNING, "cosmos.unreadable_document", document=error.key)
                 unreadable.append(error)
                 continue
             if not matches(record, rest):

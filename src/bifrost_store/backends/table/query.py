@@ -14,6 +14,7 @@ from bifrost_store.backends.table.mappings.base import KeyRange, RowMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.scan import TableScanner
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import SORT_KEY, Eq, Filter, Group, In, Query, Range, field_value, group_order, matches
 from bifrost_store.core.record import Key, Record
@@ -185,7 +186,7 @@ class TableQueries:
         try:
             record = mapping.merge(key, rows)
         except CorruptDocumentError as error:
-            _logger.warning("table.unreadable_row", extra={"row": error.key})
+            log_event(_logger, logging.WARNING, "table.unreadable_row", row=error.key)
             return _Found(position, None, error)
         is_wanted = record is not None and record.is_present(self._now()) and matches(record, query.filters)
         return _Found(position, record) if is_wanted else None

@@ -16,6 +16,7 @@ from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, Ro
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
 from bifrost_store.core.attempts import Sendings, staying_unknown
+from bifrost_store.core.events import log_event
 from bifrost_store.core.meter import count_retry
 from bifrost_store.core.record import Record
 from bifrost_store.core.tasks import for_each
@@ -104,9 +105,13 @@ class TableWriter:
                 await self._write_index_part(list(changes[start : start + MAX_TRANSACTION]))
         except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
             failure = map_error(error) if isinstance(error, AzureError) else error
-            _logger.warning(
+            log_event(
+                _logger,
+                logging.WARNING,
                 "table.index_rows_incomplete",
-                extra={"count": len(changes), "error": type(failure).__name__, "remedy": "bifrost-store repair"},
+                count=len(changes),
+                error=type(failure).__name__,
+                remedy="bifrost-store repair",
             )
             return False
         return True

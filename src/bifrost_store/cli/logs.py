@@ -1,0 +1,31 @@
+"""What is logged while a command runs, on stderr: sentences, or with ``--json`` dotted events with their fields."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from bifrost_store.cli.output import one_line, talk, wishes
+from bifrost_store.core.events import dotted
+
+_OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"event", "message"}
+
+
+def show_logs() -> None:
+    """Show warnings and worse of this process, unless its logging is configured: then that decides."""
+    if not logging.root.handlers:
+        logging.root.addHandler(_Talking(logging.WARNING))
+
+
+class _Talking(logging.Handler):
+    """Prints each record on one line, beside whatever bars are drawn; with ``--verbose`` its traceback too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "event", None)
+        if wishes.is_json and isinstance(event, str):
+            fields = {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
+            talk.print(one_line(dotted(event, fields)), markup=False)
+        else:
+            talk.print(f"{record.levelname.lower()}: {one_line(record.getMessage())}", markup=False)
+        if wishes.is_verbose and record.exc_info:
+            talk.print(logging.Formatter().formatException(record.exc_info), markup=False)
