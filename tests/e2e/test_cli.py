@@ -221,7 +221,7 @@ def test_with_json_an_error_is_one_object_too(tmp_path: Path) -> None:
     wrong = report("ping", settings={"BIFROST_STORE_BACKEND": "mongo"}, check=2)["error"]
     refused = report("dump", "/proc/dump", settings={"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "store.db")}, check=1)["error"]
 
-    message = "Table Storage cannot be reached; check endpoint and network, then try again"
+    message = "Table Storage at 127.0.0.1:9 cannot be reached; check endpoint and network, then try again"
     assert lone == {
         "type": "BackendUnavailableError", "message": message, "is_retryable": True, "retry_after_seconds": None,
         "backend": "table", "operation": "ping", "key": None, "causes": [],

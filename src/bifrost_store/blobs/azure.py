@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import anyio
 
 # First, because it names the extra to install where the SDK is missing.
-from bifrost_store.blobs.errors import NAME, error_code, mapped_errors, mapped_write_errors, noting  # isort: skip
+from bifrost_store.blobs.errors import NAME, Place, error_code, mapped_errors, mapped_write_errors, noting  # isort: skip
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.core.pipeline.transport import AioHttpTransport
@@ -30,6 +30,7 @@ from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFo
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+_PORTS: Final = {"http": 80, "https": 443}
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _SOURCE_REFUSED: Final = (401, 403, 404, 409)
@@ -66,6 +67,9 @@ class AzureBlobStore:
     def __init__(self, client: BlobServiceClient) -> None:
         self._client = client
         self._owns_client = False
+        address = urlsplit(client.url)
+        port = address.port or _PORTS[address.scheme]
+        self._place = Place(str(client.account_name), f"{address.hostname}:{port}")
         self._signer = SasSigner(client)
 
     @classmethod
@@ -119,7 +123,7 @@ class AzureBlobStore:
     ) -> None:
         check_names(container, name)
         blob = Blob(name, data, content_type, owner)
-        with mapped_write_errors("put", name):
+        with mapped_write_errors(self._at(container), "put", name):
             try:
                 await self._upload(container, blob)
             except ResourceNotFoundError:
@@ -132,24 +136,24 @@ class AzureBlobStore:
 
     async def read(self, container: str, name: str) -> Blob | None:
         check_names(container, name)
-        with mapped_errors("get", name):
+        with mapped_errors(self._at(container), "get", name):
             return await _download(self._blob(container, name))
 
     async def describe(self, container: str, name: str) -> BlobInfo | None:
         check_names(container, name)
-        with mapped_errors("describe", name):
+        with mapped_errors(self._at(container), "describe", name):
             found = await self._properties(container, name)
             return None if found is None else _info(found)
 
     async def copy(self, container: str, source: str, target: str) -> None:
         """Copy inside the service: one request. Where it may not read the source by address, the bytes pass through here."""
         check_names(container, source, target)
-        with mapped_write_errors("copy", source):
+        with mapped_write_errors(self._at(container), "copy", source):
             await self._copy(container, source, target, None, _UNCONDITIONAL)
 
     async def delete(self, container: str, name: str) -> bool:
         check_names(container, name)
-        with mapped_write_errors("delete", name) as sendings:
+        with mapped_write_errors(self._at(container), "delete", name) as sendings:
             try:
                 await self._blob(container, name).delete_blob(delete_snapshots="include", **noting())
             except ResourceNotFoundError:
@@ -163,7 +167,7 @@ class AzureBlobStore:
         async def write(condition: Mapping[str, Any]) -> None:
             await self._copy(container, source, target, owner, condition)
 
-        with mapped_write_errors("copy", source):
+        with mapped_write_errors(self._at(container), "copy", source):
             for _ in range(_MAX_RACES):
                 if await _is_met(write(_IF_MISSING)):
                     return Holder.NOBODY
@@ -179,7 +183,7 @@ class AzureBlobStore:
             with suppress(ResourceNotFoundError):
                 await self._blob(container, name).delete_blob(delete_snapshots="include", **condition, **noting())
 
-        with mapped_write_errors("delete", name):
+        with mapped_write_errors(self._at(container), "delete", name):
             for _ in range(_MAX_RACES):
                 holder = await self._over(owner, container, name, remove, over_unknown=over_unknown)
                 if holder is not None:
@@ -206,7 +210,7 @@ class AzureBlobStore:
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         check_names(container)
         check_prefix(prefix)
-        with mapped_errors("list"):
+        with mapped_errors(self._at(container), "list"):
             try:
                 listed = self._client.get_container_client(container)
                 async for blob in listed.list_blobs(name_starts_with=prefix or None, include=["metadata"]):
@@ -221,14 +225,14 @@ class AzureBlobStore:
     async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
         """Return a SAS URL for reading: no request with an account key, now and then one with an identity."""
         check_names(container, name)
-        with mapped_errors("link", name):
+        with mapped_errors(self._at(container), "link", name):
             token = await self._signer.token(container, name, now, expires_at)
         return f"{_without_query(self._blob(container, name).url)}?{token}"
 
     async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
         """Read with nothing but the link, as whoever was given it would: the service decides, by its own clock too."""
         check_names(container)
-        with mapped_errors("read_link"):
+        with mapped_errors(self._at(container), "read_link"):
             base = f"{_without_query(self._client.url).rstrip('/')}/{container}/"
             name, token = check_sas(base, url, now)
             linked = f"{_without_query(self._blob(container, name).url)}?{token}"
@@ -241,19 +245,22 @@ class AzureBlobStore:
                     raise InvalidLinkError(LINK_REFUSED, backend=NAME) from error
 
     async def provision(self) -> None:
-        with mapped_errors("provision"):
+        with mapped_errors(self._place, "provision"):
             for container in CONTAINERS:
                 await self._create_container(container)
 
     async def ping(self) -> str:
         """Return the account's name, after asking whether the container of payloads exists."""
-        with mapped_errors("ping"):
+        with mapped_errors(self._at(CONTAINERS[0]), "ping"):
             await self._client.get_container_client(CONTAINERS[0]).get_container_properties()
         return f"Azure Blob Storage, account {self._client.account_name}"
 
     async def aclose(self) -> None:
         if self._owns_client:
             await self._client.close()
+
+    def _at(self, container: str) -> Place:
+        return replace(self._place, container=container)
 
     def _blob(self, container: str, name: str) -> BlobClient:
         return self._client.get_blob_client(container, name)

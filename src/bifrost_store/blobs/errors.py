@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ _BY_STATUS: Final[dict[int, tuple[type[StoreError], str]]] = {
 _BUSY: Final = (503, "ServerBusy")
 """This comes before anything is begun ("Common REST API error codes", Microsoft); a gateway's 503 need not."""
 _BY_CODE: Final[dict[str, tuple[type[StoreError], str]]] = {
-    "ContainerNotFound": (NotProvisionedError, "has no such container; run `bifrost-store init`"),
+    "ContainerNotFound": (NotProvisionedError, "has no such container"),
     "ContainerBeingDeleted": (BackendUnavailableError, "is still deleting the container; try again later"),
     "OperationTimedOut": (BackendTimeoutError, "did not answer in time; try again"),
     "PendingCopyOperation": (BackendUnavailableError, "is still copying to the blob; try again"),
@@ -67,13 +68,22 @@ _BY_CODE: Final[dict[str, tuple[type[StoreError], str]]] = {
 _RETRY_AFTER_HEADERS: Final = (("x-ms-retry-after-ms", 0.001), ("retry-after-ms", 0.001), ("retry-after", 1.0))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is asked: the account's name and endpoint (host and port), and a container where one is concerned."""
+
+    account: str
+    endpoint: str
+    container: str | None = None
+
+
 @contextmanager
-def mapped_errors(operation: str, name: str | None = None) -> Generator[None, None, None]:
+def mapped_errors(place: Place, operation: str, name: str | None = None) -> Generator[None, None, None]:
     """Turn the SDK's errors inside the block into this library's, chained, naming the operation and the blob."""
     try:
         yield
     except AzureError as error:
-        mapped = map_error(error)
+        mapped = map_error(error, place)
         mapped.operation, mapped.key = operation, name
         raise mapped from error
     except StoreError as error:
@@ -85,13 +95,13 @@ def mapped_errors(operation: str, name: str | None = None) -> Generator[None, No
 
 
 @contextmanager
-def mapped_write_errors(operation: str, name: str) -> Generator[Sendings, None, None]:
+def mapped_write_errors(place: Place, operation: str, name: str) -> Generator[Sendings, None, None]:
     """As `mapped_errors`, for a block that writes; `noting` lets it know of what the SDK sends again by itself.
 
     Raises:
         OutcomeUnknownError: A sending may have been carried out, or may be yet, whatever a later one was answered.
     """
-    with mapped_errors(operation, name), sending() as sendings, staying_unknown(sendings, name, NAME):
+    with mapped_errors(place, operation, name), sending() as sendings, staying_unknown(sendings, name, NAME):
         try:
             yield sendings
         except AzureError as error:
@@ -133,10 +143,16 @@ def _may_be_done(status: int, code: str | None) -> bool:
     return (status == 408 or not 400 <= status < 500) and (status, code) != _BUSY
 
 
-def map_error(error: AzureError) -> StoreError:
+def map_error(error: AzureError, place: Place) -> StoreError:
     """Return what *error* means to a caller. Its own text is left out: it may quote addresses that hold a signature."""
     kind, meaning = _meaning(error)
-    return kind(f"Azure Blob Storage {meaning}", backend=NAME, retry_after_seconds=_retry_after(error))
+    where = ""
+    if kind is NotProvisionedError:
+        where = f", account {place.account} at {place.endpoint},"
+        meaning = f"has no container {place.container}; run `bifrost-store init`"
+    elif _is_unreached(error):
+        where = f" at {place.endpoint}"
+    return kind(f"Azure Blob Storage{where} {meaning}", backend=NAME, retry_after_seconds=_retry_after(error))
 
 
 def _meaning(error: AzureError) -> tuple[type[StoreError], str]:
@@ -146,9 +162,13 @@ def _meaning(error: AzureError) -> tuple[type[StoreError], str]:
         return BackendTimeoutError, "did not answer in time; try again"
     if isinstance(error, ClientAuthenticationError):
         return AccessDeniedError, "cannot be asked: no usable credential was found; check the identity settings"
-    if isinstance(error, ServiceRequestError):
+    if _is_unreached(error):
         return BackendUnavailableError, "cannot be reached; check the endpoint and the network, then try again"
     return BackendUnavailableError, f"gave no complete answer ({type(error).__name__}); try again"
+
+
+def _is_unreached(error: AzureError) -> bool:
+    return isinstance(error, ServiceRequestError) and not isinstance(error, ServiceRequestTimeoutError)
 
 
 def _by_status(status: int) -> tuple[type[StoreError], str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import ClientConnectorError
 from azure.core.exceptions import (
@@ -38,6 +40,7 @@ from bifrost_store.errors import (
 )
 
 BACKEND: Final = "cosmos"
+_HTTPS_PORT: Final = 443
 
 _BY_STATUS: Final[dict[int, tuple[type[StoreError], str]]] = {
     400: (InvalidRequestError, "Cosmos DB refuses the request as invalid"),
@@ -72,7 +75,7 @@ _BY_SUB_STATUS: Final[dict[tuple[int, int], tuple[type[StoreError], str]]] = {
 }
 DEFINITE: Final = frozenset({400, 401, 403, 404, 409, 412, 413, 429, 449})
 """Nothing was written by a request that was answered so."""
-_NOT_PROVISIONED: Final = "database or container is missing; run `bifrost-store init`"
+_RESOURCE: Final = re.compile(r"/dbs/([^/]+)(?:/colls/([^/]+))?")
 
 
 def map_error(error: Exception) -> StoreError:
@@ -85,15 +88,16 @@ def map_error(error: Exception) -> StoreError:
         return BackendTimeoutError("Cosmos DB did not answer in time; try again", backend=BACKEND)
     if isinstance(error, ClientAuthenticationError):
         return AccessDeniedError("no credential could be had for Cosmos DB; check the identity settings", backend=BACKEND)
-    if _is_unsent(error):
-        return BackendUnavailableError("Cosmos DB cannot be reached; check endpoint and network, then try again", backend=BACKEND)
+    if (unsent := _unsent(error)) is not None:
+        message = f"Cosmos DB at {unsent.host}:{unsent.port} cannot be reached; check endpoint and network, then try again"
+        return BackendUnavailableError(message, backend=BACKEND)
     return BackendUnavailableError(f"the answer of Cosmos DB was lost ({type(error).__name__}); try again", backend=BACKEND)
 
 
 def _map_status(error: HttpResponseError, status: int) -> StoreError:
     sub_status = getattr(error, "sub_status", None) or 0
     if status == 404 and not is_absence(error) and sub_status != 1002:
-        return NotProvisionedError(_NOT_PROVISIONED, backend=BACKEND)
+        return NotProvisionedError(f"{_missing(error)}; run `bifrost-store init`", backend=BACKEND)
     fallback = (BackendUnavailableError if status >= 500 else BackendError, f"Cosmos DB answered {status}")
     kind, message = _BY_SUB_STATUS.get((status, sub_status)) or _BY_STATUS.get(status, fallback)
     return kind(message, backend=BACKEND, retry_after_seconds=_retry_after(error))
@@ -105,9 +109,25 @@ def is_absence(error: HttpResponseError) -> bool:
         return False
     if isinstance(error, CosmosBatchOperationError):
         return True
-    request = getattr(error.response, "request", None)
-    path = str(getattr(request, "url", ""))
+    path = _address(error)
     return "/docs/" in path and not path.endswith("/docs/")
+
+
+def _address(error: HttpResponseError) -> str:
+    return str(getattr(getattr(error.response, "request", None), "url", ""))
+
+
+def _missing(error: HttpResponseError) -> str:
+    """Return which database or container is missing, and where, as the address says that was asked."""
+    address = urlsplit(_address(error))
+    found = _RESOURCE.search(address.path)
+    if found is None:
+        return "database or container is missing"
+    database, container = found.groups()
+    what = (
+        f"database {database} is missing" if container is None else f"container {container} or its database {database} is missing"
+    )
+    return f"{what} in Cosmos DB at {address.hostname}:{address.port or _HTTPS_PORT}"
 
 
 def _retry_after(error: HttpResponseError) -> float | None:
@@ -122,12 +142,13 @@ def is_ambiguous(error: Exception) -> bool:
     """Return whether a write that failed with *error* may have been carried out."""
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         return error.status_code not in DEFINITE
-    return not isinstance(error, ClientAuthenticationError | StoreError) and not _is_unsent(error)
+    return not isinstance(error, ClientAuthenticationError | StoreError) and _unsent(error) is None
 
 
-def _is_unsent(error: Exception) -> bool:
+def _unsent(error: Exception) -> ClientConnectorError | None:
     # The transport calls every failure of aiohttp a request error, a connection lost while waiting for the answer too.
-    return isinstance(getattr(error, "inner_exception", None), ClientConnectorError)
+    cause = getattr(error, "inner_exception", None)
+    return cause if isinstance(cause, ClientConnectorError) else None
 
 
 @contextmanager

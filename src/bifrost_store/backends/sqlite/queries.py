@@ -62,7 +62,7 @@ PURGE: Final = f"""DELETE FROM records WHERE rowid IN
     (SELECT rowid FROM records WHERE kind = :kind AND is_tombstone = 0 AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
 RETURNING {COLUMNS}"""
 PING: Final = """SELECT sqlite_version(), (SELECT journal_mode FROM pragma_journal_mode),
-    (SELECT quick_check FROM pragma_quick_check(1))"""
+    (SELECT quick_check FROM pragma_quick_check(1)), EXISTS (SELECT 1 FROM records)"""
 
 _INDEXED_FIELDS: Final = {"executions": ("status", "workflowName", "executedBy", "formId")}
 """Fields that lists filter by, per container of the specs. Entities are few in a scope and need none."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from bifrost_store.backends.table.errors import understood
+from bifrost_store.backends.table.errors import Place, understood
 from bifrost_store.core.attempts import sending
 from bifrost_store.core.http_meter import metered
 
@@ -24,6 +25,7 @@ MAX_SERVICE_PAGE = 1000
 """Rows that one answer holds at most ("Query timeout and pagination", Microsoft)."""
 MAX_TRANSACTION = 100
 """Operations of one transaction ("Performing entity group transactions", Microsoft)."""
+_PORTS: Final = {"http": 80, "https": 443}
 _SENT_ONCE: Mapping[str, Any] = {"retry_total": 0}
 """Writes are sent once: the write loop must know what was sent, to settle a write whose answer was lost."""
 _what_counts: ContextVar[str] = ContextVar("bifrost_store_table_request", default="table")
@@ -79,12 +81,23 @@ class TableAccount:
 
     def __init__(self, service: TableServiceClient) -> None:
         self._service = service
+        address = urlsplit(service.url)
+        port = address.port or _PORTS[address.scheme]
+        self._place = Place(self.name, f"{address.hostname}:{port}")
         self._tables: dict[str, TableClient] = {}
 
     @property
     def name(self) -> str:
         """The account's name."""
         return str(self._service.account_name)
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port of its tables."""
+        return self._place.endpoint
+
+    def _at(self, table: str) -> Place:
+        return replace(self._place, table=table)
 
     def _table(self, table: str) -> TableClient:
         client = self._tables.get(table)
@@ -95,7 +108,7 @@ class TableAccount:
     async def read(self, table: str, partition_key: str, row_key: str) -> StoredRow | None:
         """Return one row, or None. A point read."""
         try:
-            with understood():
+            with understood(self._at(table)):
                 entity = await self._table(table).get_entity(partition_key, row_key)
                 return _stored(entity)
         except ResourceNotFoundError as error:
@@ -141,7 +154,7 @@ class TableAccount:
         what = "table"
         while True:
             try:
-                with _counted_as(what), understood():
+                with _counted_as(what), understood(self._at(table)):
                     page = [_stored(e) async for e in await anext(pager)]
             except StopAsyncIteration:
                 return
@@ -158,18 +171,18 @@ class TableAccount:
         """
         options: Mapping[str, Any] = {} if is_repeatable else _SENT_ONCE
         # Always a transaction, which is a POST: a lone PUT would be sent again below the SDK when its connection drops.
-        with sending() as sendings, understood(sendings):
+        with sending() as sendings, understood(self._at(table), sendings):
             results = await self._table(table).submit_transaction([_operation(change) for change in changes], **options)
         return [str(result.get("etag") or "") for result in results]
 
     async def table_names(self) -> list[str]:
         """Return the names of every table in the account, sorted."""
-        with _counted_as("table_metadata"), understood():
+        with _counted_as("table_metadata"), understood(self._place):
             return sorted([str(table.name) async for table in self._service.list_tables()])
 
     async def create_table(self, table: str) -> bool:
         """Make a table; return False if it was there."""
-        with _counted_as("table_metadata"), contextlib.suppress(ResourceExistsError), understood():
+        with _counted_as("table_metadata"), contextlib.suppress(ResourceExistsError), understood(self._at(table)):
             await self._service.create_table(table)
             return True
         return False

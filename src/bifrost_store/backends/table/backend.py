@@ -225,10 +225,8 @@ class TableBackend:
         with wrap_errors("ping"):
             missing = sorted(set(TABLES) - set(await self.account.table_names()))
         if missing:
-            raise NotProvisionedError(
-                f"Table Storage account {self.account.name} lacks {', '.join(missing)}; run `bifrost-store init`",
-                backend=BACKEND,
-            )
+            account = f"Table Storage account {self.account.name} at {self.account.endpoint}"
+            raise NotProvisionedError(f"{account} lacks {', '.join(missing)}; run `bifrost-store init`", backend=BACKEND)
         return f"table: account {self.account.name}, all tables present"
 
     async def aclose(self) -> None:

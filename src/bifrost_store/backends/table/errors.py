@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import ClientConnectorError
 from azure.core.exceptions import (
@@ -61,6 +63,24 @@ _BUSY = "ServerBusy"
 """503 by this name comes before anything is begun ("Common REST API error codes", Microsoft); a gateway's need not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was asked: the account's name and endpoint (host and port), and a table where one is concerned."""
+
+    account: str
+    endpoint: str
+    table: str | None = None
+
+
+_PLACE: Final = "bifrost_store_place"
+"""The attribute of an error of the SDK that holds its place."""
+
+
+def _place(error: AzureError) -> Place:
+    found = vars(error).get(_PLACE)
+    return found if isinstance(found, Place) else Place("?", "an unknown endpoint")
+
+
 def map_error(error: AzureError) -> StoreError:
     """Return what *error* means to a caller; the message holds neither addresses with secrets nor content."""
     status = _status(error)
@@ -72,7 +92,8 @@ def map_error(error: AzureError) -> StoreError:
         return AccessDeniedError("no credential could be had for Table Storage; check the identity settings", backend=BACKEND)
     if isinstance(error, ServiceRequestError):
         return BackendUnavailableError(
-            "Table Storage cannot be reached; check endpoint and network, then try again", backend=BACKEND
+            f"Table Storage at {_place(error).endpoint} cannot be reached; check endpoint and network, then try again",
+            backend=BACKEND,
         )
     return BackendUnavailableError(f"the answer of Table Storage was lost ({type(error).__name__}); try again", backend=BACKEND)
 
@@ -86,7 +107,10 @@ def _status(error: AzureError) -> int | None:
 def _map_status(error: HttpResponseError, status: int) -> StoreError:
     code = _code(error)
     if any(name in code or name in error.message for name in _TABLE_CODES) or "TABLE_NOT_FOUND" in code:
-        return NotProvisionedError("a table is missing; run `bifrost-store init`", backend=BACKEND)
+        place = _place(error)
+        missing = f"table {place.table} is missing" if place.table else "a table is missing"
+        message = f"{missing} in Table Storage account {place.account} at {place.endpoint}; run `bifrost-store init`"
+        return NotProvisionedError(message, backend=BACKEND)
     kind, message = _BY_STATUS.get(
         status, (BackendUnavailableError if status >= 500 else BackendError, f"Table Storage answered {status}")
     )
@@ -150,10 +174,11 @@ def _unexpected(error: Exception, operation: str, key: object) -> StoreError:
 
 
 @contextmanager
-def understood(sendings: Sendings | None = None) -> Iterator[None]:
-    """Turn an answer that is not the service's, a portal's or a broken gateway's, into a lost one.
+def understood(place: Place, sendings: Sendings | None = None) -> Iterator[None]:
+    """Turn an answer that is not the service's, a portal's or a broken gateway's, into a lost one; let errors know their place.
 
     Args:
+        place: What was asked.
         sendings: Of a write: what fails before any has left is no answer at all, and passes as it is.
     """
     try:
@@ -162,6 +187,7 @@ def understood(sendings: Sendings | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         if (isinstance(error, AzureError) and not isinstance(error, DecodeError)) or (sendings is not None and not sendings.count):
+            vars(error)[_PLACE] = place
             raise
         if sendings is None and isinstance(error.__context__ if isinstance(error, DecodeError) else error, RecursionError):
             message = "the answer of Table Storage holds something that is nested too deeply to be read"
