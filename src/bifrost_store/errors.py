@@ -107,7 +107,29 @@ class PreconditionFailedError(StoreError):
 
 
 class CorruptDocumentError(StoreError):
-    """What is stored cannot be read. The message names the row and field, and what would mend it."""
+    """What is stored cannot be read. The message names the row and field, and what would mend it.
+
+    Attributes:
+        document: Kind, scope and id of what cannot be read, where its key tells them.
+        etag: Names exactly the state that cannot be read, so that it can be deleted or written over; None where nothing does.
+        partial: The record with those fields that can be read, for who needs no more than them. No part of any text.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        backend: str | None = None,
+        operation: str | None = None,
+        key: str | None = None,
+        document: tuple[str, str, str] | None = None,
+        etag: str | None = None,
+        partial: object = None,
+    ) -> None:
+        super().__init__(message, backend=backend, operation=operation, key=key)
+        self.document = document
+        self.etag = etag
+        self.partial = partial
 
 
 class OutcomeUnknownError(StoreError):

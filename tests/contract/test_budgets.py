@@ -217,6 +217,8 @@ async def test_an_id_that_does_not_exist_is_searched_for_only_until_repair_marks
     if harness.name != "table":
         assert await subject.executions.get(ORGANIZATION, "missing") is None
         return
+    with count_requests() as first:
+        await subject.executions.get(ORGANIZATION, "missing")
     with count_requests() as unmarked:
         await subject.executions.get(ORGANIZATION, "missing")
     await store.backend.inner.repair(old_application_stopped=True)  # type: ignore[attr-defined]
@@ -224,5 +226,5 @@ async def test_an_id_that_does_not_exist_is_searched_for_only_until_repair_marks
     with count_requests() as marked:
         await subject.executions.get(ORGANIZATION, "missing")
 
-    assert unmarked["table"] == 6
+    assert (first["table"], unmarked["table"]) == (6, 4)
     assert marked["table"] == 2

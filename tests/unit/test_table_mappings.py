@@ -97,7 +97,7 @@ def test_odd_rows_read_as_the_old_application_read_them(columns: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    "columns", [{"DurationMs": "fast"}, {"DurationMs": 1.5}, {"StartedAt": "yesterday"}, {"WorkflowName": 3}, {"BsBlobs": "{"}]
+    "columns", [{"DurationMs": "fast"}, {"DurationMs": 1.5}, {"CompletedAt": "yesterday"}, {"WorkflowName": 3}, {"BsBlobs": "{"}]
 )
 def test_unreadable_rows_name_row_and_column(columns: dict[str, Any]) -> None:
     """What cannot be read says where it stands and in which column."""

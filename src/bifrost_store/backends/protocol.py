@@ -220,10 +220,12 @@ class RepairReport:
         mended: The counts.
         unreadable: Rows of any kind that cannot be read. Whoever asks for the repair adds them, from `Backend.scan`: one reader
             decides for repair, dump, backfill and verification.
+        contradictions: Rows that say what cannot be, one line each; they are read in the stricter way.
     """
 
     mended: dict[str, int] = field(default_factory=dict)
     unreadable: list[CorruptDocumentError] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
 
     def note(self, what: str, count: int = 1) -> None:
         """Count something mended."""

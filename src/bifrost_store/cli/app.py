@@ -11,7 +11,7 @@ import typer
 
 from bifrost_store.cli import cost, demo, emulator, migrate, store, tables, transfer, usage
 from bifrost_store.cli.logs import show_logs
-from bifrost_store.cli.output import VerboseOption, report_error
+from bifrost_store.cli.output import VerboseOption, report_error, unexpected
 from bifrost_store.errors import ConfigurationError, StoreError
 
 _HELP = (
@@ -70,3 +70,6 @@ def run() -> None:
     except (StoreError, OSError) as error:
         report_error(error)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except Exception as error:  # noqa: BLE001 - whatever it is: no command ends without saying so
+        report_error(unexpected(error))
+        sys.exit(1)

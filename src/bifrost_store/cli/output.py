@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import anyio
@@ -102,6 +104,18 @@ def report_error(error: BaseException) -> None:
     if wishes.is_json:
         report({"ok": False, "error": error_values(error)}, as_json=True, lines=[])
     show_error(error)
+
+
+class UnexpectedError(Exception):
+    """Stands for an error that nothing foresees: its class, and where it arose; its text may quote content."""
+
+
+def unexpected(error: Exception) -> UnexpectedError:
+    """Return what is shown of an error of no known class."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    known = UnexpectedError(f"{type(error).__name__} at {Path(last.filename).name}, line {last.lineno}. Please report this defect")
+    known.__cause__ = error
+    return known
 
 
 def error_values(error: BaseException) -> dict[str, object]:

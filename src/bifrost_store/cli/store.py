@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bifrost_store.backends.protocol import Difference
+from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.cli.output import JsonOption, report, run
 from bifrost_store.store import open_store
 
@@ -70,15 +70,17 @@ def repair(
 ) -> None:
     """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
 
-    async def mend() -> tuple[dict[str, int], list[str]]:
+    async def mend() -> RepairReport:
         async with open_store() as store:
-            done = await store.repair(old_application_stopped=old_application_stopped, collect_payloads=collect_payloads)
-            return done.mended, [str(error) for error in done.unreadable]
+            return await store.repair(old_application_stopped=old_application_stopped, collect_payloads=collect_payloads)
 
-    mended, unreadable = run(mend)
-    lines = [f"{what}: {count}" for what, count in mended.items()] or ["nothing to mend"]
+    done = run(mend)
+    unreadable = [str(error) for error in done.unreadable]
+    lines = [f"{what}: {count}" for what, count in done.mended.items()] or ["nothing to mend"]
     lines += [f"unreadable: {line}" for line in unreadable]
-    report({"ok": not unreadable, "mended": mended, "unreadable": unreadable}, as_json=as_json, lines=lines)
+    lines += [f"contradiction: {line}" for line in done.contradictions]
+    values = {"mended": done.mended, "unreadable": unreadable, "contradictions": done.contradictions}
+    report({"ok": not unreadable, **values}, as_json=as_json, lines=lines)
     if unreadable:
         raise typer.Exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -33,6 +34,24 @@ class Key:
     def __str__(self) -> str:
         return f"{self.kind} {self.scope} {self.id!r}"
 
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Kind, scope and id as texts."""
+        return self.kind, self.scope.value, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record stands, in the words of whoever would correct it there.
+
+    Attributes:
+        row: ``table/partition key/row key``.
+        columns: The column of each field that has one of its own.
+    """
+
+    row: str
+    columns: Mapping[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -48,6 +67,8 @@ class Record:
         is_tombstone: The record was deleted; body and extra are empty.
         native_etag: What the answering backend calls this state; a hint for `Etag`.
         backend: Name of the backend that answered, or None.
+        origin: The row that it was read from, where a backend keeps records in rows that others write too.
+        has_new_id: Its id was made just now, so that nothing can be stored under it.
     """
 
     key: Key
@@ -59,6 +80,8 @@ class Record:
     is_tombstone: bool = False
     native_etag: str | None = field(default=None, compare=False)
     backend: str | None = field(default=None, compare=False)
+    origin: Origin | None = field(default=None, compare=False, repr=False)
+    has_new_id: bool = field(default=False, compare=False, repr=False)
 
     @property
     def etag(self) -> Etag:

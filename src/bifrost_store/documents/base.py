@@ -58,10 +58,11 @@ class Document(BaseModel):
         try:
             document = cls.model_validate({**record.body, **cls.identity(record), "etag": record.etag.encode()})
         except ValidationError as error:
-            reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-            raise _corrupt(record, reason) from None
+            problems = error.errors(include_input=False)
+            reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems)
+            raise _corrupt(record, reason, *(str(e["loc"][0]) for e in problems)) from None
         except InvalidKeyError:
-            raise _corrupt(record, "scope: names no organization") from None
+            raise _corrupt(record, "scope: names no organization", "organizationId") from None
         document._record = record  # noqa: SLF001 - its own class
         return document
 
@@ -76,9 +77,19 @@ class Document(BaseModel):
         return {**self.record.body, **{names.get(name, to_camel(name)): _stored(value) for name, value in changes.items()}}
 
 
-def _corrupt(record: Record, reason: str) -> CorruptDocumentError:
+def _corrupt(record: Record, reason: str, *fields: str) -> CorruptDocumentError:
+    """Return the error that names a record, its fields, and the row and columns that they were read from."""
+    place = ""
+    if record.origin is not None:
+        columns = sorted({record.origin.columns[field] for field in fields if field in record.origin.columns})
+        place = f" (row {record.origin.row}{', column ' if columns else ''}{', '.join(columns)})"
     return CorruptDocumentError(
-        f"{record.key}: {reason}. Write the field anew, or delete the document", backend=record.backend, key=str(record.key)
+        f"{record.key}: {reason}{place}. Write the field anew, or delete the document",
+        backend=record.backend,
+        key=str(record.key),
+        document=record.key.parts,
+        etag=record.etag.encode(),
+        partial=record,
     )
 
 

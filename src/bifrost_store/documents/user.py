@@ -66,7 +66,10 @@ class User(Document):
     def identity(cls, record: Record) -> Body:
         is_platform = record.body.get("userType") == UserType.PLATFORM
         organization_id = None if is_platform else record.body.get("organizationId")
-        return {"scope": Scope.of(organization_id), "id": record.key.id}
+        identity: Body = {"scope": Scope.of(organization_id), "id": record.key.id}
+        if not is_platform and record.body.get("isPlatformAdmin") is True:
+            identity["isPlatformAdmin"] = False  # a contradiction, read in the stricter way
+        return identity
 
 
 class Membership(Document):

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -19,7 +20,13 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import ApiKey
-from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError, PreconditionFailedError, StoreError
+from bifrost_store.errors import (
+    CorruptDocumentError,
+    DocumentNotFoundError,
+    InvalidRequestError,
+    PreconditionFailedError,
+    StoreError,
+)
 from bifrost_store.protocols import NewApiKey
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_string, utc
@@ -88,6 +95,8 @@ class ApiKeyRepository:
         shared = [] if is_closed_to_global else [one for one in same if one.workflow_id is None]
         now = self._clock()
         valid = next((one for one in (*own, *shared) if one.is_valid(now)), None)
+        if valid is None or valid.workflow_id is None:
+            _refuse_to_guess(found.unreadable, workflow, hashed, is_open=valid is not None)
         return None if valid is None else await self._noted(valid, now)
 
     async def get(self, key_id: str) -> ApiKey | None:
@@ -137,6 +146,16 @@ class ApiKeyRepository:
             log_event(_logger, logging.WARNING, "api_keys.use_not_noted", key_id=key.id, error=type(error).__name__)
             return key
         return ApiKey.from_record(stored)
+
+
+def _refuse_to_guess(unreadable: Sequence[CorruptDocumentError], workflow: str, hashed: str, *, is_open: bool) -> None:
+    """Raise what keeps it from being told whether a key is valid: a row that may be this key, or may close the workflow to it."""
+    for error in unreadable:
+        body = error.partial.body if isinstance(error.partial, Record) else {}
+        if body.get("hashedKey") in (None, hashed):
+            raise error
+        if is_open and body.get("workflowId") == workflow and body.get("disableGlobalKey") is not False:
+            raise error
 
 
 def _key(key_id: str) -> Key:

@@ -118,7 +118,8 @@ class BrandingRepository:
             nonlocal before
             before = stored
             empty: Body = {"squareLogoUrl": None, "rectangleLogoUrl": None, "primaryColor": None, "logos": {}}
-            body = self._stamped(change(empty if stored is None else stored.body), updated_by)
+            known = empty if stored is None else {**stored.body, "logos": stored.body["logos"] or {}}
+            body = self._stamped(change(known), updated_by)
             return Record(branding_key(scope), body) if stored is None else stored.with_body(body)
 
         return await put_record(self._backend, branding_key(scope), make, etag=etag), before

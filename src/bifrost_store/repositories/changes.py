@@ -12,7 +12,15 @@ import stamina
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import Etag
-from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, PreconditionFailedError, StoreError
+from bifrost_store.documents.base import Document
+from bifrost_store.errors import (
+    CorruptDocumentError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    PreconditionFailedError,
+    StoreError,
+)
+from bifrost_store.repositories.reading import readable_part
 
 T = TypeVar("T")
 
@@ -109,18 +117,24 @@ async def change_record(
 async def put_record(backend: Backend, key: Key, make: Callable[[Record | None], Record], *, etag: str | None = None) -> Record:
     """Store what *make* makes of the record at *key*, or of None if there is none, whoever else writes meanwhile.
 
+    One that cannot be read is written over; *make* gets it with None for every field that cannot be.
+
     Raises:
         PreconditionFailedError: The record is not in the state that *etag* names, or is gone. With it nothing is tried again.
     """
     if etag is not None:
+        stored, _ = await readable_part(backend, key)
+        if stored is None:
+            raise PreconditionFailedError(f"{key} has been deleted since it was read", key=str(key))
+        check_state(stored, Etag.parse(etag))
         try:
-            return (await change_record(backend, key, make, etag=etag)).record
+            return await backend.replace(make(stored), stored.etag)
         except DocumentNotFoundError as error:
             message = f"{key} has been deleted since it was read"
             raise PreconditionFailedError(message, backend=error.backend, key=str(key)) from error
 
     async def attempt() -> Record:
-        stored = await backend.get(key)
+        stored, _ = await readable_part(backend, key)
         new = make(stored)
         try:
             return await (backend.create(new) if stored is None else backend.replace(new, stored.etag))
@@ -131,7 +145,7 @@ async def put_record(backend: Backend, key: Key, make: Callable[[Record | None],
 
 
 async def delete_record(backend: Backend, key: Key, *, etag: str | None = None) -> Record | None:
-    """Delete the record at *key* and return it as it was, or None if there was none.
+    """Delete the record at *key* and return it as it was, as far as it can be read, or None if there was none.
 
     Raises:
         PreconditionFailedError: The record is not in the state that *etag* names, or others kept winning.
@@ -139,7 +153,7 @@ async def delete_record(backend: Backend, key: Key, *, etag: str | None = None) 
     expected = None if etag is None else Etag.parse(etag)
 
     async def attempt() -> Record | None:
-        stored = await backend.get(key)
+        stored, _ = await readable_part(backend, key)
         if stored is None:
             return None
         if expected is not None:
@@ -152,6 +166,37 @@ async def delete_record(backend: Backend, key: Key, *, etag: str | None = None) 
             raise LostRaceError(error) from error
 
     return await until_won(attempt)
+
+
+async def create_or_mend(backend: Backend, record: Record, document: type[Document]) -> tuple[Record, bool]:
+    """Return the record at its key, new or as it is, and whether it is new; one that cannot be read is written over.
+
+    Whoever else creates, changes or deletes it meanwhile. *document* is its model, which decides what can be read.
+    """
+
+    async def attempt() -> tuple[Record, bool]:
+        try:
+            return await backend.create(record), True
+        except DocumentExistsError as error:
+            present, problem = await readable_part(backend, record.key)
+            if present is None:
+                raise LostRaceError(error) from error
+        if problem is None and _fits(document, present):
+            return present, False
+        try:
+            return await backend.replace(present.with_body(record.body), present.etag), False
+        except (PreconditionFailedError, DocumentNotFoundError) as error:
+            raise LostRaceError(error) from error
+
+    return await until_won(attempt)
+
+
+def _fits(document: type[Document], record: Record) -> bool:
+    try:
+        document.from_record(record)
+    except CorruptDocumentError:
+        return False
+    return True
 
 
 async def read(backend: Backend, key: Key) -> Record:

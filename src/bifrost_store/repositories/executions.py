@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -114,6 +115,7 @@ class ExecutionRepository:
             started_at=None if started_at is None else utc(started_at, "started_at"),
         )
         record = new.record(key, placement, self._clock(), self._retention)
+        record = replace(record, has_new_id=execution_id is None)
         blobs = _blobs([placement])
         try:
             async with self._payloads.writing(scope, blobs) as write:
@@ -128,8 +130,16 @@ class ExecutionRepository:
         return None if record is None else await self._models.show(record)
 
     async def get_status(self, scope: Scope, execution_id: str, *, fallback: bool = True) -> ExecutionStatus | None:
-        record = await self._find(scope, execution_id, fallback=fallback)
-        return None if record is None else Execution.from_record(record).status
+        try:
+            record = await self._find(scope, execution_id, fallback=fallback)
+        except CorruptDocumentError as error:
+            record = error.partial if isinstance(error.partial, Record) else None
+            if record is None or "status" not in record.body:
+                raise
+        if record is None:
+            return None
+        status = record.body["status"]
+        return ExecutionStatus(status) if status in set(ExecutionStatus) else Execution.from_record(record).status
 
     async def list(
         self,
@@ -299,8 +309,11 @@ class ExecutionRepository:
 
     async def _repeated(self, key: Key, new: NewExecution, error: DocumentExistsError) -> Execution:
         """Return what is stored if it is what the caller wanted to create."""
-        record = await self._backend.get(key)
-        stored = None if record is None else await self._models.show(record)
+        try:
+            record = await self._backend.get(key)
+            stored = None if record is None else await self._models.show(record)
+        except CorruptDocumentError as unreadable:
+            raise error from unreadable
         if stored is None or not await self._payloads.prepare(new.input_data, new.is_repeated_by, stored):
             raise error
         return stored

@@ -31,7 +31,7 @@ from bifrost_store.repositories.checks import (
 )
 from bifrost_store.repositories.form_schemas import form_schema as checked_schema
 from bifrost_store.repositories.reading import all_records, joined, ordered
-from bifrost_store.repositories.role_assignments import Assignments, role_of
+from bifrost_store.repositories.role_assignments import Assignments, named_roles, role_of
 
 
 class FormRepository:
@@ -127,7 +127,10 @@ class FormRepository:
         of_user, of_form = await together(
             lambda: self._role_users.of_member(scope, user_id), lambda: self._role_forms.of_member(scope, form_id)
         )
-        return not set(map(role_of, of_user)).isdisjoint(map(role_of, of_form))
+        if not set(map(role_of, of_user)).isdisjoint(map(role_of, of_form)):
+            return True
+        _refuse_to_guess(of_user, of_form)
+        return False
 
     async def update(
         self,
@@ -194,6 +197,17 @@ def _key(scope: Scope, form_id: str) -> Key:
 
 def _activity(active_only: bool) -> tuple[Filter, ...]:
     return (Eq("isActive", True),) if active_only else ()
+
+
+def _refuse_to_guess(of_user: Page[RoleUser], of_form: Page[RoleForm]) -> None:
+    """Raise what keeps it from being told whether user and form share a role: no assignment is left out."""
+    unreadable = (*of_user.unreadable, *of_form.unreadable)
+    users, forms = named_roles(of_user.unreadable), named_roles(of_form.unreadable)
+    if users is None or forms is None:
+        raise unreadable[0]
+    shared = {*users, *map(role_of, of_user)} & {*forms, *map(role_of, of_form)}
+    for role in shared:
+        raise users.get(role) or forms[role]
 
 
 def _is_for_everyone(form: Form) -> bool:

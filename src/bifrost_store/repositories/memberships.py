@@ -8,8 +8,9 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.documents import Membership
 from bifrost_store.errors import DocumentExistsError
-from bifrost_store.repositories.changes import read
+from bifrost_store.repositories.changes import create_or_mend
 from bifrost_store.repositories.reading import all_records, ordered
 
 KIND = "membership"
@@ -32,24 +33,28 @@ class MembershipRecords:
         return ordered(await all_records(self._backend, KIND, organization), key=lambda record: record.key.id)
 
     async def scopes(self, email: str) -> list[Scope]:
-        """Return the scopes of one user's organizations, ordered by their ids. Asks across scopes."""
-        return [record.key.scope for record in await self.of_user(email)]
+        """Return the scopes of one user's organizations, ordered by their ids. Asks across scopes.
+
+        A membership that cannot be read is one: its key tells whose.
+        """
+        found = await self.of_user(email)
+        unreadable = {Scope(error.document[1]) for error in found.unreadable if error.document and error.document[2] == email}
+        return sorted(unreadable.union(record.key.scope for record in found), key=lambda scope: scope.partition_key)
 
     async def first_scopes(self) -> dict[str, Scope]:
         """Return the scope with the smallest organization id of everyone who has one, by e-mail. Asks across scopes."""
         first: dict[str, Scope] = {}
-        for record in await all_records(self._backend, KIND, None):
-            first[record.key.id] = min(first.get(record.key.id, record.key.scope), record.key.scope)
+        found = await all_records(self._backend, KIND, None)
+        unreadable = [(error.document[2], Scope(error.document[1])) for error in found.unreadable if error.document is not None]
+        for email, scope in (*((record.key.id, record.key.scope) for record in found), *unreadable):
+            first[email] = min(first.get(email, scope), scope)
         return first
 
     async def add(self, email: str, organization: Scope, created_by: str) -> tuple[Record, bool]:
         """Return the membership, and whether it is new; one that is there stays as it is."""
         key = Key(KIND, organization, email)
         body = {"email": email, "createdAt": format_time(self._clock()), "createdBy": created_by}
-        try:
-            return await self._backend.create(Record(key, body)), True
-        except DocumentExistsError:
-            return await read(self._backend, key), False
+        return await create_or_mend(self._backend, Record(key, body), Membership)
 
     async def end(self, email: str, organization: Scope) -> bool:
         """Delete one membership; return whether it was there."""

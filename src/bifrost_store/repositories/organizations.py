@@ -56,7 +56,10 @@ class OrganizationRepository:
     async def find_by_domain(self, domain: str) -> Organization | None:
         filters = (Eq("domain", _normal_domain(domain)), Eq("isActive", True))
         found = await all_records(self._backend, "organization", GLOBAL, *filters)
-        return min(found.convert(Organization.from_record), key=lambda one: one.id, default=None)
+        page = found.convert(Organization.from_record)
+        if page.unreadable:  # who belongs where is not decided by leaving out an organization
+            raise page.unreadable[0]
+        return min(page, key=lambda one: one.id, default=None)
 
     async def list(self, *, active_only: bool = True) -> Page[Organization]:
         filters = (Eq("isActive", True),) if active_only else ()

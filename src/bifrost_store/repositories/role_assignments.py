@@ -14,8 +14,8 @@ from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import RoleForm, RoleUser
 from bifrost_store.documents.role import assignment_id
-from bifrost_store.errors import DocumentExistsError
-from bifrost_store.repositories.changes import LostRaceError, until_won
+from bifrost_store.errors import CorruptDocumentError, DocumentExistsError
+from bifrost_store.repositories.changes import create_or_mend
 from bifrost_store.repositories.reading import all_records, joined
 
 A = TypeVar("A", RoleUser, RoleForm)
@@ -83,17 +83,7 @@ class Assignments(Generic[A]):
 
     async def _add_one(self, record: Record) -> Record:
         """Return the assignment, new or as it is, whoever else assigns or unassigns meanwhile."""
-
-        async def attempt() -> Record:
-            try:
-                return await self._backend.create(record)
-            except DocumentExistsError as error:
-                present = await self._backend.get(record.key)
-                if present is None:
-                    raise LostRaceError(error) from error
-                return present
-
-        return await until_won(attempt)
+        return (await create_or_mend(self._backend, record, self._document))[0]
 
     def _key(self, role: RoleKey, member: str) -> Key:
         return Key(self._kind, role[0], assignment_id(role[1], member))
@@ -102,6 +92,17 @@ class Assignments(Generic[A]):
 def role_of(assignment: RoleUser | RoleForm) -> RoleKey:
     """Return the role that *assignment* gives."""
     return assignment.scope, assignment.role_id
+
+
+def named_roles(unreadable: Sequence[CorruptDocumentError]) -> dict[RoleKey, CorruptDocumentError] | None:
+    """Return the roles that assignments give which cannot be read, by their keys; None if one does not tell its role."""
+    roles: dict[RoleKey, CorruptDocumentError] = {}
+    for error in unreadable:
+        if error.document is None:
+            return None
+        _, scope, id_ = error.document
+        roles[Scope(scope), id_.partition(":")[0]] = error
+    return roles
 
 
 def _chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

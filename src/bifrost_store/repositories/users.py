@@ -31,7 +31,7 @@ from bifrost_store.errors import (
 from bifrost_store.repositories.changes import Change, change_record, check_state, read
 from bifrost_store.repositories.checks import check_flag, check_id, check_name, one_of, utc
 from bifrost_store.repositories.memberships import MembershipRecords
-from bifrost_store.repositories.reading import all_records, joined, ordered
+from bifrost_store.repositories.reading import all_records, ids_of, joined, ordered, readable_part
 from bifrost_store.repositories.renames import rename_user
 
 MAX_FILTER_VALUES: Final = 100
@@ -96,6 +96,8 @@ class UserRepository:
     async def find_by_entra_id(self, entra_user_id: str) -> User | None:
         check_id(entra_user_id, "entra_user_id")
         found = (await self._all(Eq("entraUserId", entra_user_id))).convert(User.from_record)
+        if found.unreadable:  # who signs in is not decided by leaving out a user
+            raise found.unreadable[0]
         first = min(found, key=lambda user: user.id, default=None)
         return None if first is None else await self._shown(first.record)
 
@@ -108,10 +110,11 @@ class UserRepository:
 
     async def list_organization(self, organization_id: str, *, by_last_login: bool = False) -> Page[User]:
         scope = _organization_scope(organization_id)
-        emails = [record.key.id for record in await self._memberships.of_organization(scope)]
+        found = await self._memberships.of_organization(scope)
+        emails = sorted({record.key.id for record in found} | ids_of(found.unreadable))
         page = (await self._by_emails(emails)).convert(User.from_record)
         members = tuple(_in_organization(user, scope) for user in page if user.user_type is UserType.ORG)
-        return _in_order(Page(members, None, page.unreadable), by_last_login=by_last_login)
+        return _in_order(Page(members, None, (*page.unreadable, *found.unreadable)), by_last_login=by_last_login)
 
     async def update(
         self,
@@ -190,7 +193,7 @@ class UserRepository:
         key = _key(email)
         expected = None if etag is None else Etag.parse(etag)
         if expected is not None:
-            stored = await self._backend.get(key)
+            stored, _ = await readable_part(self._backend, key)
             if stored is None:
                 return False
             check_state(stored, expected)
@@ -220,7 +223,7 @@ class UserRepository:
 
     async def memberships(self, email: str) -> Page[Membership]:
         key = _key(email)
-        user, records = await together(lambda: self._backend.get(key), lambda: self._memberships.of_user(email))
+        (user, _), records = await together(lambda: readable_part(self._backend, key), lambda: self._memberships.of_user(email))
         if user is not None and _is_platform(user):
             return Page(())
         return records.convert(Membership.from_record)
@@ -228,9 +231,10 @@ class UserRepository:
     async def members(self, organization_id: str) -> Page[Membership]:
         records = await self._memberships.of_organization(_organization_scope(organization_id))
         emails = [record.key.id for record in records]
-        platform = {user.key.id for user in await self._by_emails(emails, Eq("userType", UserType.PLATFORM.value))}
-        kept = tuple(record for record in records if record.key.id not in platform)
-        return Page(kept, None, records.unreadable).convert(Membership.from_record)
+        platform = await self._by_emails(emails, Eq("userType", UserType.PLATFORM.value))
+        hidden = {user.key.id for user in platform}
+        kept = tuple(record for record in records if record.key.id not in hidden)
+        return Page(kept, None, (*records.unreadable, *platform.unreadable)).convert(Membership.from_record)
 
     async def _all(self, *filters: Filter) -> Page[Record]:
         return await all_records(self._backend, "user", GLOBAL, *filters)
@@ -251,7 +255,7 @@ class UserRepository:
 
     async def _create_member(self, record: Record, organization: Scope, created_by: str) -> Record:
         """Store the membership, then the user; who turns out to exist already gets no membership by it."""
-        if await self._backend.get(record.key) is not None:
+        if (await readable_part(self._backend, record.key))[0] is not None:
             raise DocumentExistsError(f"{record.key} exists already", operation="create", key=str(record.key))
         _, is_new = await self._memberships.add(record.key.id, organization, created_by)
         try:

@@ -344,6 +344,7 @@ class RoutedBackend:
                 part = await backend.inner.repair(old_application_stopped=old_application_stopped)
                 for what, count in part.mended.items():
                     report.note(what, count)
+                report.contradictions += part.contradictions
             async for page in backend.scan():
                 report.unreadable += page.unreadable
         return report

@@ -14,13 +14,15 @@ from anyio import to_thread
 from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo, BlobStore
 from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.core.record import Record
-from bifrost_store.errors import ConfigurationError, InvalidKeyError
+from bifrost_store.documents import SPECS
+from bifrost_store.errors import ConfigurationError, InvalidKeyError, InvalidRequestError
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles
 from bifrost_store.transfer.homes import BlobHomes
 from bifrost_store.transfer.lines import line_of
 from bifrost_store.transfer.report import Progress, TransferReport, silent
 from bifrost_store.transfer.state import DumpState, StateFile
+from bifrost_store.wrappers.checked import CheckedBackend
 
 _BLOBS_PER_STATE = 50
 
@@ -48,6 +50,7 @@ class _Dump:
         self._store = store
         self._folder = folder
         self._progress = progress
+        self._checks = CheckedBackend(store.backend, SPECS)
         self._lines = folder / "records.jsonl"
         self._file = StateFile(folder / "dump.json", DumpState)
 
@@ -87,14 +90,25 @@ class _Dump:
             lines.truncate(size)
             lines.seek(size)
             async for page in self._store.backend.scan(self._state.resume_token):
-                await to_thread.run_sync(_write_lines, lines, page.records)
-                for record in page.records:
+                records = [record for record in page.records if self._can_be_loaded(record)]
+                await to_thread.run_sync(_write_lines, lines, records)
+                for record in records:
                     self._report.note(record)
                 for error in page.unreadable:
                     self._report.refuse(error)
                 self._save(resume_token=page.resume_token, records_bytes=lines.tell())
                 self._progress("records", len(page.records))
         self._save(is_scanned=True, resume_token=None)
+
+    def _can_be_loaded(self, record: Record) -> bool:
+        """Return whether every store takes *record*; else name it, so that nothing is dumped that no load accepts."""
+        try:
+            self._checks.applicable(record)
+        except InvalidRequestError as error:
+            place = "" if record.origin is None else f" (row {record.origin.row})"
+            self._report.refuse(f"{record.key}{place}: no store takes it: {error}. Correct it, or delete the document")
+            return False
+        return True
 
     async def write_blobs(self) -> TransferReport:
         files = BlobFiles(self._folder)

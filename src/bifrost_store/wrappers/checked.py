@@ -78,7 +78,7 @@ class CheckedBackend:
         return await self._here.delete(key, expected=expected, epoch=epoch)
 
     async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        return await self._here.apply(self._applicable(record), over=over)
+        return await self._here.apply(self.applicable(record), over=over)
 
     async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
         if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
@@ -171,7 +171,12 @@ class CheckedBackend:
         _refuse_change(self._spec(record.key.kind))
         return checked
 
-    def _applicable(self, record: Record) -> Record:
+    def applicable(self, record: Record) -> Record:
+        """Return *record* as `apply` hands it on.
+
+        Raises:
+            InvalidRequestError: `apply` refuses it.
+        """
         if record.version.revision < 1:
             raise InvalidRequestError("apply: the record has no version")
         if not record.is_tombstone:
@@ -186,7 +191,7 @@ class CheckedBackend:
             case Replace(record, expected):
                 return Replace(self._changeable(record), expected)
             case Apply(record):
-                return Apply(self._applicable(record))
+                return Apply(self.applicable(record))
             case Delete(key):
                 _refuse_change(self._check_key(key))
                 return operation

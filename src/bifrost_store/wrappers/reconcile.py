@@ -9,6 +9,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import stale_route
+from bifrost_store.errors import CorruptDocumentError
 
 _ATTEMPTS: Final = 3
 
@@ -46,7 +47,7 @@ async def reconcile(primary: Backend, secondary: Backend, key: Key, *, epoch: in
     if wanted is not None and await secondary.apply(wanted):
         return Reconciled.APPLIED
     for _ in range(_ATTEMPTS):
-        found = await secondary.stored(key)
+        found = await _found(secondary, key)
         wanted = await primary.stored(key)
         _check_route(epoch, wanted, found)
         if is_same(wanted, found, clock=clock):
@@ -61,6 +62,16 @@ async def reconcile(primary: Backend, secondary: Backend, key: Key, *, epoch: in
         if await secondary.apply(target, over=found.native_etag):
             return Reconciled.OVERWRITTEN
     return Reconciled.LEFT
+
+
+async def _found(secondary: Backend, key: Key) -> Record | None:
+    """Return what the secondary holds; what cannot be read there is a state to be written over like any other."""
+    try:
+        return await secondary.stored(key)
+    except CorruptDocumentError as error:
+        if not isinstance(error.partial, Record):
+            raise
+        return error.partial
 
 
 def _check_route(epoch: int, *records: Record | None) -> None:

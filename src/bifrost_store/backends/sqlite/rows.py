@@ -82,6 +82,7 @@ def record_from_row(row: Row, specs: Specs) -> Record:
             "Mend the column, or delete the row",
             backend=NAME,
             key=f"{kind} {scope} {record_id!r}",
+            document=(str(kind), str(scope), str(record_id)),
         ) from error
     return Record(key, body_object, sort_key, version, expiry, extra_object, bool(is_tombstone), native_etag(version), NAME)
 

@@ -63,7 +63,7 @@ class TableBackend:
         self._reader = TableReader(self.account, self._mappings)
         self._writer = TableWriter(self.account, self._reader)
         self._scanner = TableScanner(self.account, self._mappings)
-        self._queries = TableQueries(self.account, self._mappings, self._scanner, clock)
+        self._queries = TableQueries(self.account, self._mappings, self._scanner, self._reader.twins, clock)
 
     @classmethod
     def from_connection_string(
@@ -117,6 +117,8 @@ class TableBackend:
                 state = await self._reader.state(key, None)
             except DocumentExistsError:  # its row is another record's
                 return None
+            if state.error is not None:
+                raise state.error
         return state.record or (None if state.marker is None else state.marker.tombstone)
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
@@ -173,7 +175,7 @@ class TableBackend:
         mapping, now = self._mappings.by_kind[kind], self._now()
         if isinstance(mapping, LegacyRowMapping):
             async for record in self._scanner.unclaimed():
-                if record.is_expired(now):
+                if isinstance(record, Record) and record.is_expired(now):
                     yield record
             return
         conditions = "RowKey ge @lo and RowKey lt @hi and (BsExpiresAt le @now or RowKey ge @old )"
@@ -194,7 +196,8 @@ class TableBackend:
 
     async def _purge(self, record: Record) -> bool:
         mapping = self._mappings.by_kind[record.key.kind]
-        stored, changes = await removals(self._reader, record.key)
+        state, changes = await removals(self._reader, record.key)
+        stored = state.whole
         if stored is None or not stored.is_expired(self._now()):
             return False
         await self._writer.write_index([Remove("GLOBAL", str(row["RowKey"])) for row in mapping.index_rows(stored)])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from azure.data.tables import EdmType, EntityProperty
 
@@ -21,11 +22,17 @@ _INT64 = range(-(2**63), 2**63)
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Between a field's JSON value and a column's value. *decode* raises ValueError for what it cannot read."""
+    """Between a field's JSON value and a column's value. *decode* raises ValueError for what it cannot read.
+
+    Attributes:
+        is_plain_text: The column holds the field's text as it is, but for what *decode* makes of an empty one.
+        is_blank_nothing: On rows that the old application wrote last, an empty text counts as no value.
+    """
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
     is_plain_text: bool = False
+    is_blank_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,9 @@ class Column:
         codec: How the value is written.
         older_names: Columns of older rows that hold the same.
         default: The field's value where the row has no such column.
+        old_default: The same on rows that the old application wrote last, of a column that it can do without.
+        is_forgiven: On such rows, a value that cannot be read counts as none, as in the old application.
+        repeats_key: The row key says it; a column that says something else is unreadable.
     """
 
     field: str
@@ -45,6 +55,9 @@ class Column:
     codec: Codec
     older_names: tuple[str, ...] = ()
     default: Any = None
+    old_default: Any = None
+    is_forgiven: bool = False
+    repeats_key: bool = False
 
 
 class UnreadableColumnError(ValueError):
@@ -56,25 +69,49 @@ def encode_columns(columns: Sequence[Column], body: Mapping[str, Any]) -> Row:
     return {c.name: c.codec.encode(body[c.field]) for c in columns if body[c.field] is not None}
 
 
-def decode_columns(columns: Sequence[Column], row: Mapping[str, Any]) -> Body:
+def decode_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Body, *, is_old: bool) -> Body:
     """Return the fields that *row* holds.
+
+    Args:
+        columns: Of the kind.
+        row: The columns that are stored.
+        known: The fields that the row key tells.
+        is_old: Read by the rules for rows that the old application wrote last.
 
     Raises:
         UnreadableColumnError: A value cannot be read as its field.
     """
-    return {column.field: _decode(column, row) for column in columns}
+    return {column.field: _decode(column, row, known, is_old=is_old) for column in columns}
 
 
-def _decode(column: Column, row: Mapping[str, Any]) -> Any:
+def readable_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Body) -> Body:
+    """Return those fields of *row* that can be read."""
+    body: Body = {}
+    for column in columns:
+        with suppress(UnreadableColumnError):
+            body[column.field] = _decode(column, row, known, is_old=True)
+    return body
+
+
+def _decode(column: Column, row: Mapping[str, Any], known: Body, *, is_old: bool) -> Any:
+    if column.repeats_key:
+        return _repeated(column, row.get(column.name), known[column.field])
     for name in (column.name, *column.older_names):
         value = row.get(name)
-        if value is None:
+        if value is None or (is_old and value == "" and column.codec.is_blank_nothing):
             continue
         try:
             return column.codec.decode(value)
         except (ValueError, TypeError, ArithmeticError) as error:
-            raise UnreadableColumnError(f"column {name}: {error}") from None
-    return column.default
+            if not (is_old and column.is_forgiven):
+                raise UnreadableColumnError(f"column {name}: {error}") from None
+    return column.default if column.default is not None or not is_old else column.old_default
+
+
+def _repeated(column: Column, value: Any, expected: Any) -> Any:
+    if value is not None and not (isinstance(value, str) and value in ("", expected)):
+        raise UnreadableColumnError(f"column {column.name}: says something else than the row key")
+    return expected
 
 
 def _text(value: Any) -> str:
@@ -84,9 +121,11 @@ def _text(value: Any) -> str:
 
 
 def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"expected a boolean, found {type(value).__name__}")
-    return value
+    """Return a boolean that other tools may have stored as text or number, as the old application takes it."""
+    plain = value.lower() if isinstance(value, str) else value
+    if isinstance(plain, bool | str | int | float) and plain in _BOOLEANS:
+        return _BOOLEANS[plain]
+    raise ValueError(f"expected a boolean, found {type(value).__name__}")
 
 
 def integer(value: Any) -> int:
@@ -135,12 +174,22 @@ def _json(value: Any) -> Any:
     return parsed
 
 
+def _names(value: Any) -> Any:
+    names = _json(value)
+    if not isinstance(names, dict) or not all(isinstance(name, str | None) for name in names.values()):
+        raise ValueError("expected a JSON object of names")
+    return names
+
+
 def _same(value: Any) -> Any:
     return value
 
 
+_BOOLEANS: Final[Mapping[object, bool]] = {True: True, False: False, "true": True, "false": False}
+
 TEXT = Codec(_same, _text, is_plain_text=True)
 BOOLEAN = Codec(_same, _boolean)
-INTEGER = Codec(dump_integer, integer)
-TIME = Codec(naive_time, time_text)
-JSON = Codec(dump_json, _json)
+INTEGER = Codec(dump_integer, integer, is_blank_nothing=True)
+TIME = Codec(naive_time, time_text, is_blank_nothing=True)
+JSON = Codec(dump_json, _json, is_blank_nothing=True)
+NAMES = Codec(dump_json, _names)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bifrost_store.backends.table.account import StoredRow, TableAccount
-from bifrost_store.backends.table.mappings.base import SCOPE, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import RowMapping, end_of
+from bifrost_store.backends.table.mappings.stamps import SCOPE
 from bifrost_store.core.scope import Scope
 
 _TABLE = "Entities"

@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, StoredRow, TableAccount
+from bifrost_store.backends.table.columns import Column
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.scan import TableScanner
+from bifrost_store.backends.table.twins import TwinCheck, Twins
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.query import SORT_KEY, Eq, Filter, Group, In, Query, Range, field_value, group_order, matches
+from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Group, In, Query, Range, field_value, group_order, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.errors import CorruptDocumentError
@@ -39,8 +43,17 @@ class Conditions:
 
     def add_any(self, column: str, values: Sequence[str]) -> None:
         """Demand that *column* equals one of *values*."""
+        self._add_either([self._comparison(column, "eq", value) for value in values])
+
+    def add_any_or_none(self, column: str, values: Sequence[str]) -> None:
+        """Demand that *column* equals one of *values*, or is not there."""
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = ""
+        self._add_either([*(self._comparison(column, "eq", value) for value in values), f"not ({column} ge @{name} )"])
+
+    def _add_either(self, comparisons: Sequence[str]) -> None:
         # The SDK replaces whole words, so the closing bracket stands apart.
-        self.parts.append(f"({' or '.join(self._comparison(column, 'eq', value) for value in values)} )")
+        self.parts.append(f"({' or '.join(comparisons)} )")
 
     def _comparison(self, column: str, operator: str, value: str) -> str:
         name = f"p{len(self.parameters)}"
@@ -70,9 +83,10 @@ class _Found:
 class TableQueries:
     """Answers queries and aggregates. Raises the SDK's errors."""
 
-    def __init__(self, account: TableAccount, mappings: Mappings, scanner: TableScanner, clock: Clock) -> None:
+    def __init__(self, account: TableAccount, mappings: Mappings, scanner: TableScanner, twins: Twins, clock: Clock) -> None:
         self._account = account
         self._homes = Homes(account)
+        self._twins = twins
         self._mappings = mappings
         self._scanner = scanner
         self._now = clock
@@ -83,14 +97,18 @@ class TableQueries:
         after = _position(query)
         records: list[Record] = []
         errors: list[CorruptDocumentError] = []
+        before_last = 0
         async for one in self._found(mapping, query, after):
             if one.record is None:
                 assert one.error is not None
                 errors.append(one.error)
             elif len(records) == query.limit:
-                return Page(tuple(records), encode_token(query, _token_position(query, records[-1])), tuple(errors))
+                # What lies behind the last record is named by the next page, which begins there.
+                token = encode_token(query, _token_position(query, records[-1]))
+                return Page(tuple(records), token, tuple(errors[:before_last]))
             else:
                 records.append(one.record)
+                before_last = len(errors)
         return Page(tuple(records), None, tuple(errors))
 
     async def aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> list[Group]:
@@ -121,29 +139,40 @@ class TableQueries:
         """Go through the rows that no kind claims: off hot paths, every table is read."""
         found = []
         now = self._now()
-        async for record in self._scanner.unclaimed():
+        async for one in self._scanner.unclaimed():
+            error = one if isinstance(one, CorruptDocumentError) else None
+            record = error.partial if error is not None else one
+            assert isinstance(record, Record)
             position = (record.key.scope.value, record.sort_key)
             is_wanted = query.scope is None or record.key.scope == query.scope
-            is_wanted = is_wanted and record.is_present(now) and matches(record, query.filters)
+            is_wanted = is_wanted and (error is not None or (record.is_present(now) and matches(record, query.filters)))
             if is_wanted and (after is None or position > after):
-                found.append(_Found(position, record))
-        for one in sorted(found, key=lambda one: one.position):
-            yield one
+                found.append(_Found(position, None if error is not None else record, error))
+        for item in sorted(found, key=lambda item: item.position):
+            yield item
 
     async def _ordered(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through a kind whose row keys order as its sort keys do, beginning after a position."""
         seen: set[Key] = set()
+        check = TwinCheck(self._twins)
         for key_range in mapping.ranges(query.scope, query.filters):
             for conditions in _segments(mapping, query, key_range, after):
+                begins = len(conditions.parts)
                 is_exact = _push_filters(conditions, mapping, query, key_range)
+                is_part = len(conditions.parts) > begins or after is not None or key_range.lo != mapping.prefix
                 page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
-                async for stored in self._account.rows(mapping.table, conditions.text, conditions.parameters, page_size=page_size):
-                    key = _key(mapping, query, stored)
-                    one = None if key is None or key in seen else self._judge(mapping, query, key, [stored], after)
-                    if one is not None:
-                        yield one
-                        if one.record is not None:
-                            seen.add(one.record.key)
+                pages = self._account.pages(mapping.table, conditions.text, conditions.parameters, page_size=page_size)
+                async for rows, _ in pages:
+                    # Where only a part is read, a row's newer twin may lie outside of it.
+                    counting = await check.without(rows) if is_part and isinstance(mapping, ExecutionMapping) else rows
+                    for stored in counting:
+                        key = _key(mapping, query, stored)
+                        if key is None or key in seen:
+                            continue
+                        seen.add(key)
+                        one = self._judge(mapping, query, key, [stored], after)
+                        if one is not None:
+                            yield one
 
     async def _sorted(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through a small kind: read whole, its rows put together, then ordered here."""
@@ -186,10 +215,21 @@ class TableQueries:
         try:
             record = mapping.merge(key, rows)
         except CorruptDocumentError as error:
+            if not _may_match(error, query.filters, self._now()):
+                return None
             log_event(_logger, logging.WARNING, "table.unreadable_row", row=error.key)
             return _Found(position, None, error)
         is_wanted = record is not None and record.is_present(self._now()) and matches(record, query.filters)
         return _Found(position, record) if is_wanted else None
+
+
+def _may_match(error: CorruptDocumentError, filters: Sequence[Filter], now: datetime) -> bool:
+    """Return whether what can be read of an unreadable row leaves it open that it meets *filters*."""
+    partial = error.partial
+    if not isinstance(partial, Record):
+        return True
+    known = [one for one in filters if one.field in (ID, SORT_KEY) or one.field in partial.body]
+    return partial.is_present(now) and matches(partial, known)
 
 
 def _key(mapping: RowMapping, query: Query, stored: StoredRow) -> Key | None:
@@ -241,15 +281,30 @@ def _push_filters(conditions: Conditions, mapping: RowMapping, query: Query, key
             is_exact = False  # the service cannot ask for rows that lack a column
         else:
             conditions.add(mapping.scope_column, "eq", query.scope.organization_id)
-    names = {c.field: c.name for c in mapping.columns if c.codec.is_plain_text and c.default is None and not c.older_names}
+    # Rows that are one record together are read together, whatever single ones say.
+    columns = {c.field: c for c in mapping.columns if c.codec.is_plain_text and c.default is None and not c.older_names}
+    columns = {} if mapping.is_spread else columns
     for condition in mapping.narrowed(key_range, query.filters):
-        values = _texts(condition)
-        column = names.get(condition.field)
-        if column is not None and values is not None and len(values) <= conditions.room:
-            conditions.add_any(column, values)
-        elif not (isinstance(condition, Range) and condition.field in (SORT_KEY, "startedAt")):
+        is_pushed = _push(conditions, columns.get(condition.field), _texts(condition))
+        if not is_pushed and not (isinstance(condition, Range) and condition.field in (SORT_KEY, "startedAt")):
             is_exact = False
     return is_exact
+
+
+def _push(conditions: Conditions, column: Column | None, values: list[str] | None) -> bool:
+    """Demand that *column* reads as one of *values*, if that can be asked: no row that does may be left out."""
+    if column is None or values is None:
+        return False
+    reads_blank = column.repeats_key or column.codec.decode("") in values
+    asked = [*values, ""] if reads_blank and "" not in values else values
+    reads_without = column.repeats_key or column.old_default in values
+    if len(asked) + reads_without > conditions.room:
+        return False
+    if reads_without:
+        conditions.add_any_or_none(column.name, asked)
+    else:
+        conditions.add_any(column.name, asked)
+    return True
 
 
 def _texts(condition: Filter) -> list[str] | None:

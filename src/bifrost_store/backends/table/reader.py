@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from azure.core.exceptions import ResourceNotFoundError
 
@@ -11,31 +12,55 @@ from bifrost_store.backends.table.account import StoredRow, TableAccount
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.mappings.base import TABLES, Address, Marker, RowMapping, end_of, read_marker
-from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, ExecutionMapping
+from bifrost_store.backends.table.mappings.base import TABLES, Address, RowMapping
+from bifrost_store.backends.table.mappings.execution import ExecutionMapping
+from bifrost_store.backends.table.mappings.stamps import Marker, read_marker
+from bifrost_store.backends.table.twins import Twins
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each, together
-from bifrost_store.errors import DocumentExistsError
+from bifrost_store.errors import CorruptDocumentError, DocumentExistsError
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is stored for a key: the record, expired or not, its rows, and the row beside its anchor."""
+    """What is stored for a key: the record, expired or not, its rows, and the row beside its anchor.
+
+    Attributes:
+        record: Of rows that cannot be read, what can be told of it; never a None in its place.
+        error: Why they cannot be read, if so.
+    """
 
     record: Record | None
     rows: Sequence[StoredRow]
     marker: Marker | None
+    error: CorruptDocumentError | None = None
+
+    @property
+    def whole(self) -> Record | None:
+        """The record if all of it can be read."""
+        return self.record if self.error is None else None
+
+
+def state_of(mapping: RowMapping, key: Key, rows: Sequence[StoredRow], marker: Marker | None = None) -> State:
+    """Return the state that *rows* are, whether they can be read or not."""
+    try:
+        return State(mapping.merge(key, rows), rows, marker)
+    except CorruptDocumentError as error:
+        return State(cast(Record, error.partial), rows, marker, error)
 
 
 class TableReader:
-    """Reads single records. Raises the SDK's errors and CorruptDocumentError."""
+    """Reads single records. Raises the SDK's errors and CorruptDocumentError.
+
+    Attributes:
+        twins: Which of several rows of one execution counts.
+    """
 
     def __init__(self, account: TableAccount, mappings: Mappings) -> None:
         self._account = account
         self._mappings = mappings
         self._homes = Homes(account)
-        self._located: set[str] = set()
+        self.twins = Twins(account)
 
     def mapping(self, kind: str) -> RowMapping:
         """Return how *kind* is stored."""
@@ -60,7 +85,7 @@ class TableReader:
 
         async def resolve(key: Key, marker: Marker | None) -> Record | None:
             if marker is None:
-                return None if is_found else await self._search(mapping, key)
+                return None if is_found else mapping.merge(key, (await self.search(key))[:1])
             return None if marker.tombstone is not None else await self.anchored(key, marker.sort_key)
 
         return await for_each(lambda pair: resolve(*pair), list(zip(keys, markers, strict=True)))
@@ -97,7 +122,7 @@ class TableReader:
         if found and not rows:
             row = f"{mapping.table}/{found[0].partition_key}/{found[0].row_key}"
             raise DocumentExistsError(f"{key}: row {row} holds something else", backend=BACKEND, key=str(key))
-        return State(mapping.merge(key, rows), rows, read_marker(key, beside[0]) if beside else None)
+        return state_of(mapping, key, rows, read_marker(key, beside[0]) if beside else None)
 
     async def _beside(self, mapping: RowMapping, key: Key) -> list[StoredRow]:
         row = await self.row(mapping.marker(key, "")) if mapping.has_marker else None
@@ -108,12 +133,8 @@ class TableReader:
         if marker is not None:
             sort_key = marker.sort_key
         elif sort_key is None:
-            found = await self._search(mapping, key)
-            if found is None:
-                return State(None, (), None)
-            sort_key = found.sort_key
-        rows = await self.rows(key, sort_key)
-        return State(mapping.merge(key, rows), rows, marker)
+            return state_of(mapping, key, (await self.search(key))[:1])
+        return state_of(mapping, key, await self.rows(key, sort_key), marker)
 
     async def _by_key(self, mapping: RowMapping, key: Key) -> Record | None:
         if mapping.span(key) is not None:
@@ -142,26 +163,14 @@ class TableReader:
         homed = await self._homes.tell(mapping, rows, key.scope)
         return [row for row in homed if mapping.key_of(row.partition_key, row.row_key, row.properties) == key]
 
-    async def _search(self, mapping: ExecutionMapping, key: Key) -> Record | None:
-        """Look through the partition for a row that has no locator; the newest, if there are several."""
-        if await self._is_located(mapping, key.scope):
-            return None
-        conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi and ExecutionId eq @id"
-        parameters = {
-            "p": key.scope.partition_key,
-            "lo": mapping.prefix,
-            "hi": end_of(mapping.prefix),
-            "id": key.id,
-        }
-        async for stored in self._account.rows(mapping.table, conditions, parameters):
-            if mapping.key_of(stored.partition_key, stored.row_key, stored.properties) == key:
-                return mapping.decode(key, stored)
-        return None
+    async def search(self, key: Key, *, is_thorough: bool = True) -> list[StoredRow]:
+        """Look through the partition for an execution's rows that have no locator: the one that counts, then its older twins.
 
-    async def _is_located(self, mapping: ExecutionMapping, scope: Scope) -> bool:
-        partition_key = scope.partition_key
-        if partition_key not in self._located:
-            if await self._account.read(mapping.table, partition_key, LOCATED_MARK) is None:
-                return False
-            self._located.add(partition_key)
-        return True
+        One request, which also meets the mark that there are none; none once that was met. *is_thorough*: rows whose column
+        names another execution are looked for too.
+        """
+        partition_key = key.scope.partition_key
+        found = (await self.twins.of(partition_key, [key.id])).get(key.id, [])
+        if found or not is_thorough or self.twins.is_located(partition_key):
+            return found
+        return await self.twins.misnamed(partition_key, key.id)

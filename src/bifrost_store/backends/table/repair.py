@@ -1,4 +1,4 @@
-"""Makes what lies beside the records agree with them: index rows, status rows, locators, membership twins.
+"""Makes what lies beside the records agree with them: index rows, status rows, locators, membership twins, twins of executions.
 
 Every step is safe beside live writers: locators are only inserted, twins are written under the etag of the row they follow,
 and an execution whose index rows were written is looked at again until it has not changed meanwhile.
@@ -18,12 +18,14 @@ from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Ro
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
-from bifrost_store.backends.table.mappings.base import IS_TOMBSTONE, NEVER_EXTRA, RELATIONSHIPS, SORT_KEY, end_of, marker_row
+from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, end_of
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
 from bifrost_store.backends.table.mappings.membership import TWIN_PREFIX, MembershipMapping
-from bifrost_store.backends.table.scan import older_twins
+from bifrost_store.backends.table.mappings.stamps import IS_TOMBSTONE, NEVER_EXTRA, SORT_KEY, marker_row
+from bifrost_store.backends.table.reader import state_of
+from bifrost_store.backends.table.twins import Twins, set_aside
 from bifrost_store.backends.table.writer import TableWriter
-from bifrost_store.core.record import Record
+from bifrost_store.core.record import Key, Record
 from bifrost_store.errors import CorruptDocumentError
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class TableRepair:
     def __init__(self, account: TableAccount, writer: TableWriter, mappings: Mappings) -> None:
         self._account = account
         self._writer = writer
+        self._mappings = mappings
         self._others = [
             mapping for kind, mapping in mappings.by_kind.items() if mapping.index_prefixes and kind != ExecutionMapping.spec.kind
         ]
@@ -55,33 +58,77 @@ class TableRepair:
         partitions: set[str] = set()
         async for chunk in _chunks(self._rows("Entities", self._executions.prefix)):
             partitions.update(stored.partition_key for stored in chunk)
-            records = [record for stored in chunk if (record := await self._record(stored)) is not None]
-            await self._at_once(records, self._repair_locator)
-            await self._at_once(records, partial(self._repair_index_rows, self._executions))
+            found = [one for stored in chunk if (one := await self._execution(stored)) is not None]
+            await self._at_once([record for record, _ in found], self._repair_locator)
+            readable = [record for record, is_readable in found if is_readable]
+            await self._at_once(readable, partial(self._repair_index_rows, self._executions))
         await self._remove_index_rows_left_behind()
         for mapping in self._others:
             await self._repair_other_index_rows(mapping)
         await self._repair_memberships()
         for mapping in self._homed:
             await self._repair_scopes(mapping)
+        await self._name_contradictions()
         if old_application_stopped:
             for partition_key in sorted(partitions):
                 await self._account.write("Entities", [Put({"PartitionKey": partition_key, "RowKey": LOCATED_MARK})])
                 self._report.note("partitions marked as located")
         return self._report
 
-    async def _record(self, stored: StoredRow) -> Record | None:
+    async def _execution(self, stored: StoredRow) -> tuple[Record, bool] | None:
+        """Return the execution that counts in a row, and whether it can be read."""
         partition_key = stored.partition_key
         if partition_key not in self._older_twins:
-            self._older_twins = {partition_key: await older_twins(self._account, partition_key)}
-        return None if stored.row_key in self._older_twins[partition_key] else self._decode(self._executions, stored)
+            self._older_twins = {partition_key: await self._settle_twins(partition_key)}
+        key = self._executions.key_of(partition_key, stored.row_key, stored.properties)
+        if key is None or stored.row_key in self._older_twins[partition_key]:
+            return None
+        state = state_of(self._executions, key, [stored])
+        return None if state.record is None else (state.record, state.error is None)
+
+    async def _settle_twins(self, partition_key: str) -> set[str]:
+        """Set the older rows of executions aside; return the row keys that they had."""
+        older: set[str] = set()
+        for id_, rows in (await Twins(self._account).all(partition_key)).items():
+            if len(rows) > 1:
+                older.update(row.row_key for row in rows[1:])
+                await self._point_locator_at(self._executions.checked_key(partition_key, id_), rows[0].row_key)
+                for row in rows[1:]:
+                    await self._set_aside(row)
+        return older
+
+    async def _point_locator_at(self, key: Key | None, row_key: str) -> None:
+        assert key is not None
+        record = Record(key, {}, self._executions.sort_key_of(key, row_key))
+        place = self._executions.marker(key, record.sort_key)
+        marker = await self._account.read(place.table, place.partition_key, place.row_key)
+        if marker is None or marker.properties.get(IS_TOMBSTONE):
+            return
+        if marker.properties.get(SORT_KEY) != record.sort_key:
+            await self._try([Put(marker_row(self._executions, record), marker.etag)], place.table)
+
+    async def _set_aside(self, row: StoredRow) -> None:
+        table = self._executions.table
+        whole = await self._account.read(table, row.partition_key, row.row_key)
+        if whole is not None and await self._try(set_aside(whole), table):
+            self._report.note("older rows of executions set aside")
+
+    async def _name_contradictions(self) -> None:
+        """Name the rows that contradict themselves. Those that cannot be read, whoever repairs names."""
+        for mapping in self._mappings.by_kind.values():
+            if not mapping.may_contradict:
+                continue
+            for key_range in mapping.ranges(None, ()):
+                async for stored in self._range(mapping.table, key_range.lo, key_range.hi):
+                    what = mapping.contradiction(stored.properties)
+                    if what is not None:
+                        place = f"{mapping.table}/{stored.partition_key}/{stored.row_key}"
+                        self._report.contradictions.append(f"row {place}: {what}")
 
     def _decode(self, mapping: RowMapping, stored: StoredRow) -> Record | None:
+        """Return the record of a row; None if it is none, or cannot be read."""
         key = mapping.key_of(stored.partition_key, stored.row_key, stored.properties)
-        try:
-            return None if key is None else mapping.decode(key, stored)
-        except CorruptDocumentError:  # named by the scan that whoever repairs makes
-            return None
+        return None if key is None else state_of(mapping, key, [stored]).whole
 
     async def _repair_locator(self, record: Record) -> None:
         marker = self._executions.marker(record.key, record.sort_key)
@@ -99,9 +146,12 @@ class TableRepair:
             if not await self._writer.write_index(changes):
                 break
             self._report.note("index rows written", len(changes))
-            now = await self._read_again(mapping, current)
-            if now is None:
+            stored = await self._read_again(mapping, current)
+            if stored is None:
                 await self._writer.write_index([Remove("GLOBAL", str(r["RowKey"])) for r in mapping.index_rows(current)])
+                return
+            now = self._decode(mapping, stored)
+            if now is None:
                 return
             current = now
         message = f"{record.key}: its index rows cannot be written, or do not stay as written; see the log, and repair again"
@@ -115,10 +165,9 @@ class TableRepair:
                 changes.append(Put(row))
         return changes
 
-    async def _read_again(self, mapping: RowMapping, record: Record) -> Record | None:
+    async def _read_again(self, mapping: RowMapping, record: Record) -> StoredRow | None:
         address = mapping.address(record.key, record.sort_key)
-        stored = await self._account.read(address.table, address.partition_key, address.row_key)
-        return None if stored is None else self._decode(mapping, stored)
+        return await self._account.read(address.table, address.partition_key, address.row_key)
 
     async def _repair_other_index_rows(self, mapping: RowMapping) -> None:
         async for chunk in _chunks(self._rows(mapping.table, mapping.prefix)):
@@ -213,8 +262,11 @@ class TableRepair:
                 group.start_soon(run, item)
 
     def _rows(self, table: str, prefix: str) -> AsyncIterator[StoredRow]:
+        return self._range(table, prefix, end_of(prefix))
+
+    def _range(self, table: str, lo: str, hi: str) -> AsyncIterator[StoredRow]:
         conditions = "RowKey ge @lo and RowKey lt @hi"
-        parameters = {"lo": prefix, "hi": end_of(prefix)}
+        parameters = {"lo": lo, "hi": hi}
         if table == RELATIONSHIPS:
             conditions, parameters = f"PartitionKey eq @p and {conditions}", {"p": "GLOBAL", **parameters}
         return self._account.rows(table, conditions, parameters)

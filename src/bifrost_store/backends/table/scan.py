@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 from bifrost_store.backends.protocol import ScanPage
 from bifrost_store.backends.table.account import StoredRow, TableAccount
@@ -13,10 +12,12 @@ from bifrost_store.backends.table.edm import row_to_rest
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.homes import Homes, without_scope
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
-from bifrost_store.backends.table.mappings.base import ANCHOR, GUARD_PREFIX, IS_TOMBSTONE, RELATIONSHIPS, end_of, read_marker
+from bifrost_store.backends.table.mappings.base import RELATIONSHIPS
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
 from bifrost_store.backends.table.mappings.internal import INTERNAL_PREFIX
+from bifrost_store.backends.table.mappings.stamps import ANCHOR, GUARD_PREFIX, IS_TOMBSTONE, read_marker
 from bifrost_store.backends.table.reader import TableReader
+from bifrost_store.backends.table.twins import Twins
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidKeyError
@@ -66,12 +67,15 @@ class TableScanner:
                 token = _Position(table, following).encode()
                 yield ScanPage(tuple(records), tuple(error for error, _ in errors), token, rejected)
 
-    async def unclaimed(self) -> AsyncIterator[Record]:
-        """Go through the rows that no kind claims."""
+    async def unclaimed(self) -> AsyncIterator[Record | CorruptDocumentError]:
+        """Go through the rows that no kind claims; for one that cannot be read comes its error."""
         async for page in self.pages(None):
             for record in page.records:
                 if record.key.kind == "legacy_row" and not record.is_tombstone:
                     yield record
+            for error in page.unreadable:
+                if error.document is not None and error.document[0] == "legacy_row":
+                    yield error
 
 
 class _TableReading:
@@ -162,7 +166,8 @@ class _TableReading:
         """Return whether a newer row has the same execution id. Newer rows come first in a partition."""
         if partition_key != self._checked_partition:
             self._checked_partition = partition_key
-            self._older_twins = await older_twins(self._account, partition_key)
+            rows = await Twins(self._account).all(partition_key)
+            self._older_twins = {row.row_key for twins in rows.values() for row in twins[1:]}
         return row_key in self._older_twins
 
     async def _is_beside_the_first(self, mapping: RowMapping, key: Key, row_key: str) -> bool:
@@ -183,23 +188,3 @@ class _TableReading:
                 if key is not None and stored.row_key == mapping.places(key)[0].row_key:
                     keys.add(key)
         return keys
-
-
-async def older_twins(account: TableAccount, partition_key: str) -> set[str]:
-    """Return the row keys of executions in a partition whose id a newer row has too."""
-    mapping = ExecutionMapping()
-    seen: set[str] = set()
-    older: set[str] = set()
-    async for stored in _key_range(account, mapping.table, partition_key, mapping.prefix):
-        key = mapping.key_of(partition_key, stored.row_key, {})
-        if key is not None:
-            if key.id in seen:
-                older.add(stored.row_key)
-            seen.add(key.id)
-    return older
-
-
-def _key_range(account: TableAccount, table: str, partition_key: str, prefix: str) -> AsyncIterator[StoredRow]:
-    parameters: dict[str, Any] = {"p": partition_key, "lo": prefix, "hi": end_of(prefix)}
-    conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
-    return account.rows(table, conditions, parameters, select=_KEYS)

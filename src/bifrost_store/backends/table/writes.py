@@ -13,9 +13,10 @@ from dataclasses import replace
 from bifrost_store.backends.protocol import Result
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow
 from bifrost_store.backends.table.errors import BACKEND
-from bifrost_store.backends.table.mappings.base import Marker, NativeEtag, marker_row
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
-from bifrost_store.backends.table.reader import State, TableReader
+from bifrost_store.backends.table.mappings.stamps import UNLOCATED, Marker, NativeEtag, marker_row
+from bifrost_store.backends.table.reader import State, TableReader, state_of
+from bifrost_store.backends.table.twins import set_aside
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import NO_VERSION, Etag, Version, new_write_id
@@ -110,12 +111,18 @@ class Write(ABC):
 
 
 class CreateWrite(Write):
-    """Inserts anchor and marker; goes on from a tombstone or an expired record where one is in the way."""
+    """Inserts anchor and marker; goes on from a tombstone or an expired record where one is in the way.
+
+    What is there but cannot be read is there. An execution of the old application may be there without a locator: unless the
+    id was made just now, it is searched for.
+    """
 
     def __init__(self, reader: TableReader, clock: Clock, record: Record, epoch: int) -> None:
         super().__init__(reader, clock, record.key, epoch)
         self._given = record
         self._state = _NOTHING
+        is_located = reader.twins.is_located(record.key.scope.partition_key)
+        self.looks_first = isinstance(self._mapping, ExecutionMapping) and not record.has_new_id and not is_located
 
     def changes(self) -> list[Change]:
         self.record = record = replace(self._given, version=self._version_after(self._base()), backend=BACKEND)
@@ -129,7 +136,7 @@ class CreateWrite(Write):
 
     async def look(self, is_lost: bool) -> None:
         sent = self.record
-        self._state = state = await self._reader.state(self.key, self._given.sort_key)
+        self._state = state = await self._look_at_rows(is_first=sent is None)
         stored = state.record
         if stored is not None and stored.version.write_id == self._write_id:
             return self._settle(stored, is_own=True)
@@ -137,7 +144,12 @@ class CreateWrite(Write):
             raise self._unknown()
         if stored is not None and stored.is_present(self._now()):
             raise self._refuse(DocumentExistsError, f"{self.key} exists already")
-        self.previous = stored
+        self.previous = state.whole
+
+    async def _look_at_rows(self, *, is_first: bool) -> State:
+        if is_first and isinstance(self._mapping, ExecutionMapping):
+            return state_of(self._mapping, self.key, (await self._reader.search(self.key, is_thorough=False))[:1])
+        return await self._reader.state(self.key, self._given.sort_key)
 
     def sent(self, etags: list[str]) -> None:
         assert self.record is not None
@@ -155,7 +167,9 @@ class ReplaceWrite(Write):
         hint = expected.native_for(BACKEND)
         self._native = None if hint is None else NativeEtag.parse(hint)
         self._stored_rows: list[StoredRow] | None = None
-        self.looks_first = self._native is None or self._is_expired(self._native)
+        is_foreign = self._native is not None and self._native.memo.endswith(UNLOCATED)
+        self._may_be_twin = is_foreign and isinstance(self._mapping, ExecutionMapping)
+        self.looks_first = self._native is None or self._is_expired(self._native) or self._may_be_twin
 
     def changes(self) -> list[Change]:
         native = self._native
@@ -180,23 +194,33 @@ class ReplaceWrite(Write):
         return Record(self.key, {}, expires_at=native.expires_at).is_expired(self._now())
 
     async def look(self, is_lost: bool) -> None:
-        self._stored_rows = await self._reader.rows(self.key, self._given.sort_key)
-        stored = self._mapping.merge(self.key, self._stored_rows)
-        if stored is None:
-            # It may have been deleted and made anew, which gives an execution another row.
-            (stored,) = await self._reader.get([self.key])
+        stored = await self._look_at_rows()
         if stored is None or not stored.is_present(self._now()):
             if is_lost:
                 raise self._unknown()
             raise self._refuse(DocumentNotFoundError, f"{self.key} does not exist")
         if stored.version.write_id == self._write_id:
             return self._settle(stored, is_own=True)
-        if not stored.version.is_same_state(self._expected.version):
+        is_other_row = bool(self._given.sort_key) and stored.sort_key != self._given.sort_key
+        if is_other_row or not stored.version.is_same_state(self._expected.version):
             if is_lost and stored.version.revision > self._expected.version.revision + 1:
                 raise self._unknown()
             raise self._refuse(PreconditionFailedError, f"{self.key} has changed since it was read; read it again")
+        self._may_be_twin = False
         assert stored.native_etag is not None
         self._native = NativeEtag.parse(stored.native_etag)
+
+    async def _look_at_rows(self) -> Record | None:
+        """Return what is stored, of several rows of one execution the one that counts."""
+        if self._may_be_twin:
+            state = await self._reader.state(self.key, None)
+        else:
+            state = state_of(self._mapping, self.key, await self._reader.rows(self.key, self._given.sort_key))
+            if state.record is None:
+                # It may have been deleted and made anew, which gives an execution another row.
+                state = await self._reader.state(self.key, None)
+        self._stored_rows = list(state.rows)
+        return state.record
 
     def sent(self, etags: list[str]) -> None:
         assert self.record is not None
@@ -219,12 +243,13 @@ class DeleteWrite(Write):
     async def look(self, is_lost: bool) -> None:
         sent = self.record
         self.record = None
-        stored, self._removals = await removals(self._reader, self.key)
+        state, self._removals = await removals(self._reader, self.key)
+        stored = state.record
         if stored is None or not stored.is_present(self._now()):
             return await self._settle_absent(sent, is_lost)
         if self._expected is not None and not stored.version.is_same_state(self._expected.version):
             raise self._refuse(PreconditionFailedError, f"{self.key} has changed since it was read; read it again")
-        self.previous = stored
+        self.previous = state.whole
         self.record = stored.tombstone(self._version_after(stored.version))
 
     async def _settle_absent(self, sent: Record | None, is_lost: bool) -> None:
@@ -275,12 +300,12 @@ class ApplyWrite(Write):
             return None
         if self._over is not None and self._over != self._native_of_stored():
             return self._settle(is_lost and self._is_stored())
-        self.memo = "" if self._state.record is None else self._mapping.memo(self._state.record)
-        self.previous = self._state.record
+        self.previous = self._state.whole
+        self.memo = "" if self.previous is None else self._mapping.memo(self.previous)
 
     async def _look_at_rows(self) -> None:
         rows = await self._reader.rows(self.key, self._given.sort_key)
-        self._state = State(self._mapping.merge(self.key, rows), rows, None)
+        self._state = state_of(self._mapping, self.key, rows)
         if self._over is not None and self._state.record is None:
             await self._look_at_all()
 
@@ -324,14 +349,16 @@ def put_rows(rows: Sequence[Row], stored: Sequence[StoredRow]) -> list[Change]:
     return [*changes, *(Remove(row.partition_key, row.row_key, row.etag) for row in stored if row.row_key in etags)]
 
 
-async def removals(reader: TableReader, key: Key) -> tuple[Record | None, list[Change]]:
-    """Return the stored record, and the changes that remove it provided that it is still in that state."""
+async def removals(reader: TableReader, key: Key) -> tuple[State, list[Change]]:
+    """Return the stored state, and the changes that remove it provided that it is still so; older twins are set aside."""
     mapping = reader.mapping(key.kind)
     if not isinstance(mapping, ExecutionMapping):
-        rows = await reader.rows(key, "")
-        return mapping.merge(key, rows), put_rows([], rows)
-    (stored,) = await reader.get([key])
-    if stored is None or stored.native_etag is None:
-        return None, []
-    address = mapping.address(key, stored.sort_key)
-    return stored, [Remove(address.partition_key, address.row_key, NativeEtag.parse(stored.native_etag).etag)]
+        state = state_of(mapping, key, await reader.rows(key, ""))
+        return state, put_rows([], state.rows)
+    marker = await reader.marker(key, "")
+    if marker is not None:
+        rows = [] if marker.tombstone is not None else await reader.rows(key, marker.sort_key)
+    else:
+        rows = await reader.search(key)
+    changes = [change for twin in rows[1:] for change in set_aside(twin)]
+    return state_of(mapping, key, rows[:1]), [*put_rows([], rows[:1]), *changes]

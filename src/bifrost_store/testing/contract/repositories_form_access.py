@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bifrost_store.core.scope import GLOBAL, SYSTEM, Scope
 from bifrost_store.documents import AccessLevel, Form, Role
-from bifrost_store.errors import InvalidKeyError, InvalidRequestError
+from bifrost_store.errors import CorruptDocumentError, InvalidKeyError, InvalidRequestError
 from bifrost_store.testing.bulk import create_all
 from bifrost_store.testing.contract.repositories_forms import form_in, ids
 from bifrost_store.testing.contract.repositories_roles import ALIKE
@@ -158,8 +158,8 @@ async def test_any_assignments(
 
 
 async def test_an_unreadable_assignment_opens_nothing(store: StoreUnderTest, repositories: Repositories) -> None:
-    """An assignment that cannot be read gives no role, on any backend, and is named beside what is seen."""
-    form = await form_in(repositories)
+    """An assignment that cannot be read is named beside what is seen; whether the form may be seen cannot be told then."""
+    form, other = await form_in(repositories), await form_in(repositories)
     await role_of(repositories, "kim", form)
     (one,) = await repositories.roles.of_user(ORGANIZATION, "kim")
     await store.backend.replace(changed(one.record, assignedBy=5), one.record.etag)
@@ -167,7 +167,24 @@ async def test_an_unreadable_assignment_opens_nothing(store: StoreUnderTest, rep
     visible = await repositories.forms.visible_to(ORGANIZATION, "kim")
     assert ids(visible) == []
     assert [one.role_id in str(error) for error in visible.unreadable] == [True]
-    assert await repositories.forms.can_view(ORGANIZATION, "kim", form.id) is False
+    with pytest.raises(CorruptDocumentError, match=one.role_id):
+        await repositories.forms.can_view(ORGANIZATION, "kim", form.id)
+    assert await repositories.forms.can_view(ORGANIZATION, "kim", other.id) is False
+    await role_of(repositories, "kim", form)
+    assert await repositories.forms.can_view(ORGANIZATION, "kim", form.id) is True
+
+
+async def test_an_unreadable_assignment_is_written_over_by_the_next(store: StoreUnderTest, repositories: Repositories) -> None:
+    """To assign again what cannot be read mends it; to take the role away needs no more than the key."""
+    form = await form_in(repositories)
+    await role_of(repositories, "kim", form)
+    for mend in (repositories.roles.assign_users, repositories.roles.unassign_users):
+        (one,) = await repositories.roles.of_user(ORGANIZATION, "kim")
+        await store.backend.replace(changed(one.record, assignedBy=5), one.record.etag)
+        more = {"assigned_by": "ada"} if mend == repositories.roles.assign_users else {}
+        await mend(ORGANIZATION, one.role_id, ["kim"], **more)
+        found = await repositories.roles.of_user(ORGANIZATION, "kim")
+        assert (found.unreadable, [entry.assigned_by for entry in found]) == ((), ["ada"] if more else [])
 
 
 async def test_bad_callers(repositories: Repositories) -> None:

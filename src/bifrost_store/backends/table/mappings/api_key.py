@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError, readable_columns
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of, since
 from bifrost_store.core.query import Eq, Filter, In
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
@@ -24,11 +24,12 @@ class ApiKeyMapping(RowMapping):
     table = "Config"
     prefix = "workflowkey:"
     key_columns = frozenset({"KeyId"})
+    may_contradict = True
     columns = (
         Column("workflowId", "WorkflowId", TEXT),
         Column("hashedKey", "HashedKey", TEXT),
-        Column("createdBy", "CreatedBy", TEXT),
-        Column("createdAt", "CreatedAt", TIME),
+        Column("createdBy", "CreatedBy", TEXT, old_default=""),
+        Column("createdAt", "CreatedAt", TIME, is_forgiven=True),
         Column("isRevoked", "Revoked", BOOLEAN, default=False),
         Column("revokedAt", "RevokedAt", TIME),
         Column("revokedBy", "RevokedBy", TEXT),
@@ -54,12 +55,21 @@ class ApiKeyMapping(RowMapping):
                 return self.checked_key(partition_key, unescape(row_key.removeprefix(prefix)))
         return None
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        body = super().read_body(key, row)
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+        body = super().read_body(key, row, is_old=is_old)
         # A column that went missing must not turn the key of one workflow into one for all.
         if (body["workflowId"] is None) is not str(row["RowKey"]).startswith(_GLOBAL_PREFIX):
             raise UnreadableColumnError("column WorkflowId: must be there on keys of a workflow, and on no others")
-        return body
+        if not is_old:
+            return body
+        return since({**body, "isRevoked": body["isRevoked"] or self.contradiction(row) is not None})
+
+    def contradiction(self, row: Row) -> str | None:
+        """A key that says when it was revoked, but not that it is."""
+        read = readable_columns(self.columns, row, {})
+        if not read.get("isRevoked") and read.get("revokedAt") is not None:
+            return "column Revoked: not true, though there is a RevokedAt; read as revoked"
+        return None
 
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         wanted: set[object] | None = None

@@ -50,7 +50,8 @@ class AuditEventMapping(RowMapping):
         return Address(self.table, time_of(key.id).date().isoformat(), key.id)
 
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
-        key = self.checked_key(str(columns.get(_SCOPE_COLUMN) or "GLOBAL"), row_key)
+        organization_id = columns.get(_SCOPE_COLUMN) or "GLOBAL"
+        key = self.checked_key(organization_id, row_key) if isinstance(organization_id, str) else None
         return key if key is not None and self.address(key, "").partition_key == partition_key else None
 
     def write_columns(self, record: Record) -> Row:

@@ -3,66 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
     Column,
     UnreadableColumnError,
     decode_columns,
-    dump_integer,
     encode_columns,
     integer,
+    readable_columns,
 )
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.core.json import UNREADABLE, utf16_length
-from bifrost_store.core.query import Filter
-from bifrost_store.core.record import (
-    SCHEMA_VERSION,
-    Body,
-    Expiry,
-    Key,
-    Record,
-    default_sort_key,
-    dump_expiry,
-    load_expiry,
+from bifrost_store.backends.table.mappings.stamps import (
+    DIGEST,
+    EPOCH,
+    NEVER_EXTRA,
+    REVISION,
+    SCOPE,
+    WRITE_ID,
+    NativeEtag,
+    count_of,
+    guard_key,
+    read_expiry,
+    version_columns,
 )
+from bifrost_store.core.json import UNREADABLE, canonical_json, check_json
+from bifrost_store.core.query import Filter
+from bifrost_store.core.record import Body, Key, Origin, Record, default_sort_key
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
-from bifrost_store.core.version import Version
+from bifrost_store.core.version import Etag, Version
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError, InvalidRequestError
 
-EPOCH, REVISION, WRITE_ID, DIGEST, EXPIRES_AT, SCHEMA = (
-    "BsEpoch",
-    "BsRevision",
-    "BsWriteId",
-    "BsDigest",
-    "BsExpiresAt",
-    "BsSchema",
-)
-SORT_KEY, ANCHOR, IS_TOMBSTONE = "BsSortKey", "BsAnchor", "BsTombstone"
-SCOPE = "BsScope"
-"""The scope's partition key, on rows that lie in no partition of their scope and name it in no column of today's."""
-VERSION_COLUMNS = frozenset({EPOCH, REVISION, WRITE_ID, DIGEST, EXPIRES_AT, SCHEMA})
-KEY_COLUMNS = frozenset({"PartitionKey", "RowKey"})
-NEVER_EXTRA = VERSION_COLUMNS | KEY_COLUMNS | {"etag", SCOPE}
-"""Columns that do not travel along; ``etag`` is a text in which the old application leaves a stale etag."""
-
+_LONG_AGO: Final = "1970-01-01T00:00:00.000000Z"
+"""Stands for a time of creation that no column tells."""
 RELATIONSHIPS = "Relationships"
 TABLES = ("AuditLog", "Config", "Entities", RELATIONSHIPS)
 """Tables of today's layout, which must be there. Rows carried whole may lie in any other."""
-GUARD_PREFIX = "bs-tomb:"
-_SERVICE_ETAG = re.compile(r'W/"[^"*]+"')
-"""What the service gives; never ``*``, which would match any state."""
-MAX_KEY_UNITS = 512
-"""UTF-16 units of a row key: 1 KiB ("Understanding the Table service data model", Microsoft)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +79,7 @@ class RowMapping:
         index_prefixes: What the row keys of `index_rows` begin with, each ending with ``:``.
         scope_column: Column of today's layout that names the organization where the partition does not; absent: GLOBAL.
         has_marker: A row beside the anchor guards it and becomes its tombstone. Without: records are never deleted.
+        may_contradict: Some rows of the kind say what cannot be; see `contradiction`.
         is_spread: The rows at `places` make up one record together; else it is one row at one of them.
     """
 
@@ -106,6 +91,7 @@ class RowMapping:
     index_prefixes: ClassVar[tuple[str, ...]] = ()
     scope_column: ClassVar[str | None] = None
     has_marker: ClassVar[bool] = True
+    may_contradict: ClassVar[bool] = False
     is_spread: ClassVar[bool] = False
 
     @property
@@ -224,6 +210,10 @@ class RowMapping:
         """Return what a later write must know of this state and cannot tell from its own record."""
         return ""
 
+    def memo_of_foreign(self, record: Record) -> str:
+        """Return the same of a row that this library never wrote."""
+        return self.memo(record)
+
     def native_etag(self, record: Record, etag: str) -> str:
         """Return the hint for *record* whose anchor the service calls *etag*."""
         return NativeEtag(etag, self.memo(record), record.expires_at, record.version.epoch).encode()
@@ -243,16 +233,81 @@ class RowMapping:
             CorruptDocumentError: A column cannot be read; the message names table, row and column.
         """
         try:
-            return self._with_version(self._decode_content(key, stored), stored)
+            return self._ours(key, stored) or self._old(key, stored)
         except UNREADABLE as error:
             reason = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__})"
-            raise unreadable(self.table, stored, reason) from error
+            raise self._unreadable(key, stored, reason) from error
 
-    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
+    def _ours(self, key: Key, stored: StoredRow) -> Record | None:
+        """Return the record of a row that this library wrote last, which is read exactly; else None."""
+        row = stored.properties
+        try:
+            revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
+            record = self._decode_content(key, stored, is_old=False) if revision else None
+        except UNREADABLE:
+            return None
+        if record is None or row.get(DIGEST) != record.digest:
+            return None
+        return self._versioned(record, stored, Version(revision, str(row.get(WRITE_ID)), epoch), self.memo(record))
+
+    def _old(self, key: Key, stored: StoredRow) -> Record:
+        """Return the record of a row that the old application wrote last, by the rules for what it leaves out or tolerates."""
+        row = stored.properties
+        revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
+        record = self._decode_content(key, stored, is_old=True)
+        self._check_text(record)
+        record = self.distrust(record) if revision else record
+        memo = self.memo(record) if revision else self.memo_of_foreign(record)
+        return self._versioned(record, stored, Version(revision + 1, record.digest, epoch), memo)
+
+    def _versioned(self, record: Record, stored: StoredRow, version: Version, memo: str) -> Record:
+        native = NativeEtag(stored.etag, memo, record.expires_at, version.epoch)
+        origin = Origin(f"{self.table}/{stored.partition_key}/{stored.row_key}", self.column_names)
+        return replace(record, version=version, native_etag=native.encode(), origin=origin)
+
+    def _check_text(self, record: Record) -> None:
+        """Refuse what no backend can keep, so that whatever is read can be written anywhere."""
+        try:
+            for field, value in record.body.items():
+                check_json(value, f"column {self.column_names.get(field, field)}")
+            for name, value in record.extra.items():
+                check_json(value, f"column {name}")
+        except InvalidRequestError as error:
+            raise UnreadableColumnError(str(error)) from None
+
+    def _unreadable(self, key: Key, stored: StoredRow, reason: str) -> CorruptDocumentError:
+        """Return the error that names a row which cannot be read, and what can be told of it all the same."""
+        row = f"{self.table or key.id.partition('/')[0]}/{stored.partition_key}/{stored.row_key}"
+        outline = self.outline(key, stored)
+        others = "remove the row with it" if self.spec.is_append_only else "delete the document, or write it anew"
+        return CorruptDocumentError(
+            f"row {row}: {reason}. Correct the column with a storage tool, {'or ' if self.spec.is_append_only else ''}{others}",
+            backend=BACKEND,
+            key=row,
+            document=key.parts,
+            etag=Etag(outline.version).encode(),
+            partial=outline,
+        )
+
+    def outline(self, key: Key, stored: StoredRow) -> Record:
+        """Return what can be told of a row that cannot be read: the fields that can be, and a version that names its state."""
+        row = stored.properties
+        text = {name: to_json(value) for name, value in row.items() if value is not None}
+        version = Version(count_of(row, REVISION) + 1, hashlib.sha256(canonical_json(text)).hexdigest()[:32], count_of(row, EPOCH))
+        try:
+            expires_at = read_expiry(row)
+        except UnreadableColumnError:
+            expires_at = None
+        native = NativeEtag(stored.etag, "", expires_at, version.epoch).encode()
+        body, sort_key = readable_columns(self.columns, row, self.key_fields(key)), self.sort_key_of(key, stored.row_key)
+        extra = {name: value for name, value in text.items() if name not in self._claimed}
+        return Record(key, body, sort_key, version, expires_at, extra, native_etag=native, backend=BACKEND)
+
+    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
         row, claimed = stored.properties, self._claimed
         return Record(
             key,
-            self.read_body(key, row),
+            self.read_body(key, row, is_old=is_old),
             self.sort_key_of(key, stored.row_key),
             expires_at=read_expiry(row),
             extra={name: to_json(value) for name, value in row.items() if name not in claimed},
@@ -260,139 +315,43 @@ class RowMapping:
         )
 
     @cached_property
+    def column_names(self) -> dict[str, str]:
+        """The column of each field that has one."""
+        return {column.field: column.name for column in self.columns}
+
+    @cached_property
     def _claimed(self) -> frozenset[str]:
         """Columns that do not travel along."""
         return NEVER_EXTRA | self.key_columns | {name for column in self.columns for name in (column.name, *column.older_names)}
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        """Return the body that the columns hold.
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+        """Return the body that the columns hold; *is_old*: see `decode_columns`.
 
         Raises:
             UnreadableColumnError: One of them cannot be read.
         """
-        return decode_columns(self.columns, row)
+        return decode_columns(self.columns, row, self.key_fields(key), is_old=is_old)
+
+    def key_fields(self, key: Key) -> Body:
+        """Return the fields that the record's key tells and a column repeats."""
+        return {}
+
+    def contradiction(self, row: Row) -> str | None:
+        """Return what a row says that cannot be, where it is read in the stricter way."""
+        return None
 
     def distrust(self, record: Record) -> Record:
         """Return what remains true of a record whose row the old application wrote after us."""
         return record
 
-    def _with_version(self, record: Record, stored: StoredRow) -> Record:
-        row = stored.properties
-        revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
-        if revision == 0 or row.get(DIGEST) != record.digest:
-            record = self.distrust(record) if revision else record
-            version = Version(revision + 1, record.digest, epoch)
-        else:
-            version = Version(revision, str(row.get(WRITE_ID)), epoch)
-        native_etag = NativeEtag(stored.etag, self.memo(record), record.expires_at, epoch).encode()
-        return replace(record, version=version, native_etag=native_etag)
 
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """The row beside an anchor: guard or locator of a live record, or its tombstone."""
-
-    sort_key: str
-    etag: str
-    tombstone: Record | None
-
-
-def marker_row(mapping: RowMapping, record: Record) -> Row:
-    """Return the row beside the anchor of *record*, a live record or a tombstone."""
-    marker, anchor = mapping.marker(record.key, record.sort_key), mapping.address(record.key, record.sort_key)
-    row: Row = {
-        "PartitionKey": marker.partition_key,
-        "RowKey": marker.row_key,
-        SORT_KEY: record.sort_key,
-        ANCHOR: anchor.row_key,
-        IS_TOMBSTONE: record.is_tombstone,
-    }
-    if mapping.home(anchor.row_key) is not None:
-        row[SCOPE] = record.key.scope.partition_key
-    return {**row, **version_columns(record)} if record.is_tombstone else row
-
-
-def read_marker(key: Key, stored: StoredRow) -> Marker:
-    """Return what a guard or locator says of the record at *key*."""
-    row = stored.properties
-    sort_key = str(row.get(SORT_KEY, ""))
-    if not row.get(IS_TOMBSTONE):
-        return Marker(sort_key, stored.etag, None)
-    version = Version(integer(row.get(REVISION, 1)), str(row.get(WRITE_ID)), integer(row.get(EPOCH, 0)))
-    native = NativeEtag(stored.etag).encode()
-    tombstone = Record(key, {}, sort_key, version, is_tombstone=True, native_etag=native, backend=BACKEND)
-    return Marker(sort_key, stored.etag, tombstone)
-
-
-def version_columns(record: Record) -> Row:
-    """Return the columns that every row of ours carries."""
-    columns: Row = {
-        EPOCH: dump_integer(record.version.epoch),
-        REVISION: dump_integer(record.version.revision),
-        WRITE_ID: record.version.write_id,
-        DIGEST: record.digest,
-        SCHEMA: SCHEMA_VERSION,
-    }
-    expiry = dump_expiry(record.expires_at)
-    return columns if expiry is None else {**columns, EXPIRES_AT: expiry}
-
-
-def read_expiry(row: Row) -> Expiry:
-    """Return the expiry that a row holds.
-
-    Raises:
-        UnreadableColumnError: It holds something else.
-    """
-    try:
-        return load_expiry(row.get(EXPIRES_AT))
-    except (ValueError, TypeError):
-        raise UnreadableColumnError(f"column {EXPIRES_AT}: expected a date and time, or never") from None
-
-
-def unreadable(table: str, stored: StoredRow, reason: str) -> CorruptDocumentError:
-    """Return the error that names a row which cannot be read."""
-    row = f"{table}/{stored.partition_key}/{stored.row_key}"
-    return CorruptDocumentError(
-        f"row {row}: {reason}. Correct the column with a storage tool, or delete the row", backend=BACKEND, key=row
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class NativeEtag:
-    """The hint that models carry: the service's etag, and what the next write must know of the state it names."""
-
-    etag: str
-    memo: str = ""
-    expires_at: Expiry = None
-    epoch: int = 0
-
-    def encode(self) -> str:
-        """Return the text form."""
-        return f"{self.memo}|{dump_expiry(self.expires_at) or ''}|{self.epoch}|{self.etag}"
-
-    @classmethod
-    def parse(cls, text: str) -> NativeEtag:
-        """Return the hint that *text* encodes.
-
-        Raises:
-            InvalidRequestError: It is none of this backend's.
-        """
-        try:
-            memo, expiry, epoch, etag = text.split("|", 3)
-            native = cls(etag, memo, load_expiry(expiry or None), int(epoch))
-        except ValueError:
-            raise InvalidRequestError("etag: not one that this library gave out") from None
-        if _SERVICE_ETAG.fullmatch(etag) is None:
-            raise InvalidRequestError("etag: not one that this library gave out")
-        return native
-
-
-def guard_key(row_key: str) -> str:
-    """Return the row key of an anchor's guard row."""
-    guard = GUARD_PREFIX + row_key
-    if utf16_length(guard) <= MAX_KEY_UNITS:
-        return guard
-    return f"{GUARD_PREFIX}%%{hashlib.sha256(row_key.encode()).hexdigest()}"
+def since(body: Body, *fields: str) -> Body:
+    """Return *body* with a time of creation and of the last change: each from the other, else from *fields*, else 1970."""
+    known = next((body[name] for name in ("createdAt", "updatedAt", *fields) if body.get(name) is not None), _LONG_AGO)
+    times = {"createdAt": body["createdAt"] or known}
+    if "updatedAt" in body:
+        times["updatedAt"] = body["updatedAt"] or times["createdAt"]
+    return {**body, **times}
 
 
 def end_of(prefix: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import JSON, TEXT, TIME, Column, encode_columns
+from bifrost_store.backends.table.columns import NAMES, TEXT, TIME, Column, encode_columns
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
 from bifrost_store.core.query import Filter
 from bifrost_store.core.record import Key, Record
@@ -26,8 +26,8 @@ class BrandingMapping(RowMapping):
         Column("rectangleLogoUrl", "RectangleLogoUrl", TEXT),
         Column("primaryColor", "PrimaryColor", TEXT),
         Column("updatedBy", "UpdatedBy", TEXT),
-        Column("updatedAt", "UpdatedAt", TIME),
-        Column("logos", "BsLogos", JSON, default={}),
+        Column("updatedAt", "UpdatedAt", TIME, is_forgiven=True),
+        Column("logos", "BsLogos", NAMES, default={}),
     )
 
     def address(self, key: Key, sort_key: str) -> Address:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import TEXT, TIME, Column, UnreadableColumnError, decode_columns, encode_columns
+from bifrost_store.backends.table.columns import TEXT, TIME, Column, UnreadableColumnError, encode_columns
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.record import Body, Key, Record
@@ -22,12 +23,16 @@ class ConfigMapping(RowMapping):
         Column("value", "Value", TEXT),
         Column("configType", "Type", TEXT, default="string"),
         Column("description", "Description", TEXT),
-        Column("updatedAt", "UpdatedAt", TIME),
+        Column("updatedAt", "UpdatedAt", TIME, is_forgiven=True),
         Column("updatedBy", "UpdatedBy", TEXT),
     )
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        body = decode_columns(self.columns, row)
+    @cached_property
+    def column_names(self) -> dict[str, str]:
+        return {**super().column_names, "secretRef": "Value"}
+
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+        body = super().read_body(key, row, is_old=is_old)
         is_secret = body["configType"] == ConfigType.SECRET_REF
         value = body["value"]
         return {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import JSON
 from bifrost_store.backends.table.errors import BACKEND
-from bifrost_store.backends.table.mappings.base import RowMapping, read_expiry
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.mappings.stamps import read_expiry
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.spec import MAX_COLUMN_UNITS, DocumentSpec
@@ -28,7 +29,7 @@ class DocumentMapping(RowMapping):
         parts = range(0, len(text), MAX_COLUMN_UNITS)
         return {f"{_BODY}{number}": text[start : start + MAX_COLUMN_UNITS] for number, start in enumerate(parts)}
 
-    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
+    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
         row = stored.properties
         text = "".join(str(row[f"{_BODY}{number}"]) for number in range(len(row)) if f"{_BODY}{number}" in row)
         content = JSON.decode(text)

@@ -5,45 +5,60 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
     BOOLEAN,
     INTEGER,
     JSON,
+    NAMES,
     TEXT,
     TIME,
     Codec,
     Column,
-    decode_columns,
     encode_columns,
     naive_time,
 )
+from bifrost_store.backends.table.edm import to_json
 from bifrost_store.backends.table.escaping import escape
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
-from bifrost_store.core.clock import reverse_timestamp
+from bifrost_store.backends.table.mappings.stamps import UNLOCATED, NativeEtag
+from bifrost_store.core.clock import format_time, reverse_timestamp
 from bifrost_store.core.json import dump_json, load_json, utf16_length
 from bifrost_store.core.query import SORT_KEY, Filter, Range
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
-from bifrost_store.documents import LIVE_STATUSES, Execution
+from bifrost_store.core.version import Version
+from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
 
 LOCATOR_PREFIX = "bs-exec:"
 LOCATED_MARK = "bs-located"
 """Row key: every execution of this partition has a locator, so that a miss means there is none."""
 
 _ROW_KEY = re.compile(r"execution:(?P<sort_key>[0-9]{13}_(?P<id>[A-Za-z0-9-]{1,64}))")
+ASIDE_PREFIX = "bs-twin:"
+"""Before the row key of an older row of an execution that was set aside: carried whole, and met by no reader of executions."""
+EXECUTION_ID, ASIDE_ID = "ExecutionId", "BsExecutionId"
+"""Old code filters on the first, in any row of a partition: rows of ours have the second."""
 _INPUT = "InputData"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MILLISECOND = 9_999_999_999_999
+
+
+_PENDING = ExecutionStatus.PENDING.value
+_STATUS = Codec(TEXT.encode, lambda value: TEXT.decode(value) or _PENDING, is_plain_text=True)
+"""An empty status reads as Pending in the old application."""
 
 
 def _input(value: object) -> object:
     try:
-        return JSON.decode(value)
+        read = JSON.decode(value)
     except ValueError:
         return {}
+    return read if isinstance(read, dict) else {}
 
 
 class ExecutionMapping(RowMapping):
@@ -58,15 +73,14 @@ class ExecutionMapping(RowMapping):
     prefix = "execution:"
     index_prefixes = ("userexec:", "workflowexec:", "formexec:", "status:")
     columns = (
-        Column("executionId", "ExecutionId", TEXT),
-        Column("workflowName", "WorkflowName", TEXT),
+        Column("executionId", "ExecutionId", TEXT, repeats_key=True),
+        Column("workflowName", "WorkflowName", TEXT, old_default=""),
         Column("formId", "FormId", TEXT),
-        Column("executedBy", "ExecutedBy", TEXT),
+        Column("executedBy", "ExecutedBy", TEXT, old_default=""),
         Column("executedByName", "ExecutedByName", TEXT),
-        # An empty status reads as Pending in the old application.
-        Column("status", "Status", Codec(TEXT.encode, lambda value: TEXT.decode(value) or "Pending", is_plain_text=True)),
+        Column("status", "Status", _STATUS, old_default=_PENDING),
         Column("inputData", _INPUT, Codec(JSON.encode, _input), default={}),
-        Column("startedAt", "StartedAt", TIME),
+        Column("startedAt", "StartedAt", TIME, is_forgiven=True),
         Column("completedAt", "CompletedAt", TIME),
         Column("durationMs", "DurationMs", INTEGER),
         Column("errorMessage", "ErrorMessage", TEXT),
@@ -75,7 +89,7 @@ class ExecutionMapping(RowMapping):
         Column("resultInBlob", "ResultInBlob", BOOLEAN, default=False),
         Column("resultType", "BsResultType", TEXT),
         Column("resultSize", "BsResultSize", INTEGER),
-        Column("blobs", "BsBlobs", JSON, default={}),
+        Column("blobs", "BsBlobs", NAMES, default={}),
     )
 
     def __init__(self, recorded: Recorded | None = None) -> None:
@@ -109,9 +123,11 @@ class ExecutionMapping(RowMapping):
         before = self._recorded.ended_before(now)
         return None if before is None else self.prefix + reverse_timestamp(before)
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        body = decode_columns(self.columns, row)
-        body["executionId"] = key.id
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+        body = super().read_body(key, row, is_old=is_old)
+        if is_old:
+            body["executedByName"] = body["executedBy"] if body["executedByName"] is None else body["executedByName"]
+            body["startedAt"] = body["startedAt"] or format_time(started_at(self.sort_key_of(key, str(row["RowKey"]))))
         body["result"], body["resultType"] = _read_result(body["result"], body["resultType"])
         return body
 
@@ -123,19 +139,20 @@ class ExecutionMapping(RowMapping):
             del columns[_INPUT]
         return columns
 
-    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
-        record = super()._decode_content(key, stored)
+    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
+        record = super()._decode_content(key, stored, is_old=is_old)
         raw = stored.properties.get(_INPUT)
-        if record.body["inputData"] == {} and isinstance(raw, str) and not _is_empty_object(raw):
-            # Unreadable input shows as empty, as in the old application, and stays stored as it is.
-            record.extra[_INPUT] = raw
+        if record.body["inputData"] == {} and raw is not None and not _is_empty_object(raw):
+            # Input that is no object shows as empty, as in the old application, and stays stored as it is.
+            record.extra[_INPUT] = to_json(raw)
         return record
 
-    def _with_version(self, record: Record, stored: StoredRow) -> Record:
+    def _versioned(self, record: Record, stored: StoredRow, version: Version, memo: str) -> Record:
         # Version and digest are of what the row holds; when it ends without a stored expiry, the migration says.
-        versioned = super()._with_version(record, stored)
+        versioned = super()._versioned(record, stored, version, memo)
         aged = self._recorded.aged(versioned)
-        return aged if aged is versioned else replace(aged, native_etag=self.native_etag(aged, stored.etag))
+        native = NativeEtag(stored.etag, memo, aged.expires_at, version.epoch).encode()
+        return aged if aged is versioned else replace(aged, native_etag=native)
 
     def distrust(self, record: Record) -> Record:
         """Forget payload blobs of ours that the old application has superseded under its own names."""
@@ -155,8 +172,14 @@ class ExecutionMapping(RowMapping):
             body={**record.body, "blobs": kept, "result": result, "resultType": result_type, "resultSize": None},
         )
 
+    def key_fields(self, key: Key) -> Body:
+        return {"executionId": key.id}
+
     def memo(self, record: Record) -> str:
         return str(record.body["status"])
+
+    def memo_of_foreign(self, record: Record) -> str:
+        return self.memo(record) + UNLOCATED
 
     def index_rows(self, record: Record) -> list[Row]:
         body = record.body
@@ -165,25 +188,26 @@ class ExecutionMapping(RowMapping):
         names = ("workflowName", "formId", "executedBy", "executedByName", "status", "startedAt")
         shown = encode_columns([c for c in self.columns if c.field in names], body)
         ends = encode_columns([c for c in self.columns if c.field in ("completedAt", "durationMs", "errorMessage")], body)
+        named = (
+            ("executedBy", "ExecutedBy", "userexec:{}:"),
+            ("workflowName", "WorkflowName", f"workflowexec:{{}}:{scope.partition_key}:"),
+            ("formId", "FormId", "formexec:{}:"),
+        )
         rows = [
-            _row(f"userexec:{escape(body['executedBy'])}:{id_}", identity, _without(shown, "ExecutedBy"), ends),
-            _row(
-                f"workflowexec:{escape(body['workflowName'])}:{scope.partition_key}:{id_}",
-                identity,
-                _without(shown, "WorkflowName"),
-                ends,
-            ),
+            _row(key.format(escape(body[field])) + id_, identity, _without(shown, column), ends)
+            for field, column, key in named
+            if isinstance(body[field], str) and body[field]  # an old row may lack it: no index has it then
         ]
-        if body["formId"] is not None:
-            rows.append(_row(f"formexec:{escape(body['formId'])}:{id_}", identity, _without(shown, "FormId"), ends))
-        if body["status"] in LIVE_STATUSES:
-            changed = naive_time(body["completedAt"] or body["startedAt"])
-            rows.append(_row(status_key(body["status"], id_), identity, _without(shown, "FormId"), {"UpdatedAt": changed}))
+        changed = body["completedAt"] or body["startedAt"]
+        if body["status"] in LIVE_STATUSES and isinstance(changed, str):
+            at = {"UpdatedAt": naive_time(changed)}
+            rows.append(_row(status_key(body["status"], id_), identity, _without(shown, "FormId"), at))
         return rows
 
     def stale_index_keys(self, record: Record, memo: str) -> list[str]:
-        if memo in LIVE_STATUSES and memo != record.body["status"]:
-            return [status_key(memo, record.key.id)]
+        status = memo.removesuffix(UNLOCATED)
+        if status in LIVE_STATUSES and status != record.body["status"]:
+            return [status_key(status, record.key.id)]
         return []
 
 
@@ -216,8 +240,13 @@ def _read_result(text: str | None, result_type: str | None) -> tuple[object, str
         return text, "html" if stripped.startswith("<") and ">" in stripped else "text"
 
 
-def _is_empty_object(text: str) -> bool:
+def _is_empty_object(value: object) -> bool:
     try:
-        return bool(load_json(text) == {})
+        return value == "" or bool(JSON.decode(value) == {})
     except ValueError:
         return False
+
+
+def started_at(sort_key: str) -> datetime:
+    """Return the millisecond that an execution's sort key names."""
+    return _EPOCH + timedelta(milliseconds=_LAST_MILLISECOND - int(sort_key[:13]))

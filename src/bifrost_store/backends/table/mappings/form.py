@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column, encode_columns
 from bifrost_store.backends.table.escaping import escape
-from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping, since
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.documents import Form
 
@@ -32,23 +32,24 @@ class FormMapping(RowMapping):
         Column("formSchema", "FormSchema", JSON, default={"fields": []}),
         Column("isActive", "IsActive", BOOLEAN, default=True),
         Column("accessLevel", "AccessLevel", TEXT, default="role_based"),
-        Column("createdBy", "CreatedBy", TEXT),
-        Column("createdAt", "CreatedAt", TIME),
-        Column("updatedAt", "UpdatedAt", TIME),
+        Column("createdBy", "CreatedBy", TEXT, old_default=""),
+        Column("createdAt", "CreatedAt", TIME, is_forgiven=True),
+        Column("updatedAt", "UpdatedAt", TIME, is_forgiven=True),
         Column("launchWorkflowId", "LaunchWorkflowId", TEXT),
         Column("allowedQueryParams", "AllowedQueryParams", JSON),
         Column("defaultLaunchParams", "DefaultLaunchParams", JSON),
     )
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        body = super().read_body(key, row)
-        return {**body, "updatedAt": body["updatedAt"] or body["createdAt"]}
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+        body = super().read_body(key, row, is_old=is_old)
+        return since(body) if is_old else body
 
     def memo(self, record: Record) -> str:
-        return quote(record.body["linkedWorkflow"] or "", safe="")
+        workflow = record.body["linkedWorkflow"]
+        return quote(workflow, safe="") if isinstance(workflow, str) else ""
 
     def index_rows(self, record: Record) -> list[Row]:
-        if record.body["linkedWorkflow"] is None:
+        if not isinstance(record.body["linkedWorkflow"], str):
             return []
         copied = encode_columns([column for column in self.columns if column.field in _COPIED], record.body)
         return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.record import Body, Key
@@ -16,12 +15,12 @@ class IntegrationMapping(RowMapping):
     table = "Config"
     prefix = "integration:"
     columns = (
-        Column("type", "Type", TEXT),
+        Column("type", "Type", TEXT, repeats_key=True),
         Column("enabled", "Enabled", BOOLEAN, default=True),
         Column("settings", "Settings", JSON, default={}),
-        Column("updatedAt", "UpdatedAt", TIME),
+        Column("updatedAt", "UpdatedAt", TIME, is_forgiven=True),
         Column("updatedBy", "UpdatedBy", TEXT),
     )
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        return {**super().read_body(key, row), "type": key.id}
+    def key_fields(self, key: Key) -> Body:
+        return {"type": key.id}

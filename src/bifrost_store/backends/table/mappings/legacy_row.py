@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
-from bifrost_store.backends.table.mappings.base import KEY_COLUMNS, VERSION_COLUMNS, Address, RowMapping, read_expiry
+from bifrost_store.backends.table.mappings.base import Address, RowMapping
+from bifrost_store.backends.table.mappings.execution import ASIDE_ID, ASIDE_PREFIX, EXECUTION_ID, ExecutionMapping
+from bifrost_store.backends.table.mappings.stamps import KEY_COLUMNS, VERSION_COLUMNS, read_expiry
 from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import LegacyRow
@@ -26,9 +30,18 @@ class LegacyRowMapping(RowMapping):
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(*key.id.split("/", 2))
 
+    def places(self, key: Key) -> list[Address]:
+        own = self.address(key, "")
+        is_run = own.table == ExecutionMapping.table and own.row_key.startswith(ExecutionMapping.prefix)
+        return [own, replace(own, row_key=ASIDE_PREFIX + own.row_key)] if is_run else [own]
+
     def legacy_key(self, table: str, partition_key: str, row_key: str) -> Key:
-        """Return the key of an unclaimed row; its scope is the partition's where the table is divided by scope."""
+        """Return the key of an unclaimed row; its scope is the partition's where the table is divided by scope.
+
+        An older row of an execution that was set aside goes by the key it had.
+        """
         scope = GLOBAL
+        row_key = row_key.removeprefix(ASIDE_PREFIX) if table == ExecutionMapping.table else row_key
         if table in _SCOPED_TABLES:
             try:
                 scope = Scope.from_partition_key(partition_key)
@@ -42,10 +55,12 @@ class LegacyRowMapping(RowMapping):
     def write_columns(self, record: Record) -> Row:
         return {name: from_json(value) for name, value in record.body["columns"].items()}
 
-    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
+    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
         row = stored.properties
         hidden = VERSION_COLUMNS | KEY_COLUMNS
         columns = {name: to_json(value) for name, value in row.items() if name not in hidden}
+        if stored.row_key.startswith(ASIDE_PREFIX) and ASIDE_ID in columns:
+            columns[EXECUTION_ID] = columns.pop(ASIDE_ID)
         table, partition_key, row_key = key.id.split("/", 2)
         body = {"table": table, "partitionKey": partition_key, "rowKey": row_key, "columns": columns}
         return Record(key, body, default_sort_key(key.id), expires_at=read_expiry(row), backend=BACKEND)

@@ -8,7 +8,8 @@ from dataclasses import replace
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import TEXT, TIME, Column
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, Address, KeyRange, RowMapping, end_of, version_columns
+from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, Address, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.stamps import version_columns
 from bifrost_store.core.query import ID, Eq, Filter
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
@@ -29,8 +30,8 @@ class MembershipMapping(RowMapping):
     is_spread = True
     key_columns = frozenset({"UserId", "OrganizationId"})
     columns = (
-        Column("email", "UserId", TEXT),
-        Column("createdAt", "CreatedAt", TIME, older_names=("GrantedAt",)),
+        Column("email", "UserId", TEXT, repeats_key=True),
+        Column("createdAt", "CreatedAt", TIME, older_names=("GrantedAt",), is_forgiven=True),
         Column("createdBy", "CreatedBy", TEXT, older_names=("GrantedBy",)),
     )
 
@@ -52,9 +53,8 @@ class MembershipMapping(RowMapping):
             return None
         return self.checked_key(organization_id, unescape(email))
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        body = super().read_body(key, row)
-        return {**body, "email": key.id}
+    def key_fields(self, key: Key) -> Body:
+        return {"email": key.id}
 
     def twins(self, record: Record) -> list[Row]:
         _, twin = self.places(record.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 from bifrost_store.backends.table.account import Row, StoredRow
@@ -17,7 +18,8 @@ from bifrost_store.backends.table.columns import (
     time_text,
 )
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import WRITE_ID, Address, KeyRange, RowMapping, version_columns
+from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.stamps import WRITE_ID, version_columns
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.query import Filter
 from bifrost_store.core.record import Body, Key, Record
@@ -67,10 +69,14 @@ class OAuthConnectionMapping(RowMapping):
         Column("description", "BsDescription", TEXT),
         Column("createdAt", "BsCreatedAt", TIME),
         Column("createdBy", "BsCreatedBy", TEXT),
-        Column("updatedAt", "UpdatedAt", TIME),
+        Column("updatedAt", "UpdatedAt", TIME, is_forgiven=True),
         Column("updatedBy", "UpdatedBy", TEXT),
         *(Column(field, column, TEXT) for field, column, _ in _REFERENCES),
     )
+
+    @cached_property
+    def column_names(self) -> dict[str, str]:
+        return {**dict.fromkeys((*_ALWAYS, *_LATER), "Value"), **super().column_names}
 
     def address(self, key: Key, sort_key: str) -> Address:
         return self.places(key)[0]
@@ -106,16 +112,18 @@ class OAuthConnectionMapping(RowMapping):
                 return record
         return self.decode(key, _joined(anchor, references))
 
-    def read_body(self, key: Key, row: Row) -> Body:
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         metadata = _metadata(row)
-        body = super().read_body(key, row)
+        body = super().read_body(key, row, is_old=is_old)
         for field, name in (*_ALWAYS.items(), *_LATER.items()):
             body[field] = _read(metadata, name)
         updated_at = body["updatedAt"] or _read(metadata, _UPDATED_AT)
+        if is_old and body["scopes"] is None:
+            body["scopes"] = ""
         return {**body, "updatedAt": updated_at, "connectionName": key.id}
 
-    def _decode_content(self, key: Key, stored: StoredRow) -> Record:
-        record = super()._decode_content(key, stored)
+    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
+        record = super()._decode_content(key, stored, is_old=is_old)
         rest = {name: value for name, value in _metadata(stored.properties).items() if name not in _KNOWN}
         return replace(record, extra={**record.extra, _REST: dump_json(rest)}) if rest else record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
-from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping, since
 from bifrost_store.core.record import Body, Key
 from bifrost_store.documents import Role
 
@@ -19,11 +19,11 @@ class RoleMapping(RowMapping):
         Column("name", "Name", TEXT),
         Column("description", "Description", TEXT),
         Column("isActive", "IsActive", BOOLEAN, default=True),
-        Column("createdBy", "CreatedBy", TEXT),
-        Column("createdAt", "CreatedAt", TIME),
-        Column("updatedAt", "UpdatedAt", TIME),
+        Column("createdBy", "CreatedBy", TEXT, old_default=""),
+        Column("createdAt", "CreatedAt", TIME, is_forgiven=True),
+        Column("updatedAt", "UpdatedAt", TIME, is_forgiven=True),
     )
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        body = super().read_body(key, row)
-        return {**body, "updatedAt": body["updatedAt"] or body["createdAt"]}
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+        body = super().read_body(key, row, is_old=is_old)
+        return since(body) if is_old else body

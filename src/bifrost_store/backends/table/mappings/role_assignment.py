@@ -8,8 +8,9 @@ from typing import ClassVar
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import TEXT, TIME, Column
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, SCOPE, Address, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, Address, KeyRange, RowMapping, end_of
 from bifrost_store.backends.table.mappings.role import RoleMapping
+from bifrost_store.backends.table.mappings.stamps import SCOPE
 from bifrost_store.core.query import Eq, Filter
 from bifrost_store.core.record import Body, Key
 from bifrost_store.core.scope import Scope
@@ -49,9 +50,9 @@ class _AssignmentMapping(RowMapping):
                 return [_range(f"{self.prefix}{escape(str(condition.value))}:")]
         return [_range(self.prefix)]
 
-    def read_body(self, key: Key, row: Row) -> Body:
+    def key_fields(self, key: Key) -> Body:
         role_id, _, member_id = key.id.partition(":")
-        return {**super().read_body(key, row), "roleId": role_id, self.member: member_id}
+        return {"roleId": role_id, self.member: member_id}
 
 
 class RoleUserMapping(_AssignmentMapping):
@@ -61,8 +62,8 @@ class RoleUserMapping(_AssignmentMapping):
     prefix = "userrole:"
     member = "userId"
     columns = (
-        Column("userId", "UserId", TEXT),
-        Column("roleId", "RoleId", TEXT),
+        Column("userId", "UserId", TEXT, repeats_key=True),
+        Column("roleId", "RoleId", TEXT, repeats_key=True),
         Column("assignedAt", "AssignedAt", TIME),
         Column("assignedBy", "AssignedBy", TEXT),
     )
@@ -75,8 +76,8 @@ class RoleFormMapping(_AssignmentMapping):
     prefix = "formrole:"
     member = "formId"
     columns = (
-        Column("formId", "FormId", TEXT),
-        Column("roleId", "RoleId", TEXT),
+        Column("formId", "FormId", TEXT, repeats_key=True),
+        Column("roleId", "RoleId", TEXT, repeats_key=True),
         Column("assignedAt", "AssignedAt", TIME),
         Column("assignedBy", "AssignedBy", TEXT),
     )

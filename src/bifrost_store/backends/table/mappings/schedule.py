@@ -20,5 +20,5 @@ class ScheduleMapping(RowMapping):
         Column("lastRunAt", "LastRunAt", TIME),
         Column("lastExecutionId", "LastExecutionId", TEXT),
         Column("executionCount", "ExecutionCount", INTEGER, default=0),
-        Column("createdAt", "CreatedAt", TIME),
+        Column("createdAt", "CreatedAt", TIME, is_forgiven=True),
     )

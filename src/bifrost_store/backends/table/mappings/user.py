@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
-from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, readable_columns
+from bifrost_store.backends.table.mappings.base import RowMapping, since
 from bifrost_store.core.record import Body, Key, Record
-from bifrost_store.documents import User
+from bifrost_store.documents import User, UserType
 
 
 class UserMapping(RowMapping):
@@ -15,26 +15,37 @@ class UserMapping(RowMapping):
     spec = User.spec
     table = "Entities"
     prefix = "user:"
+    may_contradict = True
     columns = (
         Column("email", "Email", TEXT),
         Column("displayName", "DisplayName", TEXT),
         Column("userType", "UserType", TEXT, default="ORG"),
         Column("isPlatformAdmin", "IsPlatformAdmin", BOOLEAN, default=False),
         Column("isActive", "IsActive", BOOLEAN, default=True),
-        Column("createdAt", "CreatedAt", TIME),
+        Column("createdAt", "CreatedAt", TIME, is_forgiven=True),
         Column("lastLogin", "LastLogin", TIME),
         Column("entraUserId", "EntraUserId", TEXT),
         Column("lastEntraIdSync", "LastEntraIdSync", TIME),
         Column("organizationId", "BsOrganizationId", TEXT),
     )
 
-    def read_body(self, key: Key, row: Row) -> Body:
-        body = super().read_body(key, row)
-        return {
+    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+        body = super().read_body(key, row, is_old=is_old)
+        named = {
             **body,
             "email": body["email"] if body["email"] is not None else key.id,
             "displayName": body["displayName"] if body["displayName"] is not None else key.id.partition("@")[0],
         }
+        if not is_old:
+            return named
+        return since({**named, "isPlatformAdmin": named["isPlatformAdmin"] and not self.contradiction(row)}, "lastLogin")
+
+    def contradiction(self, row: Row) -> str | None:
+        """An administrator who is no platform user, which nothing that creates users allows."""
+        read = readable_columns(self.columns, row, {})
+        if read.get("isPlatformAdmin") and read.get("userType") != UserType.PLATFORM:
+            return "column IsPlatformAdmin: true, but UserType is not PLATFORM; read as no administrator"
+        return None
 
     def distrust(self, record: Record) -> Record:
         """Forget the organization to show: the old application may have moved the user."""

@@ -1,0 +1,32 @@
+"""Whether two stores answer alike, rows apart that only one of them could be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.rows.questions import Answer, Named
+
+
+def differences(expected: Mapping[str, Answer], found: Mapping[str, Answer], named: Named = frozenset()) -> list[str]:
+    """Return the questions that are answered differently.
+
+    Args:
+        expected: Of the tables.
+        found: Of the other store.
+        named: What the way there named as unreadable, so that the other store has never heard of it. Answers about these documents
+            may differ: the tables name them, or what their keys tell; the other store knows of nothing, or of GLOBAL's.
+    """
+    ids = {part for _, _, id_ in named for part in (id_, *id_.split(":")) if part}
+
+    def concerns(text: str) -> bool:
+        return any(id_ in text for id_ in ids)
+
+    def rest(answer: Answer) -> tuple[list[str], Named, str]:
+        return [item for item in answer.items if not concerns(item)], answer.named - named, answer.error
+
+    different = [question for question in expected if rest(expected[question]) != rest(found[question])]
+    return [
+        f"{question}: {expected[question]} became {found[question]}"
+        for question in different
+        if not concerns(question) and not (expected[question].error and expected[question].named & named)
+    ]
