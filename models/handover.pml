@@ -7,7 +7,9 @@
  * Sizes, by -D:  PROCESSES, COORDINATORS, WRITES (a process), HANDOVERS, ATTEMPTS (announcements a store), LAPSES (leases that
  * may run out), FAULTS (answers of stores that are lost or refused), CRASHES (of a coordinator, besides never going on),
  * REPAIRS (rounds of the background repair), START (begin before the migration), ZOMBIES (a request may reach a store after its
- * lease has ended), READS (what a reader was shown counts like an acknowledged write), TAKEOVER (the old primary dies, see below).
+ * lease has ended), READS (what a reader was shown counts like an acknowledged write), TAKEOVER (the old primary dies, see below),
+ * REPLACED (store B is emptied, or another takes its place, at any moment; EARLY: before it is primary; RETURNS: and the former
+ * one comes back).
  * MUTATE_...: leaves out one rule; the checker must then find the loss.
  */
 
@@ -111,6 +113,12 @@ bool is_down;               /* store A answers nobody */
 #else
 #define UP(at) true
 #endif
+#ifdef REPLACED
+bool has_copy[2];           /* the store has its copy of this migration's document: else it is as if it did not answer (D5) */
+#define OWN(at) (has_copy[at])
+#else
+#define OWN(at) true
+#endif
 byte current = PRIMARY(FIRST_ROUTE), epoch_now = 0;  /* ghosts: who is primary, decided by the commit alone */
 #ifdef START
 bool is_filled = 0;         /* ghost: the backfill is done */
@@ -120,7 +128,7 @@ bool is_filled = 1;
 byte shown;                 /* ghost: writes that were acknowledged, or that a reader was shown */
 
 #define BIT(n) (1 << ((n) - 1))
-#define NOTHING_LOST() assert((shown & ~record[current].has) == 0)
+#define NOTHING_LOST() assert(!OWN(current) || (shown & ~record[current].has) == 0)
 
 inline put(at, p_e, p_r, p_w, p_h)
 {
@@ -151,7 +159,7 @@ inline dirty(where)
 inline raise(low, h_route, h_epoch)
 {
   if
-  :: control[low].epoch < h_epoch -> control[low].route = h_route; control[low].epoch = h_epoch; control[low].move = NONE
+  :: OWN(low) && control[low].epoch < h_epoch -> control[low].route = h_route; control[low].epoch = h_epoch; control[low].move = NONE
   :: else
   fi
 }
@@ -197,6 +205,12 @@ inline raise(low, h_route, h_epoch)
 #define IS_RIGHT (o_epoch == epoch_now && PRIMARY(o_route) == current)
 #endif
 
+#ifdef REPLACED
+#define CAN_LOOK (OWN(s) || PRIMARY(control[1 - s].route) != s)
+#else
+#define CAN_LOOK true
+#endif
+
 /* Away from a store whose lease was taken away, or which is no longer primary. */
 inline leave(next)
 {
@@ -217,6 +231,12 @@ inline look()
   :: else
   fi;
 #endif
+#ifdef REPLACED
+  if
+  :: OWN(s) && OWN(1 - s) -> raise(s, control[1 - s].route, control[1 - s].epoch)
+  :: else
+  fi;
+#endif
 #ifdef FLAGS
   v_route = (control[s].is_there -> control[s].route : (s == A -> ONLY_A : ONLY_B));
 #else
@@ -224,7 +244,10 @@ inline look()
 #endif
   v_epoch = control[s].epoch; v_move = control[s].move; v_attempt = control[s].attempt;
   if
-  :: PRIMARY(v_route) != s ->
+#ifdef REPLACED
+  :: !OWN(s) -> leave(PRIMARY(control[1 - s].route))                         /* only the other copy counts */
+#endif
+  :: OWN(s) && PRIMARY(v_route) != s ->
      if
      :: UP(1 - s) -> raise(1 - s, v_route, v_epoch)
      :: else
@@ -268,7 +291,7 @@ end:
   :: atomic { is_joined && !is_in -> row[p] = s; is_in = 1 }
 #else
   :: atomic { !is_joined && UP(s) -> is_joined = 1; row[p] = s }
-  :: atomic { is_joined && !is_in && row[p] == s && UP(s) -> look() }
+  :: atomic { is_joined && !is_in && row[p] == s && UP(s) && CAN_LOOK -> look() }
   :: atomic { is_joined && !is_in && row[p] != s -> leave(s) }
 #endif
 
@@ -370,6 +393,9 @@ end:
           fi
        :: else -> next_write()                                             /* someone else won */
        fi }
+#ifdef REPLACED
+  :: atomic { step == APPLY && !OWN(1 - PRIMARY(o_route)) -> step = JOURNAL }     /* once the process has seen it */
+#endif
   :: atomic { step == APPLY && UP(1 - PRIMARY(o_route)) ->
        if
        :: apply(1 - PRIMARY(o_route), t_epoch, t_revision, MY_WRITE, t_has); step = ANSWER
@@ -405,6 +431,12 @@ end:
               true ->
 #else
               (v_move != PREPARED || is_same) ->
+#endif
+#ifdef REPLACED
+       if
+       :: !is_same && IS_DUAL(v_route) -> dirty(s)                         /* its lease was lost: journaled before it goes on */
+       :: else
+       fi;
 #endif
        o_route = v_route; o_epoch = v_epoch; is_same = 1;
        if
@@ -513,6 +545,11 @@ end_wait:
 
 /* Only a move to another store needs both to agree. */
 #define MUST_AGREE (PRIMARY(m_target) != s)
+#if defined(REPLACED) && !defined(MUTATE_NO_COPY_CHECK)
+#define MAY_COMMIT (!MUST_AGREE || (OWN(1 - s) && is_filled))
+#else
+#define MAY_COMMIT true
+#endif
 #define IS_STILL(m) (control[s].epoch == m_epoch && control[s].move == (m) && control[s].attempt == m_attempt)
 #if CRASHES > 0
 #define MAY_CRASH if :: crashes > 0 -> crashes--; goto finished :: true fi;
@@ -552,6 +589,19 @@ again:
     m_route = control[s].route; m_epoch = control[s].epoch;
     raise(1 - s, m_route, m_epoch);
     s = PRIMARY(m_route);
+#ifdef REPLACED
+    if
+    :: !OWN(s) -> goto lost
+    :: !OWN(1 - s) ->                                                       /* start takes it up */
+#ifndef MUTATE_COPY_BY_SOURCE
+       has_copy[1 - s] = 1; control[1 - s].route = m_route; control[1 - s].epoch = m_epoch; control[1 - s].move = NONE;
+#endif
+#ifndef MUTATE_VERIFIED_BEFORE
+       is_filled = 0
+#endif
+    :: else
+    fi;
+#endif
     m_move = control[s].move; m_attempt = control[s].attempt; m_target = control[s].target;
     if
     :: m_epoch >= HANDOVERS -> goto finished
@@ -596,7 +646,11 @@ again:
 #ifdef START
         :: atomic { UP(A) -> m_suspects = suspects[s] };                    /* the backfill, and what verification repairs */
 #else
+#ifdef REPLACED
+        :: atomic { UP(A) && (suspects[s] != 0 || !is_filled) -> m_suspects = suspects[s] };
+#else
         :: atomic { UP(A) && suspects[s] != 0 -> m_suspects = suspects[s] };
+#endif
 #endif
            compare(s);
            if
@@ -658,10 +712,15 @@ again:
   MAY_CRASH
   atomic { UP(A);                                                                 /* commit */
     if
+#ifdef REPLACED
+#ifndef MUTATE_NO_COPY_CHECK
+    :: MUST_AGREE && !(OWN(1 - s) && is_filled) && IS_STILL(PREPARED) -> goto withdraw
+#endif
+#endif
 #ifdef MUTATE_BLIND_COMMIT
     :: true ->
 #else
-    :: IS_STILL(PREPARED) ->
+    :: IS_STILL(PREPARED) && MAY_COMMIT ->
 #endif
        control[s].route = m_target; control[s].epoch = m_epoch + 1; control[s].move = NONE;
        if
@@ -669,7 +728,7 @@ again:
        :: else                                                             /* a takeover came first: this copy counts for nothing */
        fi
 #ifndef MUTATE_BLIND_COMMIT
-    :: else -> goto again
+    :: !IS_STILL(PREPARED) -> goto again
 #endif
     fi };
   MAY_CRASH
@@ -685,9 +744,26 @@ withdraw:
     :: else
     fi };
   goto again;
+#ifdef REPLACED
+lost:
+  atomic { OWN(B) || PRIMARY(control[A].route) == A -> goto again };       /* its rollback is refused: see Forced */
+#endif
 finished:
   skip
 }
+
+#ifdef REPLACED
+inline lose_B()
+{
+  has_copy[B] = 0; journal[B] = 0; suspects[B] = 0;
+  control[B].route = 0; control[B].epoch = 0; control[B].move = NONE; control[B].target = 0;
+  for (i : 0 .. PROCESSES - 1) {
+    if
+    :: row[i] == B -> row[i] = NOWHERE; ended[i] = 1
+    :: else
+    fi }
+}
+#endif
 
 /* Leases end, by the clocks of the processes: LAPSES times out of slowness, always of one that is gone or cannot renew. */
 #define END_LEASE(p) \
@@ -740,13 +816,64 @@ proctype Takeover()
 }
 #endif
 
+#ifdef REPLACED
+/* Store B is emptied, or another takes its place: without a copy of the document, leases, journal. What processes have of their
+ * leases there ends with it; see "What is left" for what they send to it until they notice. */
+proctype Replacement()
+{
+#ifdef RETURNS
+  byte epoch, revision, write, has, c_route, c_epoch;
+#endif
+  byte i;
+end_first:
+  atomic {
+#ifdef EARLY
+    PRIMARY(control[A].route) == A;
+#endif
+#ifdef RETURNS
+    epoch = record[B].epoch; revision = record[B].revision; write = record[B].write; has = record[B].has;
+    c_route = control[B].route; c_epoch = control[B].epoch;
+#endif
+    record[B].epoch = 0; record[B].revision = 0; record[B].write = 0; record[B].has = 0;
+    lose_B()
+  };
+#ifdef RETURNS
+end:
+  atomic { OWN(B) ->                                                       /* taken up; then the former one is back */
+    record[B].epoch = epoch; record[B].revision = revision; record[B].write = write; record[B].has = has;
+    lose_B();
+    control[B].route = c_route; control[B].epoch = c_epoch;
+#ifdef MUTATE_SAME_ID
+    has_copy[B] = 1
+#endif
+  }
+#endif
+}
+
+/* rollback --force: the old primary answers, the other has no copy. Leases there have ended. */
+proctype Forced()
+{
+#ifdef MUTATE_NO_FORCED_ROLLBACK
+  skip
+#else
+end:
+  do
+  :: atomic { !OWN(B) && PRIMARY(control[A].route) == B ->
+       epoch_now = control[A].epoch + 2; current = A;
+       control[A].epoch = epoch_now; control[A].route = A_THEN_B; control[A].move = NONE;
+       NOTHING_LOST() }
+  od
+#endif
+}
+#endif
+
 /* When nothing can happen any more. */
 proctype Quiet()
 {
   timeout ->
   assert(busy == 0);                                                       /* every write has been answered */
   assert(control[A].move != PREPARED && control[B].move != PREPARED);
-#ifndef TAKEOVER
+#if !defined(TAKEOVER) && !defined(REPLACED)
   assert(control[A].epoch == control[B].epoch);                            /* no commit is half done */
   if
   :: frozen[0] == 0 && frozen[PROCESSES - 1] == 0 && is_filled && !IS_FLAGS && IS_DUAL(control[current].route) && journal[current] == 0 ->
@@ -776,6 +903,11 @@ init
 #endif
 #ifdef TAKEOVER
     run Takeover();
+#endif
+#ifdef REPLACED
+    has_copy[A] = 1; has_copy[B] = 1;
+    run Replacement();
+    run Forced();
 #endif
     run Clock();
 #ifdef LIVENESS

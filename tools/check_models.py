@@ -102,12 +102,21 @@ CHECKS = (
     Check("TAKEOVER LAPSES=0"),
     Check("TAKEOVER ABANDON LAPSES=0 ATTEMPTS=1 ZOMBIES"),
     Check("TAKEOVER LAPSES=0 ATTEMPTS=1 ZOMBIES FAULTS=1"),
+    # The target is emptied, or another takes its place, and the former one comes back.
+    Check("REPLACED LAPSES=0"),
+    Check("REPLACED PROCESSES=1", is_quick=True),
+    Check("REPLACED READS LAPSES=0 PROCESSES=1"),
+    Check("REPLACED WRITES=2 HANDOVERS=4 ATTEMPTS=3 LAPSES=0 PROCESSES=1"),
+    Check("REPLACED COORDINATORS=2 CRASHES=1 LAPSES=0 PROCESSES=1"),
+    Check("REPLACED RETURNS HANDOVERS=4 ATTEMPTS=3 LAPSES=0 PROCESSES=1"),
+    Check("REPLACED EARLY MUTATE_NO_FORCED_ROLLBACK LAPSES=0"),
     # Killed for good, and nobody waits for ever.
     Check("FREEZES=1 LAPSES=0 CRASHES=1", is_quick=True),
     Check("LIVENESS ANNOUNCE FREEZES=1 LAPSES=0 CRASHES=1", claim="answered"),
     Check("LIVENESS ANNOUNCE FREEZES=1 LAPSES=0 CRASHES=1", claim="resumes", is_quick=True),
     # What is not promised: see "What is left" in the documentation.
     Check("READS ZOMBIES", "write lost"),
+    Check("REPLACED FAULTS=1 LAPSES=0 PROCESSES=1", "write lost"),
 )
 
 MUTATIONS = (
@@ -142,6 +151,14 @@ MUTATIONS = (
     Check("MUTATE_TAKEOVER_AT_ONCE TAKEOVER COORDINATORS=0", "two primaries"),
     Check("MUTATE_TAKEOVER_NEXT_EPOCH TAKEOVER ABANDON LAPSES=0", "two primaries"),
     Check("MUTATE_TAKEOVER_ALWAYS TAKEOVER LAPSES=0", "two primaries"),
+    Check(
+        "REPLACED EARLY MUTATE_COPY_BY_SOURCE MUTATE_NO_COPY_CHECK MUTATE_NO_FORCED_ROLLBACK LAPSES=0",
+        "waits for ever",
+        is_quick=True,
+    ),
+    Check("REPLACED MUTATE_NO_FORCED_ROLLBACK LAPSES=0", "waits for ever"),
+    Check("REPLACED MUTATE_VERIFIED_BEFORE LAPSES=0", "write lost"),
+    Check("REPLACED RETURNS MUTATE_SAME_ID HANDOVERS=4 ATTEMPTS=3 LAPSES=0 PROCESSES=1", "two primaries"),
     Check("MUTATE_NO_CALL_OFF CRASHES=1", "waits for ever"),
     Check("MUTATE_NO_CALL_OFF LIVENESS FREEZES=1 LAPSES=0 CRASHES=1", "waits for ever", claim="resumes"),
 )
