@@ -1,0 +1,94 @@
+"""Many writers on few records while scopes are handed over there and back: real processes and coordinators, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from bifrost_store.core.attempts import Attempt, attempting
+from bifrost_store.core.scope import SYSTEM
+from bifrost_store.documents import SPECS
+from bifrost_store.errors import BackendError, OutcomeUnknownError, PreconditionFailedError, StaleRouteError
+from bifrost_store.migration.handover import Coordinator
+from bifrost_store.routing.control import EVERY_SCOPE, Target
+from bifrost_store.routing.lease_rows import Timing
+from bifrost_store.testing.bulk import everything
+from bifrost_store.testing.examples import config, touched
+from bifrost_store.wrappers.journal import Journal
+from tests.unit import member_world
+from tests.unit.member_world import ACME, CUT_OVER, Process, World, in_world
+
+TIMING = Timing().scaled(0.1)
+CALL_SECONDS = 0.03
+BACK = Target(primary="table", secondary="cosmos")
+KEYS = [config(name, scope=ACME) for name in ("hot", "hotter")]
+
+
+async def write_for_ever(world: World, process: Process, number: int, written: list[int]) -> None:
+    """Replace one of the two records again and again, as a repository does: read, change, and again where others were faster."""
+    key = KEYS[number % 2].key
+    while True:
+        try:
+            async with process.member.operation(ACME) as [standing]:
+                assert standing.lease_id is not None
+                stored = await standing.backend.get(key)
+                assert stored is not None
+                with attempting(Attempt(standing.lease_id, partial(process.member.may_send, standing))):
+                    await standing.backend.replace(touched(stored, number), stored.etag, epoch=standing.route.epoch)
+                written[0] += 1
+        except (PreconditionFailedError, StaleRouteError, OutcomeUnknownError, BackendError):
+            await asyncio.sleep(0.01 * (number % 7))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2], ids=["quick", "slow secondary"])
+def test_hand_overs_are_not_starved(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """64 writers on 2 records: each hand-over commits, nobody waits for 2 seconds, and both stores hold the same at the end."""
+    monkeypatch.setattr(member_world, "TIMING", TIMING)
+    monkeypatch.setattr(member_world.Reach, "_pass", lambda reach: asyncio.sleep(CALL_SECONDS))
+
+    async def work(world: World) -> None:
+        await world.begin()
+        for record in KEYS:
+            stored = await world.stores["table"].create(record, epoch=1)
+            await world.stores["cosmos"].apply(stored)
+        processes = [await world.process() for _ in range(2)]
+        for process in processes:
+            await slow_down(process, seconds)
+        written = [0]
+        writers = [asyncio.create_task(write_for_ever(world, processes[number % 2], number, written)) for number in range(64)]
+        for target in (CUT_OVER, BACK, CUT_OVER, BACK):
+            await asyncio.sleep(1)
+            before = written[0]
+            kind = "cutover" if target is CUT_OVER else "rollback"
+            coordinator = Coordinator(
+                world.copies, world.stores, SPECS, monotonic=world.loop.time, sleep=asyncio.sleep, timing=TIMING
+            )
+            report = await coordinator.hand_over(kind, (EVERY_SCOPE,), target)  # type: ignore[arg-type]
+            assert report.paused_seconds < 2, report
+            assert report.attempts <= 3, report
+            assert written[0] > before
+        for writer in writers:
+            writer.cancel()
+        await asyncio.gather(*writers, return_exceptions=True)
+        for process in processes:
+            await process.member.aclose()
+        names = {entry.key async for entry in Journal(world.stores["table"]).entries()}
+        here, there = [await everything(world.stores[name]) for name in ("table", "cosmos")]
+        assert {key for key in here if key.scope != SYSTEM and here[key] != there.get(key)} <= names
+        assert written[0] > 100
+
+    in_world(work)
+
+
+async def slow_down(process: Process, seconds: float) -> None:
+    """Let every `apply` to the secondary of a process take so long."""
+    reach = process.reach["cosmos"]
+    apply = reach.apply
+
+    async def slow(*arguments: object, **options: object) -> object:
+        await asyncio.sleep(seconds)
+        return await apply(*arguments, **options)
+
+    reach.apply = slow
