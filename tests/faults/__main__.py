@@ -1,4 +1,4 @@
-"""`python -m tests.faults load` and `python -m tests.faults faults`; see `running`."""
+"""`python -m tests.faults load`, `faults` and `replaced`; see `running` and `replacing`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults.replacing import when_replaced
 from tests.faults.running import Result, under_faults, under_load, waited_long
 
 
 def main() -> int:
     """Run what is asked for, say what came of it, and return 0 if all is well."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("what", choices=["load", "faults"])
-    parser.add_argument("--times", type=int, default=10, help="load: how often there and back")
+    parser.add_argument("what", choices=["load", "faults", "replaced"])
+    parser.add_argument("--times", type=int, default=10, help="load: how often there and back; replaced: how often")
     parser.add_argument("--seeds", type=int, default=50, help="faults: how many seeds, from 0 on")
     parser.add_argument("--seed", type=int, action="append", help="faults: only this seed (repeatable)")
     parser.add_argument("--seconds", type=float, default=30.0, help="faults: how long things befall everybody")
@@ -29,10 +30,12 @@ def main() -> int:
     for seed in given.seed or range(given.seeds):
         own = folder / str(seed)
         own.mkdir()
-        if _tell(f"seed {seed}", asyncio.run(under_faults(own, seed, seconds=given.seconds)), own):
+        replaced = given.what == "replaced"
+        run = when_replaced(own, seed, times=given.times) if replaced else under_faults(own, seed, seconds=given.seconds)
+        if _tell(f"seed {seed}", asyncio.run(run), own):
             failed.append(seed)
-            again = f"python -m tests.faults faults --seed {seed} --seconds {given.seconds:g}"
-            sys.stdout.write(f"replay it with: nox -s faults -- --seed {seed}, or {again}\n")
+            again = f"python -m tests.faults {given.what} --seed {seed} --seconds {given.seconds:g} --times {given.times}"
+            sys.stdout.write(f"replay it with: nox -s {given.what} -- --seed {seed}, or {again}\n")
     sys.stdout.write(f"{len(failed)} failed: {failed}\n" if failed else "every seed passed\n")
     return int(bool(failed))
 

@@ -54,7 +54,7 @@ async def under_load(
         for _ in range(times):
             await operator.there()
             await operator.back()
-        result = await _conclude(world, operator)
+        result = await conclude(world, operator)
     result.figures |= {"seconds": round(monotonic() - began, 1)}
     return result
 
@@ -88,7 +88,7 @@ async def under_faults(
         await asyncio.gather(moving, return_exceptions=True)
         handed_over = len(operator.pauses)
         await operator.settle(_MOST_COMMANDS_TO_REST)
-        result = await _conclude(world, operator)
+        result = await conclude(world, operator)
     result.figures |= {"hand-overs under faults": handed_over, **schedule.happened, "seconds": round(monotonic() - began, 1)}
     result.lines = schedule.lines
     return result
@@ -102,7 +102,7 @@ async def _to_and_fro(operator: Operator, *, is_started: bool) -> None:
         await operator.back()
 
 
-async def _conclude(world: World, operator: Operator) -> Result:
+async def conclude(world: World, operator: Operator) -> Result:
     """Let everybody end, verify, and compare both stores with what everybody was told."""
     stayed = await world.dismiss()
     verified = await world.command("verify", settings=world.settings)

@@ -14,6 +14,7 @@ from bifrost_store.testing.model import ModelBackend
 from tests.faults.checking import check_stores
 from tests.faults.history import COUNTER, Event, EventLog, Possible, What, expected
 from tests.faults.records import COUNTED, SCOPES, STORES, name_of
+from tests.faults.replacing import when_replaced
 from tests.faults.running import FAULT_LEASE_SECONDS, Result, under_faults, under_load
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,11 @@ async def test_nothing_is_lost_whatever_happens(empty_azurite: Azurite, tmp_path
 async def test_nothing_is_lost_under_load(empty_azurite: Azurite, tmp_path: Path) -> None:
     """There and back once, with nothing in the way. How long writes wait is measured by `nox -s load`."""
     passed(await under_load(tmp_path, times=1, lease_seconds=FAULT_LEASE_SECONDS, azurite=empty_azurite))
+
+
+async def test_there_is_a_way_on_when_the_target_is_not_the_one_that_it_was(empty_azurite: Azurite, tmp_path: Path) -> None:
+    """Before and after the cut-over, while workers write: named, and what is named as next leads on without a loss."""
+    passed(await when_replaced(tmp_path, 1, times=2, azurite=empty_azurite))
 
 
 async def stores_with(value: str | None, *, counted: int = 0) -> dict[str, Backend]:

@@ -16,6 +16,7 @@ from bifrost_store.documents import CONTROL
 from bifrost_store.errors import (
     BackendError,
     BackendTimeoutError,
+    BackendUnavailableError,
     CorruptDocumentError,
     DocumentExistsError,
     DocumentNotFoundError,
@@ -165,8 +166,7 @@ class ControlCopies:
             own: The store without which nothing can be done: it is waited for as long as its backend waits.
 
         Raises:
-            CorruptDocumentError: The own copy is damaged, or another migration's.
-            BackendError: No store answers, or the copies keep changing.
+            BackendError: No store answers, the own copy is damaged or another migration's, or the copies keep changing.
         """
         for _ in range(_ATTEMPTS):
             copies = await self.readable(own=own)
@@ -190,9 +190,10 @@ class ControlCopies:
             raise self._unusable(store)
         return is_known
 
-    def _unusable(self, store: str) -> CorruptDocumentError:
+    def _unusable(self, store: str) -> BackendUnavailableError:
+        """Return that a store cannot answer: to an operation under way it is as if it were away, so that its fate stays open."""
         lack = self.lacks[store]
-        error = CorruptDocumentError(f"{lack}; see `bifrost-store migrate status`")
+        error = BackendUnavailableError(f"{lack}; see `bifrost-store migrate status`, then try again", backend=store)
         error.__cause__ = lack.error
         return error
 

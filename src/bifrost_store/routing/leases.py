@@ -9,7 +9,7 @@ from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.version import new_writer
-from bifrost_store.errors import CorruptDocumentError
+from bifrost_store.errors import BackendUnavailableError, CorruptDocumentError
 from bifrost_store.routing.copies import ControlCopies, Copy, Lack
 from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
 
@@ -50,6 +50,7 @@ class Lease:
         self._timing = timing
         self._told = told
         self._row: LeaseRow | None = None
+        self._had_copy = False
         self._ends_at = self._renewed_at = self._read_at = float("-inf")
         self._lock = asyncio.Lock()
 
@@ -93,6 +94,10 @@ class Lease:
                 fresh = self._fresh.model_copy(update={"flag": flag, "problem": problem})
                 self._row = await self._rows.create(new_writer(), fresh)
             await self._look()
+            self._had_copy = self._had_copy or self.store in self.seen
+            if self._had_copy and self.store not in self.seen:
+                lack = self._copies.lack_of(self.store) or f"{self.store} did not show its control document"
+                raise BackendUnavailableError(f"{lack}; see `bifrost-store migrate status`, then try again", backend=self.store)
             self._ends_at, self._renewed_at = began + self._timing.lease, began
 
     async def look(self) -> None:
