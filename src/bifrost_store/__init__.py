@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from bifrost_store import errors
-from bifrost_store.core.page import Page
-from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.core.unset import UNSET
-from bifrost_store.core.usage import OperationUsage, UsageReport
-from bifrost_store.documents import (
-    AccessLevel,
-    ApiKey,
-    AuditEvent,
-    AuditEventType,
-    Branding,
-    Config,
-    ConfigType,
-    Execution,
-    ExecutionStatus,
-    Form,
-    Integration,
-    JobOutcome,
-    JobStatus,
-    JobTrigger,
-    LegacyRow,
-    LogoShape,
-    Membership,
-    OAuthConnection,
-    OAuthFlowType,
-    OAuthStatus,
-    Organization,
-    Role,
-    RoleForm,
-    RoleUser,
-    Schedule,
-    User,
-    UserType,
-)
-from bifrost_store.protocols import (
-    ExecutionFilter,
-    ExecutionRef,
-    ExecutionStatistics,
-    Link,
-    Logo,
-    NewApiKey,
-    OAuthConnectionRef,
-    Result,
-    Upload,
-    UploadContent,
-)
-from bifrost_store.settings import StoreSettings
-from bifrost_store.store import Store, open_store
+
+if TYPE_CHECKING:
+    from bifrost_store.core.page import Page
+    from bifrost_store.core.scope import GLOBAL, Scope
+    from bifrost_store.core.unset import UNSET
+    from bifrost_store.core.usage import OperationUsage, UsageReport
+    from bifrost_store.documents import (
+        AccessLevel,
+        ApiKey,
+        AuditEvent,
+        AuditEventType,
+        Branding,
+        Config,
+        ConfigType,
+        Execution,
+        ExecutionStatus,
+        Form,
+        Integration,
+        JobOutcome,
+        JobStatus,
+        JobTrigger,
+        LegacyRow,
+        LogoShape,
+        Membership,
+        OAuthConnection,
+        OAuthFlowType,
+        OAuthStatus,
+        Organization,
+        Role,
+        RoleForm,
+        RoleUser,
+        Schedule,
+        User,
+        UserType,
+    )
+    from bifrost_store.protocols import (
+        ExecutionFilter,
+        ExecutionRef,
+        ExecutionStatistics,
+        Link,
+        Logo,
+        NewApiKey,
+        OAuthConnectionRef,
+        Result,
+        Upload,
+        UploadContent,
+    )
+    from bifrost_store.settings import StoreSettings
+    from bifrost_store.store import Store, open_store
 
 __all__ = [
     "GLOBAL",
@@ -100,3 +105,19 @@ __all__ = [
     "errors",
     "open_store",
 ]
+
+_MODULES: Final = ("core.page", "core.scope", "core.unset", "core.usage", "settings", "documents", "protocols", "store")
+"""Where the names come from, the quick ones first."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: whoever imports one module of the package need not wait for all."""
+    if name in __all__:
+        for module in (import_module(f"{__name__}.{module}") for module in _MODULES):
+            if name in vars(module):
+                return globals().setdefault(name, vars(module)[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bifrost_store.cli import cost
+from bifrost_store import costing
 from bifrost_store.cli.app import app
 from bifrost_store.costing import DEFAULT_MIX, Charge, Measurement
 
@@ -30,8 +30,8 @@ def given_charges(monkeypatch: pytest.MonkeyPatch) -> None:
     async def measure(place: SimpleNamespace) -> Measurement:
         return MEASURED
 
-    monkeypatch.setattr(cost, "emulated", nowhere)
-    monkeypatch.setattr(cost, "measure", measure)
+    monkeypatch.setattr(costing, "emulated", nowhere)
+    monkeypatch.setattr(costing, "measure", measure)
     monkeypatch.delenv(RETENTION, raising=False)
 
 

@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from bifrost_store import GLOBAL, Scope, Store, StoreSettings, open_store
-from bifrost_store.cli import usage
 from bifrost_store.cli.app import app
 from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.errors import AccessDeniedError, StoreError, ThrottledError
@@ -114,7 +113,7 @@ def test_the_command_tells_what_failed(tmp_path: Path, monkeypatch: pytest.Monke
             await store.users.get("")
         return [THROTTLED]
 
-    monkeypatch.setattr(usage, "probe", half)
+    monkeypatch.setattr("bifrost_store.probe.probe", half)
     for name in ("BIFROST_STORE_BACKEND", "AzureWebJobsStorage"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BIFROST_STORE_SQLITE_PATH", str(tmp_path / "store.db"))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import typer
 
 from bifrost_store.cli import cost, demo, emulator, migrate, store, tables, transfer, usage
+from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, report_error, unexpected
 from bifrost_store.errors import ConfigurationError, StoreError
@@ -44,12 +45,15 @@ def options(*, verbose: VerboseOption = False) -> None:
     """Take the options that stand before the command."""
 
 
-def _with_verbose(command: Callable[..., None]) -> Callable[..., None]:
-    """Return *command* with the option ``--verbose``, which may stand behind a command as before it."""
+def _made_common(command: Callable[..., None], name: str) -> Callable[..., None]:
+    """Return *command* as all are: with the option ``--verbose``, which may stand behind it too, and with an end for Ctrl-C."""
 
     @functools.wraps(command)
     def wrapped(*, verbose: bool, **options: object) -> None:
-        command(**options)
+        try:
+            command(**options)
+        except KeyboardInterrupt:
+            raise Interrupted(name) from None
 
     signature = inspect.signature(command, eval_str=True)
     option = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=VerboseOption)
@@ -57,9 +61,11 @@ def _with_verbose(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-for _command in (*app.registered_commands, *tables.app.registered_commands, *migrate.app.registered_commands):
-    if _command.callback is not None:
-        _command.callback = _with_verbose(_command.callback)
+for _group, _prefix in ((app, ""), (tables.app, "tables "), (migrate.app, "migrate ")):
+    for _command in _group.registered_commands:
+        if _command.callback is not None:
+            _name = _command.name or _command.callback.__name__.replace("_", "-")
+            _command.callback = _made_common(_command.callback, _prefix + _name)
 
 
 def run() -> None:

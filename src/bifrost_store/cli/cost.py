@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from bifrost_store.cli.output import JsonOption, PriceOption, finite, out, report, run, talk
 from bifrost_store.core.prices import (
@@ -15,22 +14,12 @@ from bifrost_store.core.prices import (
     DOLLARS_PER_GIGABYTE_MONTH,
     DOLLARS_PER_MILLION_REQUEST_UNITS,
 )
-from bifrost_store.costing import (
-    DEFAULT_MIX,
-    Measurement,
-    Mix,
-    PlanEstimate,
-    Prices,
-    Projection,
-    account,
-    emulated,
-    measure,
-    project,
-    with_processes,
-    with_rates,
-)
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bifrost_store.costing import Measurement, Mix, PlanEstimate, Projection
 
 _NARROWEST: Final = 132
 _CREATE: Final = "executions.create"
@@ -89,6 +78,8 @@ def cost(
     as_json: JsonOption = False,
 ) -> None:
     """Project what a month costs on Cosmos DB from what calls are charged, measured now. Exits with 1 above a threshold."""
+    from bifrost_store.costing import Prices, account, emulated, measure, project
+
     mix = _mix(processes, rate or [])
     days = _retention_days(retention_days)
 
@@ -107,6 +98,8 @@ def cost(
 
 
 def _mix(processes: int, rates: list[str]) -> Mix:
+    from bifrost_store.costing import DEFAULT_MIX, with_processes, with_rates
+
     counts = {}
     try:
         for given in rates:
@@ -120,6 +113,8 @@ def _mix(processes: int, rates: list[str]) -> Mix:
 
 
 def _retention_days(given: float | None) -> float:
+    from bifrost_store.settings import StoreSettings
+
     days = StoreSettings.from_environment().execution_retention_days if given is None else given
     if days is None:
         raise typer.BadParameter("executions are kept for ever; say how many days to reckon with", param_hint="--retention-days")
@@ -185,6 +180,8 @@ def _verdict(projection: Projection, alert_above: float) -> str:
 
 
 def _operations(projection: Projection) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     table.add_column("operation", no_wrap=True)
     for name in ("calls", "requests/call", "RU/call", "RU", "$"):
@@ -205,6 +202,8 @@ def _operations(projection: Projection) -> Table:
 
 
 def _sums(projection: Projection) -> Table:
+    from rich.table import Table
+
     plan = projection.plan
     create = next(line.request_units_each for line in projection.lines if line.operation == _CREATE)
     table = Table(box=None, pad_edge=False)

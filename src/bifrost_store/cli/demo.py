@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bifrost_store.cli.output import JsonOption, out, report, run, talk
-from bifrost_store.demo.journey import Answers, Journey, travel
-from bifrost_store.demo.moving import Leg
+
+if TYPE_CHECKING:
+    from bifrost_store.demo.journey import Answers, Journey
+    from bifrost_store.demo.moving import Leg
 
 _NARROWEST = 132
 
 
 def demo(*, as_json: JsonOption = False) -> None:
     """Load a small data set, make the same calls on each backend and compare, then migrate to Cosmos DB and back."""
+    from bifrost_store.demo.journey import travel
+
     talk.print("Bringing up Azurite and the Cosmos DB emulator, and loading the data set ...", style="dim")
     journey = run(travel)
     if as_json:
@@ -44,6 +48,8 @@ def _as_json(journey: Journey) -> dict[str, object]:
 
 
 def _show(journey: Journey) -> None:
+    from rich.table import Table
+
     table = Table(show_lines=True)
     for column in ("call", *(f"{backend} answers" for backend in journey.backends), "requests"):
         table.add_column(column, overflow="fold")
@@ -64,6 +70,8 @@ def _show(journey: Journey) -> None:
 
 
 def _show_legs(legs: list[Leg]) -> None:
+    from rich.table import Table
+
     table = Table(title="From Table Storage to Cosmos DB and back, while a store serves", show_lines=True)
     for column in ("step", "answers then", "what came of it"):
         table.add_column(column, overflow="fold")

@@ -47,7 +47,7 @@ def cosmos_emulator(
 ) -> None:
     """Serve Cosmos DB for NoSQL for development and tests; prints one line of JSON when clients may connect."""
     try:
-        from bifrost_store.emulator.cli import serve  # noqa: PLC0415 - its libraries are an extra
+        from bifrost_store.emulator.cli import serve  # its libraries are an extra
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"the emulator needs {error.name}: pip install 'bifrost-store[emulator]'") from error
     code = serve(

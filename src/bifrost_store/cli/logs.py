@@ -21,6 +21,8 @@ class _Talking(logging.Handler):
     """Prints each record on one line, beside whatever bars are drawn; with ``--verbose`` its traceback too."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if wishes.is_interrupted:
+            return  # what is left then complains of having been left
         event = getattr(record, "event", None)
         if wishes.is_json and isinstance(event, str):
             fields = {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -13,11 +13,12 @@ from bifrost_store.cli.migrate_output import failed, hearing, show, words_of
 from bifrost_store.cli.output import JsonOption, finite, report, run, talk
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import InvalidKeyError, MigrationRefusedError
-from bifrost_store.migration.opening import open_migration
-from bifrost_store.migration.outcome import PhaseReport, Plan
-from bifrost_store.migration.phases import Migration
-from bifrost_store.migration.state import Options, Step, command_of
-from bifrost_store.migration.status import MigrationStatus, lines_of
+
+if TYPE_CHECKING:
+    from bifrost_store.migration.outcome import PhaseReport, Plan
+    from bifrost_store.migration.phases import Migration
+    from bifrost_store.migration.state import Options
+    from bifrost_store.migration.status import MigrationStatus
 
 app = typer.Typer(
     help="Move a live platform from Table Storage to Cosmos DB, and back: start, backfill, verify, cutover, finish. "
@@ -56,13 +57,13 @@ Scopes = Annotated[
 ]
 Repair = Annotated[bool, typer.Option("--repair", help="Make the secondary what the primary is wherever they differ.")]
 
-Do = Callable[[Migration], Awaitable[PhaseReport]]
+Do: TypeAlias = "Callable[[Migration], Awaitable[PhaseReport]]"
 
 
 @app.command()
 def start(*, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
     """Provision Cosmos DB, tell every process, and send every write to both stores from here on."""
-    _carry_out(Step.START, lambda migration: migration.start(), as_json=as_json, dry_run=dry_run)
+    _carry_out("start", lambda migration: migration.start(), as_json=as_json, dry_run=dry_run)
 
 
 @app.command()
@@ -80,7 +81,7 @@ def backfill(
     do: Do = lambda migration: migration.backfill(drop_expired=drop_expired)  # noqa: E731
     words = words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports))
     _carry_out(
-        Step.BACKFILL,
+        "backfill",
         do,
         as_json=as_json,
         dry_run=dry_run,
@@ -96,7 +97,7 @@ def verify(*, repair: Repair = False, reports: Folder = _FOLDER, dry_run: DryRun
     """Compare every record of both stores. Exits with 0 only if no difference is left open."""
     do: Do = lambda migration: migration.verify(repair=repair)  # noqa: E731
     words = words_of(repair=repair, reports=_named(reports))
-    _carry_out(Step.VERIFY, do, as_json=as_json, dry_run=dry_run, folder=reports, repair=repair, words=words)
+    _carry_out("verify", do, as_json=as_json, dry_run=dry_run, folder=reports, repair=repair, words=words)
 
 
 @app.command()
@@ -119,7 +120,7 @@ def cutover(
     scopes = _scopes(scope)
     do: Do = lambda migration: migration.cutover(scopes, force=force)  # noqa: E731
     words = words_of(scope=scope, force=force)
-    _hand_over(Step.CUTOVER, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
+    _hand_over("cutover", do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
 
 
 @app.command()
@@ -141,13 +142,13 @@ def rollback(
     scopes = _scopes(scope)
     do: Do = lambda migration: migration.rollback(scopes, force=force)  # noqa: E731
     words = words_of(scope=scope, force=force)
-    _hand_over(Step.ROLLBACK, do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
+    _hand_over("rollback", do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
 
 
 @app.command()
 def abandon(*, dry_run: DryRun = False, yes: Yes = False, as_json: JsonOption = False) -> None:
     """Leave Table Storage alone again, before the cut-over or after a rollback. Deletes nothing."""
-    _hand_over(Step.ABANDON, lambda migration: migration.abandon(), (), dry_run=dry_run, yes=yes, as_json=as_json)
+    _hand_over("abandon", lambda migration: migration.abandon(), (), dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @app.command()
@@ -160,12 +161,14 @@ def finish(
 ) -> None:
     """Leave Cosmos DB alone: there is no way back afterwards. Deletes nothing."""
     do: Do = lambda migration: migration.finish(force=force)  # noqa: E731
-    _hand_over(Step.FINISH, do, (), force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words_of(force=force))
+    _hand_over("finish", do, (), force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words_of(force=force))
 
 
 @app.command()
 def status(*, as_json: JsonOption = False) -> None:
     """Say where the migration stands: phase, routes, progress, differences, journal, processes, days left. Changes nothing."""
+    from bifrost_store.migration.opening import open_migration
+    from bifrost_store.migration.status import lines_of
 
     async def ask() -> MigrationStatus:
         async with open_migration() as migration:
@@ -193,7 +196,7 @@ def run_to_verified(
     do: Do = lambda migration: migration.run(drop_expired=drop_expired)  # noqa: E731
     words = words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports))
     _carry_out(
-        Step.RUN,
+        "run",
         do,
         as_json=as_json,
         dry_run=dry_run,
@@ -205,6 +208,8 @@ def run_to_verified(
 
 
 def _options(drop_expired: bool, keep_expired: bool) -> Options:
+    from bifrost_store.migration.state import Options
+
     if drop_expired and keep_expired:
         raise typer.BadParameter("--keep-expired, which is the default and deprecated, excludes --drop-expired")
     if keep_expired:
@@ -213,7 +218,7 @@ def _options(drop_expired: bool, keep_expired: bool) -> Options:
 
 
 def _carry_out(
-    step: Step,
+    name: str,
     do: Do,
     *,
     as_json: bool,
@@ -225,22 +230,24 @@ def _carry_out(
     words: Sequence[str] = (),
 ) -> None:
     """Carry out a step, or with *dry_run* only plan it, show its report, and exit."""
+    from bifrost_store.migration.opening import open_migration
+    from bifrost_store.migration.state import Step
 
     async def work() -> PhaseReport | Plan:
         with hearing() as tell:
             async with open_migration(folder=folder, request_units=request_units, tell=tell) as migration:
                 try:
-                    return await (migration.plan(step, repair=repair, options=options) if dry_run else do(migration))
+                    return await (migration.plan(Step(name), repair=repair, options=options) if dry_run else do(migration))
                 finally:
                     known.phase = migration.phase
 
-    with failed(step, words) as known:
+    with failed(name, words) as known:
         done = run(work)
     show(done, as_json=as_json)
 
 
 def _hand_over(
-    step: Step,
+    name: str,
     do: Do,
     scopes: Sequence[Scope],
     *,
@@ -251,33 +258,45 @@ def _hand_over(
     words: Sequence[str] = (),
 ) -> None:
     """Plan a hand-over, show the plan, ask unless *yes*, and carry it out."""
+    from bifrost_store.migration.opening import open_migration
+    from bifrost_store.migration.state import Step
+
     words = [*words, *words_of(yes=yes)]
 
     async def plan() -> Plan:
         async with open_migration() as migration:
             try:
-                return await migration.plan(step, scopes, force=force)
+                return await migration.plan(Step(name), scopes, force=force)
             finally:
                 known.phase = migration.phase
 
-    with failed(step, words) as known:
+    with failed(name, words) as known:
         planned = run(plan)
-        if not (dry_run or planned.obstacles or planned.is_done or yes):
-            for line in planned.lines:
-                talk.print(line, markup=False)
-            _ask(step, words)
+        if not (dry_run or planned.obstacles or planned.is_done):
+            if not (yes and as_json):
+                for line in planned.lines:
+                    talk.print(line, markup=False)
+            if not yes:
+                _ask(name, words)
     if dry_run or planned.obstacles:
         show(planned, as_json=as_json)
     else:
-        _carry_out(step, do, as_json=as_json, words=words)
+        _carry_out(name, do, as_json=as_json, words=words)
 
 
-def _ask(step: Step, words: Sequence[str]) -> None:
+def _ask(name: str, words: Sequence[str]) -> None:
+    from bifrost_store.migration.state import Step, command_of
+
     if not sys.stdin.isatty():
         raise MigrationRefusedError(
-            f"migrate {step} asks before it begins, and there is nobody to ask", next_step=command_of(step, *words, "--yes")
+            f"migrate {name} asks before it begins, and there is nobody to ask", next_step=command_of(Step(name), *words, "--yes")
         )
-    if not typer.confirm("Go on?", err=True):
+    try:
+        is_wanted = typer.confirm("Go on?", err=True)
+    except typer.Abort:  # of Ctrl-C, and of the end of the input
+        raise KeyboardInterrupt from None
+    if not is_wanted:
+        talk.print("nothing was changed", markup=False)
         raise typer.Exit(1)
 
 

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.output import error_values, report, show_error, talk, wishes
 from bifrost_store.core.events import dotted, sentence
 from bifrost_store.errors import (
@@ -21,20 +22,18 @@ from bifrost_store.errors import (
     OutcomeUnknownError,
     StoreError,
 )
-from bifrost_store.migration.outcome import PhaseReport, Plan, Tell
-from bifrost_store.migration.state import Phase
 
-_INTERRUPTED_EXIT: Final = 130
-_INTERRUPTED: Final = "interrupted: nothing is lost, and what was done is saved"
-_GOES_ON: Final = {
-    "verify": "; a verification begins anew, as it must be of one piece",
-    "run": "; the same command goes on where it stopped, but for a verification, which begins anew",
-}
+if TYPE_CHECKING:
+    from bifrost_store.migration.outcome import PhaseReport, Plan, Tell
+    from bifrost_store.migration.state import Phase
+
 _PLAIN_LINE_EVERY: Final = 1000
 
 
 def show(done: PhaseReport | Plan, *, as_json: bool) -> None:
     """Print a report or a plan; exit with 1 unless what was asked for holds, or would."""
+    from bifrost_store.migration.outcome import Plan
+
     values = done.values()
     lines = [*done.lines]
     if isinstance(done, Plan):
@@ -64,8 +63,7 @@ def failed(step: str, words: Sequence[str] = ()) -> Iterator[Known]:
     try:
         yield known
     except KeyboardInterrupt:
-        _report(known, None, again, _INTERRUPTED + _GOES_ON.get(step, "; the same command goes on where it stopped"))
-        raise typer.Exit(_INTERRUPTED_EXIT) from None
+        raise Interrupted(f"migrate {step}", again, {"phase": known.phase}) from None
     except (StoreError, OSError) as error:
         _report(known, error, _remedy(error, again))
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
@@ -100,14 +98,10 @@ def words_of(**given: object) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _report(known: Known, error: Exception | None, next_step: str, interrupted: str = "") -> None:
+def _report(known: Known, error: Exception, next_step: str) -> None:
     if wishes.is_json:
-        what = {"type": "Interrupted", "message": interrupted} if error is None else error_values(error)
-        report({"phase": known.phase, "ok": False, "next": next_step, "error": what}, as_json=True, lines=[])
-    if error is None:
-        talk.print(interrupted, markup=False)
-    else:
-        show_error(error)
+        report({"phase": known.phase, "ok": False, "next": next_step, "error": error_values(error)}, as_json=True, lines=[])
+    show_error(error)
     talk.print(f"next: {next_step}", markup=False)
 
 

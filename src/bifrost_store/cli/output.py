@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
@@ -26,6 +27,7 @@ class Wishes:
 
     is_json: bool = False
     is_verbose: bool = False
+    is_interrupted: bool = False
 
 
 wishes: Final = Wishes()
@@ -78,8 +80,19 @@ talk = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def run(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine function to its end."""
-    return anyio.run(function)
+    """Run a coroutine function to its end, or to that of what Ctrl-C leaves to do: whatever that raises, it was interrupted."""
+
+    async def work() -> T:
+        try:
+            return await function()
+        except BaseException as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                wishes.is_interrupted = True
+                raise asyncio.CancelledError from error
+            raise
+
+    return anyio.run(work)
 
 
 def report(values: dict[str, Any], *, as_json: bool, lines: list[str]) -> None:

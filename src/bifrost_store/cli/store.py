@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.cli.output import JsonOption, report, run
-from bifrost_store.store import open_store
+
+if TYPE_CHECKING:
+    from bifrost_store.backends.protocol import Difference, RepairReport
 
 
 def init(
@@ -20,6 +21,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make tables, containers and schema where missing. Reports what differs from what is needed, and changes it on request."""
+    from bifrost_store.store import open_store
 
     async def provision() -> tuple[list[Difference], list[Difference], list[str]]:
         async with open_store() as store:
@@ -41,6 +43,7 @@ def init(
 
 def ping(*, as_json: JsonOption = False) -> None:
     """Ask every backend and blob store in use whether it can be used."""
+    from bifrost_store.store import open_store
 
     async def ask() -> list[str]:
         async with open_store() as store:
@@ -69,6 +72,7 @@ def repair(
     as_json: JsonOption = False,
 ) -> None:
     """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
+    from bifrost_store.store import open_store
 
     async def mend() -> RepairReport:
         async with open_store() as store:
@@ -90,6 +94,7 @@ def purge(*, as_json: JsonOption = False) -> None:
 
     Refused while a migration is under way, and until 90 days after its cut-over.
     """
+    from bifrost_store.store import open_store
 
     async def remove() -> int:
         async with open_store() as store:

@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from bifrost_store.cli.output import JsonOption, counting, report, run
-from bifrost_store.settings import StoreSettings
-from bifrost_store.transfer.rows import dump_rows, load_rows
 
 app = typer.Typer(
     help="Raw rows and blobs of the Table Storage account, in the form of the platform's data sets.", no_args_is_help=True
@@ -24,6 +22,8 @@ NewFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Empty or new fol
 @app.command()
 def load(folder: Folder, *, as_json: JsonOption = False) -> None:
     """Put the rows and blobs below DIR into the account, over those of the same names."""
+    from bifrost_store.settings import StoreSettings
+    from bifrost_store.transfer.rows import load_rows
 
     async def transfer() -> dict[str, int]:
         with counting() as progress:
@@ -35,6 +35,8 @@ def load(folder: Folder, *, as_json: JsonOption = False) -> None:
 @app.command()
 def dump(folder: NewFolder, *, as_json: JsonOption = False) -> None:
     """Write every row and blob of the account below DIR."""
+    from bifrost_store.settings import StoreSettings
+    from bifrost_store.transfer.rows import dump_rows
 
     async def transfer() -> dict[str, int]:
         with counting() as progress:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bifrost_store.cli.output import JsonOption, counting, report, run
-from bifrost_store.store import open_store
-from bifrost_store.transfer.records import TransferReport, dump_records, load_records
+
+if TYPE_CHECKING:
+    from bifrost_store.transfer.report import TransferReport
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the dump; new, or of an earlier run.", file_okay=False)]
 Dump = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a complete dump.", exists=True, file_okay=False)]
@@ -19,6 +20,8 @@ Restart = Annotated[bool, typer.Option("--restart", help="Start again instead of
 
 def dump(folder: Folder, *, restart: Restart = False, as_json: JsonOption = False) -> None:
     """Write every record, tombstone and blob below DIR. An interrupted dump goes on where it stopped."""
+    from bifrost_store.store import open_store
+    from bifrost_store.transfer.records import dump_records
 
     async def transfer() -> TransferReport:
         async with open_store() as store:
@@ -30,6 +33,8 @@ def dump(folder: Folder, *, restart: Restart = False, as_json: JsonOption = Fals
 
 def load(folder: Dump, *, restart: Restart = False, as_json: JsonOption = False) -> None:
     """Apply every record of a dump, and store its blobs. What is there as new or newer stays."""
+    from bifrost_store.store import open_store
+    from bifrost_store.transfer.records import load_records
 
     async def transfer() -> TransferReport:
         async with open_store() as store:

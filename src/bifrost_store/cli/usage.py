@@ -8,15 +8,12 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from bifrost_store.cli.output import JsonOption, PriceOption, error_values, out, report, run, show_error
 from bifrost_store.core.prices import DOLLARS_PER_MILLION_REQUEST_UNITS, request_unit_dollars
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.usage import OperationUsage, UsageReport
 from bifrost_store.errors import InvalidKeyError, StoreError
-from bifrost_store.probe import probe
-from bifrost_store.store import open_store
 
 _NARROWEST: Final = 132
 _NARROWEST_WITH_UNITS: Final = 160
@@ -38,6 +35,9 @@ def usage(
     *, scope: ScopeOption = None, price: PriceOption = DOLLARS_PER_MILLION_REQUEST_UNITS, as_json: JsonOption = False
 ) -> None:
     """Make a fixed set of harmless reads, three times each, and show what a call of each cost: requests, request units, time."""
+    from bifrost_store.probe import probe
+    from bifrost_store.store import open_store
+
     whose = _scope(scope)
 
     async def measure() -> _Measured:
@@ -82,6 +82,8 @@ def _row_values(row: OperationUsage, price: float) -> dict[str, Any]:
 def _show(measured: _Measured, price: float) -> None:
     rows = measured.report.operations
     has_request_units = any(row.request_units for row in rows)
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for name in ("operation", "backend"):
         table.add_column(name, no_wrap=True)

@@ -19,7 +19,7 @@ from bifrost_store.migration.expiry import Dropped, dropped_by, retention_line, 
 from bifrost_store.migration.findings import details, verified
 from bifrost_store.migration.handover import Coordinator, check_flags
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgress, tell_nobody
-from bifrost_store.migration.plans import destination_of, keys_to_move, next_of, plan_of, plan_of_takeover
+from bifrost_store.migration.plans import destination_of, keys_to_move, lines_of_move, next_of, plan_of, plan_of_takeover
 from bifrost_store.migration.rehearsal import Rehearsal
 from bifrost_store.migration.routes import directions, known, newest, pair_of
 from bifrost_store.migration.scopes import check_scopes
@@ -304,11 +304,12 @@ class Migration:
         lines = list(plan.lines)
         if not plan.is_done:
             place = destination_of(step, state)
-            keys = keys_to_move(known(self._standing.control), place, scopes)
+            before = known(self._standing.control)
+            keys = keys_to_move(before, place, scopes)
             async with self._standing.asked(state, step, scopes):
                 done = await self._coordinator().hand_over(place.kind, keys, place.after, force=force)
             more["hand_over"] = asdict(done)
-            lines += [f"left behind: {name}: {reason}" for name, reason in done.left.items()]
+            lines = lines_of_move(step, place, keys, before, done)
         state = await self._standing.note(moved=step is Step.CUTOVER and not plan.is_done)
         return self._report(step, state, ok=True, lines=lines, **more)
 

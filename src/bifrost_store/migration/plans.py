@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import MigrationRefusedError
@@ -23,6 +23,9 @@ from bifrost_store.migration.state import (
     scope_words,
 )
 from bifrost_store.routing.control import EVERY_SCOPE, Control, MoveKind, Route, Target
+
+if TYPE_CHECKING:
+    from bifrost_store.migration.handover import HandOverReport
 
 VERIFY: Final = command_of(Step.VERIFY)
 
@@ -99,8 +102,7 @@ def plan_of(
     place = destination_of(step, state)
     if not keys:
         return Plan(step, state.phase, (f"nothing to do: every scope asked for is on {_shown(place.after)}",), is_done=True)
-    names = ["every scope"] if set(keys) == set(control.routes) else [*map(_named, keys)]
-    lines = [f"{', '.join(names)}: from {_pair(*place.before)} to {_shown(place.after)}"]
+    lines = [f"{_named_together(keys, control)}: from {_pair(*place.before)} to {_shown(place.after)}"]
     if journal and place.after.primary != place.before[0]:
         lines.append(f"first, the journal's {journal} entries are paid")
     dropped = 0 if state.verification is None else state.verification.counts.get(NO_LONGER_SEEN, 0)
@@ -110,6 +112,19 @@ def plan_of(
     obstacles, remedy = _obstacles(asked, state, control, now=now, force=force)
     command = command_of(step, *scope_words(asked.scopes), *(["--force"] if force else []))
     return Plan(step, state.phase, tuple(lines), tuple(obstacles), remedy if obstacles else command)
+
+
+def lines_of_move(step: Step, place: Destination, keys: Sequence[str], control: Control, done: HandOverReport) -> list[str]:
+    """Return what the hand-over of *keys*, which had the routes of *control*, has done, in the past tense."""
+    lines = [f"{_named_together(keys, control)} went from {_pair(*place.before)} to {_shown(place.after)}"]
+    if done.paid:
+        lines.append(f"{done.paid} records that the journal named were repaired first")
+    if done.taken_away:
+        lines.append(f"processes that were silent were taken off the list: {', '.join(done.taken_away)}")
+    if done.attempts:
+        lines.append(f"writers waited for {done.paused_seconds:g} seconds")
+    lines.append(_PARTICULAR[step])
+    return lines + [f"left behind: {name}: {reason}" for name, reason in done.left.items()]
 
 
 def plan_of_copying(step: Step, state: MigrationState, obstacles: Sequence[str] = (), remedy: str = "") -> Plan:
@@ -189,6 +204,10 @@ def _finish_obstacles(state: MigrationState, now: datetime) -> list[str]:
 
 def _is_at(route: Route, place: Target) -> bool:
     return (route.primary, route.secondary) == (place.primary, place.secondary)
+
+
+def _named_together(keys: Sequence[str], control: Control) -> str:
+    return "every scope" if set(keys) == set(control.routes) else ", ".join(map(_named, keys))
 
 
 def _named(key: str) -> str:
