@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
-from bifrost_store import errors
+TYPE_CHECKING = False
+"""What `typing.TYPE_CHECKING` is, without importing that."""
 
 if TYPE_CHECKING:
+    from typing import Any, Final
+
+    from bifrost_store import errors
     from bifrost_store.core.page import Page
     from bifrost_store.core.scope import GLOBAL, Scope
     from bifrost_store.core.unset import UNSET
@@ -112,6 +113,10 @@ _MODULES: Final = ("core.page", "core.scope", "core.unset", "core.usage", "setti
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: whoever imports one module of the package need not wait for all."""
+    from importlib import import_module  # noqa: PLC0415 - as all else
+
+    if name == "errors":
+        return import_module(f"{__name__}.errors")
     if name in __all__:
         for module in (import_module(f"{__name__}.{module}") for module in _MODULES):
             if name in vars(module):

@@ -16,6 +16,7 @@ from bifrost_store.errors import StoreError
 from bifrost_store.migration.opening import open_migration
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.rows import load_rows
+from tests import commands
 from tests.e2e.functions_app.replay import CALLS, Replay
 from tests.e2e.migrating import COUNTS, Settings, migrate, settings_of
 from tests.e2e.test_functions_app import differing
@@ -104,13 +105,18 @@ async def test_no_handler_notices(settings: Settings, tmp_path: Path, monkeypatc
 
 
 async def test_one_organization_first(settings: Settings) -> None:
-    """One scope is cut over alone and comes back alone; the others stay where they are."""
+    """One scope is cut over alone and comes back alone; the others stay. The plan is told first, and once, then what happened."""
     own = StoreSettings.from_environment(settings)
     async with open_store(own) as store:
         await store.provision()
         acme = await store.organizations.create("Acme", created_by="a@b.example", domain="acme.example")
         await run_migrate("run", settings=settings)
-        await run_migrate("cutover", "--scope", acme.id, "--yes", settings=settings)
+        words = ("migrate", "cutover", "--scope", acme.id, "--yes")
+        said = await anyio.to_thread.run_sync(lambda: commands.run(*words, settings=settings))
+        assert (0, 1, 1) == (said.returncode, said.stderr.count("from table with"), said.stdout.count("from table with"))
+        assert "writers wait for less than 3 seconds" in said.stderr
+        assert f"scope {acme.scope.value} went from" in said.stdout
+        assert "writers waited for 0." in said.stdout
         status = await run_migrate("status", settings=settings)
         routes = status["routes"]
         assert isinstance(routes, dict)

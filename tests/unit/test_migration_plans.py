@@ -9,7 +9,8 @@ import pytest
 
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import MigrationRefusedError
-from bifrost_store.migration.plans import destination_of, keys_to_move, plan_of
+from bifrost_store.migration.handover import HandOverReport
+from bifrost_store.migration.plans import destination_of, keys_to_move, lines_of_move, plan_of
 from bifrost_store.migration.state import MigrationState, Phase, Step, Verified
 from bifrost_store.routing.control import Control, Route, Target
 
@@ -92,3 +93,17 @@ def test_finishing_wants_all_scopes_cut_over() -> None:
 def test_nothing_to_do_is_said() -> None:
     """A plan without keys is done."""
     assert plan_of(Step.CUTOVER, VERIFIED, control(), (), now=NOW, force=False, journal=0).is_done
+
+
+def test_what_a_hand_over_did_is_told_in_the_past_tense() -> None:
+    """Where the scopes went, what was repaired, who was silent, how long writers waited, and what was left behind."""
+    done = HandOverReport("cutover", ("*",), attempts=1, paused_seconds=0.25, taken_away=["host 1"], paid=3, left={"a": "b"})
+    lines = lines_of_move(Step.CUTOVER, destination_of(Step.CUTOVER, VERIFIED), ["*"], control(), done)
+
+    assert [
+        "every scope went from table with cosmos told of every write to cosmos with table told of every write",
+        "3 records that the journal named were repaired first",
+        "processes that were silent were taken off the list: host 1",
+        "writers waited for 0.25 seconds",
+    ] == lines[:4]
+    assert "left behind: a: b" == lines[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 
 from bifrost_store.cli.interrupts import EXIT, Interrupted
@@ -17,7 +17,7 @@ def main() -> None:
     except Interrupted as interrupted:
         _end(interrupted)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is Python's own end
+        _ignore()  # what is left is Python's own end
 
 
 def _run() -> None:
@@ -36,10 +36,17 @@ def _run() -> None:
         raise
 
 
-def _end(interrupted: Interrupted) -> None:
+def _ignore() -> None:
+    import signal
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end(interrupted: Interrupted) -> None:
+    _ignore()
     interrupted.tell()
-    sys.exit(EXIT)
+    # Not Python's own end: that is another code where the signal met an import, and threads may still have something to say.
+    os._exit(EXIT)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
-from collections.abc import Mapping
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
 
 EXIT: Final = 130
 """128 and the number of the signal, as shells have it."""
@@ -39,6 +40,8 @@ class Interrupted(Exception):  # noqa: N818 - an end that the caller wanted
     """
 
     def __init__(self, command: str = "", again: str | None = None, values: Mapping[str, object] | None = None) -> None:
+        import shlex
+
         self.message = f"interrupted: {_SAVED.get(command, _UNCHANGED)}"
         self.next = again or shlex.join(["bifrost-store", *(word for word in sys.argv[1:] if word != "--restart")])
         self.values = {**(values or {}), "ok": False, "next": self.next, "error": {"type": "Interrupted", "message": self.message}}
@@ -46,6 +49,8 @@ class Interrupted(Exception):  # noqa: N818 - an end that the caller wanted
 
     def tell(self) -> None:
         """Print it: one line on stderr, and with ``--json`` one object on stdout."""
+        import json
+
         if "--json" in sys.argv:
             print(json.dumps(self.values), flush=True)  # noqa: T201 - data goes to stdout
         print(self, file=sys.stderr, flush=True)  # noqa: T201 - nothing else may be imported yet
