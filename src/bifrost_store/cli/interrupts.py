@@ -30,7 +30,7 @@ _SAVED: Final[Mapping[str, str]] = {
 """By command. Those that are not named change nothing."""
 
 
-class Interrupted(Exception):  # noqa: N818 - an end that the caller wanted
+class Interrupted(BaseException):
     """A command was interrupted.
 
     Args:
