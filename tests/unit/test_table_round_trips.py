@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import INTEGER, integer
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.mappings.base import RowMapping, marker_row, read_marker
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.mappings.stamps import marker_row, read_marker
 from bifrost_store.core.json import canonical_json
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Version

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
@@ -292,7 +292,7 @@ class RowMapping:
     def outline(self, key: Key, stored: StoredRow) -> Record:
         """Return what can be told of a row that cannot be read: the fields that can be, and a version that names its state."""
         row = stored.properties
-        text = {name: to_json(value) for name, value in row.items() if value is not None}
+        text = {name: _as_json(value) for name, value in row.items() if value is not None}
         version = Version(count_of(row, REVISION) + 1, hashlib.sha256(canonical_json(text)).hexdigest()[:32], count_of(row, EPOCH))
         try:
             expires_at = read_expiry(row)
@@ -343,6 +343,14 @@ class RowMapping:
     def distrust(self, record: Record) -> Record:
         """Return what remains true of a record whose row the old application wrote after us."""
         return record
+
+
+def _as_json(value: object) -> Any:
+    """Return a column's value as JSON, or as text where its type is none of the service's."""
+    try:
+        return to_json(value)
+    except (TypeError, ValueError):
+        return str(value)
 
 
 def since(body: Body, *fields: str) -> Body:
