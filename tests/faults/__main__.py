@@ -35,7 +35,8 @@ def main() -> int:
         if _tell(f"seed {seed}", asyncio.run(run), own):
             failed.append(seed)
             again = f"python -m tests.faults {given.what} --seed {seed} --seconds {given.seconds:g} --times {given.times}"
-            sys.stdout.write(f"replay it with: nox -s {given.what} -- --seed {seed}, or {again}\n")
+            with_nox = f"nox -s faults -- --seed {seed}, or " if given.what == "faults" else ""
+            sys.stdout.write(f"replay it with: {with_nox}{again}\n")
     sys.stdout.write(f"{len(failed)} failed: {failed}\n" if failed else "every seed passed\n")
     return int(bool(failed))
 
