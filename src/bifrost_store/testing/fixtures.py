@@ -40,7 +40,7 @@ __all__ = ["anyio_backend", "backend", "clock", "harness", "other", "parametrize
 _SUPPRESSED: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 """The store of a test outlives an example: tests take ids of their own, or leave it as they found it."""
 
-settings.register_profile("ci", max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=_SUPPRESSED)
+settings.register_profile("ci", max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=_SUPPRESSED)
 settings.register_profile("thorough", settings.get_profile("ci"), max_examples=400, stateful_step_count=60)
 settings.load_profile(os.environ.get("BIFROST_TEST_PROFILE", "ci"))
 
