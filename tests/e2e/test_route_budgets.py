@@ -9,7 +9,7 @@ import pytest
 
 from bifrost_store import ConfigType, ExecutionStatus, Scope, Store, StoreSettings, open_store
 from bifrost_store.core.meter import count_requests
-from bifrost_store.demo.azurite import Azurite, run_azurite
+from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.migration.opening import open_migration
 from tests.e2e.migrating import settings_of
@@ -20,10 +20,9 @@ Costs = dict[str, int]
 
 
 @pytest.fixture
-async def settings(azurite: Azurite) -> AsyncIterator[StoreSettings]:
+async def settings(empty_azurite: Azurite) -> AsyncIterator[StoreSettings]:
     with CosmosEmulator(options=Options(consistency="Strong")) as cosmos:
-        async with run_azurite() as own:
-            yield StoreSettings.from_environment(settings_of(own, cosmos))
+        yield StoreSettings.from_environment(settings_of(empty_azurite, cosmos))
 
 
 async def cost(call: Callable[[], Awaitable[object]]) -> Costs:

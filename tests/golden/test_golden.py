@@ -18,7 +18,7 @@ from bifrost_store.transfer.rows import load_rows
 from tests.golden import differences, differences_connections, differences_roles_forms
 from tests.golden.answers import call_of, golden_answer, load, name_of
 from tests.golden.answers_keys_audit import rows_of_schedules_and_jobs, stored_rows_of_schedules_and_jobs
-from tests.services import SharedAzurite
+from tests.services import SharedAzurite, empty
 
 DATA = Path(os.environ.get("BIFROST_LEGACY_DATA") or Path(__file__).parents[3] / "shared" / "data" / "legacy")
 pytestmark = [
@@ -32,6 +32,7 @@ RECORDS = {name_of(record): record for record in load(DATA / "golden")} if DATA.
 @pytest.fixture(scope="module")
 async def table_settings(shared_azurite: SharedAzurite) -> StoreSettings:
     azurite = await shared_azurite.running()
+    empty(azurite)
     return StoreSettings(backend="table", table_connection_string=azurite.connection_string, execution_retention_days=None)
 
 
