@@ -11,6 +11,7 @@ from openfeature.client import OpenFeatureClient
 from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.usage import UsageReport
 from bifrost_store.documents import SPECS
@@ -124,15 +125,18 @@ class Store:
         """
         return self._observer.usage()
 
-    async def repair(self, *, old_application_stopped: bool = False, collect_payloads: bool = False) -> RepairReport:
+    async def repair(
+        self, *, old_application_stopped: bool = False, collect_payloads: bool = False, progress: Progress = silent
+    ) -> RepairReport:
         """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`.
 
         Args:
             old_application_stopped: The operator's word that only this library still creates executions.
             collect_payloads: The operator's word that no other store keeps payloads in the same place: remove those of a day and
                 more ago that writes left behind, and that their executions do not name.
+            progress: Is told how far it is.
         """
-        report = await self.backend.repair(old_application_stopped=old_application_stopped)
+        report = await self.backend.repair(old_application_stopped=old_application_stopped, progress=progress)
         if collect_payloads:
             names = await self.backend.serving_names()
             stores, blobs = map(self.backend.backend, names), map(self.backend.blobs, names)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
 from bifrost_store.core.page import Page
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
@@ -236,12 +237,13 @@ class RepairReport:
 class SupportsRepair(Protocol):
     """A backend that keeps rows beside the records, which a crash or the old application can leave behind."""
 
-    async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
+    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
         """Make index rows, locators and twins agree with the records. Safe to run at any time, and twice.
 
         Args:
             old_application_stopped: The operator's word that only this library still creates executions. Ids that have
                 no locator afterwards are no longer searched for.
+            progress: Is told how many executions were looked at.
         """
         ...
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.output import error_values, report, show_error, talk, wishes
+from bifrost_store.cli.progress import counting
 from bifrost_store.core.events import dotted, sentence
 from bifrost_store.errors import (
     AccessDeniedError,
@@ -24,10 +24,9 @@ from bifrost_store.errors import (
 )
 
 if TYPE_CHECKING:
+    from bifrost_store.core.progress import Progress
     from bifrost_store.migration.outcome import PhaseReport, Plan, Tell
     from bifrost_store.migration.state import Phase
-
-_PLAIN_LINE_EVERY: Final = 1000
 
 
 def show(done: PhaseReport | Plan, *, as_json: bool) -> None:
@@ -107,34 +106,16 @@ def _report(known: Known, error: Exception, next_step: str) -> None:
 
 @contextmanager
 def hearing() -> Iterator[Tell]:
-    """Show what a phase tells: bars on a terminal, lines elsewhere."""
-    if talk.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=talk, transient=True) as bars:
-            tasks: dict[str, TaskID] = {}
-
-            def draw(what: str, done: int, total: int | None) -> None:
-                if what not in tasks:
-                    tasks[what] = bars.add_task(what, total=total)
-                bars.update(tasks[what], completed=done, total=total)
-
-            yield _telling(draw)
-        return
-    shown: dict[str, int] = {}
-
-    def line(what: str, done: int, total: int | None) -> None:
-        if done // _PLAIN_LINE_EVERY != shown.get(what, 0) // _PLAIN_LINE_EVERY:
-            talk.print(f"{what}: {done}" + (f" of {total}" if total else ""), markup=False)
-        shown[what] = done
-
-    yield _telling(line)
+    """Show what a phase tells: how far it is, and what happens, each in a sentence."""
+    with counting() as progress:
+        yield _telling(progress)
 
 
-def _telling(count: Callable[[str, int, int | None], None]) -> Tell:
+def _telling(progress: Progress) -> Tell:
     def tell(event: str, fields: Mapping[str, Any]) -> None:
         done = fields.get("done")
         if isinstance(done, int):
-            count(event, done, fields.get("total"))
+            progress(event, done, fields.get("total"))
         else:
             talk.print((dotted if wishes.is_json else sentence)(event, fields), markup=False)
 

@@ -8,7 +8,6 @@ import math
 import re
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -16,7 +15,6 @@ from typing import Annotated, Any, Final, TypeVar
 import anyio
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 T = TypeVar("T")
 
@@ -68,7 +66,6 @@ PriceOption = Annotated[
         callback=finite,
     ),
 ]
-_PLAIN_LINE_EVERY = 1000
 _SECRETS: Final = re.compile(
     r"(?i)\b((?:AccountKey|SharedAccessSignature|sig|password|secret|token)(?:=|%3D)|SharedKey(?:Lite)? [^\s:]+:|Bearer )"
     r"(?!\.\.\.)[^\s;&'\",)]+"
@@ -158,29 +155,3 @@ def one_line(text: str) -> str:
 
 def _one_line(error: BaseException) -> str:
     return one_line(str(error)) or type(error).__name__
-
-
-@contextmanager
-def counting() -> Iterator[Callable[[str, int], None]]:
-    """Show how far something is: a moving count on a terminal, a line every thousand elsewhere."""
-    if talk.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=talk, transient=True) as progress:
-            tasks: dict[str, Any] = {}
-
-            def advance(what: str, count: int) -> None:
-                if what not in tasks:
-                    tasks[what] = progress.add_task(what, total=None)
-                progress.advance(tasks[what], count)
-
-            yield advance
-        return
-    counts: dict[str, int] = {}
-
-    def add(what: str, count: int) -> None:
-        before = counts.get(what, 0)
-        counts[what] = before + count
-        if before // _PLAIN_LINE_EVERY != counts[what] // _PLAIN_LINE_EVERY:
-            talk.print(f"{counts[what]} {what}", markup=False)
-
-    yield add

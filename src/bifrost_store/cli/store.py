@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bifrost_store.cli.output import JsonOption, report, run
+from bifrost_store.cli.progress import counting_all
 
 if TYPE_CHECKING:
     from bifrost_store.backends.protocol import Difference, RepairReport
@@ -75,8 +76,10 @@ def repair(
     from bifrost_store.store import open_store
 
     async def mend() -> RepairReport:
-        async with open_store() as store:
-            return await store.repair(old_application_stopped=old_application_stopped, collect_payloads=collect_payloads)
+        async with open_store() as store, counting_all(store) as progress:
+            return await store.repair(
+                old_application_stopped=old_application_stopped, collect_payloads=collect_payloads, progress=progress
+            )
 
     done = run(mend)
     unreadable = [str(error) for error in done.unreadable]

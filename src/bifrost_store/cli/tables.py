@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bifrost_store.cli.output import JsonOption, counting, report, run
+from bifrost_store.cli.output import JsonOption, report, run
+from bifrost_store.cli.progress import counting
 
 app = typer.Typer(
     help="Raw rows and blobs of the Table Storage account, in the form of the platform's data sets.", no_args_is_help=True

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bifrost_store.cli.output import JsonOption, counting, report, run
+from bifrost_store.cli.output import JsonOption, report, run
+from bifrost_store.cli.progress import counting, counting_all
 
 if TYPE_CHECKING:
     from bifrost_store.transfer.report import TransferReport
@@ -24,9 +25,8 @@ def dump(folder: Folder, *, restart: Restart = False, as_json: JsonOption = Fals
     from bifrost_store.transfer.records import dump_records
 
     async def transfer() -> TransferReport:
-        async with open_store() as store:
-            with counting() as progress:
-                return await dump_records(store, folder, restart=restart, progress=progress)
+        async with open_store() as store, counting_all(store) as progress:
+            return await dump_records(store, folder, restart=restart, progress=progress)
 
     _show(run(transfer), as_json=as_json, lines=[])
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.spec import Specs
 from bifrost_store.migration.state import Phase, Progress
+from bifrost_store.migration.totals import count_records
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 """Called with a dotted event, such as ``migration.batch_copied``, and its fields, while a phase runs."""
@@ -83,17 +86,28 @@ class Plan:
 
 
 class ToldProgress:
-    """A `Progress` whose counts are told to somebody too."""
+    """A `Progress` whose counts are told to somebody too.
 
-    def __init__(self, inner: Progress, name: str, tell: Tell) -> None:
+    Attributes:
+        total: How many there are in all, about; None where that is not known.
+    """
+
+    def __init__(self, inner: Progress, name: str, tell: Tell, total: int | None = None) -> None:
         self._inner = inner
         self._name = name
         self._tell = tell
+        self.total = total
+
+    async def count(self, store: Backend, specs: Specs) -> None:
+        """Find out the total: the records of *store*."""
+        self.total = sum((await count_records(store, specs)).values())
 
     async def load(self) -> dict[str, Any] | None:
         return await self._inner.load()
 
     async def save(self, values: dict[str, Any]) -> None:
+        if self.total is not None and "done" in values:
+            values = {**values, "total": max(self.total, values["done"])}
         await self._inner.save(values)
         if "done" in values:
             self._tell(self._name, {"done": values["done"], "total": values.get("total")})

@@ -25,11 +25,12 @@ from bifrost_store.migration.routes import directions, known, newest, pair_of
 from bifrost_store.migration.scopes import check_scopes
 from bifrost_store.migration.standing import Standing
 from bifrost_store.migration.starting import check_target, start
-from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Progress, Step
+from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Step
 from bifrost_store.migration.status import STATUS_SECONDS, MigrationStatus, status_of
 from bifrost_store.migration.takeover import take_over
 from bifrost_store.migration.target import make_ready
 from bifrost_store.migration.throttle import Budget
+from bifrost_store.migration.totals import beside
 from bifrost_store.migration.verify import Verification, VerificationReport
 from bifrost_store.routing.control import Control
 from bifrost_store.routing.lease_rows import LeaseRows, Timing
@@ -131,19 +132,21 @@ class Migration:
         epoch = control.highest_epoch
         if state.phase is not Phase.BACKFILLING:
             state = state.model_copy(update={"progress": {}})
+        progress = self._progress("backfill")
         work = Backfill(
             self._stores[self._source],
             self._stores[self._target],
             specs=self._specs,
             clock=self._now,
-            progress=self._progress("backfill"),
+            progress=progress,
             budget=Budget(self._request_units),
             dropped=dropped_by(state, self._specs, self._recorded.retention),
             folder=self._folder,
             is_current=lambda: self._is_current(epoch),
             epoch_of=lambda scope: control.route_of(scope).epoch,
         )
-        async with self._standing.running(state.at(Phase.BACKFILLING, self._now()), Step.BACKFILL):
+        counted = beside(lambda: progress.count(self._stores[self._source], self._specs))
+        async with self._standing.running(state.at(Phase.BACKFILLING, self._now()), Step.BACKFILL), counted:
             done = await work.run()
         state = self._state.state.model_copy(update={"running": None})
         if done.ok:
@@ -167,7 +170,8 @@ class Migration:
         began_at, control = self._now(), known(self._standing.control)
         dropped = dropped_by(self._with_drop(state), self._specs, self._recorded.retention)
         async with self._standing.running(state.model_copy(update={"asked": None, "progress": {}}), Step.VERIFY):
-            found = [await self._compare(control, pair, dropped, repair=repair) for pair in directions(control)]
+            pairs = directions(control)
+            found = [await self._compare(control, pair, dropped, repair=repair) for pair in pairs]
         summary = verified(found, began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch)
         is_open = summary.open_count > 0
         state = self._state.state.model_copy(update={"verification": summary, "progress": {}, "running": None})
@@ -175,7 +179,7 @@ class Migration:
             state = state.at(Phase.BACKFILLED if is_open else Phase.VERIFIED, self._now())
         state = await self._state.write(state)
         await self._state.copy_to(self._stores[self._target])
-        lines = [line for report in found for line in report.lines()]
+        lines = [line for pair, report in zip(pairs, found, strict=True) for line in report.lines(*pair)]
         next_step = _REPAIR if is_open else None
         return self._report(Step.VERIFY, state, ok=not is_open, lines=lines, next_step=next_step, **details(found, summary))
 
@@ -364,7 +368,7 @@ class Migration:
             self._stores[secondary],
             specs=self._specs,
             clock=self._now,
-            progress=self._progress(f"verify {primary} first"),
+            progress=self._progress(f"verify {primary} first", self._state.state.record_count),
             dropped=dropped,
             folder=self._folder,
             name=f"differences-of-{secondary}.jsonl",
@@ -377,8 +381,8 @@ class Migration:
     def _with_drop(self, state: MigrationState) -> MigrationState:
         return with_drop(state, self._recorded.retention, now=self._now(), period=self._retention)
 
-    def _progress(self, name: str) -> Progress:
-        return ToldProgress(self._state.progress(name), name, self._tell)
+    def _progress(self, name: str, total: int | None = None) -> ToldProgress:
+        return ToldProgress(self._state.progress(name), name, self._tell, total)
 
     async def _is_current(self, epoch: int) -> bool:
         control = newest(await self._copies.look())

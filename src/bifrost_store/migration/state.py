@@ -242,6 +242,12 @@ class MigrationState(_Value):
         return self.model_dump(mode="json", by_alias=True)
 
     @property
+    def record_count(self) -> int | None:
+        """About how many records there are: as many as the last verification met, or the backfill."""
+        last = self.verification or self.backfill
+        return None if last is None else sum(count for what, count in last.counts.items() if what != "no_longer_seen")
+
+    @property
     def next(self) -> str:
         """What the operator may do now: a command with its options, or a sentence."""
         if self.asked is not None:

@@ -68,16 +68,29 @@ class VerificationReport:
         """Whether nothing is left open."""
         return self.open_count == 0
 
-    def lines(self) -> list[str]:
-        """Return the report for people: keys and causes, no values."""
+    def lines(self, primary: str = "the primary", secondary: str = "the secondary") -> list[str]:
+        """Return the report for people: keys and causes, no values.
+
+        Args:
+            primary, secondary: What to call the stores.
+        """
         counts = self.counts
         dropped = counts.pop(NO_LONGER_SEEN)
-        lines = [", ".join(f"{count} {what}" for what, count in counts.items())]
+        labels = {
+            "same": f"the same in {primary} and {secondary}",
+            "differs": "differ",
+            "only_primary": f"only in {primary}",
+            "only_secondary": f"only in {secondary}",
+            "could_not_check": "could not be compared",
+            "expired": "have expired, so that no reader sees them",
+        }
+        found = ", ".join(f"{count} {labels[what]}" for what, count in counts.items())
+        lines = [f"{sum(counts.values())} records compared: {found}"]
         lines += [dropped_line(dropped)] if dropped else []
-        lines += [f"{count} times: {cause}" for cause, count in sorted(self.causes.items())]
+        lines += [f"likely cause, {count} times: {cause}" for cause, count in sorted(self.causes.items())]
         lines += self.examples
         if self.repaired:
-            lines.append(f"{self.repaired} repaired, {self.open_count} left")
+            lines.append(f"{self.repaired} of the differences were repaired, {self.open_count} are left")
         if self.file is not None:
             lines.append(f"both values of each are in {self.file}")
         return lines
@@ -274,7 +287,7 @@ class Verification:
         self._note(kind, what)
         self._causes[cause] += 1
         if len(self._report.examples) < _SHOWN:
-            self._report.examples.append(f"{what}: {values['key'] or values['reason']}")
+            self._report.examples.append(f"{what.replace('_', ' ')}: {values['key'] or values['reason']}")
 
     def _note(self, kind: str, what: str, count: int = 1) -> None:
         self._kinds.setdefault(kind, Counter())[what] += count

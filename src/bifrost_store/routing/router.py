@@ -22,13 +22,13 @@ from bifrost_store.backends.protocol import (
     Result,
     ScanPage,
     SupportsLayout,
-    SupportsRepair,
 )
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt, attempting
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.loops import OwnLoop
 from bifrost_store.core.page import Page, decode_token, encode_token
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.retention import Recorded
@@ -49,6 +49,7 @@ from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.member import LeaseLostError, Member, Standing
 from bifrost_store.routing.paging import across, groups_of_pages, scan_place, start_of
+from bifrost_store.routing.repairing import repair_all
 from bifrost_store.routing.settle import settle
 from bifrost_store.wrappers.checked import CheckedBackend, operation_key
 
@@ -336,18 +337,9 @@ class RoutedBackend:
             lines += [await self.backend(name).ping(), await self.blobs(name).ping()]
         return "\n".join(lines)
 
-    async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
+    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
         """Repair every backend that has something to repair, and name what cannot be read in any, as `scan` finds it."""
-        report = RepairReport()
-        for backend in self.all_backends():
-            if isinstance(backend.inner, SupportsRepair):
-                part = await backend.inner.repair(old_application_stopped=old_application_stopped)
-                for what, count in part.mended.items():
-                    report.note(what, count)
-                report.contradictions += part.contradictions
-            async for page in backend.scan():
-                report.unreadable += page.unreadable
-        return report
+        return await repair_all(self.all_backends(), old_application_stopped=old_application_stopped, progress=progress)
 
     async def differences(self) -> list[Difference]:
         """Return what differs in every backend whose containers have policies."""

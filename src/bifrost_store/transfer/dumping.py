@@ -13,6 +13,7 @@ from anyio import to_thread
 
 from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo, BlobStore
 from bifrost_store.core.files import make_private_folder, open_private
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError, InvalidKeyError, InvalidRequestError
@@ -20,7 +21,7 @@ from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles
 from bifrost_store.transfer.homes import BlobHomes
 from bifrost_store.transfer.lines import line_of
-from bifrost_store.transfer.report import Progress, TransferReport, silent
+from bifrost_store.transfer.report import TransferReport
 from bifrost_store.transfer.state import DumpState, StateFile
 from bifrost_store.wrappers.checked import CheckedBackend
 
@@ -97,7 +98,7 @@ class _Dump:
                 for error in page.unreadable:
                     self._report.refuse(error)
                 self._save(resume_token=page.resume_token, records_bytes=lines.tell())
-                self._progress("records", len(page.records))
+                self._progress("records", sum(self._report.records.values()), None)
         self._save(is_scanned=True, resume_token=None)
 
     def _can_be_loaded(self, record: Record) -> bool:
@@ -134,7 +135,7 @@ class _Dump:
         if data is not None:
             await to_thread.run_sync(files.write, container, info.name, info.content_type, data, info.owner)
             self._report.blobs += 1
-            self._progress("blobs", 1)
+            self._progress("blobs", self._report.blobs, None)
 
     def _save(self, **changes: object) -> None:
         report = self._report

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.tasks import for_each
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, InvalidKeyError, InvalidRequestError
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles, BlobLine
 from bifrost_store.transfer.homes import BlobHomes
 from bifrost_store.transfer.lines import record_of
-from bifrost_store.transfer.report import Progress, TransferReport, silent
+from bifrost_store.transfer.report import TransferReport
 from bifrost_store.transfer.state import DumpState, LoadState, StateFile
 
 _LINES_PER_STATE = 100
@@ -52,7 +53,7 @@ class _Load:
         self._file = StateFile(folder / "load.json", LoadState)
 
     async def begin(self, *, restart: bool) -> None:
-        dump = self._dump()
+        dump = self._dumped = self._dump()
         await self._store.provision()
         before = self._file.read()
         fresh = LoadState(id=dump.id, places=self._store.places)
@@ -98,7 +99,7 @@ class _Load:
             await for_each(self._apply, batch)
             last, line = batch[-1]
             self._save(position=last + len(line), last=last)
-            self._progress("records", len(batch))
+            self._progress("records", sum(self._report.records.values()), sum(self._dumped.records.values()))
 
     async def _apply(self, line: Line) -> None:
         try:
@@ -115,7 +116,7 @@ class _Load:
         while batch := list(islice(lines, _BLOBS_PER_STATE)):
             await for_each(lambda line: self._put(homes, line[1]), batch)
             self._save(blob_lines=batch[-1][0])
-            self._progress("blobs", len(batch))
+            self._progress("blobs", self._report.blobs, self._dumped.blobs)
         self._save(is_complete=True)
         return self._report
 

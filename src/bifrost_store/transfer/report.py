@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bifrost_store.core.record import Record
-
-Progress = Callable[[str, int], None]
-"""Called with what is counted (``records``, ``rows``, ``blobs``) and how many more there are."""
-
-
-def silent(what: str, count: int) -> None:
-    """Tell nobody."""
 
 
 @dataclass(slots=True)

@@ -15,11 +15,11 @@ from bifrost_store.backends.registry import BackendFactory
 from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
 from bifrost_store.core.clock import utc_now
 from bifrost_store.core.files import make_private_folder, open_private
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError
 from bifrost_store.settings import StoreSettings
 from bifrost_store.transfer.blobs import BlobFiles
-from bifrost_store.transfer.report import Progress, silent
 
 
 async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress = silent) -> dict[str, int]:
@@ -36,12 +36,13 @@ async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress
     if not files:
         raise ConfigurationError(f"{folder} holds no tables/*.jsonl")
     counts: dict[str, int] = {}
+    totals = {"rows": sum(map(_count_lines, files)), "blobs": _count_lines(folder / "blobs.jsonl")}
     async with _account(settings) as (rows, blobs):
         for file in files:
             counts[file.stem] = 0
             async for written in rows.write(file.stem, _read_lines(file)):
                 counts[file.stem] += written
-                progress("rows", written)
+                progress("rows", sum(counts.values()), totals["rows"])
         counts["blobs"] = 0
         listed = BlobFiles(folder)
         for _, blob in listed.lines():
@@ -50,7 +51,7 @@ async def load_rows(settings: StoreSettings, folder: Path, *, progress: Progress
             data = await to_thread.run_sync(listed.data, blob)
             await blobs.put(blob.container, blob.name, data, content_type=blob.content_type, owner=blob.owner)
             counts["blobs"] += 1
-            progress("blobs", 1)
+            progress("blobs", counts["blobs"], totals["blobs"])
     return counts
 
 
@@ -72,7 +73,7 @@ async def dump_rows(settings: StoreSettings, folder: Path, *, progress: Progress
                 async for row in rows.read(table):
                     lines.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
                     counts[table] += 1
-                    progress("rows", 1)
+                    progress("rows", sum(counts.values()), None)
         counts["blobs"] = await _dump_blobs(blobs, folder, progress)
     return counts
 
@@ -87,8 +88,15 @@ async def _dump_blobs(blobs: BlobStore, folder: Path, progress: Progress) -> int
             if data is not None:
                 await to_thread.run_sync(files.write, container, info.name, info.content_type, data, info.owner)
                 count += 1
-                progress("blobs", 1)
+                progress("blobs", count, None)
     return count
+
+
+def _count_lines(file: Path) -> int:
+    if not file.exists():
+        return 0
+    with file.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 def _make_empty(folder: Path) -> None:

@@ -19,6 +19,7 @@ from bifrost_store.backends.protocol import (
 )
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
 from bifrost_store.core.page import Page
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
@@ -109,9 +110,9 @@ class ObservedBackend:
 
 
 class _RepairableBackend(ObservedBackend):
-    async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
+    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
         with self._operation("repair"):
-            return await cast(SupportsRepair, self.inner).repair(old_application_stopped=old_application_stopped)
+            return await cast(SupportsRepair, self.inner).repair(old_application_stopped=old_application_stopped, progress=progress)
 
 
 class _LaidOutBackend(ObservedBackend):

@@ -24,6 +24,7 @@ from bifrost_store.backends.table.writer import TableWriter
 from bifrost_store.backends.table.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, removals
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.page import Page
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record, dump_expiry
 from bifrost_store.core.retention import Recorded
@@ -212,10 +213,10 @@ class TableBackend:
             raise
         return True
 
-    async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
+    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
         """See `SupportsRepair.repair`."""
         with wrap_errors("repair"):
-            return await TableRepair(self.account, self._writer, self._mappings).run(old_application_stopped)
+            return await TableRepair(self.account, self._writer, self._mappings).run(old_application_stopped, progress)
 
     async def provision(self) -> None:
         with wrap_errors("provision"):

@@ -25,6 +25,7 @@ from bifrost_store.backends.table.mappings.stamps import IS_TOMBSTONE, NEVER_EXT
 from bifrost_store.backends.table.reader import state_of
 from bifrost_store.backends.table.twins import Twins, set_aside
 from bifrost_store.backends.table.writer import TableWriter
+from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.record import Key, Record
 from bifrost_store.errors import CorruptDocumentError
 
@@ -53,8 +54,9 @@ class TableRepair:
         self._report = RepairReport()
         self._older_twins: dict[str, set[str]] = {}
 
-    async def run(self, old_application_stopped: bool) -> RepairReport:
+    async def run(self, old_application_stopped: bool, progress: Progress = silent) -> RepairReport:
         """Repair all; mark partitions as located if the operator vouches for it."""
+        looked_at = 0
         partitions: set[str] = set()
         async for chunk in _chunks(self._rows("Entities", self._executions.prefix)):
             partitions.update(stored.partition_key for stored in chunk)
@@ -62,6 +64,7 @@ class TableRepair:
             await self._at_once([record for record, _ in found], self._repair_locator)
             readable = [record for record, is_readable in found if is_readable]
             await self._at_once(readable, partial(self._repair_index_rows, self._executions))
+            progress("executions", looked_at := looked_at + len(chunk), None)
         await self._remove_index_rows_left_behind()
         for mapping in self._others:
             await self._repair_other_index_rows(mapping)
