@@ -236,7 +236,7 @@ class RowMapping:
             return self._ours(key, stored) or self._old(key, stored)
         except UNREADABLE as error:
             reason = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__})"
-            raise self._unreadable(key, stored, reason) from error
+            raise self.unreadable(key, stored, reason) from error
 
     def _ours(self, key: Key, stored: StoredRow) -> Record | None:
         """Return the record of a row that this library wrote last, which is read exactly; else None."""
@@ -275,9 +275,14 @@ class RowMapping:
         except InvalidRequestError as error:
             raise UnreadableColumnError(str(error)) from None
 
-    def _unreadable(self, key: Key, stored: StoredRow, reason: str) -> CorruptDocumentError:
-        """Return the error that names a row which cannot be read, and what can be told of it all the same."""
-        row = f"{self.table or key.id.partition('/')[0]}/{stored.partition_key}/{stored.row_key}"
+    def unreadable(self, key: Key, stored: StoredRow, reason: str, *, at: StoredRow | None = None) -> CorruptDocumentError:
+        """Return the error that names a row which cannot be read, and what can be told of it all the same.
+
+        Args:
+            at: The row to be named, where it is not the anchor.
+        """
+        place = at or stored
+        row = f"{self.table or key.id.partition('/')[0]}/{place.partition_key}/{place.row_key}"
         outline = self.outline(key, stored)
         others = "remove the row with it" if self.spec.is_append_only else "delete the document, or write it anew"
         return CorruptDocumentError(

@@ -107,10 +107,18 @@ class OAuthConnectionMapping(RowMapping):
         write_id = anchor.properties.get(WRITE_ID)
         ours = [row if row is not None and row.properties.get(WRITE_ID) == write_id else None for row in references]
         if write_id is not None and ours != references:
-            record = self.decode(key, _joined(anchor, ours))
+            record = self._decode_joined(key, anchor, ours)
             if record.version.write_id == write_id:
                 return record
-        return self.decode(key, _joined(anchor, references))
+        return self._decode_joined(key, anchor, references)
+
+    def _decode_joined(self, key: Key, anchor: StoredRow, references: Sequence[StoredRow | None]) -> Record:
+        joined = _joined(anchor, references)
+        for row in references:
+            value = None if row is None else row.properties.get("Value")
+            if not isinstance(value, str | None):
+                raise self.unreadable(key, joined, f"column Value: expected text, found {type(value).__name__}", at=row)
+        return self.decode(key, joined)
 
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         metadata = _metadata(row)
