@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 
@@ -43,3 +45,18 @@ def test_every_error_is_a_store_error() -> None:
     errors = [one for one in vars(bifrost_store.errors).values() if isinstance(one, type) and issubclass(one, Exception)]
 
     assert [] == [error.__name__ for error in errors if not issubclass(error, StoreError)]
+
+
+@pytest.mark.parametrize(
+    ("module", "unneeded"),
+    [
+        ("bifrost_store.cli.__main__", ("typing", "json", "typer")),
+        ("bifrost_store.cli.app", ("pydantic", "openfeature", "aiosqlite", "azure")),
+    ],
+)
+def test_a_command_begins_without_what_it_does_not_need(module: str, unneeded: tuple[str, ...]) -> None:
+    """The first module imports next to nothing, so that Ctrl-C is answered from there on; ``--help`` waits for no backend."""
+    code = f"import sys; sys.modules.pop('typing', None); import {module}; print(*set({unneeded!r}) & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "" == done.stdout.strip()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+from types import SimpleNamespace
 
 import pytest
 import typer
 
+from bifrost_store.cli.interrupts import Interrupted
+from bifrost_store.cli.migrate import _ask
 from bifrost_store.cli.migrate_output import failed, hearing, show
 from bifrost_store.cli.output import wishes
 from bifrost_store.errors import (
@@ -90,3 +93,26 @@ def test_progress_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> 
 
     lines = capsys.readouterr().err.splitlines()
     assert ["backfill.progress: 1000 of 2500", "backfill.progress: 2000 of 2500", "handover.committed epoch=3"] == lines
+
+
+@pytest.mark.parametrize("answer", [typer.Abort(), False])
+def test_a_question_that_is_not_answered_with_yes(
+    answer: typer.Abort | bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C at the question is an interruption like any other; a no says that nothing was changed."""
+
+    def confirm(*_: object, **__: object) -> bool:
+        if isinstance(answer, typer.Abort):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(typer, "confirm", confirm)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    with pytest.raises((Interrupted, typer.Exit)) as ended, failed("cutover", ["--force"]):
+        _ask("cutover", ["--force"])
+
+    if isinstance(ended.value, Interrupted):
+        assert ended.value.next == "bifrost-store migrate cutover --force"
+        assert {"phase", "ok", "next", "error"} == ended.value.values.keys()
+    else:
+        assert (1, "nothing was changed\n") == (ended.value.exit_code, capsys.readouterr().err)
