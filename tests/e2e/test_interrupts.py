@@ -37,7 +37,7 @@ AWAY = "AccountName=acme;AccountKey=c2VjcmV0;TableEndpoint=http://127.0.0.1:9/ac
 COSMOS = "AccountEndpoint=http://127.0.0.1:9/;AccountKey=c2VjcmV0;"
 POINTS = [
     ("import", "bifrost_store.cli.app", "repair", "nothing was begun"),
-    ("import", "rich.progress", "dump DIR", "nothing was begun"),
+    ("import", "rich.console", "dump DIR", "nothing was begun"),
     ("import", "bifrost_store.store", "repair", "what was repaired stays"),
     ("import", "aiosqlite", "purge", "what was removed stays"),
     ("sqlite3.connect", "store.db", "init", "what was made stays"),
