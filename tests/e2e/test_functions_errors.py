@@ -27,6 +27,7 @@ STATUSES = {
     "DocumentExistsError": 409,
     "DocumentNotFoundError": 404,
     "DocumentTooLargeError": 413,
+    "EventLoopError": 500,
     "InvalidContinuationTokenError": 400,
     "InvalidKeyError": 400,
     "InvalidLinkError": 400,

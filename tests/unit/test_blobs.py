@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from bifrost_store.blobs import folder as folder_module
 from bifrost_store.blobs.azure import METERED, AzureBlobStore
-from bifrost_store.blobs.errors import map_error
+from bifrost_store.blobs.errors import Place, map_error
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.names import check_names
 from bifrost_store.blobs.protocol import BRANDING, CONTAINERS, EXECUTION_DATA, Blob, BlobInfo, BlobStore, Holder
@@ -46,6 +46,7 @@ from bifrost_store.errors import (
 )
 
 pytestmark = pytest.mark.anyio
+PLACE = Place("acme", "127.0.0.1:10000", "execution-data")
 
 KEEPABLE_NAMES = [
     "a",
@@ -470,7 +471,7 @@ class TestAzure:
             error.key,
         )
         assert isinstance(error.__cause__, AzureError)
-        mapped = map_error(error.__cause__)
+        mapped = map_error(error.__cause__, PLACE)
         assert (expected, 7.0) == (type(mapped), mapped.retry_after_seconds)
         assert "secret" not in str(error)
 
@@ -517,7 +518,7 @@ class TestAzure:
             error = kind.__new__(kind)
             AzureError.__init__(error, "x")
             error.__dict__.setdefault("status_code", None)
-            assert isinstance(map_error(error), BackendError)
+            assert isinstance(map_error(error, PLACE), BackendError)
 
     @pytest.mark.parametrize(
         "text",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bifrost_store import errors
 
 STATUSES: tuple[tuple[type[errors.StoreError], int], ...] = (
+    (errors.EventLoopError, 500),
     (errors.DocumentTooLargeError, 413),
     (errors.InvalidRequestError, 400),
     (errors.DocumentNotFoundError, 404),
@@ -19,7 +20,7 @@ STATUSES: tuple[tuple[type[errors.StoreError], int], ...] = (
     (errors.BackendError, 503),
     (errors.StoreError, 500),
 )
-"""The most specific first. Access denied is about the application's own credentials, not about its caller."""
+"""The most specific first. Access denied and a second event loop are the application's own doing, not its caller's."""
 
 
 class RefusedError(Exception):
