@@ -21,8 +21,13 @@ LONGEST_SECONDS: Final = 300
 _PRELOADED: Final = (
     *(f"bifrost_store.backends.{name}.backend" for name in ("sqlite", "table", "cosmos")),
     "bifrost_store.blobs.azure",
-    "bifrost_store.cli.app",
+    *(f"bifrost_store.cli.{name}" for name in ("app", "output", "migrate_output", "progress")),
+    *(f"bifrost_store.migration.{name}" for name in ("opening", "status")),
+    *(f"bifrost_store.transfer.{name}" for name in ("dumping", "loading", "rows")),
+    "bifrost_store.demo.journey",
     "bifrost_store.emulator",
+    "bifrost_store.probe",
+    "bifrost_store.store",
 )
 
 

@@ -21,6 +21,7 @@ from aiohttp import web
 from bifrost_store import ConfigType, StoreSettings, open_store
 from bifrost_store.demo.azurite import Azurite, run_azurite
 from bifrost_store.emulator import CosmosEmulator, Options
+from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Reaction, SeenRequest
 from tests import commands
 from tests.faults.history import COUNTER, expected
@@ -236,7 +237,7 @@ async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: 
             backend="table",
             table_connection_string=running.connection_string,  # type: ignore[arg-type]
             cosmos_connection_string=cosmos.connection_string,  # type: ignore[arg-type]
-            lease_seconds=lease_seconds * slowness,
+            lease_seconds=min(lease_seconds * slowness, Timing().lease),
         )
         async with open_store(settings) as store:
             await store.provision()

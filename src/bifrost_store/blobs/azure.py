@@ -365,7 +365,7 @@ async def _wait_for_copy(target: BlobClient, status: str) -> None:
         raise BackendError(f"Azure Blob Storage gave up copying a blob ({status}); try again", backend=NAME, operation="copy")
 
 
-class TransportOfOneSending(AioHttpTransport):  # type: ignore[misc]
+class TransportOfOneSending(AioHttpTransport):  # type: ignore[misc]  # loaded lazily by azure-core: Any to checkers
     """Sends each request once: aiohttp would send a PUT or DELETE again whose connection was lost, without a word to anybody."""
 
     async def open(self) -> None:

@@ -57,7 +57,7 @@ def _made_common(command: Callable[..., None], name: str) -> Callable[..., None]
 
     signature = inspect.signature(command, eval_str=True)
     option = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=VerboseOption)
-    wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    wrapped.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]  # what typer reads
     return wrapped
 
 

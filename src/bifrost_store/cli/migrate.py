@@ -77,27 +77,31 @@ def backfill(
     as_json: JsonOption = False,
 ) -> None:
     """Carry over every row of every table. Goes on where an earlier run stopped; no row of Table Storage is changed."""
-    options = _options(drop_expired, keep_expired)
-    do: Do = lambda migration: migration.backfill(drop_expired=drop_expired)  # noqa: E731
-    words = words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports))
-    _carry_out(
+    _carry_over(
         "backfill",
-        do,
-        as_json=as_json,
-        dry_run=dry_run,
-        folder=reports,
+        lambda migration: migration.backfill(drop_expired=drop_expired),
+        drop_expired=drop_expired,
+        keep_expired=keep_expired,
         request_units=request_units,
-        options=options,
-        words=words,
+        reports=reports,
+        dry_run=dry_run,
+        as_json=as_json,
     )
 
 
 @app.command()
 def verify(*, repair: Repair = False, reports: Folder = _FOLDER, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
     """Compare every record of both stores. Exits with 0 only if no difference is left open."""
-    do: Do = lambda migration: migration.verify(repair=repair)  # noqa: E731
     words = words_of(repair=repair, reports=_named(reports))
-    _carry_out("verify", do, as_json=as_json, dry_run=dry_run, folder=reports, repair=repair, words=words)
+    _carry_out(
+        "verify",
+        lambda migration: migration.verify(repair=repair),
+        as_json=as_json,
+        dry_run=dry_run,
+        folder=reports,
+        repair=repair,
+        words=words,
+    )
 
 
 @app.command()
@@ -118,9 +122,17 @@ def cutover(
 ) -> None:
     """Let Cosmos DB answer. Table Storage is told of every write, so that rolling back loses nothing."""
     scopes = _scopes(scope)
-    do: Do = lambda migration: migration.cutover(scopes, force=force)  # noqa: E731
     words = words_of(scope=scope, force=force)
-    _hand_over("cutover", do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
+    _hand_over(
+        "cutover",
+        lambda migration: migration.cutover(scopes, force=force),
+        scopes,
+        force=force,
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+        words=words,
+    )
 
 
 @app.command()
@@ -140,9 +152,17 @@ def rollback(
 ) -> None:
     """Let Table Storage answer again. Cosmos DB is told of every write, so that a later cut-over loses nothing."""
     scopes = _scopes(scope)
-    do: Do = lambda migration: migration.rollback(scopes, force=force)  # noqa: E731
     words = words_of(scope=scope, force=force)
-    _hand_over("rollback", do, scopes, force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words)
+    _hand_over(
+        "rollback",
+        lambda migration: migration.rollback(scopes, force=force),
+        scopes,
+        force=force,
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+        words=words,
+    )
 
 
 @app.command()
@@ -160,8 +180,16 @@ def finish(
     as_json: JsonOption = False,
 ) -> None:
     """Leave Cosmos DB alone: there is no way back afterwards. Deletes nothing."""
-    do: Do = lambda migration: migration.finish(force=force)  # noqa: E731
-    _hand_over("finish", do, (), force=force, dry_run=dry_run, yes=yes, as_json=as_json, words=words_of(force=force))
+    _hand_over(
+        "finish",
+        lambda migration: migration.finish(force=force),
+        (),
+        force=force,
+        dry_run=dry_run,
+        yes=yes,
+        as_json=as_json,
+        words=words_of(force=force),
+    )
 
 
 @app.command()
@@ -192,18 +220,39 @@ def run_to_verified(
     as_json: JsonOption = False,
 ) -> None:
     """Go from wherever the migration is to verified: start, backfill, verify."""
-    options = _options(drop_expired, keep_expired)
-    do: Do = lambda migration: migration.run(drop_expired=drop_expired)  # noqa: E731
-    words = words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports))
-    _carry_out(
+    _carry_over(
         "run",
+        lambda migration: migration.run(drop_expired=drop_expired),
+        drop_expired=drop_expired,
+        keep_expired=keep_expired,
+        request_units=request_units,
+        reports=reports,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+def _carry_over(
+    name: str,
+    do: Do,
+    *,
+    drop_expired: bool,
+    keep_expired: bool,
+    request_units: float | None,
+    reports: Path,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Carry out a step that backfills."""
+    _carry_out(
+        name,
         do,
         as_json=as_json,
         dry_run=dry_run,
         folder=reports,
         request_units=request_units,
-        options=options,
-        words=words,
+        options=_options(drop_expired, keep_expired),
+        words=words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports)),
     )
 
 

@@ -99,17 +99,18 @@ def _check_place(found: Found, store: str, migration_id: str) -> None:
     """Refuse a store where a copy cannot be put."""
     if is_of(found, migration_id):
         return
-    if isinstance(found, Copy) or found.what == "foreign":
-        other = found.reason if not isinstance(found, Copy) else f"has the control document of another migration, {_id_of(found)}"
-        raise MigrationRefusedError(
-            f"{store} {other}", next_step=f"name another database or account for {store}, or restore the right one"
-        )
+    if isinstance(found, Copy):
+        raise _taken(store, f"has the control document of another migration, {found.control.migration_id}")
+    if found.what == "foreign":
+        raise _taken(store, found.reason)
     if found.what == "damaged" and found.record is None:
         raise MigrationRefusedError(str(found), next_step="delete that document, then give the command again")
 
 
-def _id_of(copy: Copy) -> str:
-    return copy.control.migration_id
+def _taken(store: str, why: str) -> MigrationRefusedError:
+    return MigrationRefusedError(
+        f"{store} {why}", next_step=f"name another database or account for {store}, or restore the right one"
+    )
 
 
 async def _is_known(backend: Backend, ids: Collection[str]) -> bool:

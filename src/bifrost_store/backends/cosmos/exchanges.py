@@ -107,5 +107,5 @@ def _end_waiting(answer: Any, statuses: Sequence[int]) -> None:
     status = answer.status_code
     wait_seconds = float(answer.headers.get("x-ms-retry-after-ms") or 0) / 1000
     if wait_seconds > _LONGEST_WAIT_SECONDS or statuses.count(status) > _MOST_REFUSALS.get(status, _MOST_WAITS):
-        error = CosmosHttpResponseError(status, "refused", answer)  # type: ignore[no-untyped-call]
+        error = CosmosHttpResponseError(status, "refused", answer)  # type: ignore[no-untyped-call]  # the SDK's
         raise map_error(error) from error

@@ -20,7 +20,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import RequestTooLargeError
 
-from bifrost_store.backends.protocol import WRITES
+from bifrost_store.backends.failures import completed
 from bifrost_store.core.attempts import Sendings
 from bifrost_store.errors import (
     AccessDeniedError,
@@ -147,30 +147,11 @@ def is_ambiguous(error: AzureError) -> bool:
 @contextmanager
 def wrap_errors(operation: str, key: object = None) -> Iterator[None]:
     """Turn Azure's errors into the library's, chained, naming *operation* and *key*; complete our own with them."""
-    try:
-        yield
-    except AzureError as error:
-        mapped = map_error(error)
-        mapped.operation = operation
-        mapped.key = None if key is None else str(key)
-        raise mapped from error
-    except StoreError as error:
-        error.backend = error.backend or BACKEND
-        error.operation = error.operation or operation
-        error.key = error.key or (None if key is None else str(key))
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a decoder raises is an error of ours to callers
-        raise _unexpected(error, operation, key) from without_text(error)
-
-
-def _unexpected(error: Exception, operation: str, key: object) -> StoreError:
-    """Return what stands for an error of no known class: of this library's own doing, or of the SDK's beneath it."""
-    name, where = type(error).__name__, "" if key is None else f"{key}: "
-    if operation in WRITES:
-        message = f"{where}cannot be written to Table Storage ({name}); nothing was sent. This may be a defect, please report it"
-        return InvalidRequestError(message, backend=BACKEND, operation=operation, key=str(key) if key is not None else None)
-    message = f"{where}what Table Storage holds cannot be read ({name}). This may be a defect, please report it"
-    return CorruptDocumentError(message, backend=BACKEND, operation=operation, key=str(key) if key is not None else None)
+    with completed(operation, key, backend=BACKEND, service="Table Storage"):
+        try:
+            yield
+        except AzureError as error:
+            raise map_error(error) from error
 
 
 @contextmanager

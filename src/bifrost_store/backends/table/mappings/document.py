@@ -21,6 +21,7 @@ class DocumentMapping(RowMapping):
     columns = ()
 
     def __init__(self, spec: DocumentSpec) -> None:
+        # Of the class elsewhere; here one class serves every kind.
         self.spec = spec  # type: ignore[misc]
         self.prefix = f"bs-doc-{spec.kind}:"  # type: ignore[misc]
 

@@ -16,4 +16,4 @@ class InternalMapping(DocumentMapping):
 
     def __init__(self, spec: DocumentSpec) -> None:
         super().__init__(spec)
-        self.prefix = INTERNAL_PREFIX if spec.kind == _OF_ALL else f"{INTERNAL_PREFIX}{spec.kind}:"  # type: ignore[misc]
+        self.prefix = INTERNAL_PREFIX if spec.kind == _OF_ALL else f"{INTERNAL_PREFIX}{spec.kind}:"  # type: ignore[misc]  # as there
