@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -173,6 +174,6 @@ async def test_a_file_without_its_table_is_named(tmp_path: Path, call: str) -> N
     async with closing(SqliteBackend(str(path), SPECS)) as backend:
         await backend.provision()
         record = await backend.create(config())
-        with sqlite3.connect(path) as connection:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("DROP TABLE records")
         await refused(CALLS[call](backend, record), NotProvisionedError, str(path), "bifrost-store init")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from bifrost_store import costing
 from bifrost_store.cli.app import app
+from bifrost_store.cli.output import display
 from bifrost_store.costing import DEFAULT_MIX, Charge, Measurement
 
 MEASURED = Measurement("here", True, {name: Charge(10.0, requests=1, blob_bytes=100) for name in DEFAULT_MIX}, 1000)
@@ -115,3 +116,11 @@ def test_what_is_kept_for_ever_needs_a_number_of_days(monkeypatch: pytest.Monkey
     monkeypatch.setenv(RETENTION, "none")
     assert "--retention-days" in run("--executions-per-month", "1", check=2).stderr
     assert report("--executions-per-month", "1000", "--retention-days", "60")["stored_executions"] == 2000
+
+
+def test_a_command_forgets_the_options_of_the_one_before() -> None:
+    """Programs that call commands in one process get each as they asked for it."""
+    assert run("--executions-per-month", "1000", "--json").stdout.startswith("{")
+    assert display.is_json
+    assert not run("--executions-per-month", "1000").stdout.startswith("{")
+    assert not display.is_json

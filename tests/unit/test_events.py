@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bifrost_store.cli.logs import show_logs
-from bifrost_store.cli.output import wishes
+from bifrost_store.cli.output import begin, display
 from bifrost_store.core.events import SENTENCES, dotted, log_event, sentence
 
 SOURCES = sorted((Path(__file__).parents[2] / "src" / "bifrost_store").rglob("*.py"))
@@ -93,6 +93,7 @@ def test_a_program_without_logging_configuration_prints_the_sentence() -> None:
 def handled(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process whose logging is not configured, as a command finds it."""
     monkeypatch.setattr(logging.root, "handlers", [])
+    begin()
     show_logs()
 
 
@@ -116,7 +117,7 @@ def test_a_command_shows_sentences(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("handled")
 def test_a_command_with_json_shows_events(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """With their fields, for programs; stdout stays free for the one object."""
-    monkeypatch.setattr(wishes, "is_json", True)
+    monkeypatch.setattr(display, "is_json", True)
     log()
 
     said = capsys.readouterr()

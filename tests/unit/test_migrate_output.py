@@ -12,7 +12,7 @@ import typer
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.migrate import _ask
 from bifrost_store.cli.migrate_output import failed, hearing, show
-from bifrost_store.cli.output import wishes
+from bifrost_store.cli.output import display
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendUnavailableError,
@@ -37,7 +37,7 @@ ENDS = [
 
 @pytest.fixture(autouse=True)
 def as_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wishes, "is_json", True)
+    monkeypatch.setattr(display, "is_json", True)
 
 
 def end(error: BaseException) -> None:

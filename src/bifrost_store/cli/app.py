@@ -12,7 +12,7 @@ import typer
 from bifrost_store.cli import cost, demo, emulator, migrate, store, tables, transfer, usage
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
-from bifrost_store.cli.output import VerboseOption, report_error, unexpected
+from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpected
 from bifrost_store.errors import ConfigurationError, StoreError
 
 _HELP = (
@@ -42,7 +42,8 @@ app.add_typer(migrate.app, name="migrate")
 
 @app.callback()
 def options(*, verbose: VerboseOption = False) -> None:
-    """Take the options that stand before the command."""
+    """Take the options that stand before the command, and forget those of an earlier command of this process."""
+    begin(is_verbose=verbose)
 
 
 def _made_common(command: Callable[..., None], name: str) -> Callable[..., None]:

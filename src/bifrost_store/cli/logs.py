@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from bifrost_store.cli.output import one_line, talk, wishes
+from bifrost_store.cli.output import display, one_line, talk
 from bifrost_store.core.events import dotted
 
 _OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"event", "message"}
@@ -21,13 +21,13 @@ class _Talking(logging.Handler):
     """Prints each record on one line, beside whatever bars are drawn; with ``--verbose`` its traceback too."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if wishes.is_interrupted:
+        if display.is_interrupted:
             return  # what is left then complains of having been left
         event = getattr(record, "event", None)
-        if wishes.is_json and isinstance(event, str):
+        if display.is_json and isinstance(event, str):
             fields = {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
             talk.print(one_line(dotted(event, fields)), markup=False)
         else:
             talk.print(f"{record.levelname.lower()}: {one_line(record.getMessage())}", markup=False)
-        if wishes.is_verbose and record.exc_info:
+        if display.is_verbose and record.exc_info:
             talk.print(logging.Formatter().formatException(record.exc_info), markup=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bifrost_store.cli.interrupts import Interrupted
-from bifrost_store.cli.output import error_values, report, show_error, talk, wishes
+from bifrost_store.cli.output import display, error_values, report, show_error, talk
 from bifrost_store.cli.progress import counting
 from bifrost_store.core.events import dotted, sentence
 from bifrost_store.errors import (
@@ -98,7 +98,7 @@ def words_of(**given: object) -> tuple[str, ...]:
 
 
 def _report(known: Known, error: Exception, next_step: str) -> None:
-    if wishes.is_json:
+    if display.is_json:
         report({"phase": known.phase, "ok": False, "next": next_step, "error": error_values(error)}, as_json=True, lines=[])
     show_error(error)
     talk.print(f"next: {next_step}", markup=False)
@@ -117,6 +117,6 @@ def _telling(progress: Progress) -> Tell:
         if isinstance(done, int):
             progress(event, done, fields.get("total"))
         else:
-            talk.print((dotted if wishes.is_json else sentence)(event, fields), markup=False)
+            talk.print((dotted if display.is_json else sentence)(event, fields), markup=False)
 
     return tell

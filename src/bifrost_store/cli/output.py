@@ -20,24 +20,29 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Wishes:
-    """What the caller wants of every command, so that an error can be shown as wished: one process, one command."""
+class DisplayOptions:
+    """How the command of this process shows what it has to say; errors are shown after its options are out of scope."""
 
     is_json: bool = False
     is_verbose: bool = False
     is_interrupted: bool = False
 
 
-wishes: Final = Wishes()
+display: Final = DisplayOptions()
+
+
+def begin(*, is_verbose: bool = False) -> None:
+    """Forget the options of an earlier command of this process."""
+    display.is_json, display.is_verbose, display.is_interrupted = False, is_verbose, False
 
 
 def _wants_json(value: bool) -> bool:
-    wishes.is_json = wishes.is_json or value
+    display.is_json = display.is_json or value
     return value
 
 
 def _wants_causes(value: bool) -> bool:
-    wishes.is_verbose = wishes.is_verbose or value
+    display.is_verbose = display.is_verbose or value
     return value
 
 
@@ -85,7 +90,7 @@ def run(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         except BaseException as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                wishes.is_interrupted = True
+                display.is_interrupted = True
                 raise asyncio.CancelledError from error
             raise
 
@@ -111,7 +116,7 @@ def show_error(error: BaseException) -> None:
 
 def report_error(error: BaseException) -> None:
     """Print an error that ends the command: with ``--json`` also as one JSON object, in place of the report."""
-    if wishes.is_json:
+    if display.is_json:
         report({"ok": False, "error": error_values(error)}, as_json=True, lines=[])
     show_error(error)
 
@@ -138,7 +143,7 @@ def error_values(error: BaseException) -> dict[str, object]:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     cause = _cause(error)
-    while wishes.is_verbose and cause is not None:
+    while display.is_verbose and cause is not None:
         yield cause
         cause = _cause(cause)
 
