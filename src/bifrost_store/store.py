@@ -53,7 +53,7 @@ from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.settings import StoreSettings
-from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
+from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
 from bifrost_store.wrappers.observer import Observer
 
 
@@ -128,7 +128,7 @@ class Store:
     async def repair(
         self, *, old_application_stopped: bool = False, collect_payloads: bool = False, progress: Progress = silent
     ) -> RepairReport:
-        """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.SupportsRepair`.
+        """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.Repair`.
 
         Args:
             old_application_stopped: The operator's word that only this library still creates executions.
@@ -136,7 +136,7 @@ class Store:
                 more ago that writes left behind, and that their executions do not name.
             progress: Is told how far it is.
         """
-        report = await self.backend.repair(old_application_stopped=old_application_stopped, progress=progress)
+        report = await self.backend.repair.run(old_application_stopped=old_application_stopped, progress=progress)
         if collect_payloads:
             names = await self.backend.serving_names()
             stores, blobs = map(self.backend.backend, names), map(self.backend.blobs, names)
@@ -145,12 +145,12 @@ class Store:
         return report
 
     async def differences(self) -> list[Difference]:
-        """Return how what exists differs from what the store needs; see `bifrost_store.backends.protocol.SupportsLayout`."""
-        return await self.backend.differences()
+        """Return how what exists differs from what the store needs; see `bifrost_store.backends.protocol.Layout`."""
+        return await self.backend.layout.differences()
 
     async def mend(self) -> list[Difference]:
         """Put right what can be of `differences`, and return that."""
-        return await self.backend.mend()
+        return await self.backend.layout.fix()
 
     async def aclose(self) -> None:
         """Close what was opened. `open_store` does it at the end of its block; calling it twice is harmless."""
@@ -182,7 +182,7 @@ async def open_store(
         backend = RoutedBackend(
             flag,
             names,
-            lambda name: observed_backend(factory.backend(name), observer),
+            lambda name: ObservedBackend(factory.backend(name), observer),
             lambda name: ObservedBlobStore(factory.blobs(name), name, observer),
             SPECS,
             can_open=settings.is_configured,

@@ -33,6 +33,7 @@ from tests.contract.closing import closing
 from tests.contract.cosmos_harness import CosmosHarness
 from tests.contract.dual import DualHarness
 from tests.contract.meeting import OF_CONNECTIONS, meeting
+from tests.innermost import innermost
 
 _ANYTHING: Final = Key("config", GLOBAL, "x")
 
@@ -58,7 +59,7 @@ class SqliteStore:
             await backend.get(_ANYTHING)
             if fault is Fault.UNREACHABLE:
                 assert isinstance(locker, CheckedBackend)
-                async with locker.inner._connection.transaction():
+                async with innermost(locker)._connection.transaction():
                     yield backend
                 return
             await inner._connection.execute(_SQL_OF_FAULT[fault], {})
@@ -196,7 +197,7 @@ def through(azurite: Azurite, *, tables: FaultProxy, blobs: FaultProxy | None = 
 async def empty_tables(azurite: Azurite) -> None:
     """Remove every row of every table. The account must be an emulator's: `Azurite` knows no other."""
     async with closing(TableBackend.from_connection_string(azurite.connection_string, SPECS)) as backend:
-        await _empty_account(backend.inner.account)  # type: ignore[attr-defined]
+        await _empty_account(innermost(backend).account)
 
 
 async def _empty_account(account: TableAccount) -> list[str]:

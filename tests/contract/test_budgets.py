@@ -24,6 +24,7 @@ from bifrost_store.repositories.users import UserRepository
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.harness import Harness, StoreUnderTest
 from tests.contract.harness import TableHarness
+from tests.innermost import innermost
 
 pytestmark = pytest.mark.anyio
 ORGANIZATION = Scope.organization("budget")
@@ -179,10 +180,10 @@ async def test_roles_that_the_old_application_gave_cost_a_look_at_the_roles(
         subject = Subject(store, clock)
         made = [await subject.roles.create(scope, "Help Desk", created_by="ada") for scope in (GLOBAL, ORGANIZATION) for _ in "ab"]
         rows = [Insert({"PartitionKey": "GLOBAL", "RowKey": f"userrole:kim:{role.id}", "UserId": "kim"}) for role in made]
-        await store.backend.inner.account.write("Relationships", rows)  # type: ignore[attr-defined]
+        await innermost(store.backend).account.write("Relationships", rows)
         with count_requests() as before:
             found = await subject.roles.of_user(ORGANIZATION, "kim")
-        report = await store.backend.inner.repair()  # type: ignore[attr-defined]
+        report = await innermost(store.backend).repair.run()
         with count_requests() as after:
             again = await subject.roles.of_user(ORGANIZATION, "kim")
 
@@ -197,7 +198,7 @@ async def test_completing_with_a_missing_status_row_takes_one_more(store: StoreU
     subject = Subject(store, clock)
     run = await subject.create()
     if harness.name == "table":
-        inner = store.backend.inner  # type: ignore[attr-defined]
+        inner = innermost(store.backend)
         from bifrost_store.backends.table.account import Remove
 
         await inner.account.write("Relationships", [Remove("GLOBAL", f"status:Running:{run.execution_id}")])
@@ -221,7 +222,7 @@ async def test_an_id_that_does_not_exist_is_searched_for_only_until_repair_marks
         await subject.executions.get(ORGANIZATION, "missing")
     with count_requests() as unmarked:
         await subject.executions.get(ORGANIZATION, "missing")
-    await store.backend.inner.repair(old_application_stopped=True)  # type: ignore[attr-defined]
+    await innermost(store.backend).repair.run(old_application_stopped=True)
     await subject.executions.get(ORGANIZATION, "missing")
     with count_requests() as marked:
         await subject.executions.get(ORGANIZATION, "missing")

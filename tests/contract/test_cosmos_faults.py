@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.emulator.auth import EMULATOR_KEY

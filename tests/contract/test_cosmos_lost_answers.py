@@ -11,7 +11,8 @@ import anyio
 import pytest
 from aiohttp import web
 
-from bifrost_store.backends.protocol import Apply, Backend, Create, Delete, Replace
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Apply, Create, Delete, Replace
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Etag, Version, new_write_id
 from bifrost_store.errors import OutcomeUnknownError, PreconditionFailedError

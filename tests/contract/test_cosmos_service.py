@@ -13,8 +13,9 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from bifrost_store.backends.cosmos.backend import CosmosBackend
 from bifrost_store.backends.cosmos.layout import CONTAINERS
-from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.meter import metering
+from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
@@ -25,6 +26,7 @@ from bifrost_store.testing.fault_proxy import SeenRequest
 from bifrost_store.testing.strict import exactly
 from tests.contract.closing import closing
 from tests.contract.cosmos_harness import CosmosStore, Refusal, Scene, properties_of
+from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("cosmos_only")]
 _STORM = 10
@@ -323,14 +325,14 @@ async def test_a_container_with_another_ttl(cosmos_scene: Scene) -> None:
     finally:
         cosmos_scene.emulator.clock.reset()
 
-    (difference,) = await store.backend.inner.differences()  # type: ignore[attr-defined]
+    (difference,) = await innermost(store.backend).layout.differences()
     assert "default TTL is 60" in str(difference)
 
 
 @pytest.mark.parametrize("write", ["create", "replace", "apply", "batch", "batch of many"])
 async def test_a_document_over_two_megabytes(cosmos_scene: Scene, write: str) -> None:
     """What the service does not take is too large, alone or with others; nothing is written, and nothing of it is shown."""
-    inner = cosmos_scene.broken.inner  # type: ignore[attr-defined] # the library's own limit comes earlier
+    inner = innermost(cosmos_scene.broken)  # the library's own limit comes earlier
     stored = await cosmos_scene.store.backend.create(config("stored"))
     large = changed(config(), value="x" * 2_200_000)
     writes: dict[str, Callable[[], Awaitable[object]]] = {

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 
-from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.meter import metering
+from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.errors import ThrottledError
 from bifrost_store.testing.bulk import create_all, everything, joined

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from bifrost_store.backends.protocol import Backend, Create, Delete, Operation, Replace
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.meter import count_requests
+from bifrost_store.core.operations import Create, Delete, Operation, Replace
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.bulk import create_all

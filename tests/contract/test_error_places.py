@@ -18,11 +18,12 @@ from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from bifrost_store.backends.cosmos.backend import CosmosBackend
-from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.table import writer as table_writer
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
+from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.demo.azurite import Azurite

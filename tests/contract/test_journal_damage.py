@@ -11,6 +11,7 @@ from bifrost_store.testing.examples import config
 from bifrost_store.wrappers.journal import Journal, UnreadableEntry
 from tests.contract.cosmos_harness import CosmosHarness
 from tests.contract.harness import TableHarness
+from tests.innermost import innermost
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +23,7 @@ async def test_a_damaged_row(table_harness: TableHarness, clock: SettableClock, 
     async with table_harness.open_empty(clock) as store:
         journal = Journal(store.backend)
         (entry,) = await journal.note([config().key], "timeout")
-        account = store.backend.inner.account  # type: ignore[attr-defined]
+        account = innermost(store.backend).account
         row = await account.read("Config", "SYSTEM", f"bifrost-store:journal:{entry.record.key.id}")
         await account.write("Config", [Put({**row.properties, "BsBody0": damage})])
         (found,) = [one async for one in journal.entries()]

@@ -20,6 +20,7 @@ from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.images import png
 from bifrost_store.testing.repositories import Repositories, repositories_over
 from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 
@@ -67,17 +68,17 @@ def repositories(table: TableStore, clock: SettableClock) -> Repositories:
 
 async def insert(table: TableStore, *rows: Row) -> None:
     """Write rows as the old application does."""
-    await table.backend.inner.account.write("Config", [Insert(row) for row in rows])  # type: ignore[attr-defined]
+    await innermost(table.backend).account.write("Config", [Insert(row) for row in rows])
 
 
 async def overwrite(table: TableStore, row: Row) -> None:
     """Write over a row as the old application does: what it does not know stays."""
     stored = (await rows_with_ours(table))[row["RowKey"]]
-    await table.backend.inner.account.write("Config", [Put({**stored, **row})])  # type: ignore[attr-defined]
+    await innermost(table.backend).account.write("Config", [Put({**stored, **row})])
 
 
 async def rows_with_ours(table: TableStore) -> dict[str, Row]:
-    account = table.backend.inner.account  # type: ignore[attr-defined]
+    account = innermost(table.backend).account
     return {row.row_key: dict(row.properties) async for row in account.rows("Config", "", {})}
 
 

@@ -11,9 +11,10 @@ import pytest
 from aiohttp import web
 from azure.data.tables import EdmType, EntityProperty
 
-from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.table.account import Put, Remove
 from bifrost_store.core.meter import count_requests
+from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.errors import (
@@ -36,6 +37,7 @@ from bifrost_store.testing.operations import NOW, OPERATIONS, view
 from bifrost_store.testing.repositories import repositories_over
 from bifrost_store.testing.strict import exactly
 from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 
@@ -272,22 +274,22 @@ async def test_index_rows_may_fail(scene: Scene) -> None:
     scene.proxy.react(Answer(500), skip=1)
     created = await scene.broken.create(execution())
     scene.proxy.clear()
-    report = await scene.broken.inner.repair()  # type: ignore[attr-defined]
+    report = await innermost(scene.broken).repair.run()
 
     assert exactly(await scene.store.backend.get(created.key)) == exactly(created)
     assert report.mended["index rows written"] == 3
-    assert (await scene.broken.inner.repair()).mended == {}  # type: ignore[attr-defined]
+    assert (await innermost(scene.broken).repair.run()).mended == {}
 
 
 @pytest.mark.parametrize("answer", [Answer(403, "AuthorizationFailure"), Answer(404, "ResourceNotFound"), Answer(500)], ids=repr)
 async def test_a_repair_without_progress_ends(scene: Scene, answer: Answer) -> None:
     """Index rows that cannot be written are tried a few times, and the record is named; the rest is repaired."""
     created = [await scene.store.backend.create(execution(number)) for number in (1, 2)]
-    account = scene.store.backend.inner.account  # type: ignore[attr-defined]
+    account = innermost(scene.store.backend).account
     rows = [row async for row in account.rows("Relationships", "PartitionKey eq 'GLOBAL'", {})]
     await account.write("Relationships", [Remove("GLOBAL", row.row_key) for row in rows])
     scene.proxy.react(answer)
-    report = await scene.broken.inner.repair()  # type: ignore[attr-defined]
+    report = await innermost(scene.broken).repair.run()
 
     assert {error.key for error in report.unreadable} == {str(record.key) for record in created}
     assert sum(request.is_write for request in scene.proxy.seen) <= 2 * 5
@@ -307,7 +309,7 @@ async def test_what_the_sdk_cannot_send_is_no_lost_answer(scene: Scene) -> None:
 async def test_a_whole_number_beyond_32_bits(scene: Scene) -> None:
     """A row of the old application that holds an Int64 is read, changed, and written back, its index rows too."""
     created = await scene.store.backend.create(execution(1))
-    account = scene.store.backend.inner.account  # type: ignore[attr-defined]
+    account = innermost(scene.store.backend).account
     (row,) = [row async for row in account.rows("Entities", "RowKey ge 'execution:' and RowKey lt 'execution;'", {})]
     await account.write("Entities", [Put({**row.properties, "DurationMs": EntityProperty(5_000_000_000, EdmType.INT64)})])
     read = await scene.broken.get(created.key)
@@ -316,8 +318,8 @@ async def test_a_whole_number_beyond_32_bits(scene: Scene) -> None:
     replaced = await scene.broken.replace(touched(read), read.etag)
 
     assert exactly(await scene.store.backend.get(created.key)) == exactly(replaced)
-    await scene.broken.inner.repair()  # type: ignore[attr-defined]
-    report = await scene.broken.inner.repair()  # type: ignore[attr-defined]
+    await innermost(scene.broken).repair.run()
+    report = await innermost(scene.broken).repair.run()
     assert (report.mended, report.unreadable) == ({}, [])
 
 

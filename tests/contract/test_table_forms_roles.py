@@ -20,6 +20,7 @@ from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, rol
 from bifrost_store.testing.fault_proxy import DropBefore, SeenRequest
 from bifrost_store.testing.repositories import Repositories, repositories_over
 from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 NAIVE = START.replace(tzinfo=None).isoformat()
@@ -51,7 +52,7 @@ async def rows(tables: TableStore, prefix: str) -> dict[str, dict[str, Any]]:
 async def write(tables: TableStore, table: str, partition_key: str, row_key: str, **columns: Any) -> None:
     """Store a row as the old application would."""
     row = {"PartitionKey": partition_key, "RowKey": row_key, **columns}
-    await tables.backend.inner.account.write(table, [Put(row)])  # type: ignore[attr-defined]
+    await innermost(tables.backend).account.write(table, [Put(row)])
 
 
 def assigned(**columns: str) -> dict[str, str]:
@@ -128,7 +129,7 @@ async def test_a_move_that_broke_off_misleads_nobody(tables: TableStore, reposit
     assert [one.id for one in await repositories.forms.list_by_workflow(ORGANIZATION, "other")] == [form.id]
     assert [one.id for one in await repositories.forms.list_by_workflow(ORGANIZATION, "sync")] == [made.id]
     for mended in ({"index rows written": 2, "index rows removed": 2}, {}):
-        assert (await tables.backend.inner.repair()).mended == mended  # type: ignore[attr-defined]
+        assert (await innermost(tables.backend).repair.run()).mended == mended
         found = await rows(tables, "workflowform:")
         assert set(found) == {f"workflowform:other:{form.id}", f"workflowform:sync:{made.id}"}
         assert found[f"workflowform:sync:{made.id}"]["FormName"] == "c"

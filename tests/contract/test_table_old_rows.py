@@ -21,6 +21,7 @@ from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import ORGANIZATION
 from bifrost_store.testing.repositories import Repositories, repositories_over
 from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 HOME = ORGANIZATION.partition_key
@@ -41,7 +42,7 @@ def repositories(tables: TableStore, clock: SettableClock) -> Repositories:
 
 
 def inner(tables: TableStore) -> TableBackend:
-    found: TableBackend = tables.backend.inner  # type: ignore[attr-defined]
+    found: TableBackend = innermost(tables.backend)
     return found
 
 
@@ -158,8 +159,8 @@ async def test_equal_rows_are_told_apart(tables: TableStore, repositories: Repos
 async def test_repair_sets_the_older_row_aside(tables: TableStore, repositories: Repositories) -> None:
     """It stays, whole, where no reader of executions meets it; the locator names the newer one."""
     await put_twins(tables)
-    report = await inner(tables).repair(old_application_stopped=True)
-    again = await inner(tables).repair()
+    report = await inner(tables).repair.run(old_application_stopped=True)
+    again = await inner(tables).repair.run()
     (row,) = await repositories.legacy_rows.list(ORGANIZATION)
 
     assert (report.mended["older rows of executions set aside"], again.mended) == (1, {})
@@ -179,7 +180,7 @@ async def test_a_row_of_ours_counts_before_one_that_was_added(tables: TableStore
     await put(tables, "Entities", run(NEWER, Status="Failed"))
     failed = ExecutionFilter(statuses=[ExecutionStatus.FAILED])
     assert list(await repositories.executions.list(ORGANIZATION, failed)) == []
-    await inner(tables).repair()
+    await inner(tables).repair.run()
 
     assert await repositories.executions.get(ORGANIZATION, ID) == made
     assert list(await repositories.executions.list(ORGANIZATION)) == [made]
@@ -212,7 +213,7 @@ async def test_an_old_run_is_not_hidden_by_a_creation(tables: TableStore, reposi
     for id_ in (ID, "broken"):
         with pytest.raises(DocumentExistsError):
             await create(repositories, id_)
-    await inner(tables).repair(old_application_stopped=True)
+    await inner(tables).repair.run(old_application_stopped=True)
     await create(repositories, "first")
     with count_requests() as marked:
         await create(repositories, "second")
@@ -249,7 +250,7 @@ async def test_what_a_run_can_do_without(
     wheres += [ExecutionFilter(user=found.executed_by), ExecutionFilter(since=OLDER, until=NEWER)]
     for where in wheres:
         assert list(await repositories.executions.list(ORGANIZATION, where)) == [found]
-    report = await inner(tables).repair()
+    report = await inner(tables).repair.run()
     await repositories.executions.complete(found, ExecutionStatus.FAILED)
     stored = (await rows_of(tables.azurite))["Entities", HOME, run(OLDER)["RowKey"]]
 
@@ -303,7 +304,7 @@ async def test_an_unknown_status_is_named_and_stands_in_nothings_way(tables: Tab
 async def test_what_needs_little_of_an_unreadable_run_gets_it(tables: TableStore, repositories: Repositories) -> None:
     """Its status can be asked for, repair gives it a locator, and a delete by the etag of the error removes exactly it."""
     await put(tables, "Entities", run(OLDER, CompletedAt="later", FormId=5))
-    report = await inner(tables).repair()
+    report = await inner(tables).repair.run()
     assert await repositories.executions.get_status(ORGANIZATION, ID) is ExecutionStatus.RUNNING
     with pytest.raises(CorruptDocumentError, match=r"column (FormId|CompletedAt)") as caught:
         await repositories.executions.get(ORGANIZATION, ID)
@@ -376,7 +377,7 @@ async def test_an_administrator_by_contradiction_is_none_and_is_named(tables: Ta
     }
     await put(tables, "Config", {"PartitionKey": "GLOBAL", **key})
     user, api_key = await repositories.users.get("kim"), await repositories.api_keys.get("k-1")
-    report = await inner(tables).repair()
+    report = await inner(tables).repair.run()
 
     assert user is not None
     assert not user.is_platform_admin

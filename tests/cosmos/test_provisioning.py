@@ -144,7 +144,7 @@ async def test_a_difference_is_told_and_mended(client: CosmosClient, container: 
     await change(client, container, **changes)
     found = await differences(client, DATABASE)
 
-    assert ([line], [True], [False]) == (lines(found), [one.is_mendable for one in found], [one.is_warning for one in found])
+    assert ([line], [True], [False]) == (lines(found), [one.is_fixable for one in found], [one.is_warning for one in found])
     assert "bifrost-store init --mend" in found[0].remedy
     assert found == await mend(client, DATABASE)
     assert ([], []) == (await differences(client, DATABASE), await mend(client, DATABASE))
@@ -227,7 +227,7 @@ async def test_what_cannot_be_mended_is_left_whole(client: CosmosClient, propert
     found = await differences(client, DATABASE)
 
     assert [f"executions: {line}", "entities: default TTL is 60, should be -1"] == lines(found)
-    assert (False, False) == (found[0].is_mendable, found[0].is_warning)
+    assert (False, False) == (found[0].is_fixable, found[0].is_warning)
     assert "BIFROST_STORE_COSMOS_DATABASE" in found[0].remedy
     assert ["entities: default TTL is 60, should be -1"] == lines(await mend(client, DATABASE))
     assert before == (await stored(client))["executions"]
@@ -267,7 +267,7 @@ async def test_a_weaker_consistency_is_a_warning(client: CosmosClient, level: st
     (found,) = await differences(client, DATABASE)
 
     assert str(found).startswith(f"account: default consistency is {level}, should be Strong")
-    assert (False, True) == (found.is_mendable, found.is_warning)
+    assert (False, True) == (found.is_fixable, found.is_warning)
     assert [] == await mend(client, DATABASE)
 
 
@@ -283,7 +283,7 @@ async def test_several_write_regions_are_a_warning(client: CosmosClient, monkeyp
     (found,) = await differences(client, DATABASE)
 
     assert str(found).startswith("account: takes writes in several regions (North, South)")
-    assert (False, True) == (found.is_mendable, found.is_warning)
+    assert (False, True) == (found.is_fixable, found.is_warning)
 
 
 @pytest.mark.parametrize("kind", SPECS)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from bifrost_store import GLOBAL, ConfigType, ExecutionStatus, Scope, Store, StoreSettings, open_store
-from bifrost_store.backends.protocol import Apply
+from bifrost_store.core.operations import Apply
 from bifrost_store.core.version import Version
 from bifrost_store.demo.azurite import COMMAND_VARIABLE, Azurite
 from bifrost_store.emulator import CosmosEmulator

@@ -10,11 +10,14 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.operations import Operation, Result
 from bifrost_store.core.record import Key
 from bifrost_store.documents import SPECS
 from bifrost_store.migration.backfill import Backfill
@@ -44,13 +47,9 @@ class _Logged(Watched):
         super().__init__(inner)
         self._log = log.open("a")
 
-    async def apply(self, record: Any, *, over: str | None = None) -> bool:
-        self._note([record.key])
-        return bool(await self.inner.apply(record, over=over))
-
-    async def batch(self, operations: Any, *, epoch: int = 0) -> Any:
-        self._note([operation.record.key for operation in operations])
-        return await self.inner.batch(operations, epoch=epoch)
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        self._note([operation.key for operation in operations])
+        return await super().write(operations, attempt=attempt)
 
     def _note(self, keys: list[Key]) -> None:
         self._log.writelines(f"{key}\n" for key in keys)

@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
-from bifrost_store.backends.protocol import Operation, Result
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.operations import Operation, Result, name_of
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.version import Etag
 from bifrost_store.errors import StoreError
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.checked import operation_key
 
 Hook = Callable[[str, Key], Awaitable[None]]
 """Given the operation's name and (first) key; may raise or wait."""
@@ -45,35 +44,11 @@ class FlakyBackend(ModelBackend):
         await self._begin("stored", key)
         return await super().stored(key)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        await self._begin("create", record.key)
-        stored = await super().create(record, epoch=epoch)
-        await self.after("create", record.key)
-        return stored
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        await self._begin("replace", record.key)
-        stored = await super().replace(record, expected, epoch=epoch)
-        await self.after("replace", record.key)
-        return stored
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        await self._begin("delete", key)
-        tombstone = await super().delete(key, expected=expected, epoch=epoch)
-        await self.after("delete", key)
-        return tombstone
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        await self._begin("apply", record.key)
-        is_applied = await super().apply(record, over=over)
-        await self.after("apply", record.key)
-        return is_applied
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        key = operation_key(operations[0])
-        await self._begin("batch", key)
-        results = await super().batch(operations, epoch=epoch)
-        await self.after("batch", key)
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        name, key = name_of(operations), operations[0].key
+        await self._begin(name, key)
+        results = await super().write(operations, attempt=attempt)
+        await self.after(name, key)
         return results
 
     async def _begin(self, name: str, key: Key) -> None:

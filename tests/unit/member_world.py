@@ -29,6 +29,8 @@ CUT_OVER = Target(primary="cosmos", secondary="table")
 class Reach:
     """A store as a process reaches it, until it is cut off: then each call waits, or fails at once."""
 
+    layout = None
+
     def __init__(self, store: ModelBackend, name: str) -> None:
         self._store = store
         self.name = name

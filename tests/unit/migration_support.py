@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bifrost_store.backends.protocol import Backend, ScanPage
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.operations import Operation, Result, name_of
 from bifrost_store.core.record import Key, Record
 from bifrost_store.documents import SPECS
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.verify import Verification
+from bifrost_store.wrappers.pass_through import PassThrough
 
 
 class KeptProgress:
@@ -42,7 +45,7 @@ class StoppedError(Exception):
     """The operator's process ends here."""
 
 
-class Watched:
+class Watched(PassThrough):
     """A backend whose calls a test can count or change.
 
     Args:
@@ -51,29 +54,21 @@ class Watched:
     """
 
     def __init__(self, inner: Backend, before: Callable[[str, Key | None], Any] = lambda name, key: None) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.before = before
         self.applied: list[Key] = []
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        self.before("apply", record.key)
-        self.applied.append(record.key)
-        return await self.inner.apply(record, over=over)
-
-    async def batch(self, operations: Any, *, epoch: int = 0) -> Any:
-        self.before("batch", None)
-        self.applied += [operation.record.key for operation in operations]
-        return await self.inner.batch(operations, epoch=epoch)
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        self.before(name_of(operations), operations[0].key if len(operations) == 1 else None)
+        self.applied += [operation.key for operation in operations]
+        return await super().write(operations, attempt=attempt)
 
     async def stored(self, key: Key) -> Record | None:
         self.before("stored", key)
-        return await self.inner.stored(key)
+        return await super().stored(key)
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        async for page in self.inner.scan(resume_token):
+        async for page in super().scan(resume_token):
             self.before("scan", None)
             yield page
 

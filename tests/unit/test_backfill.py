@@ -209,7 +209,7 @@ async def test_a_row_that_cannot_be_read_is_told(
 ) -> None:
     class Damaged(Watched):
         async def scan(self, resume_token: str | None = None):  # type: ignore[no-untyped-def]
-            async for page in self.inner.scan(resume_token):
+            async for page in super().scan(resume_token):
                 error = CorruptDocumentError("row Config/o-1/x: no JSON")
                 yield replace(page, unreadable=(error,), rejected=({"RowKey": "x", "Value": "{"},))
 

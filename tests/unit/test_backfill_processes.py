@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from bifrost_store.backends.protocol import Create
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.operations import Create
 from bifrost_store.documents import SPECS
 from bifrost_store.migration.backfill import WORKERS
 from bifrost_store.testing.examples import execution

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from bifrost_store.backends.table.backend import TableBackend
-from bifrost_store.backends.table.rows import RawRows
+from bifrost_store.backends.protocol import RawRows
 from bifrost_store.core.clock import format_time
 from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.migration.backfill import WORKERS
@@ -57,10 +56,9 @@ async def cosmos(cosmos_server: CosmosServer, clock: SettableClock) -> AsyncIter
 
 
 def _raw(store: TableStore) -> RawRows:
-    inner: Any = store.backend
-    while not isinstance(inner, TableBackend):
-        inner = inner.inner
-    return RawRows(inner)
+    rows = store.backend.raw_rows
+    assert rows is not None
+    return rows
 
 
 async def _write(store: TableStore, table: str, rows: list[dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,9 +11,10 @@ import anyio.lowlevel
 import pytest
 import stamina
 
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Operation, Replace, Result, name_of
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.core.version import Etag
 from bifrost_store.errors import (
     BackendTimeoutError,
     DocumentNotFoundError,
@@ -42,15 +43,10 @@ class YieldingBackend(ModelBackend):
         await anyio.lowlevel.checkpoint()
         return await super().get(key, fallback=fallback)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        self.calls.append("create")
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        self.calls.append(name_of(operations))
         await anyio.lowlevel.checkpoint()
-        return await super().create(record, epoch=epoch)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        self.calls.append("replace")
-        await anyio.lowlevel.checkpoint()
-        return await super().replace(record, expected, epoch=epoch)
+        return await super().write(operations, attempt=attempt)
 
 
 @pytest.fixture(autouse=True)
@@ -192,9 +188,11 @@ async def test_losing_for_ever_ends_with_the_conflict(backend: YieldingBackend, 
     """Who loses a hundred times is told so, with the backend's error and its cause."""
 
     class Contended(YieldingBackend):
-        async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-            self.calls.append("replace")
-            raise PreconditionFailedError("changed") from OSError("412")
+        async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+            if isinstance(operations[0], Replace):
+                self.calls.append("replace")
+                raise PreconditionFailedError("changed") from OSError("412")
+            return await super().write(operations, attempt=attempt)
 
     contended = Contended()
     await contended.create(stored)
@@ -210,9 +208,11 @@ async def test_other_errors_are_not_tried_again(backend: YieldingBackend, stored
     """Only lost races are run again; a failing backend is the caller's to retry."""
 
     class Slow(YieldingBackend):
-        async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-            self.calls.append("replace")
-            raise BackendTimeoutError("too slow")
+        async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+            if isinstance(operations[0], Replace):
+                self.calls.append("replace")
+                raise BackendTimeoutError("too slow")
+            return await super().write(operations, attempt=attempt)
 
     slow = Slow()
     await slow.create(stored)

@@ -11,6 +11,7 @@ import pytest
 from bifrost_store import ExecutionStatus, Scope, Store, StoreSettings, open_store
 from bifrost_store.blobs.protocol import EXECUTION_DATA
 from bifrost_store.protocols import ExecutionRef
+from tests.innermost import innermost
 
 pytestmark = pytest.mark.anyio
 SCOPE = Scope.organization("acme")
@@ -67,7 +68,7 @@ async def test_a_row_that_cannot_be_read_keeps_every_blob(tmp_path: Path) -> Non
     async with open_store(settings) as store:
         run, kept = await fill(store, tmp_path / "blobs")
         other = await store.executions.create(SCOPE, workflow_name="w", executed_by="u", executed_by_name="u")
-        connection = store.backend.backend("sqlite").inner.inner._connection  # type: ignore[attr-defined]
+        connection = innermost(store.backend.backend("sqlite"))._connection
         await connection.execute("UPDATE records SET body = '{' WHERE id = :id RETURNING id", {"id": other.execution_id})
         assert (await store.repair(collect_payloads=True)).mended == {}
 

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.anyio
 PROGRAM = """
 import os, signal, sys
 import anyio
-from bifrost_store.backends.protocol import Create
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Create, Delete
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.examples import config
@@ -31,21 +32,18 @@ from bifrost_store.wrappers.journal import Journal
 from bifrost_store.wrappers.mirror import Mirror
 
 class Killer(SqliteBackend):
-    async def apply(self, record, *, over=None):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    async def batch(self, operations, *, epoch=0):
+    async def write(self, operations, *, attempt):
         os.kill(os.getpid(), signal.SIGKILL)
 
 async def main(primary_path, secondary_path, writer, operation):
     primary, secondary = SqliteBackend(primary_path, SPECS), Killer(secondary_path, SPECS)
-    dual = DualWriteBackend(primary, Mirror(secondary, Journal(primary), writer=writer), SPECS)
-    if operation == "create":
-        await dual.create(config("new"))
-    elif operation == "delete":
-        await dual.delete(config("old").key)
-    else:
-        await dual.batch([Create(config("new")), Create(config("newer"))])
+    dual = DualWriteBackend(primary, Mirror(secondary, Journal(primary)), SPECS)
+    operations = {
+        "create": [Create(config("new"))],
+        "delete": [Delete(config("old").key)],
+        "batch": [Create(config("new")), Create(config("newer"))],
+    }
+    await dual.write(operations[operation], attempt=Attempt(writer=writer))
 
 anyio.run(main, *sys.argv[1:])
 """

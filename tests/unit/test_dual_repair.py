@@ -7,8 +7,10 @@ from functools import partial
 
 import pytest
 
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Create, Delete
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.version import new_writer, writing_as
+from bifrost_store.core.version import new_writer
 from bifrost_store.documents import JOURNAL
 from bifrost_store.errors import BackendUnavailableError, OutcomeUnknownError, StaleRouteError
 from bifrost_store.testing.bulk import everything
@@ -125,9 +127,8 @@ async def test_a_dead_writers_last_writes_are_found(stores: Stores) -> None:
     shared = await stores.primary.create(config("shared"))
     await stores.secondary.apply(shared)
     await stores.primary.create(config("of another"))
-    with writing_as(dead):
-        await stores.primary.create(config("created"))
-        await stores.primary.delete(shared.key)
+    await stores.primary.write([Create(config("created"))], attempt=Attempt(writer=dead))
+    await stores.primary.write([Delete(shared.key)], attempt=Attempt(writer=dead))
     await stores.journal.note_writer(dead)
 
     done = await stores.repair.run_once()
@@ -144,8 +145,7 @@ async def test_a_dead_writers_last_writes_are_found(stores: Stores) -> None:
 async def test_a_writers_entry_stays_until_all_was_compared(stores: Stores) -> None:
     """One record that could not be compared keeps the entry."""
     dead = new_writer()
-    with writing_as(dead):
-        await stores.primary.create(config())
+    await stores.primary.write([Create(config())], attempt=Attempt(writer=dead))
     await stores.journal.note_writer(dead)
     stores.secondary.before = failing(UNAVAILABLE)
     assert not (await stores.repair.run_once()).is_clean

@@ -9,10 +9,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace
-from bifrost_store.core.attempts import Attempt, attempting
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace
 from bifrost_store.core.record import Key
-from bifrost_store.core.version import new_writer, writer_of
 from bifrost_store.documents import JOURNAL, SPECS
 from bifrost_store.errors import (
     AccessDeniedError,
@@ -302,24 +301,12 @@ async def test_a_secondary_that_is_written_to_at_that_moment_converges(pair: Pai
     assert await pair.owed() == set()
 
 
-async def test_writes_name_the_process(pair: Pair) -> None:
-    """Every write id begins with the writer's name; an attempt's own comes before it."""
-    created = await pair.dual.create(config())
-    attempt = Attempt(new_writer(), lambda: True)
-    with attempting(attempt):
-        other = await pair.dual.create(config("other"))
-
-    assert writer_of(created.version) == pair.mirror.writer
-    assert other.version.write_id == attempt.write_id
-
-
 async def test_the_lease_stops_the_primarys_write_only(pair: Pair) -> None:
     """What the primary stored is told even if the lease ends meanwhile; what was not sent leaves nothing owed."""
     answers = iter([True, False])
-    with attempting(Attempt(new_writer(), lambda: next(answers))):
-        await pair.dual.create(config())
-    with attempting(Attempt(new_writer(), lambda: next(answers))), pytest.raises(StaleRouteError):
-        await pair.dual.create(config("other"))
+    await pair.dual.write([Create(config())], attempt=Attempt(may_send=lambda: next(answers)))
+    with pytest.raises(StaleRouteError):
+        await pair.dual.write([Create(config("other"))], attempt=Attempt(may_send=lambda: next(answers)))
 
     assert await pair.is_equal()
     assert pair.mirror.is_settled

@@ -10,9 +10,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.operations import Create
+from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL
-from bifrost_store.core.version import new_writer, writing_as
+from bifrost_store.core.version import new_writer
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, MigrationRefusedError
 from bifrost_store.migration.handover import Coordinator
@@ -154,8 +157,8 @@ async def test_a_silent_process_is_taken_away_and_its_last_writes_are_compared(w
     """It wrote the primary and died: the other store has the record before it becomes primary."""
     await world.begin()
     process = await world.join()
-    with writing_as(process.row.id):
-        written = await world.stores["a"].create(config("orphan"), epoch=1)
+    (written,) = await world.stores["a"].write([Create(config("orphan"))], attempt=Attempt(1, process.row.id))
+    assert isinstance(written, Record)
     process.is_frozen = True
     report = await world.coordinator().hand_over("cutover", (EVERY_SCOPE,), TURNED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -62,6 +62,8 @@ class Gate:
 class Reach:
     """A store as one process reaches it: each call takes a while on both ways, and stops where its process does."""
 
+    layout = None
+
     def __init__(self, world: World, name: str, gate: Gate) -> None:
         self._world = world
         self._store = world.stores[name]
@@ -117,8 +119,7 @@ class Process:
         self.backend = RoutedBackend(
             BackendFlag("table"), ["table"], reach.__getitem__, lambda name: cast(BlobStore, None), SPECS, timing=TIMING
         )
-        opened: Callable[[str], Backend] = lambda name: self.backend.backend(name).inner  # noqa: E731
-        self.backend.member = Member(BackendFlag("table"), opened, SPECS, timing=TIMING, monotonic=world.loop.time)
+        self.backend.member = Member(BackendFlag("table"), reach.__getitem__, SPECS, timing=TIMING, monotonic=world.loop.time)
         self.keys = [f"p{number}k{key}" for key in range(KEYS)]
         self.wrong: list[str] = []
         self.acknowledged = 0

@@ -8,7 +8,8 @@ from itertools import cycle
 
 import pytest
 
-from bifrost_store.core.attempts import Attempt, attempting
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Replace
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendError, OutcomeUnknownError, PreconditionFailedError, StaleRouteError
@@ -36,8 +37,8 @@ async def write_for_ever(world: World, process: Process, number: int, written: l
                 assert standing.lease_id is not None
                 stored = await standing.backend.get(key)
                 assert stored is not None
-                with attempting(Attempt(standing.lease_id, partial(process.member.may_send, standing))):
-                    await standing.backend.replace(touched(stored, number), stored.etag, epoch=standing.route.epoch)
+                attempt = Attempt(standing.route.epoch, standing.lease_id, partial(process.member.may_send, standing))
+                await standing.backend.write([Replace(touched(stored, number), stored.etag)], attempt=attempt)
                 written[0] += 1
         except (PreconditionFailedError, StaleRouteError, OutcomeUnknownError, BackendError):
             await asyncio.sleep(0.01 * (number % 7))

@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from bifrost_store.core.scope import GLOBAL
-from bifrost_store.core.version import new_write_id, writing_as
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError
 from bifrost_store.routing.control import EVERY_SCOPE, Route
 from bifrost_store.routing.lease_rows import LeaseRows
@@ -329,20 +328,6 @@ def test_an_operation_whose_lease_was_taken_away_is_not_answered() -> None:
         assert not process.member.may_send(standing)
         async with process.member.operation(ACME) as [anew]:
             assert anew.lease_id not in (None, row.id)
-
-    in_world(work)
-
-
-def test_write_ids_tell_the_lease() -> None:
-    """What a dead process wrote last is found by them (J4)."""
-
-    async def work(world: World) -> None:
-        await world.begin()
-        process = await world.process()
-        async with process.member.operation(ACME) as [standing]:
-            assert standing.lease_id == (await world.row()).id
-            with writing_as(str(standing.lease_id)):
-                assert new_write_id().startswith(str(standing.lease_id))
 
     in_world(work)
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store import GLOBAL, ConfigType, OperationUsage, Store, StoreSettings, UsageReport, open_store
-from bifrost_store.backends.protocol import Difference, RepairReport, SupportsLayout, SupportsRepair
+from bifrost_store.backends.protocol import Difference
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.folder import FolderBlobStore
@@ -29,7 +29,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError, StoreError
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.repositories import Repositories
-from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
+from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
 from bifrost_store.wrappers.observer import Observer, Place
 from bifrost_store.wrappers.telemetry import Telemetry
 
@@ -301,36 +301,31 @@ async def test_payloads_count_to_the_call_and_its_backend(store: Store) -> None:
     assert rows(store.usage())["uploads.save", "sqlite"].calls == 2
 
 
-async def test_repair_stays_with_those_who_can(observer: Observer, never_asked: TableBackend) -> None:
-    """What can be repaired can be so through the wrapper, and nothing else pretends to."""
-    assert isinstance(observed_backend(never_asked, observer), SupportsRepair)
-    assert not isinstance(observed_backend(SqliteBackend(":memory:", SPECS), observer), SupportsRepair)
+async def test_powers_pass_through(observer: Observer, never_asked: TableBackend) -> None:
+    """What can be repaired or fixed can be so through the wrapper, which observes it, and nothing else pretends to."""
 
-
-async def test_mending_stays_with_those_who_can(observer: Observer, never_asked: TableBackend) -> None:
-    """The same is true of layouts, and a backend that supports both still does."""
-
-    class LaidOut(SqliteBackend):
+    class Fixable:
         async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
-            return [Difference("here", "is 1, should be 2", "run it", is_mendable=True)]
+            return [Difference("here", "is 1, should be 2", "run it", is_fixable=True)]
 
-        async def mend(self) -> list[Difference]:
+        async def fix(self) -> list[Difference]:
             return await self.differences()
 
-    class Both(LaidOut):
-        async def repair(self, *, old_application_stopped: bool = False) -> RepairReport:
-            return RepairReport()
+    class LaidOut(SqliteBackend):
+        layout = Fixable()
 
-    backends = [LaidOut(":memory:", SPECS), Both(":memory:", SPECS), SqliteBackend(":memory:", SPECS), never_asked]
-    wrapped = [observed_backend(backend, observer) for backend in backends]
+    wrapped = [
+        ObservedBackend(one, observer) for one in (LaidOut(":memory:", SPECS), SqliteBackend(":memory:", SPECS), never_asked)
+    ]
 
-    assert [True, True, False, False] == [isinstance(one, SupportsLayout) for one in wrapped]
-    assert [False, True, False, True] == [isinstance(one, SupportsRepair) for one in wrapped]
-    laid_out = wrapped[1]
-    assert isinstance(laid_out, SupportsLayout)
-    assert ["here: is 1, should be 2"] == [str(one) for one in [*await laid_out.mend()]]
-    assert await laid_out.mend() == await laid_out.differences()
-    assert {"backend.differences", "backend.mend"} <= {name for name, _ in rows(observer.usage())}
+    assert [True, False, False] == [one.layout is not None for one in wrapped]
+    assert [False, False, True] == [one.repair is not None for one in wrapped]
+    assert [False, False, True] == [one.raw_rows is not None for one in wrapped]
+    layout = wrapped[0].layout
+    assert layout is not None
+    assert ["here: is 1, should be 2"] == [str(one) for one in await layout.fix()]
+    assert await layout.fix() == await layout.differences()
+    assert {"backend.differences", "backend.fix"} <= {name for name, _ in rows(observer.usage())}
 
 
 @pytest.fixture
@@ -343,7 +338,7 @@ async def never_asked() -> AsyncIterator[TableBackend]:
 
 async def test_a_scan_left_early_leaves_nothing_behind(observer: Observer) -> None:
     """Pages are operations of their own: what the reader does between two of them is not taken for part of a scan."""
-    backend = observed_backend(SqliteBackend(":memory:", SPECS), observer)
+    backend = ObservedBackend(SqliteBackend(":memory:", SPECS), observer)
     await backend.create(config())
     with metering() as between:
         async for page in backend.scan():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from bifrost_store.blobs.protocol import EXECUTION_DATA, Blob, BlobInfo, Holder, holder_of
-from bifrost_store.core.record import Record
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Operation
+from bifrost_store.core.operations import Result as Stored
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.version import Etag
 from bifrost_store.documents import SPECS, Execution, ExecutionStatus
 from bifrost_store.errors import (
     BackendUnavailableError,
@@ -110,18 +111,11 @@ class FailingBackend(ModelBackend):
     error: StoreError | None = None
     is_written = False
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        stored = await super().create(record, epoch=epoch) if self.is_written or self.error is None else record
-        return self._answer(stored)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        stored = await super().replace(record, expected, epoch=epoch) if self.is_written or self.error is None else record
-        return self._answer(stored)
-
-    def _answer(self, record: Record) -> Record:
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Stored]:
+        results = await super().write(operations, attempt=attempt) if self.is_written or self.error is None else []
         if self.error is not None:
             raise self.error
-        return record
+        return results
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bifrost_store.backends.protocol import Operation, Result
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.operations import Create, Operation, Result
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record
@@ -32,6 +33,7 @@ from bifrost_store.testing.examples import config, touched
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.journal import UNSETTLED, Journal, UnreadableEntry
 from bifrost_store.wrappers.journal_repair import JournalRepair
+from bifrost_store.wrappers.pass_through import PassThrough
 from tests.unit.test_handover import TURNED, World, routes
 
 pytestmark = pytest.mark.anyio
@@ -57,10 +59,10 @@ class Damaged(ModelBackend):
         error = CorruptDocumentError("row Config/SYSTEM/bifrost-store:journal:ddd: expected JSON", key=str(DAMAGED))
         return replace(page, unreadable=(error,)) if self.is_damaged and query.kind == JOURNAL.kind else page
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        if self.is_damaged and record.key == DAMAGED:
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        if self.is_damaged and isinstance(operations[0], Create) and operations[0].key == DAMAGED:
             raise CorruptDocumentError("it cannot be read")
-        return await super().create(record, epoch=epoch)
+        return await super().write(operations, attempt=attempt)
 
 
 class Refusing(ModelBackend):
@@ -72,13 +74,10 @@ class Refusing(ModelBackend):
 
     error: Exception | None = None
 
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        if self.error is not None and record.key.id == "odd":
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        if self.error is not None and operations[0].key.id == "odd":
             raise self.error
-        return await super().apply(record, over=over)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        raise NotImplementedError
+        return await super().write(operations, attempt=attempt)
 
 
 @pytest.fixture
@@ -156,20 +155,17 @@ async def test_a_key_whose_entry_cannot_be_read_is_journaled_beside_it(world: Wo
     assert noted.record.key.id != entry.record.key.id
 
 
-class _Misread:
+class _Misread(PassThrough):
     """A store whose record at one key cannot be read."""
 
     def __init__(self, inner: ModelBackend, key: Key) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._key = key
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    async def create(self, record: Record) -> Record:
-        if record.key == self._key:
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        if operations[0].key == self._key:
             raise CorruptDocumentError("it cannot be read")
-        return await self._inner.create(record)
+        return await super().write(operations, attempt=attempt)
 
 
 @pytest.mark.parametrize("error", [InvalidRequestError("too odd"), TypeError("content"), CorruptDocumentError("odd")], ids=repr)

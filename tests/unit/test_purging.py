@@ -12,6 +12,7 @@ from bifrost_store.core.record import Record
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.state import MigrationState, Phase
 from bifrost_store.routing.copies import STATE_KEY
+from tests.innermost import innermost
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -31,7 +32,7 @@ async def store() -> AsyncIterator[Store]:
 
 
 async def saved(store: Store, state: MigrationState) -> None:
-    await store.backend.backend("sqlite").inner.create(Record(STATE_KEY, state.body()))
+    await innermost(store.backend.backend("sqlite")).create(Record(STATE_KEY, state.body()))
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.NONE, Phase.ABANDONED)])

@@ -33,7 +33,7 @@ class Damaged(Watched):
     """Has 25 rows that cannot be read."""
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        async for page in self.inner.scan(resume_token):
+        async for page in super().scan(resume_token):
             yield replace(page, unreadable=tuple(CorruptDocumentError(f"row Config/o-1/{number:02}") for number in range(25)))
 
 

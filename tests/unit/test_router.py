@@ -18,12 +18,13 @@ from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider.in_memory_provider import InMemoryProvider
 
 from bifrost_store import GLOBAL, ConfigType, Scope, StoreSettings, open_store
-from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.folder import FolderBlobStore
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Create, Operation, Result, name_of
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, Group, Query
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.version import Etag
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import (
     BackendUnavailableError,
@@ -64,14 +65,18 @@ class NamedBackend(ModelBackend):
 
     def __init__(self, name: str, clock: SettableClock) -> None:
         super().__init__(clock=clock)
-        self.name = name
+        self._name = name
         self.calls: Counter[str] = Counter()
         self.failure: StoreError | None = None
         self.is_closed = False
 
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        self.calls["replace"] += 1
-        return await super().replace(record, expected, epoch=epoch)
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        self.calls[name_of(operations)] += 1
+        return await super().write(operations, attempt=attempt)
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         self.calls["get"] += 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Replace
-from bifrost_store.core.attempts import Attempt, attempting
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Apply, Create, Delete, Replace
 from bifrost_store.core.record import Record
-from bifrost_store.core.version import new_writer
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, OutcomeUnknownError, StaleRouteError
 from bifrost_store.routing.settle import settle
@@ -31,7 +30,7 @@ class Route:
         self.primary, self.secondary = FlakyBackend(clock=self.clock), ModelBackend(clock=self.clock)
         self.journal = Journal(self.primary, clock=self.clock)
         self.dual = DualWriteBackend(self.primary, Mirror(self.secondary, self.journal), SPECS)
-        self.attempt = Attempt(new_writer(), lambda: True)
+        self.attempt = Attempt(1, may_send=lambda: True)
 
     async def check_equal(self) -> None:
         """Demand that both stores hold the same."""
@@ -50,10 +49,9 @@ def route() -> Route:
 
 async def test_an_own_create_is_told_and_returned(route: Route) -> None:
     """Own write id stored: the present secondary is told, and the caller gets what was stored."""
-    with attempting(route.attempt):
-        stored = await route.primary.create(config(), epoch=1)
+    (stored,) = await route.primary.write([Create(config())], attempt=route.attempt)
 
-    assert await settle(route.attempt, [Create(config())], route.dual, epoch=1) == [stored]
+    assert await settle(route.attempt, [Create(config())], route.dual) == [stored]
     assert route.primary.calls["create"] == 1
     await route.check_equal()
 
@@ -61,14 +59,12 @@ async def test_an_own_create_is_told_and_returned(route: Route) -> None:
 async def test_an_own_replace_and_delete_are_told_and_returned(route: Route) -> None:
     """The same for replace and delete, whose result is the tombstone."""
     created = await route.dual.create(config(), epoch=1)
-    with attempting(route.attempt):
-        replaced = await route.primary.replace(touched(created), created.etag, epoch=1)
-    assert await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual, epoch=1) == [replaced]
+    (replaced,) = await route.primary.write([Replace(touched(created), created.etag)], attempt=route.attempt)
+    assert await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual) == [replaced]
 
-    deletion = Attempt(new_writer(), lambda: True)
-    with attempting(deletion):
-        tombstone = await route.primary.delete(created.key, epoch=1)
-    assert await settle(deletion, [Delete(created.key)], route.dual, epoch=1) == [tombstone]
+    deletion = Attempt(1, may_send=lambda: True)
+    (tombstone,) = await route.primary.write([Delete(created.key)], attempt=deletion)
+    assert await settle(deletion, [Delete(created.key)], route.dual) == [tombstone]
     await route.check_equal()
 
 
@@ -76,7 +72,8 @@ async def test_what_is_untouched_is_sent_again_under_the_same_id(route: Route) -
     """The state it was to replace: sent again, told, answered; all under the attempt's own write id."""
     created = await route.dual.create(config(), epoch=1)
     await route.sent()
-    (replaced,) = await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual, epoch=2)
+    route.attempt.epoch = 2
+    (replaced,) = await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual)
 
     assert isinstance(replaced, Record)
     assert (replaced.version.write_id, replaced.version.age) == (route.attempt.write_id, (2, 2))
@@ -86,7 +83,7 @@ async def test_what_is_untouched_is_sent_again_under_the_same_id(route: Route) -
 async def test_a_create_of_nothing_is_sent_again(route: Route) -> None:
     """Nothing at all is stored: it never arrived."""
     await route.sent()
-    (created,) = await settle(route.attempt, [Create(config())], route.dual, epoch=1)
+    (created,) = await settle(route.attempt, [Create(config())], route.dual)
 
     assert isinstance(created, Record)
     assert created.version.write_id == route.attempt.write_id
@@ -98,7 +95,7 @@ async def test_a_delete_of_what_it_saw_is_sent_again(route: Route) -> None:
     created = await route.dual.create(config(), epoch=1)
     await route.sent()
     route.attempt.bases.add((created.version.revision, created.version.write_id))
-    (tombstone,) = await settle(route.attempt, [Delete(created.key)], route.dual, epoch=1)
+    (tombstone,) = await settle(route.attempt, [Delete(created.key)], route.dual)
 
     assert isinstance(tombstone, Record)
     assert tombstone.is_tombstone
@@ -114,7 +111,7 @@ async def test_anything_else_is_unknown(route: Route) -> None:
 
     for operation in (Replace(touched(created, 2), created.etag), Create(config()), Delete(created.key)):
         with pytest.raises(OutcomeUnknownError):
-            await settle(route.attempt, [operation], route.dual, epoch=1)
+            await settle(route.attempt, [operation], route.dual)
     assert await everything(route.primary) == before
 
 
@@ -125,7 +122,7 @@ async def test_a_create_is_not_repeated_over_a_tombstone_of_others(route: Route)
     await route.sent()
 
     with pytest.raises(OutcomeUnknownError):
-        await settle(route.attempt, [Create(config())], route.dual, epoch=1)
+        await settle(route.attempt, [Create(config())], route.dual)
     assert await route.primary.get(config().key) is None
 
 
@@ -137,7 +134,7 @@ async def test_a_create_goes_on_from_the_tombstone_it_saw(route: Route) -> None:
     await route.sent()
     route.attempt.bases.add((tombstone.version.revision, tombstone.version.write_id))
 
-    (created,) = await settle(route.attempt, [Create(config())], route.dual, epoch=1)
+    (created,) = await settle(route.attempt, [Create(config())], route.dual)
     assert isinstance(created, Record)
     assert created.version.age == (1, 3)
 
@@ -149,22 +146,23 @@ async def test_a_refusal_of_the_second_sending_is_unknown(route: Route) -> None:
     for error in (BackendUnavailableError("away"), OutcomeUnknownError("lost")):
         route.primary.before = failing(error, "replace")
         with pytest.raises(OutcomeUnknownError):
-            await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual, epoch=1)
+            await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual)
 
 
 async def test_an_outdated_route_is_said(route: Route) -> None:
     """The base is of a later epoch: nothing is sent, and whoever asked reads the copies and settles again."""
     created = await route.dual.create(config(), epoch=3)
     await route.sent()
+    route.attempt.epoch = 2
 
     with pytest.raises(StaleRouteError):
-        await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual, epoch=2)
+        await settle(route.attempt, [Replace(touched(created), created.etag)], route.dual)
     assert await route.primary.stored(created.key) == created
 
 
 async def test_what_was_never_sent_is_begun(route: Route) -> None:
     """Nothing left the process: the write is made for the first time, and a refusal is a plain one."""
-    (created,) = await settle(route.attempt, [Create(config())], route.dual, epoch=1)
+    (created,) = await settle(route.attempt, [Create(config())], route.dual)
 
     assert isinstance(created, Record)
     await route.check_equal()
@@ -175,7 +173,7 @@ async def test_a_lost_lease_is_journaled_first(route: Route) -> None:
     await route.sent()
     route.primary.before = failing(BackendUnavailableError("away"), "stored")
     with pytest.raises(BackendUnavailableError):
-        await settle(route.attempt, [Create(config())], route.dual, epoch=1, is_lease_lost=True)
+        await settle(route.attempt, [Create(config())], route.dual, is_lease_lost=True)
 
     assert [entry.key async for entry in route.journal.entries()] == [config().key]
 
@@ -183,15 +181,14 @@ async def test_a_lost_lease_is_journaled_first(route: Route) -> None:
 async def test_a_batch_is_all_or_nothing(route: Route) -> None:
     """One own write among those found settles all; those that others have written over since are unknown."""
     operations = [Create(config("a")), Create(config("b"))]
-    with attempting(route.attempt):
-        stored = await route.primary.batch(operations, epoch=1)
-    assert await settle(route.attempt, operations, route.dual, epoch=1) == stored
+    stored = await route.primary.write(operations, attempt=route.attempt)
+    assert await settle(route.attempt, operations, route.dual) == stored
     await route.check_equal()
 
     assert isinstance(stored[0], Record)
     await route.primary.replace(touched(stored[0]), stored[0].etag, epoch=1)
     with pytest.raises(OutcomeUnknownError):
-        await settle(route.attempt, operations, route.dual, epoch=1)
+        await settle(route.attempt, operations, route.dual)
     await route.check_equal()
 
 
@@ -199,7 +196,7 @@ async def test_a_lost_batch_is_sent_again(route: Route) -> None:
     """Nothing of it is stored: all of it is sent again."""
     await route.sent()
     operations = [Create(config("a")), Create(config("b"))]
-    results = await settle(route.attempt, operations, route.dual, epoch=1)
+    results = await settle(route.attempt, operations, route.dual)
 
     assert {record.version.write_id for record in results if isinstance(record, Record)} == {route.attempt.write_id}
     await route.check_equal()
@@ -210,15 +207,14 @@ async def test_an_apply_is_repeated(route: Route) -> None:
     record = await ModelBackend(clock=route.clock).create(config(), epoch=1)
     await route.sent()
 
-    assert await settle(route.attempt, [Apply(record)], route.dual, epoch=1) == [True]
-    assert await settle(route.attempt, [Apply(record)], route.dual, epoch=1) == [True]
+    assert await settle(route.attempt, [Apply(record)], route.dual) == [True]
+    assert await settle(route.attempt, [Apply(record)], route.dual) == [True]
     await route.check_equal()
 
 
 async def test_without_a_secondary_the_primary_alone_is_asked(route: Route) -> None:
     """A route may have no secondary."""
-    with attempting(route.attempt):
-        stored = await route.primary.create(config(), epoch=1)
+    (stored,) = await route.primary.write([Create(config())], attempt=route.attempt)
 
-    assert await settle(route.attempt, [Create(config())], route.primary, epoch=1, is_lease_lost=True) == [stored]
+    assert await settle(route.attempt, [Create(config())], route.primary, is_lease_lost=True) == [stored]
     assert await everything(route.secondary) == {}

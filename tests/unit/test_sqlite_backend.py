@@ -23,13 +23,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bifrost_store.backends.protocol import Apply, Backend, Create, Delete, Replace
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite import SqliteBackend, queries
 from bifrost_store.backends.sqlite import connection as connection_module
 from bifrost_store.backends.sqlite.errors import map_error
 from bifrost_store.backends.sqlite.rows import escape, unescape
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.meter import count_requests
+from bifrost_store.core.operations import Apply, Create, Delete, Replace
 from bifrost_store.core.query import Eq, Filter, In, Query, Range, matches
 from bifrost_store.core.record import NEVER, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
@@ -223,6 +225,7 @@ class TestProcesses:
         program = f"""
             import anyio, sys
             from bifrost_store.backends.sqlite import SqliteBackend
+            from bifrost_store.core.attempts import Attempt
             from bifrost_store.core.record import Key, Record
             from bifrost_store.core.scope import GLOBAL
             from bifrost_store.documents import SPECS
@@ -269,7 +272,7 @@ class TestProcesses:
                 backend = SqliteBackend({str(path)!r}, SPECS)
                 await backend.create(Record(Key("config", GLOBAL, "first"), {{}}))
                 async with backend._connection.transaction() as execute:
-                    await backend._create(execute, Record(Key("config", GLOBAL, "second"), {{}}), 0)
+                    await backend._create(execute, Record(Key("config", GLOBAL, "second"), {{}}), Attempt())
                     os.kill(os.getpid(), signal.SIGKILL)
 
             anyio.run(main)
@@ -357,7 +360,7 @@ class TestCancellation:
             tasks.start_soon(wait_in_line)
             await anyio.wait_all_tasks_blocked()
             scope.cancel()
-            await sqlite._create(execute, execution(2), 0)
+            await sqlite._create(execute, execution(2), Attempt())
 
         assert scope.cancelled_caught
         assert await sqlite.get(execution(1).key) is None

@@ -11,9 +11,9 @@ import anyio.lowlevel
 import pytest
 
 from bifrost_store import GLOBAL, ConfigType, Store, StoreSettings, open_store
-from bifrost_store.backends.protocol import Create
 from bifrost_store.backends.sqlite import SqliteBackend
 from bifrost_store.backends.sqlite import connection as connection_module
+from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, OutcomeUnknownError
@@ -135,7 +135,7 @@ async def test_a_write_whose_file_goes_meanwhile_is_not_acknowledged(
 
     monkeypatch.setattr(connection_module, "_fetch", lose)
     with pytest.raises(OutcomeUnknownError, match="was deleted, moved or replaced during the write"):
-        await (backend.batch([Create(config("other"))]) if is_batch else backend.create(config("other")))
+        await (backend.batch([Create(config("other")), Create(config("more"))]) if is_batch else backend.create(config("other")))
 
 
 async def test_reads_go_on_while_a_write_waits(backend: SqliteBackend, path: Path) -> None:

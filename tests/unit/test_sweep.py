@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.operations import Create
 from bifrost_store.core.scope import GLOBAL
-from bifrost_store.core.version import new_writer, writing_as
+from bifrost_store.core.version import new_writer
 from bifrost_store.documents import SPECS
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import ControlCopies
@@ -61,8 +63,7 @@ def after(seconds: float, looks: Callable[[dict[str, ModelBackend], list[LeaseRo
             for name in STORES:
                 assert await ControlCopies(stores).create(Control(migration_id="m", store=name, routes=routes))
         killed = [await dead(stores["table"]), await dead(stores["table"])]
-        with writing_as(killed[0].id):
-            await stores["table"].create(config("owed"), epoch=1)
+        await stores["table"].write([Create(config("owed"))], attempt=Attempt(1, killed[0].id))
         member = await serving(loop, stores)
         await asyncio.sleep(seconds)
         found = await looks(stores, killed)

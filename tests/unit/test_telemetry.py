@@ -25,18 +25,18 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from bifrost_store import GLOBAL, ConfigType, ExecutionStatus, Scope
-from bifrost_store.backends.protocol import Create
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.core.clock import utc_now
 from bifrost_store.core.meter import count, count_answer, count_retry
+from bifrost_store.core.operations import Create
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import PreconditionFailedError, StoreError
 from bifrost_store.testing.examples import role_user
 from bifrost_store.testing.repositories import Repositories, repositories_over
 from bifrost_store.testing.strategies import identifiers
 from bifrost_store.wrappers.checked import CheckedBackend
-from bifrost_store.wrappers.observe import ObservedBlobStore, observed_backend
+from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
 from bifrost_store.wrappers.observer import Observer, Place
 from bifrost_store.wrappers.telemetry import Telemetry
 from tests.thorough import examples
@@ -92,7 +92,7 @@ async def opened(observer: Observer) -> AsyncIterator[Repositories]:
     """Open repositories on SQLite in memory, observed as those of a store are."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory())
-        backend = CheckedBackend(observed_backend(SqliteBackend(":memory:", SPECS), observer), SPECS)
+        backend = CheckedBackend(ObservedBackend(SqliteBackend(":memory:", SPECS), observer), SPECS)
         stack.push_async_callback(backend.aclose)
         blobs = ObservedBlobStore(FolderBlobStore(Path(folder)), "sqlite", observer)
         plain = repositories_over(backend, blobs, utc_now)
@@ -162,7 +162,7 @@ async def test_metrics_of_operations(ears: Ears) -> None:
 
 async def test_the_size_of_a_batch(ears: Ears) -> None:
     """A batch of several says how many, on its span only: as a dimension of a metric it would be one too many."""
-    backend = observed_backend(SqliteBackend(":memory:", SPECS), ears.observer)
+    backend = ObservedBackend(SqliteBackend(":memory:", SPECS), ears.observer)
     await backend.batch([Create(role_user(f"user-{n}")) for n in range(3)])
     await backend.aclose()
     (span,) = ears.spans("batch role_user")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Delete, Result
+from bifrost_store.core.operations import Operation as StoredOperation
 from bifrost_store.core.query import Query
-from bifrost_store.core.record import Key, Record
+from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.core.version import Etag
 from bifrost_store.documents import SPECS, User, UserType
 from bifrost_store.errors import DocumentExistsError, PreconditionFailedError
 from bifrost_store.repositories import UserRepository
@@ -33,17 +35,9 @@ class CrashingBackend(ModelBackend):
 
     writes_left = 1_000
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+    async def write(self, operations: Sequence[StoredOperation], *, attempt: Attempt) -> list[Result]:
         self._write()
-        return await super().create(record, epoch=epoch)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        self._write()
-        return await super().replace(record, expected, epoch=epoch)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        self._write()
-        return await super().delete(key, expected=expected, epoch=epoch)
+        return await super().write(operations, attempt=attempt)
 
     def _write(self) -> None:
         if self.writes_left == 0:
@@ -200,11 +194,11 @@ async def test_a_change_during_a_rename_is_not_lost() -> None:
     class Interrupted(ModelBackend):
         is_interrupted = False
 
-        async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-            if key.kind == "user" and not self.is_interrupted:
+        async def write(self, operations: Sequence[StoredOperation], *, attempt: Attempt) -> list[Result]:
+            if isinstance(operations[0], Delete) and operations[0].key.kind == "user" and not self.is_interrupted:
                 self.is_interrupted = True
                 await users.update(SAM, display_name="Samuel")
-            return await super().delete(key, expected=expected, epoch=epoch)
+            return await super().write(operations, attempt=attempt)
 
     users = UserRepository(Interrupted(clock=SettableClock()), clock=SettableClock())
     await users.create(SAM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bifrost_store.backends.protocol import WRITES
+from bifrost_store.core.operations import WRITES
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, StoreError, without_text
 
 

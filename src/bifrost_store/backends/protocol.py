@@ -17,10 +17,12 @@ What every method owes:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
@@ -28,48 +30,6 @@ from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.version import Etag
 from bifrost_store.errors import CorruptDocumentError
-
-MAX_BATCH_OPERATIONS = 32
-MAX_BATCH_BYTES = 1024 * 1024
-"""Of all bodies and extras together, as ASCII JSON: what Table Storage's 4 MiB a transaction take with every further row."""
-
-WRITES: Final = frozenset({"create", "replace", "delete", "apply", "batch"})
-"""The methods that write records."""
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Batch operation: as `Backend.create`."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Batch operation: as `Backend.replace`."""
-
-    record: Record
-    expected: Etag
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Batch operation: as `Backend.delete`."""
-
-    key: Key
-    expected: Etag | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Batch operation: as `Backend.apply`."""
-
-    record: Record
-
-
-Operation = Create | Replace | Delete | Apply
-Result = Record | bool | None
-"""What an operation of a batch returns: a record from Create and Replace, a tombstone or None from Delete, a bool from Apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +69,6 @@ class Backend(Protocol):
         """
         ...
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        """Store a new record and return it as stored. After a deletion it continues at the tombstone's revision + 1.
-
-        Raises:
-            DocumentExistsError: A record with this key is present.
-        """
-        ...
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        """Store *record* over the state that *expected* names and return it as stored, at revision + 1.
-
-        ``sort_key`` must be that of the stored record. One request if *expected* is the `Record.etag` of what this backend read;
-        an etag that was text is compared with what is stored, and nothing of it is stored.
-
-        Raises:
-            DocumentNotFoundError: No record is present.
-            PreconditionFailedError: The record is in another state.
-            OutcomeUnknownError: The answer was lost and later writes hide what happened.
-        """
-        ...
-
     async def stored(self, key: Key) -> Record | None:
         """Return what is stored at *key*, whether readers see it or not: a record, one that has expired, or a tombstone.
 
@@ -140,32 +79,21 @@ class Backend(Protocol):
         """
         ...
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        """Delete the record. Return the tombstone at revision + 1 that now stands for it, or None if it was not there.
-
-        Raises:
-            PreconditionFailedError: *expected* is given and the record is in another state.
-            OutcomeUnknownError: The answer was lost and nothing is there any more.
-        """
-        ...
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        """Store a record or tombstone as it is, version included; return whether anything was written.
-
-        Without *over*: unless the store holds the same or a newer (epoch, revision), tombstones included. With it: over
-        exactly the state whose native etag is *over*, whatever its revision; False if that state has passed.
-        Repeated and out-of-order calls converge.
-        """
-        ...
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         """Carry out 1 to 32 operations on different keys of one kind and scope, all or nothing.
 
+        Args:
+            operations: Each class says what it does and what it returns.
+            attempt: The terms. `Attempt.check` is called before every sending of a write to a record, `Attempt.follow` gives the
+                version of what is stored, but for `Apply`, which brings its own.
+
         Returns:
-            One result per operation: what the single method returns.
+            One result per operation, in their order.
 
         Raises:
-            StoreError: The first operation that fails, as its single method raises it, with ``key`` naming it.
+            StoreError: What the first operation that fails raises, with ``key`` naming it.
+            StaleRouteError: What is stored was written under a later epoch than the attempt's.
+            OutcomeUnknownError: The answer was lost, and what is stored now does not tell what happened.
         """
         ...
 
@@ -212,10 +140,53 @@ class Backend(Protocol):
         """Close what this backend opened. Calling it twice is harmless."""
         ...
 
+    # Powers that not every backend has.
+
+    @property
+    def repair(self) -> Repair | None:
+        """Repairs rows beside the records; None where there are none."""
+        return None
+
+    @property
+    def layout(self) -> Layout | None:
+        """Compares and fixes the policies of containers; None where they have none."""
+        return None
+
+    @property
+    def raw_rows(self) -> RawRows | None:
+        """Reads and writes rows as they are, for tools; None where records are kept in no rows of others."""
+        return None
+
+    # The verbs are written here, once: implementations have `write` alone.
+
+    async def create(self, record: Record, *, epoch: int = 0) -> Record:
+        """Carry out `Create`, under *epoch*."""
+        return cast(Record, await self._write_one(Create(record), epoch))
+
+    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
+        """Carry out `Replace`, under *epoch*."""
+        return cast(Record, await self._write_one(Replace(record, expected), epoch))
+
+    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
+        """Carry out `Delete`, under *epoch*."""
+        return cast("Record | None", await self._write_one(Delete(key, expected), epoch))
+
+    async def apply(self, record: Record, *, over: str | None = None) -> bool:
+        """Carry out `Apply`."""
+        return cast(bool, await self._write_one(Apply(record, over), 0))
+
+    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
+        """Carry out several operations, all or nothing, under *epoch*."""
+        return await self.write(operations, attempt=Attempt(epoch))
+
+    async def _write_one(self, operation: Operation, epoch: int) -> Result:
+        (result,) = await self.write([operation], attempt=Attempt(epoch))
+        return result
+
 
 @dataclass(slots=True)
 class RepairReport:
-    """What `SupportsRepair.repair` did: counts by what was mended or found.
+    """What `Repair.run` did: counts by what was mended or found.
 
     Attributes:
         mended: The counts.
@@ -233,11 +204,10 @@ class RepairReport:
         self.mended[what] = self.mended.get(what, 0) + count
 
 
-@runtime_checkable
-class SupportsRepair(Protocol):
-    """A backend that keeps rows beside the records, which a crash or the old application can leave behind."""
+class Repair(Protocol):
+    """Of a backend that keeps rows beside the records, which a crash or the old application can leave behind."""
 
-    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
+    async def run(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
         """Make index rows, locators and twins agree with the records. Safe to run at any time, and twice.
 
         Args:
@@ -256,23 +226,22 @@ class Difference:
         place: The container, or ``account``.
         problem: What is, and what should be.
         remedy: What to do about it, as a sentence without its full stop.
-        is_mendable: `SupportsLayout.mend` does it.
+        is_fixable: `Layout.fix` does it.
         is_warning: The store works all the same, and promises less.
     """
 
     place: str
     problem: str
     remedy: str
-    is_mendable: bool = False
+    is_fixable: bool = False
     is_warning: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.problem}"
 
 
-@runtime_checkable
-class SupportsLayout(Protocol):
-    """A backend whose containers have policies that somebody may change, and that `Backend.provision` leaves alone."""
+class Layout(Protocol):
+    """Of a backend whose containers have policies that somebody may change, and that `Backend.provision` leaves alone."""
 
     async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
         """Return how what exists differs from what is needed. Changes nothing.
@@ -285,6 +254,26 @@ class SupportsLayout(Protocol):
         """
         ...
 
-    async def mend(self) -> list[Difference]:
+    async def fix(self) -> list[Difference]:
         """Put right what can be, and return that. The rest is left, with everything else of the containers concerned."""
+        ...
+
+
+class RawRows(Protocol):
+    """Of a backend that keeps records in rows which others read and write too: the rows themselves."""
+
+    async def table_names(self) -> list[str]:
+        """Return the names of every table, sorted."""
+        ...
+
+    def read(self, table: str) -> AsyncIterator[dict[str, Any]]:
+        """Go through a table's rows in the order of their keys, in the JSON of the service's own interface, types exact."""
+        ...
+
+    def write(self, table: str, rows: Iterable[Mapping[str, Any]]) -> AsyncIterator[int]:
+        """Put rows over whatever is there, making the table where it is missing; yield how many each request wrote.
+
+        Raises:
+            InvalidRequestError: A row has no keys, or a value that does not fit its type; those before it were written.
+        """
         ...

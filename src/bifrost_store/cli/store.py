@@ -29,7 +29,7 @@ def init(
             await store.provision()
             mended = await store.mend() if mend else []
             left = await store.differences()
-            is_usable = all(one.is_warning or one.is_mendable for one in left)
+            is_usable = all(one.is_warning or one.is_fixable for one in left)
             return mended, left, await store.ping() if is_usable else []
 
     mended, left, stores = run(provision)

@@ -7,12 +7,8 @@ import binascii
 import re
 import secrets
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from bifrost_store.core.attempts import current_attempt
 from bifrost_store.errors import InvalidRequestError, StaleRouteError
 
 _ETAG = re.compile(
@@ -20,19 +16,9 @@ _ETAG = re.compile(
 )
 
 
-_writer: ContextVar[str | None] = ContextVar("bifrost_store_writer", default=None)
-
-
 def new_write_id() -> str:
-    """Return an id for one write: 32 hex digits, never used before; inside `writing_as` the first 16 are the writer's.
-
-    Inside `bifrost_store.core.attempts.attempting` it is the attempt's, whatever is written.
-    """
-    attempt = current_attempt()
-    if attempt is not None:
-        return attempt.write_id
-    writer = _writer.get()
-    return uuid.uuid4().hex if writer is None else writer + secrets.token_hex(8)
+    """Return an id for one write: 32 hex digits, never used before."""
+    return uuid.uuid4().hex
 
 
 def new_writer() -> str:
@@ -40,18 +26,8 @@ def new_writer() -> str:
     return secrets.token_hex(8)
 
 
-@contextmanager
-def writing_as(writer: str) -> Iterator[None]:
-    """Let the block's writes tell who made them, so that what a writer wrote last can be found when it is gone."""
-    token = _writer.set(writer)
-    try:
-        yield
-    finally:
-        _writer.reset(token)
-
-
 def writer_of(version: Version) -> str:
-    """Return the writer that made *version*; of a write outside of `writing_as`, a text that names nobody."""
+    """Return the `Attempt.writer` that made *version*; of a row that the old application wrote, a text that names nobody."""
     return version.write_id[:16]
 
 
@@ -79,7 +55,7 @@ class Version:
         return (self.revision, self.write_id) == (other.revision, other.write_id)
 
     def next(self, epoch: int = 0, *, write_id: str | None = None) -> Version:
-        """Return the version of the write that follows.
+        """Return the version of a write that follows; `Attempt.follow` does it for writes that are sent.
 
         Args:
             epoch: Of the route that the write is made under; 0 where there is none: then the epoch stays as it is.
@@ -90,9 +66,6 @@ class Version:
         """
         if 0 < epoch < self.epoch:
             raise stale_route(self.epoch, epoch)
-        attempt = current_attempt()
-        if attempt is not None:
-            attempt.bases.add((self.revision, self.write_id))
         return Version(self.revision + 1, write_id or new_write_id(), epoch or self.epoch)
 
 

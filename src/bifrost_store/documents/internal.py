@@ -30,7 +30,7 @@ CONTROL: Final = DocumentSpec(
 LEASE: Final = DocumentSpec(
     kind="lease", scopes="system", column_limit=None, has_extra=False, is_internal=True, check_id=_check_hex
 )
-"""A process that serves from this store; its id is the writer that its write ids begin with (`core.version.writing_as`)."""
+"""A process that serves from this store; its id is the writer that its write ids begin with (`core.attempts.Attempt`)."""
 
 JOURNAL: Final = DocumentSpec(
     kind="journal",

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 import anyio
 
-from bifrost_store.backends.protocol import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply, Backend, ScanPage
+from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.json import dump_json
+from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bifrost_store.backends.protocol import Backend, Difference, SupportsLayout
+from bifrost_store.backends.protocol import Backend, Difference
 from bifrost_store.errors import MigrationRefusedError
 
 _INIT: Final = "bifrost-store init --mend, with BIFROST_STORE_BACKEND=cosmos"
@@ -24,12 +24,11 @@ async def make_ready(target: Backend, name: str) -> str:
 
 async def unfit(target: Backend) -> list[Difference]:
     """Return what about *target* forbids a migration, as far as it exists. Changes nothing."""
-    inner = getattr(target, "inner", target)
-    if not isinstance(inner, SupportsLayout):
+    if target.layout is None:
         return []
-    return [one for one in await inner.differences(missing_ok=True) if not one.is_warning or one.place == "account"]
+    return [one for one in await target.layout.differences(missing_ok=True) if not one.is_warning or one.place == "account"]
 
 
 def remedy_of(found: list[Difference]) -> str:
     """Return what to do about the first of what `unfit` found."""
-    return _INIT if found[0].is_mendable else found[0].remedy
+    return _INIT if found[0].is_fixable else found[0].remedy

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from bifrost_store.backends.protocol import MAX_BATCH_OPERATIONS, Backend, Create, Delete
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.operations import MAX_BATCH_OPERATIONS, Create, Delete
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, In
 from bifrost_store.core.record import Key, Record

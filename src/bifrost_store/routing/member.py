@@ -39,7 +39,6 @@ from bifrost_store.routing.participant import News, Participant, is_prepared, mo
 from bifrost_store.routing.serving import LEASED, Serving
 from bifrost_store.routing.watching import Sweep, Watch
 from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.shadow_read import ShadowReadBackend
 
 _logger = logging.getLogger("bifrost_store.routing")
 
@@ -306,8 +305,7 @@ class Member:
         lease_id = None if lease is None else lease.id
         stood = self._stood.get(scope)
         if stood is None or stood.route is not route or stood.lease_id != lease_id:
-            backend = self._serving.backend(route)
-            plain = backend.inner if isinstance(backend, ShadowReadBackend) else backend
+            backend, plain = self._serving.backend(route), self._serving.plain(route)
             stood = self._stood[scope] = Standing(route, backend, plain, lease_id)
         return stood
 

@@ -6,36 +6,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import anyio
 
-from bifrost_store.backends.protocol import (
-    Apply,
-    Backend,
-    Create,
-    Delete,
-    Difference,
-    Operation,
-    RepairReport,
-    Replace,
-    Result,
-    ScanPage,
-    SupportsLayout,
-)
+from bifrost_store.backends.protocol import Backend, Layout, Repair, ScanPage
 from bifrost_store.blobs.protocol import BlobStore
-from bifrost_store.core.attempts import Attempt, attempting
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.loops import OwnLoop
+from bifrost_store.core.operations import Operation, Result
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import together
-from bifrost_store.core.version import Etag
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
@@ -49,16 +36,16 @@ from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.member import LeaseLostError, Member, Standing
 from bifrost_store.routing.paging import across, groups_of_pages, scan_place, start_of
-from bifrost_store.routing.repairing import repair_all
+from bifrost_store.routing.powers import LayoutOfAll, RepairOfAll
 from bifrost_store.routing.settle import settle
-from bifrost_store.wrappers.checked import CheckedBackend, operation_key
+from bifrost_store.wrappers.checked import CheckedBackend
 
 _PAGE_SIZE: Final = 500
 _ATTEMPTS: Final = 8
 T = TypeVar("T")
 
 
-class RoutedBackend:
+class RoutedBackend(Backend):
     """A `Backend` that follows the routes at every call and opens backends when they are first needed.
 
     Before a migration the flag names them, from then on the control documents; see `routing.member.Member`. A write whose lease
@@ -78,8 +65,6 @@ class RoutedBackend:
         recorded: What the backends know of a recorded retention; told here.
     """
 
-    name = "routed"
-
     def __init__(
         self,
         flag: BackendFlag,
@@ -98,13 +83,13 @@ class RoutedBackend:
         self._open_blobs = open_blobs
         self._specs = specs
         self._recorded = recorded or Recorded()
-        self._backends: dict[str, CheckedBackend] = {}
-        self._serving: dict[int, CheckedBackend] = {}
+        self._backends: dict[str, Backend] = {}
+        self._checked: dict[int, CheckedBackend] = {}
         self._blobs: dict[str, BlobStore] = {}
         self._loop = OwnLoop()
         self.member = Member(
             flag,
-            lambda name: self.backend(name).inner,
+            self._opened,
             specs,
             can_open=can_open,
             timing=timing,
@@ -112,15 +97,25 @@ class RoutedBackend:
             recorded=self._recorded,
         )
 
+    @property
+    def name(self) -> str:
+        return "routed"
+
     def backend(self, name: str) -> CheckedBackend:
         """Return the backend *name*, opened on first use."""
+        return self._check(self._opened(name))
+
+    def _opened(self, name: str) -> Backend:
         opened = self._backends.get(name)
         if opened is None:
-            opened = self._backends[name] = self._wrapped(self._open_backend(name))
+            opened = self._backends[name] = self._open_backend(name)
         return opened
 
-    def _wrapped(self, backend: Backend) -> CheckedBackend:
-        return CheckedBackend(backend, self._specs, recorded=self._recorded)
+    def _check(self, backend: Backend) -> CheckedBackend:
+        checked = self._checked.get(id(backend))
+        if checked is None:
+            checked = self._checked[id(backend)] = CheckedBackend(backend, self._specs, recorded=self._recorded)
+        return checked
 
     def blobs_for(self, scope: Scope) -> BlobStore:
         """Return a blob store that goes with the backend of *scope*, also after the flag was flipped."""
@@ -162,38 +157,34 @@ class RoutedBackend:
     async def stored(self, key: Key) -> Record | None:
         return await self._read(lambda own: own.stored(key), key.scope)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        async def create(own: Backend, epoch: int) -> list[Result]:
-            return [await own.create(record, epoch=epoch)]
-
-        (result,) = await self._write([Create(record)], create)
-        return cast(Record, result)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        async def replace_(own: Backend, epoch: int) -> list[Result]:
-            return [await own.replace(record, expected, epoch=epoch)]
-
-        (result,) = await self._write([Replace(record, expected)], replace_)
-        return cast(Record, result)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        async def delete(own: Backend, epoch: int) -> list[Result]:
-            return [await own.delete(key, expected=expected, epoch=epoch)]
-
-        (result,) = await self._write([Delete(key, expected)], delete)
-        return cast("Record | None", result)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        async def apply(own: Backend, epoch: int) -> list[Result]:
-            return [await own.apply(record, over=over)]
-
-        (result,) = await self._write([Apply(record)], apply)
-        return cast(bool, result)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        """See `Backend.write`. The terms are those of the route, in place of the given ones."""
+        self._loop.check()
         if not operations:
             raise InvalidRequestError("batch: at least one operation")
-        return await self._write(operations, lambda own, epoch: own.batch(operations, epoch=epoch))
+        scope = operations[0].key.scope
+        for _ in range(_ATTEMPTS):
+            begun: Standing | None = None
+            try:
+                async with self.member.operation(scope) as [standing]:
+                    begun, attempt = standing, self._attempt(standing)
+                    return await self._check(standing.backend).write(operations, attempt=attempt)
+            except (StaleRouteError, OutcomeUnknownError):
+                if begun is None or begun.lease_id is None:
+                    raise
+                if attempt.is_sent:
+                    try:
+                        return await self._settle(attempt, operations, begun)
+                    except OutcomeUnknownError:
+                        await self.member.journal_soon(begun, [operation.key for operation in operations])
+                        raise
+                await self.member.look_anew(begun)
+        raise BackendUnavailableError(f"{scope}: the route is out of date again and again; try again", operation="write")
+
+    def _attempt(self, standing: Standing) -> Attempt:
+        if standing.lease_id is None:
+            return Attempt(standing.route.epoch)
+        return Attempt(standing.route.epoch, standing.lease_id, partial(self.member.may_send, standing))
 
     async def _read(self, read: Callable[..., Awaitable[T]], *scopes: Scope) -> T:
         """Return what *read* answers, given a backend for each of *scopes*."""
@@ -201,7 +192,7 @@ class RoutedBackend:
         for _ in range(_ATTEMPTS):
             with suppress(LeaseLostError):
                 async with self.member.operation(*scopes) as standings:
-                    return await read(*map(self._checked, standings))
+                    return await read(*(self._check(standing.backend) for standing in standings))
         raise _keeps_losing()
 
     async def _read_everywhere(self, read: Callable[[Sequence[str]], Awaitable[T]]) -> T:
@@ -213,43 +204,14 @@ class RoutedBackend:
                     return await read(routed or names)
         raise _keeps_losing()
 
-    async def _write(
-        self, operations: Sequence[Operation], write: Callable[[Backend, int], Awaitable[list[Result]]]
-    ) -> list[Result]:
-        self._loop.check()
-        scope = operation_key(operations[0]).scope
-        for _ in range(_ATTEMPTS):
-            attempt: Attempt | None = None
-            begun: Standing | None = None
-            try:
-                async with self.member.operation(scope) as [standing]:
-                    begun = standing
-                    if standing.lease_id is None:
-                        return await write(self._checked(standing), standing.route.epoch)
-                    attempt = Attempt(standing.lease_id, partial(self.member.may_send, standing))
-                    with attempting(attempt):
-                        return await write(self._checked(standing), standing.route.epoch)
-            except (StaleRouteError, OutcomeUnknownError):
-                if begun is None or attempt is None:
-                    raise
-                if attempt.is_sent:
-                    try:
-                        return await self._settle(attempt, operations, begun)
-                    except OutcomeUnknownError:
-                        await self.member.journal_soon(begun, list(map(operation_key, operations)))
-                        raise
-                await self.member.look_anew(begun)
-        raise BackendUnavailableError(f"{scope}: the route is out of date again and again; try again", operation="write")
-
     async def _settle(self, attempt: Attempt, operations: Sequence[Operation], begun: Standing) -> list[Result]:
         """Find out what became of a write whose answer or lease was lost, and bring it to its end (W7)."""
-        scope = operation_key(operations[0]).scope
+        scope = operations[0].key.scope
         for _ in range(_ATTEMPTS):
             try:
                 async with self.member.operation(scope) as [now]:
-                    attempt.may_send = partial(self.member.may_send, now)
-                    is_lost = now.lease_id != begun.lease_id
-                    return await settle(attempt, operations, now.plain, epoch=now.route.epoch, is_lease_lost=is_lost)
+                    attempt.epoch, attempt.may_send = now.route.epoch, partial(self.member.may_send, now)
+                    return await settle(attempt, operations, now.plain, is_lease_lost=now.lease_id != begun.lease_id)
             except StaleRouteError:
                 with suppress(BackendError):
                     await self.member.look_anew(begun)
@@ -258,15 +220,6 @@ class RoutedBackend:
                     raise
                 raise _unknown(operations) from error
         raise _unknown(operations)
-
-    def _checked(self, standing: Standing) -> CheckedBackend:
-        backend = standing.backend
-        opened = self._serving.get(id(backend))
-        if opened is None:
-            plain = self._backends.get(standing.route.primary)
-            opened = plain if plain is not None and plain.inner is backend else self._wrapped(backend)
-            self._serving[id(backend)] = opened
-        return opened
 
     async def query(self, query: Query) -> Page[Record]:
         if query.scope is not None:
@@ -337,20 +290,15 @@ class RoutedBackend:
             lines += [await self.backend(name).ping(), await self.blobs(name).ping()]
         return "\n".join(lines)
 
-    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
-        """Repair every backend that has something to repair, and name what cannot be read in any, as `scan` finds it."""
-        return await repair_all(self.all_backends(), old_application_stopped=old_application_stopped, progress=progress)
+    @property
+    def repair(self) -> Repair:
+        """Repairs every backend that has something to repair, and names what cannot be read in any, as `scan` finds it."""
+        return RepairOfAll(self.all_backends())
 
-    async def differences(self) -> list[Difference]:
-        """Return what differs in every backend whose containers have policies."""
-        return [one for backend in self._laid_out() for one in await backend.differences()]
-
-    async def mend(self) -> list[Difference]:
-        """Mend what can be in every such backend, and return that."""
-        return [one for backend in self._laid_out() for one in await backend.mend()]
-
-    def _laid_out(self) -> list[SupportsLayout]:
-        return [backend.inner for backend in self.all_backends() if isinstance(backend.inner, SupportsLayout)]
+    @property
+    def layout(self) -> Layout:
+        """That of every backend which has one, one after the other."""
+        return LayoutOfAll([layout for backend in self.all_backends() if (layout := backend.layout) is not None])
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
@@ -387,5 +335,5 @@ def _keeps_losing() -> BackendUnavailableError:
 
 
 def _unknown(operations: Sequence[Operation]) -> OutcomeUnknownError:
-    key = operation_key(operations[0])
+    key = operations[0].key
     return OutcomeUnknownError(f"{key}: what became of the write cannot be told; read it before trying again", key=str(key))

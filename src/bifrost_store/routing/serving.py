@@ -65,7 +65,7 @@ class Serving:
         self._shadow_share = shadow_share
         self._route_of = route_of
         self._duals: dict[Pair, DualWriteBackend] = {}
-        self._serving: dict[Pair, Backend] = {}
+        self._shadowed: dict[int, ShadowReadBackend] = {}
         self._background = background
         self._repairs: list[asyncio.Task[None]] = []
         self._linger = linger
@@ -91,37 +91,48 @@ class Serving:
             self.stores[name] = backend
         return backend
 
-    def backend(self, route: Route) -> Backend:
+    def plain(self, route: Route) -> Backend:
         """Return what answers under *route*, and tells its secondary if there is one. Raises as `store` does."""
         is_routed = route.epoch > 0
         primary = self.store(route.primary, is_routed=is_routed)
         if route.secondary is None:
             return primary
         pair = (route.primary, route.secondary)
-        if pair not in self._serving:
-            secondary = GuardedSecondary(
-                self.store(route.secondary, is_routed=is_routed), partial(self.copies.lack_of, route.secondary)
-            )
-            journal = Journal(primary)
-            dual = self._duals[pair] = DualWriteBackend(primary, Mirror(secondary, journal), self._specs)
-            repair = JournalRepair(
-                primary,
-                secondary,
-                journal,
-                epoch_of=self._epoch_of,
-                is_ours=lambda scope: self._is_routed(scope, pair),
-                linger_seconds=self._linger,
-            )
+        if pair not in self._duals:
+            secondary = self.store(route.secondary, is_routed=is_routed)
+            guarded = GuardedSecondary(secondary, partial(self.copies.lack_of, route.secondary))
+            mirror = Mirror(guarded, Journal(primary))
+            self._duals[pair] = DualWriteBackend(primary, mirror, self._specs)
+            self._keep_repairing(primary, mirror, pair)
+        return self._duals[pair]
 
-            async def turn() -> float:
-                await dual.mirror.settle_owed()
-                await repair.run_logged()
-                return _REPAIR_SECONDS
+    def backend(self, route: Route) -> Backend:
+        """Return `plain`, a share of whose reads is repeated on the secondary. Raises as `store` does."""
+        plain = self.plain(route)
+        if not self._shadow_share or not isinstance(plain, DualWriteBackend):
+            return plain
+        shadowed = self._shadowed.get(id(plain))
+        if shadowed is None:
+            shadow = ShadowReads(plain.mirror.secondary, share=self._shadow_share)
+            shadowed = self._shadowed[id(plain)] = ShadowReadBackend(plain, shadow)
+        return shadowed
 
-            self._repairs.append(self._background.keep(f"repair of the journal of {route.primary}", turn))
-            shadow = ShadowReads(secondary, share=self._shadow_share)
-            self._serving[pair] = ShadowReadBackend(dual, shadow) if self._shadow_share else dual
-        return self._serving[pair]
+    def _keep_repairing(self, primary: Backend, mirror: Mirror, pair: Pair) -> None:
+        repair = JournalRepair(
+            primary,
+            mirror.secondary,
+            mirror.journal,
+            epoch_of=self._epoch_of,
+            is_ours=lambda scope: self._is_routed(scope, pair),
+            linger_seconds=self._linger,
+        )
+
+        async def turn() -> float:
+            await mirror.settle_owed()
+            await repair.run_logged()
+            return _REPAIR_SECONDS
+
+        self._repairs.append(self._background.keep(f"repair of the journal of {pair[0]}", turn))
 
     async def drain(self) -> bool:
         """Bring all writes that were begun to their end; return whether nothing is owed."""
@@ -132,9 +143,8 @@ class Serving:
         for repair in self._repairs:
             repair.cancel()
         await asyncio.gather(*self._repairs, return_exceptions=True)
-        for serving in self._serving.values():
-            if isinstance(serving, ShadowReadBackend):
-                await serving.shadow.aclose()
+        for shadowed in self._shadowed.values():
+            await shadowed.shadow.aclose()
         return await self.drain()
 
     def _epoch_of(self, scope: Scope) -> int:

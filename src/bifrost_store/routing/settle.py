@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from bifrost_store.backends.protocol import Apply, Backend, Create, Delete, Operation, Replace, Result
-from bifrost_store.core.attempts import Attempt, attempting
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Apply, Delete, Operation, Replace, Result
 from bifrost_store.core.record import Record
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import NO_VERSION
 from bifrost_store.errors import OutcomeUnknownError, StaleRouteError, StoreError
-from bifrost_store.wrappers.checked import operation_key
 from bifrost_store.wrappers.dual_write import DualWriteBackend
 
 _REASON: Final = "lease lost"
 
 
 async def settle(
-    attempt: Attempt, operations: Sequence[Operation], backend: Backend, *, epoch: int, is_lease_lost: bool = False
+    attempt: Attempt, operations: Sequence[Operation], backend: Backend, *, is_lease_lost: bool = False
 ) -> list[Result]:
     """Return what the write that *attempt* was comes to, one result per operation, once both stores know of it.
 
@@ -26,10 +26,9 @@ async def settle(
     the attempt's write id is told to the present secondary; where the primary holds what was to be replaced, it is sent again.
 
     Args:
-        attempt: As it was carried out, its `may_send` now that of the present lease.
+        attempt: As it was carried out, its `epoch` and `may_send` now those of the present route and lease.
         operations: What it was to do; several were one batch.
         backend: Of the present route: its `DualWriteBackend`, or where it has no secondary its primary.
-        epoch: Of the present route.
         is_lease_lost: The lease that the attempt began under was taken away: its entry in the journal may have been repaired.
 
     Raises:
@@ -37,16 +36,16 @@ async def settle(
         StaleRouteError: The route is out of date; read the copies, and settle again.
         BackendError: The primary could not be read or the journal not written; settle again.
     """
-    keys = [operation_key(operation) for operation in operations]
+    keys = [operation.key for operation in operations]
     if is_lease_lost and isinstance(backend, DualWriteBackend):
         await backend.mirror.journal.note(keys, _REASON)
     if not attempt.is_sent:
-        return await _send(attempt, operations, backend, epoch)
+        return await backend.write(operations, attempt=attempt)
     stored = await for_each(backend.stored, keys)
     if any(_is_own(attempt, operation, record) for operation, record in zip(operations, stored, strict=True)):
         return await _complete(attempt, operations, backend, stored)
     if all(_is_untouched(attempt, operation, record) for operation, record in zip(operations, stored, strict=True)):
-        return await _send_again(attempt, operations, backend, epoch)
+        return await _send_again(attempt, operations, backend)
     raise _unknown(operations)
 
 
@@ -67,33 +66,14 @@ async def _complete(
     return results
 
 
-async def _send_again(attempt: Attempt, operations: Sequence[Operation], backend: Backend, epoch: int) -> list[Result]:
+async def _send_again(attempt: Attempt, operations: Sequence[Operation], backend: Backend) -> list[Result]:
     try:
-        return await _send(attempt, operations, backend, epoch)
+        return await backend.write(operations, attempt=attempt)
     except (StaleRouteError, OutcomeUnknownError):
         raise
     except StoreError as error:
         # Not even a refusal is one: what is in the way may have come after the first sending, which nobody has seen fail.
         raise _unknown(operations) from error
-
-
-async def _send(attempt: Attempt, operations: Sequence[Operation], backend: Backend, epoch: int) -> list[Result]:
-    with attempting(attempt):
-        if len(operations) > 1:
-            return await backend.batch(operations, epoch=epoch)
-        return [await _single(operations[0], backend, epoch)()]
-
-
-def _single(operation: Operation, backend: Backend, epoch: int) -> Callable[[], Awaitable[Result]]:
-    match operation:
-        case Create(record):
-            return lambda: backend.create(record, epoch=epoch)
-        case Replace(record, expected):
-            return lambda: backend.replace(record, expected, epoch=epoch)
-        case Delete(key, expected_or_none):
-            return lambda: backend.delete(key, expected=expected_or_none, epoch=epoch)
-        case Apply(record):
-            return lambda: backend.apply(record)
 
 
 def _is_own(attempt: Attempt, operation: Operation, stored: Record | None) -> bool:
@@ -121,7 +101,7 @@ def _is_untouched(attempt: Attempt, operation: Operation, stored: Record | None)
 
 
 def _unknown(operations: Sequence[Operation]) -> OutcomeUnknownError:
-    key = operation_key(operations[0])
+    key = operations[0].key
     return OutcomeUnknownError(
         f"{key}: the answer was lost and what is stored does not tell what happened; read it before trying again", key=str(key)
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bifrost_store.backends.protocol import MAX_BATCH_OPERATIONS, Apply, Backend, Create
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import MAX_BATCH_OPERATIONS, Apply, Create
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record

@@ -8,8 +8,12 @@ from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import BlobStore
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Operation, Result
+from bifrost_store.core.record import Record
+from bifrost_store.wrappers.pass_through import PassThrough
 
-_WRITES = frozenset({"create", "replace", "delete", "apply", "batch", "purge_expired", "put", "copy"})
+_BLOB_WRITES = frozenset({"put", "copy", "delete"})
 
 
 class Stopped(BaseException):
@@ -28,16 +32,19 @@ class Countdown:
     left: int
     has_stopped: bool = False
 
-    def check(self, method: str) -> None:
-        """Count a call and raise `Stopped` when the time has come, and ever after."""
-        if method in _WRITES:
-            self.left -= 1
-        if self.has_stopped or self.left < 0:
-            self.has_stopped = True
+    def count(self) -> None:
+        """Count a write, and raise `Stopped` when the time has come."""
+        self.left -= 1
+        self.has_stopped = self.has_stopped or self.left < 0
+        self.check()
+
+    def check(self) -> None:
+        """Raise `Stopped` once the time has come."""
+        if self.has_stopped:
             raise Stopped
 
 
-class StoppingBackend:
+class StoppingBackend(PassThrough):
     """A `Backend` that dies.
 
     Args:
@@ -46,12 +53,21 @@ class StoppingBackend:
     """
 
     def __init__(self, inner: Backend, countdown: Countdown) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._countdown = countdown
 
-    def __getattr__(self, name: str) -> Any:
-        """Return the inner backend's method, which counts."""
-        return _counted(getattr(self._inner, name), name, self._countdown)
+    @property
+    def _inner(self) -> Backend:
+        self._countdown.check()
+        return super()._inner
+
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        self._countdown.count()
+        return await super().write(operations, attempt=attempt)
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        self._countdown.count()
+        return await super().purge_expired(kind=kind, limit=limit)
 
 
 class StoppingBlobs:
@@ -72,19 +88,17 @@ class StoppingBlobs:
 
 
 def _counted(method: Any, name: str, countdown: Countdown) -> Any:
-    if name == "name":
-        return method
-    if name in ("list", "scan"):
+    if name == "list":
 
         async def iterate(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
-            countdown.check(name)
+            countdown.check()
             async for one in method(*arguments, **options):
                 yield one
 
         return iterate
 
     async def call(*arguments: Any, **options: Any) -> Any:
-        countdown.check(name)
+        countdown.count() if name in _BLOB_WRITES else countdown.check()
         return await method(*arguments, **options)
 
     return call

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, Result, ScanPage
-from bifrost_store.core.attempts import check_attempt
+from bifrost_store.backends.protocol import Backend, ScanPage
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import FilterValue, Group, Query, field_value, matches
 from bifrost_store.core.record import Key, Record
@@ -28,18 +29,20 @@ NAME: Final = "model"
 _PAGE_SIZE: Final = 100
 
 
-class ModelBackend:
+class ModelBackend(Backend):
     """A `Backend` without a store: every method as plainly as its promise can be written down.
 
     Args:
         clock: Decides what has expired.
     """
 
-    name = NAME
-
     def __init__(self, *, clock: Clock) -> None:
         self._now = clock
         self._records: dict[Key, Record] = {}
+
+    @property
+    def name(self) -> str:
+        return NAME
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         found = self._present(key)
@@ -48,30 +51,39 @@ class ModelBackend:
     async def stored(self, key: Key) -> Record | None:
         return self._records.get(key)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        if self._present(record.key) is not None:
-            raise _refusal(DocumentExistsError, "create", record.key)
-        return self._store(record, epoch)
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        before = dict(self._records)
+        try:
+            return [self._carry_out(operation, attempt) for operation in operations]
+        except StoreError:
+            self._records = before
+            raise
 
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        stored = self._present(record.key)
-        if stored is None:
-            raise _refusal(DocumentNotFoundError, "replace", record.key)
-        _check_state(stored, expected, "replace")
-        return self._store(record, epoch)
+    def _carry_out(self, operation: Operation, attempt: Attempt) -> Result:
+        stored = self._present(operation.key)
+        match operation:
+            case Create(record):
+                if stored is not None:
+                    raise _refusal(DocumentExistsError, "create", record.key)
+                return self._store(record, attempt)
+            case Replace(record, expected):
+                if stored is None:
+                    raise _refusal(DocumentNotFoundError, "replace", record.key)
+                _check_state(stored, expected, "replace")
+                return self._store(record, attempt)
+            case Delete(key, expected_or_none):
+                if stored is None:
+                    return None
+                if expected_or_none is not None:
+                    _check_state(stored, expected_or_none, "delete")
+                attempt.check()
+                tombstone = self._records[key] = self._named(stored.tombstone(attempt.follow(stored.version)))
+                return tombstone
+            case Apply(record, over):
+                return self._apply(record, over, attempt)
 
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        stored = self._present(key)
-        if stored is None:
-            return None
-        if expected is not None:
-            _check_state(stored, expected, "delete")
-        check_attempt()
-        tombstone = self._records[key] = self._named(stored.tombstone(stored.version.next(epoch)))
-        return tombstone
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        check_attempt()
+    def _apply(self, record: Record, over: str | None, attempt: Attempt) -> bool:
+        attempt.check()
         stored = self._records.get(record.key)
         if over is not None:
             is_wanted = stored is not None and stored.native_etag == over
@@ -80,14 +92,6 @@ class ModelBackend:
         if is_wanted:
             self._records[record.key] = self._named(record)
         return is_wanted
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        before = dict(self._records)
-        try:
-            return [await self._carry_out(operation, epoch) for operation in operations]
-        except StoreError:
-            self._records = before
-            raise
 
     async def query(self, query: Query) -> Page[Record]:
         position = decode_token(query)
@@ -146,10 +150,10 @@ class ModelBackend:
             key=lambda record: _position(query, record),
         )
 
-    def _store(self, record: Record, epoch: int) -> Record:
-        check_attempt()
+    def _store(self, record: Record, attempt: Attempt) -> Record:
+        attempt.check()
         before = self._records.get(record.key)
-        version = (NO_VERSION if before is None else before.version).next(epoch)
+        version = attempt.follow(NO_VERSION if before is None else before.version)
         stored = self._records[record.key] = self._named(replace(record, version=version))
         return stored
 
@@ -157,17 +161,6 @@ class ModelBackend:
         return replace(
             record, native_etag=f"{record.version.epoch}.{record.version.revision}.{secrets.token_hex(16)}", backend=NAME
         )
-
-    async def _carry_out(self, operation: Operation, epoch: int) -> Result:
-        match operation:
-            case Create(record):
-                return await self.create(record, epoch=epoch)
-            case Replace(record, expected):
-                return await self.replace(record, expected, epoch=epoch)
-            case Delete(key, expected_or_none):
-                return await self.delete(key, expected=expected_or_none, epoch=epoch)
-            case Apply(record):
-                return await self.apply(record)
 
 
 def _check_state(stored: Record, expected: Etag, operation: str) -> None:

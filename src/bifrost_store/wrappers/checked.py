@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bifrost_store.backends.protocol import (
-    MAX_BATCH_BYTES,
-    MAX_BATCH_OPERATIONS,
-    Apply,
-    Backend,
-    Create,
-    Delete,
-    Operation,
-    Replace,
-    Result,
-    ScanPage,
-)
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.columns import check_columns
 from bifrost_store.core.json import check_json, check_text, dump_json, utf16_length
 from bifrost_store.core.loops import OwnLoop
+from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page, decode_token
 from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range
 from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
-from bifrost_store.core.version import Etag
 from bifrost_store.errors import DocumentTooLargeError, InvalidContinuationTokenError, InvalidKeyError, InvalidRequestError
+from bifrost_store.wrappers.pass_through import PassThrough
 
 MAX_FILTER_VALUES = 100
 
 
-class CheckedBackend:
+class CheckedBackend(PassThrough):
     """A `Backend` whose inner backend sees only what it can keep. Opened stores always have one around each backend.
 
     Args:
@@ -42,85 +33,59 @@ class CheckedBackend:
     """
 
     def __init__(self, inner: Backend, specs: Specs, *, recorded: Recorded | None = None) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._loop = OwnLoop()
         self._specs = specs
         self._recorded = recorded or Recorded()
 
     @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def _here(self) -> Backend:
-        """The inner backend, for a call on the event loop that it belongs to."""
+    def _inner(self) -> Backend:
         self._loop.check()
-        return self.inner
+        return super()._inner
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         self._check_key(key)
         if fallback is not None:
             self._check_key(replace(key, scope=fallback))
-        return await self._here.get(key, fallback=None if fallback == key.scope else fallback)
+        return await self._inner.get(key, fallback=None if fallback == key.scope else fallback)
 
     async def stored(self, key: Key) -> Record | None:
         self._check_key(key)
-        return await self._here.stored(key)
+        return await self._inner.stored(key)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        return await self._here.create(self._checked(record), epoch=epoch)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return await self._here.replace(self._changeable(record), expected, epoch=epoch)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        _refuse_change(self._check_key(key))
-        return await self._here.delete(key, expected=expected, epoch=epoch)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        return await self._here.apply(self.applicable(record), over=over)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
             raise InvalidRequestError(f"batch: 1 to {MAX_BATCH_OPERATIONS} operations, not {len(operations)}")
         checked = [self._checked_operation(operation) for operation in operations]
-        keys = [operation_key(operation) for operation in checked]
+        if len(checked) > 1:
+            self._check_batch(checked)
+        return await self._inner.write(checked, attempt=attempt)
+
+    def _check_batch(self, operations: Sequence[Operation]) -> None:
+        keys = [operation.key for operation in operations]
         if len({(key.kind, key.scope) for key in keys}) > 1:
             raise InvalidRequestError("batch: all operations must be of one kind in one scope")
         if len(set(keys)) < len(keys):
             raise InvalidRequestError("batch: a key occurs more than once")
         if not self._spec(keys[0].kind).is_batchable:
             raise InvalidRequestError(f"batch: records of kind {keys[0].kind} are written one by one")
-        if sum(_json_bytes(op.record) for op in checked if not isinstance(op, Delete)) > MAX_BATCH_BYTES:
+        if sum(_json_bytes(op.record) for op in operations if not isinstance(op, Delete)) > MAX_BATCH_BYTES:
             raise DocumentTooLargeError(f"batch: more than {MAX_BATCH_BYTES} bytes as JSON; split it")
-        return await self._here.batch(checked, epoch=epoch)
 
     async def query(self, query: Query) -> Page[Record]:
         self._check_query(query)
         if not 1 <= query.limit <= MAX_PAGE_SIZE:
             raise InvalidRequestError(f"limit: 1 to {MAX_PAGE_SIZE}, not {query.limit}")
         _check_position(query)
-        return await self._here.query(query)
+        return await self._inner.query(query)
 
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         self.check_aggregate(query, group_by, sum_of)
-        return await self._here.aggregate(query, group_by=group_by, sum_of=sum_of)
-
-    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        return self._here.scan(resume_token)
+        return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
 
     async def purge_expired(self, *, kind: str, limit: int = MAX_PAGE_SIZE) -> list[Record]:
         self._spec(kind)
-        return await self._here.purge_expired(kind=kind, limit=limit)
-
-    async def provision(self) -> None:
-        await self._here.provision()
-
-    async def ping(self) -> str:
-        return await self._here.ping()
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
+        return await self._inner.purge_expired(kind=kind, limit=limit)
 
     def check_aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> None:
         """Refuse what `aggregate` refuses, for those who add up the answers of several backends."""
@@ -190,8 +155,8 @@ class CheckedBackend:
                 return Create(self._checked(record))
             case Replace(record, expected):
                 return Replace(self._changeable(record), expected)
-            case Apply(record):
-                return Apply(self.applicable(record))
+            case Apply(record, over):
+                return Apply(self.applicable(record), over)
             case Delete(key):
                 _refuse_change(self._check_key(key))
                 return operation
@@ -214,11 +179,6 @@ class CheckedBackend:
                 if isinstance(text, str):
                     check_text(text, name)
         return spec
-
-
-def operation_key(operation: Operation) -> Key:
-    """Return the key that *operation* concerns."""
-    return operation.key if isinstance(operation, Delete) else operation.record.key
 
 
 def _refuse_change(spec: DocumentSpec) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from bifrost_store.backends.protocol import Apply, Backend, Operation, Result, ScanPage
-from bifrost_store.core.page import Page
-from bifrost_store.core.query import Group, Query
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Apply, Operation, Result
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each
-from bifrost_store.core.version import Etag
-from bifrost_store.wrappers.checked import operation_key
 from bifrost_store.wrappers.mirror import Mirror, Told
+from bifrost_store.wrappers.pass_through import PassThrough
 
 T = TypeVar("T")
 
 
-class DualWriteBackend:
+class DualWriteBackend(PassThrough):
     """A `Backend` around a primary and a secondary.
 
     Reads go to the primary, whose answers and errors are the caller's. Each write goes to the primary; what it stored, tombstones
@@ -30,74 +28,34 @@ class DualWriteBackend:
     Not covered here is a process that dies between the two stores: see docs/decisions/0022-what-a-dead-writer-left.md.
 
     Args:
-        primary: Answers. Its lease is what *mirror* writes under.
+        primary: Answers.
         mirror: Tells the secondary.
         specs: Every kind that the store knows. The library's own are written to the primary alone.
     """
 
     def __init__(self, primary: Backend, mirror: Mirror, specs: Specs) -> None:
-        self._primary = primary
+        super().__init__(primary)
         self._mirror = mirror
         self._specs = specs
-
-    @property
-    def name(self) -> str:
-        return self._primary.name
 
     @property
     def mirror(self) -> Mirror:
         """What tells the secondary."""
         return self._mirror
 
-    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
-        return await self._primary.get(key, fallback=fallback)
-
-    async def stored(self, key: Key) -> Record | None:
-        return await self._primary.stored(key)
-
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        async def write() -> Told[Record]:
-            stored = await self._primary.create(record, epoch=epoch)
-            return stored, [stored]
-
-        return await self._carry_out([record.key], write)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        async def write() -> Told[Record]:
-            stored = await self._primary.replace(record, expected, epoch=epoch)
-            return stored, [stored]
-
-        return await self._carry_out([record.key], write)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        async def write() -> Told[Record | None]:
-            tombstone = await self._primary.delete(key, expected=expected, epoch=epoch)
-            return tombstone, [] if tombstone is None else [tombstone]
-
-        return await self._carry_out([key], write)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        """See `Backend.apply`. What the primary has already is told to the secondary too, so that repeating completes."""
-
-        async def write() -> Told[bool]:
-            is_applied = await self._primary.apply(record, over=over)
-            return is_applied, [record] if is_applied else await self._known([record.key])
-
-        return await self._carry_out([record.key], write)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        keys = [operation_key(operation) for operation in operations]
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        """See `Backend.write`. What the primary has already is told to the secondary too, so that repeating completes."""
 
         async def write() -> Told[list[Result]]:
-            results = await self._primary.batch(operations, epoch=epoch)
+            results = await self._inner.write(operations, attempt=attempt)
             stored = [
                 operation.record if isinstance(operation, Apply) and result is True else result
                 for operation, result in zip(operations, results, strict=True)
             ]
-            known = await self._known([key for key, result in zip(keys, results, strict=True) if result is False])
+            known = await self._known([one.key for one, result in zip(operations, results, strict=True) if result is False])
             return results, [*(record for record in stored if isinstance(record, Record)), *known]
 
-        return await self._carry_out(keys, write)
+        return await self._carry_out([operation.key for operation in operations], write, attempt)
 
     async def tell(self, records: Sequence[Record]) -> None:
         """Let the secondary or the journal know of *records*, as the primary holds them.
@@ -110,43 +68,34 @@ class DualWriteBackend:
             return None, records
 
         if records:
-            await self._carry_out([record.key for record in records], known)
-
-    async def query(self, query: Query) -> Page[Record]:
-        return await self._primary.query(query)
-
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
-        return await self._primary.aggregate(query, group_by=group_by, sum_of=sum_of)
-
-    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        return self._primary.scan(resume_token)
+            await self._carry_out([record.key for record in records], known, Attempt())
 
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         """See `Backend.purge_expired`. The secondary purges its own: what it misses is absent to readers there too, and is
         met by the next purge, so nothing is journaled.
         """
-        purged = await self._primary.purge_expired(kind=kind, limit=limit)
+        purged = await self._inner.purge_expired(kind=kind, limit=limit)
         if kind in self._specs and not self._specs[kind].is_internal:
             await self._mirror.purge(kind, limit, is_last=not purged)
         return purged
 
     async def provision(self) -> None:
-        await self._primary.provision()
+        await self._inner.provision()
         await self._mirror.secondary.provision()
 
     async def ping(self) -> str:
-        return f"{await self._primary.ping()}; other store: {await self._mirror.secondary.ping()}"
+        return f"{await self._inner.ping()}; other store: {await self._mirror.secondary.ping()}"
 
     async def aclose(self) -> None:
         """Bring every write that was begun to its end. The two stores stay open: whoever opened them closes them."""
         await self._mirror.drain()
 
-    async def _carry_out(self, keys: list[Key], write: Callable[[], Awaitable[Told[T]]]) -> T:
+    async def _carry_out(self, keys: list[Key], write: Callable[[], Awaitable[Told[T]]], attempt: Attempt) -> T:
         spec = self._specs.get(keys[0].kind) if keys else None
         if spec is not None and spec.is_internal:
             return (await write())[0]
-        return await self._mirror.carry_out(keys, write)
+        return await self._mirror.carry_out(keys, write, attempt)
 
     async def _known(self, keys: Sequence[Key]) -> list[Record]:
         """Return what the primary holds at *keys*, where it had no use for what was given."""
-        return [record for record in await for_each(self._primary.stored, keys) if record is not None]
+        return [record for record in await for_each(self._inner.stored, keys) if record is not None]

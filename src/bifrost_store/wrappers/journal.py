@@ -41,7 +41,7 @@ class Entry:
 
     Attributes:
         key: The record concerned; None where it is all that *writer* wrote last.
-        writer: Who is gone without having said that all is settled; see `core.version.writing_as`.
+        writer: Who is gone without having said that all is settled; see `core.attempts.Attempt`.
         record: The entry in the state in which it was read.
     """
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from bifrost_store.backends.protocol import Apply, Backend, Result
-from bifrost_store.core.attempts import attempting, current_attempt
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.events import log_event
+from bifrost_store.core.operations import Apply, Result
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.version import new_writer, writing_as
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
@@ -43,10 +43,10 @@ _logger = logging.getLogger("bifrost_store.dual_write")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Debt:
-    """Why a key is owed, and by which write, where that is known; one for each time."""
+    """Why a key is owed, and by which write; one for each time."""
 
     reason: str
-    write_id: str | None
+    write_id: str
 
 
 class Mirror:
@@ -55,7 +55,6 @@ class Mirror:
     Args:
         secondary: Is told.
         journal: Of the primary.
-        writer: Names this process in the ids of its writes; see `core.version.writing_as`. The id of its lease.
         patience_seconds: The longest that the secondary may keep a caller waiting.
         breaker: Leaves a failing secondary alone.
         tally: Counts ``applied``, ``journaled``, ``owed`` and why.
@@ -66,14 +65,12 @@ class Mirror:
         secondary: Backend,
         journal: Journal,
         *,
-        writer: str | None = None,
         patience_seconds: float = 1.0,
         breaker: CircuitBreaker | None = None,
         tally: Tally | None = None,
     ) -> None:
         self.secondary = secondary
         self.journal = journal
-        self.writer = writer or new_writer()
         self.tally = tally or Tally("dual_write")
         self._patience = patience_seconds
         self._breaker = breaker or CircuitBreaker()
@@ -86,8 +83,8 @@ class Mirror:
         """Whether everything that was begun is in both stores or in the journal. Only then may a process say farewell."""
         return not self._owed and not self._writes
 
-    async def carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]]) -> T:
-        """Return what *write* on the primary answers, once the secondary or the journal knows of it.
+    async def carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]], attempt: Attempt) -> T:
+        """Return what *write*, made as *attempt*, on the primary answers, once the secondary or the journal knows of it.
 
         Where `MAX_WRITES` are under way it waits for one to end.
 
@@ -97,7 +94,7 @@ class Mirror:
         """
         await self._make_room()
         # A task of its own: a caller that is cancelled, also by asyncio itself, ends waiting but not the write.
-        task = _start(self._writes, self._carry_out(keys, write))
+        task = _start(self._writes, self._carry_out(keys, write, attempt))
         await asyncio.wait({task})
         return task.result()
 
@@ -139,24 +136,22 @@ class Mirror:
             if not task.result():
                 return
 
-    async def _carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]]) -> T:
+    async def _carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]], attempt: Attempt) -> T:
         try:
-            with writing_as(self.writer):
-                answer, records = await write()
+            answer, records = await write()
         except StoreError as error:
             if isinstance(error, OutcomeUnknownError):
-                self._owe(keys, UNSETTLED)
-                if current_attempt() is None:  # else whoever has begun it settles it first
+                self._owe(keys, UNSETTLED, attempt)
+                if attempt.may_send is None:  # else whoever has begun it settles it first
                     await self.journal_soon(keys)
             raise
         except BaseException:
-            self._owe(keys, UNSETTLED)
+            self._owe(keys, UNSETTLED, attempt)
             raise
         try:
-            with attempting(None):  # what follows are writes of their own, which no lease guards: the version does
-                await self._tell(records)
+            await self._tell(records)
         except BaseException as error:
-            self._owe([record.key for record in records], type(error).__name__)
+            self._owe([record.key for record in records], type(error).__name__, attempt)
             raise
         for record in records:
             debt = self._owed.get(record.key)
@@ -229,9 +224,8 @@ class Mirror:
         while len(self._writes) >= MAX_WRITES:
             await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
 
-    def _owe(self, keys: Sequence[Key], reason: str) -> None:
-        attempt = current_attempt()
-        self._owed.update((key, _Debt(reason, None if attempt is None else attempt.write_id)) for key in keys)
+    def _owe(self, keys: Sequence[Key], reason: str, attempt: Attempt) -> None:
+        self._owed.update((key, _Debt(reason, attempt.write_id)) for key in keys)
         self.tally.note("owed", len(keys))
 
 

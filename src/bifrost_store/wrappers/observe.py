@@ -2,87 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
-from bifrost_store.backends.protocol import (
-    Backend,
-    Difference,
-    Operation,
-    RepairReport,
-    Result,
-    ScanPage,
-    SupportsLayout,
-    SupportsRepair,
-)
+from bifrost_store.backends.protocol import Backend, Difference, Layout, Repair, RepairReport, ScanPage
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Operation, Result, name_of
 from bifrost_store.core.page import Page
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.version import Etag
-from bifrost_store.wrappers.checked import operation_key
 from bifrost_store.wrappers.observer import Observer, Place
+from bifrost_store.wrappers.pass_through import PassThrough
 
 _SYSTEMS: Final = {"table": "azure.table", "cosmos": "azure.cosmosdb"}
 """Names of OpenTelemetry's, or in its manner, where they differ from ours."""
 _BLOBS_AT_ONCE: Final = 500
 
 
-class ObservedBackend:
-    """A `Backend` whose operations are observed. What `observed_backend` returns."""
+class ObservedBackend(PassThrough):
+    """A `Backend` whose operations are observed."""
 
     def __init__(self, inner: Backend, observer: Observer) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._observer = observer
         self._place = Place("backend", inner.name, _SYSTEMS.get(inner.name, inner.name))
 
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         with self._operation("get", key.kind):
-            return await self.inner.get(key, fallback=fallback)
+            return await self._inner.get(key, fallback=fallback)
 
     async def stored(self, key: Key) -> Record | None:
         with self._operation("stored", key.kind):
-            return await self.inner.stored(key)
+            return await self._inner.stored(key)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        with self._operation("create", record.key.kind):
-            return await self.inner.create(record, epoch=epoch)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        with self._operation("replace", record.key.kind):
-            return await self.inner.replace(record, expected, epoch=epoch)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        with self._operation("delete", key.kind):
-            return await self.inner.delete(key, expected=expected, epoch=epoch)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        with self._operation("apply", record.key.kind):
-            return await self.inner.apply(record, over=over)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        with self._operation("batch", operation_key(operations[0]).kind, batch_size=len(operations)):
-            return await self.inner.batch(operations, epoch=epoch)
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        with self._operation(name_of(operations), operations[0].key.kind, batch_size=len(operations)):
+            return await self._inner.write(operations, attempt=attempt)
 
     async def query(self, query: Query) -> Page[Record]:
         with self._operation("query", query.kind):
-            return await self.inner.query(query)
+            return await self._inner.query(query)
 
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         with self._operation("aggregate", query.kind):
-            return await self.inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+            return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
 
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         """See `Backend.scan`. Each page is an operation, and so is finding that there is none left."""
-        pages = aiter(self.inner.scan(resume_token))
+        pages = aiter(self._inner.scan(resume_token))
         while True:
             with self._operation("scan"):
                 page = await anext(pages, None)
@@ -92,53 +65,52 @@ class ObservedBackend:
 
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         with self._operation("purge_expired", kind):
-            return await self.inner.purge_expired(kind=kind, limit=limit)
+            return await self._inner.purge_expired(kind=kind, limit=limit)
 
     async def provision(self) -> None:
         with self._operation("provision"):
-            await self.inner.provision()
+            await self._inner.provision()
 
     async def ping(self) -> str:
         with self._operation("ping"):
-            return await self.inner.ping()
+            return await self._inner.ping()
 
-    async def aclose(self) -> None:
-        await self.inner.aclose()
+    @property
+    def repair(self) -> Repair | None:
+        inner = self._inner.repair
+        return None if inner is None else _ObservedRepair(inner, self._operation)
+
+    @property
+    def layout(self) -> Layout | None:
+        inner = self._inner.layout
+        return None if inner is None else _ObservedLayout(inner, self._operation)
 
     def _operation(self, name: str, kind: str | None = None, *, batch_size: int = 1) -> AbstractContextManager[None]:
         return self._observer.operation(self._place, name, kind, batch_size=batch_size)
 
 
-class _RepairableBackend(ObservedBackend):
-    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
-        with self._operation("repair"):
-            return await cast(SupportsRepair, self.inner).repair(old_application_stopped=old_application_stopped, progress=progress)
+@dataclass(frozen=True, slots=True)
+class _ObservedRepair:
+    inner: Repair
+    operation: Callable[[str], AbstractContextManager[None]]
+
+    async def run(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
+        with self.operation("repair"):
+            return await self.inner.run(old_application_stopped=old_application_stopped, progress=progress)
 
 
-class _LaidOutBackend(ObservedBackend):
+@dataclass(frozen=True, slots=True)
+class _ObservedLayout:
+    inner: Layout
+    operation: Callable[[str], AbstractContextManager[None]]
+
     async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
-        with self._operation("differences"):
-            return await cast(SupportsLayout, self.inner).differences(missing_ok=missing_ok)
+        with self.operation("differences"):
+            return await self.inner.differences(missing_ok=missing_ok)
 
-    async def mend(self) -> list[Difference]:
-        with self._operation("mend"):
-            return await cast(SupportsLayout, self.inner).mend()
-
-
-class _RepairableLaidOutBackend(_RepairableBackend, _LaidOutBackend):
-    pass
-
-
-def observed_backend(inner: Backend, observer: Observer) -> ObservedBackend:
-    """Return *inner*, shown to *observer*; what can be repaired or mended still can."""
-    match isinstance(inner, SupportsRepair), isinstance(inner, SupportsLayout):
-        case True, True:
-            return _RepairableLaidOutBackend(inner, observer)
-        case True, False:
-            return _RepairableBackend(inner, observer)
-        case False, True:
-            return _LaidOutBackend(inner, observer)
-    return ObservedBackend(inner, observer)
+    async def fix(self) -> list[Difference]:
+        with self.operation("fix"):
+            return await self.inner.fix()
 
 
 class ObservedBlobStore:

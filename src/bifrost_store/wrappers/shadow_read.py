@@ -6,21 +6,21 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from bifrost_store.backends.protocol import Backend, Operation, Result, ScanPage
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page
-from bifrost_store.core.query import Group, Query
+from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.version import Etag
 from bifrost_store.errors import BackendError, StoreError
+from bifrost_store.wrappers.pass_through import PassThrough
 from bifrost_store.wrappers.shadow_rules import Answer, Rule, broken_rules
 from bifrost_store.wrappers.tally import Tally
 
@@ -152,7 +152,7 @@ async def _answer(read: Read, backend: Backend) -> Answer:
         return error
 
 
-class ShadowReadBackend:
+class ShadowReadBackend(PassThrough):
     """A `Backend` that answers as *inner* does. A share of its point reads and pages of one scope is compared elsewhere.
 
     Args:
@@ -161,65 +161,28 @@ class ShadowReadBackend:
     """
 
     def __init__(self, inner: Backend, shadow: ShadowReads) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.shadow = shadow
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         return await self._shadowed("get", str(key), lambda backend: backend.get(key, fallback=fallback))
 
     async def query(self, query: Query) -> Page[Record]:
         if query.scope is None:
-            return await self.inner.query(query)  # in no promised order
+            return await self._inner.query(query)  # in no promised order
         return await self._shadowed("query", f"{query.kind} {query.scope}", lambda backend: backend.query(query))
-
-    async def stored(self, key: Key) -> Record | None:
-        return await self.inner.stored(key)
-
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        return await self.inner.create(record, epoch=epoch)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return await self.inner.replace(record, expected, epoch=epoch)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        return await self.inner.delete(key, expected=expected, epoch=epoch)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        return await self.inner.apply(record, over=over)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        return await self.inner.batch(operations, epoch=epoch)
-
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
-        return await self.inner.aggregate(query, group_by=group_by, sum_of=sum_of)
-
-    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
-        return self.inner.scan(resume_token)
-
-    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
-        return await self.inner.purge_expired(kind=kind, limit=limit)
-
-    async def provision(self) -> None:
-        await self.inner.provision()
-
-    async def ping(self) -> str:
-        return await self.inner.ping()
 
     async def aclose(self) -> None:
         await self.shadow.aclose()
-        await self.inner.aclose()
+        await super().aclose()
 
     async def _shadowed(self, operation: str, subject: str, read: Callable[[Backend], Awaitable[T]]) -> T:
         try:
-            answer = await read(self.inner)
+            answer = await read(self._inner)
         except BackendError:
             raise
         except StoreError as error:
-            self.shadow.consider(operation, subject, read, self.inner, error)
+            self.shadow.consider(operation, subject, read, self._inner, error)
             raise
-        self.shadow.consider(operation, subject, read, self.inner, answer)
+        self.shadow.consider(operation, subject, read, self._inner, answer)
         return answer

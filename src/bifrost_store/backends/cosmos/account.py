@@ -13,7 +13,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 from bifrost_store.backends.cosmos.documents import Document
 from bifrost_store.backends.cosmos.errors import is_absence, understood
 from bifrost_store.backends.cosmos.exchanges import counts_as, watched
-from bifrost_store.core.attempts import sending
+from bifrost_store.core.attempts import Attempt, sending
 
 _REPEATABLE: Final[Mapping[str, Any]] = {"retry_total": 2, "retry_connect": 2, "retry_read": 2}
 """Reads are sent again whose connection was lost: at once, then after a second."""
@@ -112,12 +112,15 @@ class CosmosAccount:
                     raise
                 is_repeated = True
 
-    async def write(self, container: str, scope: str, changes: Sequence[Change]) -> list[str]:
-        """Carry out changes in one partition, all or nothing; return the new etags, empty for removed documents."""
+    async def write(self, container: str, scope: str, changes: Sequence[Change], attempt: Attempt | None = None) -> list[str]:
+        """Carry out changes in one partition, all or nothing; return the new etags, empty for removed documents.
+
+        *attempt* is the write that they are part of.
+        """
         proxy = await self._container(container)
         # Always a batch, which is a POST: aiohttp sends a PUT or DELETE again whose connection was lost, without a word. And
         # only a batch names its partition: a lone create goes wherever the container's own definition would have it.
-        with sending() as sendings, understood(sendings):
+        with sending(attempt) as sendings, understood(sendings):
             results = await proxy.execute_item_batch([_operation(change) for change in changes], scope)
             return [str(result.get("eTag") or "") for _, result in zip(changes, results, strict=True)]
 

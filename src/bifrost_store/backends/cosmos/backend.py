@@ -15,21 +15,22 @@ from bifrost_store.backends.cosmos.account import CosmosAccount, Remove
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, understood, wrap_errors
 from bifrost_store.backends.cosmos.exchanges import Exchanges, may_be_done, watched
 from bifrost_store.backends.cosmos.ids import document_id
-from bifrost_store.backends.cosmos.provisioning import differences, mend, provision
+from bifrost_store.backends.cosmos.provisioning import CosmosLayout, differences, provision
 from bifrost_store.backends.cosmos.queries import CosmosQueries
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.scan import CosmosScanner
 from bifrost_store.backends.cosmos.writer import CosmosWriter
 from bifrost_store.backends.cosmos.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, native_of
-from bifrost_store.backends.protocol import Apply, Create, Delete, Difference, Operation, Replace, Result, ScanPage
+from bifrost_store.backends.protocol import Backend, Layout, ScanPage
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result, name_of
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each
-from bifrost_store.core.version import Etag
 from bifrost_store.errors import ConfigurationError, NotProvisionedError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _OPTIONS: Final[Mapping[str, Any]] = {
 }
 
 
-class CosmosBackend:
+class CosmosBackend(Backend):
     """A `Backend` over one database: see `bifrost_store.backends.cosmos.layout` for its containers.
 
     Requests use the account's consistency. The contract needs Strong with one region, which `ping` checks.
@@ -59,8 +60,6 @@ class CosmosBackend:
         specs: The kinds to keep.
         clock: Decides what has expired.
     """
-
-    name = BACKEND
 
     def __init__(self, make_client: Callable[..., CosmosClient], database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
         exchanges = Exchanges()
@@ -107,6 +106,10 @@ class CosmosBackend:
             )
         return cls(lambda **options: CosmosClient(endpoint, credential, **options), database, specs, clock=clock)
 
+    @property
+    def name(self) -> str:
+        return BACKEND
+
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
         with wrap_errors("get", key):
@@ -118,23 +121,10 @@ class CosmosBackend:
         with wrap_errors("stored", key):
             return await self._reader.state(key)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        return _record(await self._carry_out("create", CreateWrite(self._now, record, epoch)))
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        return _record(await self._carry_out("replace", ReplaceWrite(self._now, record, expected, epoch)))
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        result = await self._carry_out("delete", DeleteWrite(self._now, key, expected, epoch))
-        return None if result is None else _record(result)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        return bool(await self._carry_out("apply", ApplyWrite(self._now, record, over)))
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        writes = [self._write(operation, epoch) for operation in operations]
-        with wrap_errors("batch"):
-            await self._writer.carry_out(writes)
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        writes = [self._write(operation, attempt) for operation in operations]
+        with wrap_errors(name_of(operations), operations[0].key if len(operations) == 1 else None):
+            await self._writer.carry_out(writes, attempt)
         return [write.result for write in writes]
 
     async def query(self, query: Query) -> Page[Record]:
@@ -182,15 +172,9 @@ class CosmosBackend:
         with wrap_errors("provision"), understood():
             await provision(await self._account.client(), self._account.database)
 
-    async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
-        """See `SupportsLayout.differences`."""
-        with wrap_errors("differences"), understood():
-            return await differences(await self._account.client(), self._account.database, missing_ok=missing_ok)
-
-    async def mend(self) -> list[Difference]:
-        """See `SupportsLayout.mend`."""
-        with wrap_errors("mend"), understood():
-            return await mend(await self._account.client(), self._account.database)
+    @property
+    def layout(self) -> Layout:
+        return CosmosLayout(self._account)
 
     async def ping(self) -> str:
         """Return the account, the database, and what makes it promise less than it should.
@@ -202,7 +186,7 @@ class CosmosBackend:
             client = await self._account.client()
             found = await differences(client, self._account.database)
             for difference in found:
-                if not difference.is_mendable and not difference.is_warning:
+                if not difference.is_fixable and not difference.is_warning:
                     raise NotProvisionedError(f"{difference}; {difference.remedy}")
         host = urlsplit(client.client_connection.url_connection).netloc
         warnings = [str(difference) for difference in found if difference.is_warning]
@@ -212,21 +196,16 @@ class CosmosBackend:
         with anyio.CancelScope(shield=True):
             await self._account.aclose()
 
-    def _write(self, operation: Operation, epoch: int) -> Write:
+    def _write(self, operation: Operation, attempt: Attempt) -> Write:
         match operation:
             case Create(record):
-                return CreateWrite(self._now, record, epoch)
+                return CreateWrite(self._now, record, attempt)
             case Replace(record, expected):
-                return ReplaceWrite(self._now, record, expected, epoch)
-            case Delete(key, expected):
-                return DeleteWrite(self._now, key, expected, epoch)
-            case Apply(record):
-                return ApplyWrite(self._now, record, None)
-
-    async def _carry_out(self, operation: str, write: Write) -> Result:
-        with wrap_errors(operation, write.key):
-            await self._writer.carry_out([write])
-        return write.result
+                return ReplaceWrite(self._now, record, expected, attempt)
+            case Delete(key, expected_or_none):
+                return DeleteWrite(self._now, key, expected_or_none, attempt)
+            case Apply(record, over):
+                return ApplyWrite(self._now, record, over, attempt)
 
 
 def _is_address(endpoint: str, *schemes: str) -> bool:
@@ -242,8 +221,3 @@ def _is_key(text: str) -> bool:
         return bool(base64.b64decode(text, validate=True))
     except ValueError:
         return False
-
-
-def _record(result: Result) -> Record:
-    assert isinstance(result, Record)
-    return result

@@ -1,4 +1,4 @@
-"""Makes the database and its containers, says how they differ from the layout, and mends that on request.
+"""Makes the database and its containers, says how they differ from the layout, and fixes that on request.
 
 Everything raises the SDK's errors. An identity with a data-plane role may read what is here but make or change nothing of it
 (403, "Use data plane role-based access control with Azure Cosmos DB for NoSQL", Microsoft); where nothing is missing, `provision`
@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient, DatabaseProxy
 from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosResourceExistsError, CosmosResourceNotFoundError
 
+from bifrost_store.backends.cosmos.account import CosmosAccount
+from bifrost_store.backends.cosmos.errors import understood, wrap_errors
 from bifrost_store.backends.cosmos.layout import CONTAINERS, ContainerLayout
 from bifrost_store.backends.cosmos.policies import describe_indexing, mended_indexing
 from bifrost_store.backends.protocol import Difference
 from bifrost_store.core.tasks import for_each
-
-__all__ = ["Difference", "differences", "mend", "provision"]
 
 _ATTEMPTS: Final = 5
 _STRONG: Final = "Strong"
@@ -63,8 +64,23 @@ async def _make(database: DatabaseProxy, layout: ContainerLayout) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class CosmosLayout:
+    """The `Layout` of one database."""
+
+    account: CosmosAccount
+
+    async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
+        with wrap_errors("differences"), understood():
+            return await differences(await self.account.client(), self.account.database, missing_ok=missing_ok)
+
+    async def fix(self) -> list[Difference]:
+        with wrap_errors("fix"), understood():
+            return await fix(await self.account.client(), self.account.database)
+
+
 async def differences(client: CosmosClient, database: str, *, missing_ok: bool = False) -> list[Difference]:
-    """Return how account and containers differ from what is needed: first what cannot be mended here.
+    """Return how account and containers differ from what is needed: first what cannot be fixed here.
 
     Args:
         missing_ok: A missing database or container is no difference.
@@ -85,35 +101,35 @@ async def differences(client: CosmosClient, database: str, *, missing_ok: bool =
     found = await _account_differences(client)
     for part in await for_each(compare, list(CONTAINERS.values())):
         found += part
-    return sorted(found, key=lambda difference: difference.is_mendable)
+    return sorted(found, key=lambda difference: difference.is_fixable)
 
 
-async def mend(client: CosmosClient, database: str) -> list[Difference]:
-    """Replace TTL and indexing policy of containers where they differ, and return what was mended.
+async def fix(client: CosmosClient, database: str) -> list[Difference]:
+    """Replace TTL and indexing policy of containers where they differ, and return what was fixed.
 
-    All other properties stay as they are. So does the whole container if something about it cannot be mended: it may be
+    All other properties stay as they are. So does the whole container if something about it cannot be fixed: it may be
     somebody else's, whose documents a TTL would delete.
 
     Raises:
         CosmosResourceNotFoundError: The database or a container is missing.
         CosmosAccessConditionFailedError: Others kept changing a container meanwhile.
     """
-    mended: list[Difference] = []
+    fixed: list[Difference] = []
     for layout in CONTAINERS.values():
-        mended += await _mend(client, database, layout)
-    return mended
+        fixed += await _fix(client, database, layout)
+    return fixed
 
 
-async def _mend(client: CosmosClient, database: str, layout: ContainerLayout) -> list[Difference]:
+async def _fix(client: CosmosClient, database: str, layout: ContainerLayout) -> list[Difference]:
     container = client.get_database_client(database).get_container_client(layout.name)
     link = container.container_link
     for attempt in range(_ATTEMPTS):
         properties = await container.read()
         found = _container_differences(layout, properties)
-        if not found or not all(difference.is_mendable for difference in found):
+        if not found or not all(difference.is_fixable for difference in found):
             return []
         # The proxy's own method would drop unique keys and whatever else it has no parameter for.
-        body = _mended_properties(layout, properties)
+        body = _fixed_properties(layout, properties)
         condition = {"accessCondition": {"type": "IfMatch", "condition": properties["_etag"]}}
         try:
             await client.client_connection.ReplaceContainer(link, collection=body, options=condition)
@@ -125,7 +141,7 @@ async def _mend(client: CosmosClient, database: str, layout: ContainerLayout) ->
     raise AssertionError("unreachable")
 
 
-def _mended_properties(layout: ContainerLayout, properties: Mapping[str, Any]) -> dict[str, Any]:
+def _fixed_properties(layout: ContainerLayout, properties: Mapping[str, Any]) -> dict[str, Any]:
     body = {name: value for name, value in properties.items() if not name.startswith(_SET_BY_SERVICE)}
     body["indexingPolicy"] = mended_indexing(properties.get("indexingPolicy"), layout.indexing_policy)
     body.pop("defaultTtl", None)
@@ -161,8 +177,8 @@ async def _account_differences(client: CosmosClient) -> list[Difference]:
 
 
 def _container_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -> list[Difference]:
-    """Return what differs about a container: if some of it cannot be mended, that alone, as the rest does not matter then."""
-    return _fixed_differences(layout, properties) or _mendable_differences(layout, properties)
+    """Return what differs about a container: if some of it cannot be fixed, that alone, as the rest does not matter then."""
+    return _fixed_differences(layout, properties) or _fixable_differences(layout, properties)
 
 
 def _fixed_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -> list[Difference]:
@@ -177,7 +193,7 @@ def _fixed_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -
     return found
 
 
-def _mendable_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -> list[Difference]:
+def _fixable_differences(layout: ContainerLayout, properties: Mapping[str, Any]) -> list[Difference]:
     found = []
     ttl = properties.get("defaultTtl")
     if ttl != layout.default_ttl:
@@ -188,7 +204,7 @@ def _mendable_differences(layout: ContainerLayout, properties: Mapping[str, Any]
         )
     problem = describe_indexing(properties.get("indexingPolicy"), layout.indexing_policy)
     if problem:
-        found.append(Difference(layout.name, f"indexing policy {problem}", _MEND, is_mendable=True))
+        found.append(Difference(layout.name, f"indexing policy {problem}", _MEND, is_fixable=True))
     return found
 
 

@@ -15,7 +15,7 @@ from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, map_erro
 from bifrost_store.backends.cosmos.exchanges import may_be_done, watched
 from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.writes import Write
-from bifrost_store.core.attempts import Sendings, staying_unknown
+from bifrost_store.core.attempts import Attempt, Sendings, staying_unknown
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.meter import count_retry
 from bifrost_store.errors import BackendError, NotProvisionedError, StoreError, ThrottledError
@@ -34,37 +34,37 @@ class CosmosWriter:
         self._reader = reader
         self._now = clock
 
-    async def carry_out(self, writes: Sequence[Write]) -> None:
+    async def carry_out(self, writes: Sequence[Write], attempt: Attempt) -> None:
         """Carry out *writes* to different records of one kind and scope, all or nothing; each then has its result."""
         if any(write.looks_first for write in writes):
             await self._look(writes, is_lost=False)
         sendings = Sendings()
         with staying_unknown(sendings, writes[0].key, BACKEND):
-            for attempt in range(_ATTEMPTS):
+            for number in range(_ATTEMPTS):
                 pending = [write for write in writes if not write.is_settled]
                 if not pending:
                     return
                 for write in pending:
                     write.prepare()
-                if attempt > 0:
+                if number > 0:
                     count_retry()
                 statuses: list[int] = []
                 try:
                     with watched() as statuses:
-                        etags = await self._send(pending)
+                        etags = await self._send(pending, attempt)
                 except (AzureError, BackendError) as error:
                     sendings.is_unknown = sendings.is_unknown or is_ambiguous(error) or may_be_done(statuses)
-                    await self._recover(error, writes, is_lost=sendings.is_unknown, is_last=attempt == _ATTEMPTS - 1)
+                    await self._recover(error, writes, is_lost=sendings.is_unknown, is_last=number == _ATTEMPTS - 1)
                     continue
                 sendings.is_unknown = True  # It is carried out: whatever fails from here on is no refusal.
                 for write, etag in zip(pending, etags, strict=True):
                     write.sent(etag)
 
-    async def _send(self, pending: Sequence[Write]) -> list[str]:
+    async def _send(self, pending: Sequence[Write], attempt: Attempt) -> list[str]:
         first = pending[0].key
         container = self._reader.container(first.kind)
         changes = [self._put(write) for write in pending]
-        return await self._account.write(container, first.scope.value, changes)
+        return await self._account.write(container, first.scope.value, changes, attempt)
 
     def _put(self, write: Write) -> Put:
         assert write.record is not None

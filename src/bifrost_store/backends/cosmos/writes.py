@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from bifrost_store.backends.cosmos.documents import NativeEtag
 from bifrost_store.backends.cosmos.errors import BACKEND
-from bifrost_store.backends.protocol import Result
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.operations import Result
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.version import NO_VERSION, Etag, Version, new_write_id
+from bifrost_store.core.version import NO_VERSION, Etag, Version
 from bifrost_store.errors import (
     DocumentExistsError,
     DocumentNotFoundError,
@@ -37,10 +38,9 @@ class Write(ABC):
         is_own: The stored state was found to be this write's.
     """
 
-    def __init__(self, clock: Clock, key: Key, epoch: int) -> None:
+    def __init__(self, clock: Clock, key: Key, attempt: Attempt) -> None:
         self._now = clock
-        self._epoch = epoch
-        self._write_id = new_write_id()
+        self._attempt = attempt
         self._stored: Record | None = None
         self.key = key
         self.looks_first = False
@@ -73,11 +73,10 @@ class Write(ABC):
         return stored
 
     def _follow(self, base: Version, record: Record) -> None:
-        version = base.next(self._epoch, write_id=self._write_id)
-        self.record = replace(record, version=version, native_etag=None, backend=BACKEND)
+        self.record = replace(record, version=self._attempt.follow(base), native_etag=None, backend=BACKEND)
 
     def _is_own(self, stored: Record | None) -> bool:
-        return stored is not None and stored.version.write_id == self._write_id
+        return stored is not None and stored.version.write_id == self._attempt.write_id
 
     def _settle(self, result: Result, *, is_own: bool = False) -> None:
         self.result, self.is_settled, self.is_own = result, True, is_own
@@ -95,8 +94,8 @@ class Write(ABC):
 class CreateWrite(Write):
     """Stores a new document; goes on from a tombstone or an expired record where one is in the way."""
 
-    def __init__(self, clock: Clock, record: Record, epoch: int) -> None:
-        super().__init__(clock, record.key, epoch)
+    def __init__(self, clock: Clock, record: Record, attempt: Attempt) -> None:
+        super().__init__(clock, record.key, attempt)
         self._given = record
 
     def prepare(self) -> None:
@@ -118,8 +117,8 @@ class CreateWrite(Write):
 class ReplaceWrite(Write):
     """Stores a document over exactly the state expected."""
 
-    def __init__(self, clock: Clock, record: Record, expected: Etag, epoch: int) -> None:
-        super().__init__(clock, record.key, epoch)
+    def __init__(self, clock: Clock, record: Record, expected: Etag, attempt: Attempt) -> None:
+        super().__init__(clock, record.key, attempt)
         self._given = record
         self._expected = expected.version
         hint = expected.native_for(BACKEND)
@@ -150,8 +149,8 @@ class ReplaceWrite(Write):
 class DeleteWrite(Write):
     """Turns the document into its tombstone."""
 
-    def __init__(self, clock: Clock, key: Key, expected: Etag | None, epoch: int) -> None:
-        super().__init__(clock, key, epoch)
+    def __init__(self, clock: Clock, key: Key, expected: Etag | None, attempt: Attempt) -> None:
+        super().__init__(clock, key, attempt)
         self._expected = expected
         self.looks_first = True
 
@@ -179,8 +178,8 @@ class DeleteWrite(Write):
 class ApplyWrite(Write):
     """Stores a record or tombstone as it is, unless what is stored is as new; or over exactly one state."""
 
-    def __init__(self, clock: Clock, record: Record, over: str | None) -> None:
-        super().__init__(clock, record.key, record.version.epoch)
+    def __init__(self, clock: Clock, record: Record, over: str | None, attempt: Attempt) -> None:
+        super().__init__(clock, record.key, attempt)
         self._given = record
         self._wanted = over
         self.looks_first = over is not None or not record.is_first

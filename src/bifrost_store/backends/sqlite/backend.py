@@ -6,20 +6,21 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, Replace, Result, ScanPage
+from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
 from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_as_json, row_from_record
-from bifrost_store.core.attempts import check_attempt
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import check_json, dump_json, load_json
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result, name_of
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import Group, Query, group_order
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.core.version import Etag, Version, new_write_id, stale_route
+from bifrost_store.core.version import Etag, Version, stale_route
 from bifrost_store.errors import (
     BackendError,
     CorruptDocumentError,
@@ -32,14 +33,14 @@ from bifrost_store.errors import (
 )
 
 _SCAN_PAGE_SIZE: Final = 500
-_RANKS: Final[dict[type, int]] = {type(None): 0, bool: 1, int: 2, str: 3}
 
 
-class SqliteBackend:
+class SqliteBackend(Backend):
     """A `Backend` in one SQLite file, which several processes may share, or in memory.
 
     The file is opened, and made where missing, by the first call. A write that was acknowledged survives a power cut: the
-    write-ahead log is synchronised before the call returns. Every call but `batch` and `scan` is one statement.
+    write-ahead log is synchronised before the call returns. Every call but a write of several
+    operations and `scan` is one statement.
 
     Args:
         path: Of the file, or ``:memory:``. It must be on a local disk.
@@ -73,26 +74,20 @@ class SqliteBackend:
             rows = await self._connection.read(queries.STORED, _key_parameters(key))
         return record_from_row(rows[0], self._specs) if rows else None
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        with mapped_errors(self._path, "create", record.key, is_write=True):
-            return await self._create(self._connection.execute, record, epoch)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        with mapped_errors(self._path, "replace", record.key, is_write=True):
-            return await self._replace(self._connection.execute, record, expected, epoch)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        with mapped_errors(self._path, "delete", key, is_write=True):
-            return await self._delete(self._connection.execute, key, expected, epoch)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        with mapped_errors(self._path, "apply", record.key, is_write=True):
-            return await self._apply(self._connection.execute, record, over)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        if len(operations) == 1:
+            key = operations[0].key
+            with mapped_errors(self._path, name_of(operations), key, is_write=True):
+                attempt.check()
+                return [await self._carry_out(self._connection.execute, operations[0], attempt)]
         with mapped_errors(self._path, "batch", is_write=True):
             async with self._connection.transaction() as execute:
-                return [await self._carry_out(execute, operation, epoch) for operation in operations]
+                attempt.check()
+                results = []
+                for operation in operations:
+                    with mapped_errors(self._path, "batch", operation.key, is_write=True):
+                        results.append(await self._carry_out(execute, operation, attempt))
+                return results
 
     async def query(self, query: Query) -> Page[Record]:
         position, now = decode_token(query), self._now()
@@ -156,43 +151,38 @@ class SqliteBackend:
         with mapped_errors(self._path, "aclose"):
             await self._connection.aclose()
 
-    async def _carry_out(self, execute: Execute, operation: Operation, epoch: int) -> Result:
-        key = operation.key if isinstance(operation, Delete) else operation.record.key
-        with mapped_errors(self._path, "batch", key, is_write=True):
-            match operation:
-                case Create(record):
-                    return await self._create(execute, record, epoch)
-                case Replace(record, expected):
-                    return await self._replace(execute, record, expected, epoch)
-                case Delete(_, expected_or_none):
-                    return await self._delete(execute, key, expected_or_none, epoch)
-                case Apply(record):
-                    return await self._apply(execute, record, None)
+    async def _carry_out(self, execute: Execute, operation: Operation, attempt: Attempt) -> Result:
+        match operation:
+            case Create(record):
+                return await self._create(execute, record, attempt)
+            case Replace(record, expected):
+                return await self._replace(execute, record, expected, attempt)
+            case Delete(key, expected_or_none):
+                return await self._delete(execute, key, expected_or_none, attempt)
+            case Apply(record, over):
+                return await self._apply(execute, record, over)
 
-    async def _create(self, execute: Execute, record: Record, epoch: int) -> Record:
-        check_attempt()
-        record = replace(record, version=Version(1, new_write_id(), epoch))
+    async def _create(self, execute: Execute, record: Record, attempt: Attempt) -> Record:
+        record = replace(record, version=_first_version(attempt))
         rows = await execute(queries.CREATE, {**row_from_record(record, self._specs), "now": self._now()})
         if not rows:
-            await self._check_route(execute, record.key, epoch, is_present=False)
+            await self._check_route(execute, record.key, attempt.epoch, is_present=False)
             raise DocumentExistsError(f"{record.key} exists already", backend=NAME, operation="create", key=str(record.key))
         return _as_stored(record, rows[0])
 
-    async def _replace(self, execute: Execute, record: Record, expected: Etag, epoch: int) -> Record:
-        check_attempt()
-        record = replace(record, version=Version(1, new_write_id(), epoch))
+    async def _replace(self, execute: Execute, record: Record, expected: Etag, attempt: Attempt) -> Record:
+        record = replace(record, version=_first_version(attempt))
         row = row_from_record(record, self._specs)
         rows = await execute(queries.REPLACE, {**row, **_expected_parameters(expected), "now": self._now()})
         if rows:
             return _as_stored(record, rows[0])
-        await self._check_route(execute, record.key, epoch, expected)
+        await self._check_route(execute, record.key, attempt.epoch, expected)
         if await self._is_present(execute, record.key):
             raise _precondition_failed(record.key, "replace")
         raise DocumentNotFoundError(f"{record.key} does not exist", backend=NAME, operation="replace", key=str(record.key))
 
-    async def _delete(self, execute: Execute, key: Key, expected: Etag | None, epoch: int) -> Record | None:
-        check_attempt()
-        tombstone = Record(key, {}, version=Version(1, new_write_id(), epoch), is_tombstone=True)
+    async def _delete(self, execute: Execute, key: Key, expected: Etag | None, attempt: Attempt) -> Record | None:
+        tombstone = Record(key, {}, version=_first_version(attempt), is_tombstone=True)
         parameters = {**row_from_record(tombstone, self._specs), "now": self._now()}
         if expected is None:
             rows = await execute(queries.DELETE, parameters)
@@ -200,13 +190,12 @@ class SqliteBackend:
             rows = await execute(queries.DELETE_EXPECTED, {**parameters, **_expected_parameters(expected)})
         if rows:
             return _as_stored(tombstone, rows[0])
-        await self._check_route(execute, key, epoch, expected)
+        await self._check_route(execute, key, attempt.epoch, expected)
         if expected is not None and await self._is_present(execute, key):
             raise _precondition_failed(key, "delete")
         return None
 
     async def _apply(self, execute: Execute, record: Record, over: str | None) -> bool:
-        check_attempt()
         row = row_from_record(record, self._specs)
         if over is None:
             return bool(await execute(queries.APPLY, {**row, "now": self._now()}))
@@ -250,6 +239,11 @@ class SqliteBackend:
 
     def _now(self) -> str:
         return format_time(self._clock())
+
+
+def _first_version(attempt: Attempt) -> Version:
+    """Return the version of a first state; the statements count on from what they find."""
+    return Version(1, attempt.write_id, attempt.epoch)
 
 
 def _key_parameters(key: Key) -> dict[str, Value]:

@@ -15,7 +15,7 @@ from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from bifrost_store.backends.table.errors import Place, understood
-from bifrost_store.core.attempts import sending
+from bifrost_store.core.attempts import Attempt, sending
 from bifrost_store.core.http_meter import metered
 
 Row = dict[str, Any]
@@ -164,14 +164,16 @@ class TableAccount:
             if not token:
                 return
 
-    async def write(self, table: str, changes: Sequence[Change], *, is_repeatable: bool = False) -> list[str]:
+    async def write(
+        self, table: str, changes: Sequence[Change], *, attempt: Attempt | None = None, is_repeatable: bool = False
+    ) -> list[str]:
         """Carry out *changes* to rows of one partition, all or nothing; return the new etags, empty for removed rows.
 
-        Sent once, unless *is_repeatable* lets the SDK send it again after a failure.
+        Sent once, unless *is_repeatable* lets the SDK send it again after a failure. *attempt* is the write that it is part of.
         """
         options: Mapping[str, Any] = {} if is_repeatable else _SENT_ONCE
         # Always a transaction, which is a POST: a lone PUT would be sent again below the SDK when its connection drops.
-        with sending() as sendings, understood(self._at(table), sendings):
+        with sending(attempt) as sendings, understood(self._at(table), sendings):
             results = await self._table(table).submit_transaction([_operation(change) for change in changes], **options)
         return [str(result.get("etag") or "") for result in results]
 

@@ -10,7 +10,7 @@ import anyio
 from azure.core.exceptions import AzureError
 from azure.data.tables.aio import TableServiceClient
 
-from bifrost_store.backends.protocol import Apply, Create, Delete, Operation, RepairReport, Replace, Result, ScanPage
+from bifrost_store.backends.protocol import Backend, RawRows, Repair, ScanPage
 from bifrost_store.backends.table.account import METERED, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.mappings import Mappings
@@ -19,18 +19,19 @@ from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.query import TableQueries
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.repair import TableRepair
+from bifrost_store.backends.table.rows import TableRows
 from bifrost_store.backends.table.scan import TableScanner
 from bifrost_store.backends.table.writer import TableWriter
 from bifrost_store.backends.table.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, removals
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result, name_of
 from bifrost_store.core.page import Page
-from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record, dump_expiry
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.core.version import Etag
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, DocumentExistsError, NotProvisionedError
 
 if TYPE_CHECKING:
@@ -46,14 +47,12 @@ _TRANSPORT: Mapping[str, Any] = {
 }
 
 
-class TableBackend:
+class TableBackend(Backend):
     """A `Backend` over today's tables: rows that old code reads, plus rows of ours that it never meets.
 
     Attributes:
         account: The tables themselves, for tools that handle raw rows.
     """
-
-    name = BACKEND
 
     def __init__(
         self, service: TableServiceClient, specs: Specs, *, clock: Clock = utc_now, recorded: Recorded | None = None
@@ -105,6 +104,10 @@ class TableBackend:
             raise ConfigurationError(f"the Table Storage endpoint {endpoint!r} cannot be used: {error}", backend=BACKEND) from None
         return cls(service, specs, clock=clock, recorded=recorded)
 
+    @property
+    def name(self) -> str:
+        return BACKEND
+
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
         with wrap_errors("get", key):
@@ -122,30 +125,10 @@ class TableBackend:
                 raise state.error
         return state.record or (None if state.marker is None else state.marker.tombstone)
 
-    async def create(self, record: Record, *, epoch: int = 0) -> Record:
-        write = CreateWrite(self._reader, self._now, record, epoch)
-        await self._carry_out("create", write)
-        return _record(write)
-
-    async def replace(self, record: Record, expected: Etag, *, epoch: int = 0) -> Record:
-        write = ReplaceWrite(self._reader, self._now, record, expected, epoch)
-        await self._carry_out("replace", write)
-        return _record(write)
-
-    async def delete(self, key: Key, *, expected: Etag | None = None, epoch: int = 0) -> Record | None:
-        write = DeleteWrite(self._reader, self._now, key, expected, epoch)
-        await self._carry_out("delete", write)
-        return None if write.result is None else _record(write)
-
-    async def apply(self, record: Record, *, over: str | None = None) -> bool:
-        write = ApplyWrite(self._reader, self._now, record, over)
-        await self._carry_out("apply", write)
-        return bool(write.result)
-
-    async def batch(self, operations: Sequence[Operation], *, epoch: int = 0) -> list[Result]:
-        writes = [self._write(operation, epoch) for operation in operations]
-        with wrap_errors("batch"):
-            await self._writer.carry_out(writes)
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        writes = [self._write(operation, attempt) for operation in operations]
+        with wrap_errors(name_of(operations), operations[0].key if len(operations) == 1 else None):
+            await self._writer.carry_out(writes, attempt)
         return [write.result for write in writes]
 
     async def query(self, query: Query) -> Page[Record]:
@@ -213,10 +196,13 @@ class TableBackend:
             raise
         return True
 
-    async def repair(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
-        """See `SupportsRepair.repair`."""
-        with wrap_errors("repair"):
-            return await TableRepair(self.account, self._writer, self._mappings).run(old_application_stopped, progress)
+    @property
+    def repair(self) -> Repair:
+        return TableRepair(self.account, self._writer, self._mappings)
+
+    @property
+    def raw_rows(self) -> RawRows:
+        return TableRows(self.account)
 
     async def provision(self) -> None:
         with wrap_errors("provision"):
@@ -237,22 +223,13 @@ class TableBackend:
         with anyio.CancelScope(shield=True):
             await self.account.aclose()
 
-    def _write(self, operation: Operation, epoch: int) -> Write:
+    def _write(self, operation: Operation, attempt: Attempt) -> Write:
         match operation:
             case Create(record):
-                return CreateWrite(self._reader, self._now, record, epoch)
+                return CreateWrite(self._reader, self._now, record, attempt)
             case Replace(record, expected):
-                return ReplaceWrite(self._reader, self._now, record, expected, epoch)
-            case Delete(key, expected):
-                return DeleteWrite(self._reader, self._now, key, expected, epoch)
-            case Apply(record):
-                return ApplyWrite(self._reader, self._now, record, None)
-
-    async def _carry_out(self, operation: str, write: Write) -> None:
-        with wrap_errors(operation, write.key):
-            await self._writer.carry_out([write])
-
-
-def _record(write: Write) -> Record:
-    assert isinstance(write.result, Record)
-    return write.result
+                return ReplaceWrite(self._reader, self._now, record, expected, attempt)
+            case Delete(key, expected_or_none):
+                return DeleteWrite(self._reader, self._now, key, expected_or_none, attempt)
+            case Apply(record, over):
+                return ApplyWrite(self._reader, self._now, record, over, attempt)

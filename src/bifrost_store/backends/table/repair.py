@@ -7,6 +7,7 @@ and an execution whose index rows were written is looked at again until it has n
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from azure.core.exceptions import HttpResponseError
 
 from bifrost_store.backends.protocol import RepairReport
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow, TableAccount
-from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, end_of
@@ -38,7 +39,20 @@ _ROUNDS = 5
 _CONFLICTS = (404, 409, 412)
 
 
+@dataclass(frozen=True, slots=True)
 class TableRepair:
+    """The `Repair` of one account."""
+
+    account: TableAccount
+    writer: TableWriter
+    mappings: Mappings
+
+    async def run(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
+        with wrap_errors("repair"):
+            return await _Run(self.account, self.writer, self.mappings).run(old_application_stopped, progress)
+
+
+class _Run:
     """One pass over executions, memberships, and every other kind with index rows."""
 
     def __init__(self, account: TableAccount, writer: TableWriter, mappings: Mappings) -> None:
@@ -54,7 +68,7 @@ class TableRepair:
         self._report = RepairReport()
         self._older_twins: dict[str, set[str]] = {}
 
-    async def run(self, old_application_stopped: bool, progress: Progress = silent) -> RepairReport:
+    async def run(self, old_application_stopped: bool, progress: Progress) -> RepairReport:
         """Repair all; mark partitions as located if the operator vouches for it."""
         looked_at = 0
         partitions: set[str] = set()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Row
-from bifrost_store.backends.table.backend import TableBackend
+from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Row, TableAccount
 from bifrost_store.backends.table.edm import TYPE_SUFFIX, from_rest, row_to_rest
 from bifrost_store.backends.table.errors import wrap_errors
 from bifrost_store.core.json import dump_json
@@ -17,11 +16,11 @@ _MAX_TRANSACTION_BYTES = 3 * 1024 * 1024
 """Under the 4 MiB of a transaction's request ("Performing entity group transactions", Microsoft)."""
 
 
-class RawRows:
-    """The rows of one account as they are stored, without the server's own ``Timestamp``."""
+class TableRows:
+    """The `RawRows` of one account, without the server's own ``Timestamp``."""
 
-    def __init__(self, backend: TableBackend) -> None:
-        self._account = backend.account
+    def __init__(self, account: TableAccount) -> None:
+        self._account = account
 
     async def table_names(self) -> list[str]:
         """Return the names of every table, sorted."""

@@ -15,7 +15,7 @@ from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, RowMapping
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
-from bifrost_store.core.attempts import Sendings, staying_unknown
+from bifrost_store.core.attempts import Attempt, Sendings, staying_unknown
 from bifrost_store.core.events import log_event
 from bifrost_store.core.meter import count_retry
 from bifrost_store.core.record import Record
@@ -36,27 +36,28 @@ class TableWriter:
         self._account = account
         self._reader = reader
 
-    async def carry_out(self, writes: Sequence[Write]) -> None:
+    async def carry_out(self, writes: Sequence[Write], attempt: Attempt) -> None:
         """Settle *writes*, all in one transaction; raise the first failure. All are of one kind and partition."""
         await _look_first(writes)
-        await self._send_until_settled(writes)
-        await self.write_index([change for write in writes for change in self._index_changes(write)])
+        await self._send_until_settled(writes, attempt)
+        await self.write_index([change for write in writes for change in self._index_changes(write)], attempt)
 
-    async def _send_until_settled(self, writes: Sequence[Write]) -> None:
+    async def _send_until_settled(self, writes: Sequence[Write], attempt: Attempt) -> None:
         sendings = Sendings()
         with staying_unknown(sendings, writes[0].key, BACKEND):
-            for attempt in range(_ATTEMPTS):
+            for number in range(_ATTEMPTS):
                 pending = [write for write in writes if not write.is_settled]
                 batches = [write.changes() for write in pending]
                 if not any(batches):
                     return
-                if attempt > 0:
+                if number > 0:
                     count_retry()
                 try:
-                    etags = await self._account.write(self._table(pending[0]), [c for batch in batches for c in batch])
+                    changes = [change for batch in batches for change in batch]
+                    etags = await self._account.write(self._table(pending[0]), changes, attempt=attempt)
                 except AzureError as error:
                     sendings.is_unknown = sendings.is_unknown or is_ambiguous(error)
-                    await self._recover(error, pending, sendings.is_unknown, is_last=attempt == _ATTEMPTS - 1)
+                    await self._recover(error, pending, sendings.is_unknown, is_last=number == _ATTEMPTS - 1)
                     continue
                 sendings.is_unknown = True  # It is carried out: whatever fails from here on is no refusal.
                 for write, batch in zip(pending, batches, strict=True):
@@ -94,7 +95,7 @@ class TableWriter:
         mapping = self._reader.mapping(write.key.kind)
         return index_changes(mapping, write.record, write.previous, write.memo)
 
-    async def write_index(self, changes: Sequence[Change]) -> bool:
+    async def write_index(self, changes: Sequence[Change], attempt: Attempt | None = None) -> bool:
         """Write index rows; what fails is logged and left to the next touch or to repair, as readers do not use them.
 
         Returns:
@@ -102,7 +103,7 @@ class TableWriter:
         """
         try:
             for start in range(0, len(changes), MAX_TRANSACTION):
-                await self._write_index_part(list(changes[start : start + MAX_TRANSACTION]))
+                await self._write_index_part(list(changes[start : start + MAX_TRANSACTION]), attempt)
         except Exception as error:  # noqa: BLE001 - the record is committed: the call has succeeded
             failure = map_error(error) if isinstance(error, AzureError) else error
             log_event(
@@ -116,10 +117,10 @@ class TableWriter:
             return False
         return True
 
-    async def _write_index_part(self, changes: list[Change]) -> None:
+    async def _write_index_part(self, changes: list[Change], attempt: Attempt | None) -> None:
         while changes:
             try:
-                await self._account.write(RELATIONSHIPS, changes, is_repeatable=True)
+                await self._account.write(RELATIONSHIPS, changes, attempt=attempt, is_repeatable=True)
             except HttpResponseError as error:
                 if error.status_code != 404 or isinstance(map_error(error), NotProvisionedError):
                     raise

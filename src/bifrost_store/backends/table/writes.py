@@ -10,16 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bifrost_store.backends.protocol import Result
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.stamps import UNLOCATED, Marker, NativeEtag, marker_row
 from bifrost_store.backends.table.reader import State, TableReader, state_of
 from bifrost_store.backends.table.twins import set_aside
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.operations import Result
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.version import NO_VERSION, Etag, Version, new_write_id
+from bifrost_store.core.version import NO_VERSION, Etag, Version
 from bifrost_store.errors import (
     DocumentExistsError,
     DocumentNotFoundError,
@@ -44,12 +45,11 @@ class Write(ABC):
         memo: What the state before told about its index rows.
     """
 
-    def __init__(self, reader: TableReader, clock: Clock, key: Key, epoch: int) -> None:
+    def __init__(self, reader: TableReader, clock: Clock, key: Key, attempt: Attempt) -> None:
         self._reader = reader
         self._now = clock
         self._mapping = reader.mapping(key.kind)
-        self._epoch = epoch
-        self._write_id = new_write_id()
+        self._attempt = attempt
         self.looks_first = False
         self.key = key
         self.is_settled = False
@@ -84,9 +84,6 @@ class Write(ABC):
     def _result_as_sent(self) -> Result:
         return self.record
 
-    def _version_after(self, base: Version) -> Version:
-        return base.next(self._epoch, write_id=self._write_id)
-
     def _marker_row(self, record: Record) -> Row:
         return marker_row(self._mapping, record)
 
@@ -117,15 +114,15 @@ class CreateWrite(Write):
     id was made just now, it is searched for.
     """
 
-    def __init__(self, reader: TableReader, clock: Clock, record: Record, epoch: int) -> None:
-        super().__init__(reader, clock, record.key, epoch)
+    def __init__(self, reader: TableReader, clock: Clock, record: Record, attempt: Attempt) -> None:
+        super().__init__(reader, clock, record.key, attempt)
         self._given = record
         self._state = _NOTHING
         is_located = reader.twins.is_located(record.key.scope.partition_key)
         self.looks_first = isinstance(self._mapping, ExecutionMapping) and not record.has_new_id and not is_located
 
     def changes(self) -> list[Change]:
-        self.record = record = replace(self._given, version=self._version_after(self._base()), backend=BACKEND)
+        self.record = record = replace(self._given, version=self._attempt.follow(self._base()), backend=BACKEND)
         return [*put_rows(self._mapping.encode(record), self._state.rows), *self._put_marker(record, self._state.marker)]
 
     def _base(self) -> Version:
@@ -138,7 +135,7 @@ class CreateWrite(Write):
         sent = self.record
         self._state = state = await self._look_at_rows(is_first=sent is None)
         stored = state.record
-        if stored is not None and stored.version.write_id == self._write_id:
+        if stored is not None and stored.version.write_id == self._attempt.write_id:
             return self._settle(stored, is_own=True)
         if is_lost and sent is not None and self._base().revision > sent.version.revision:
             raise self._unknown()
@@ -160,8 +157,8 @@ class CreateWrite(Write):
 class ReplaceWrite(Write):
     """Puts the anchor over exactly the state expected."""
 
-    def __init__(self, reader: TableReader, clock: Clock, record: Record, expected: Etag, epoch: int) -> None:
-        super().__init__(reader, clock, record.key, epoch)
+    def __init__(self, reader: TableReader, clock: Clock, record: Record, expected: Etag, attempt: Attempt) -> None:
+        super().__init__(reader, clock, record.key, attempt)
         self._given = record
         self._expected = expected
         hint = expected.native_for(BACKEND)
@@ -175,7 +172,7 @@ class ReplaceWrite(Write):
         native = self._native
         assert native is not None
         base = Version(self._expected.version.revision, self._expected.version.write_id, native.epoch)
-        self.record = record = replace(self._given, version=self._version_after(base), backend=BACKEND)
+        self.record = record = replace(self._given, version=self._attempt.follow(base), backend=BACKEND)
         self.memo = native.memo
         if self._stored_rows is None:
             anchor, *twins = self._mapping.encode(record)
@@ -199,7 +196,7 @@ class ReplaceWrite(Write):
             if is_lost:
                 raise self._unknown()
             raise self._refuse(DocumentNotFoundError, f"{self.key} does not exist")
-        if stored.version.write_id == self._write_id:
+        if stored.version.write_id == self._attempt.write_id:
             return self._settle(stored, is_own=True)
         is_other_row = bool(self._given.sort_key) and stored.sort_key != self._given.sort_key
         if is_other_row or not stored.version.is_same_state(self._expected.version):
@@ -231,8 +228,8 @@ class ReplaceWrite(Write):
 class DeleteWrite(Write):
     """Removes the record's rows and turns the marker into its tombstone."""
 
-    def __init__(self, reader: TableReader, clock: Clock, key: Key, expected: Etag | None, epoch: int) -> None:
-        super().__init__(reader, clock, key, epoch)
+    def __init__(self, reader: TableReader, clock: Clock, key: Key, expected: Etag | None, attempt: Attempt) -> None:
+        super().__init__(reader, clock, key, attempt)
         self.looks_first = True
         self._expected = expected
         self._removals: list[Change] = []
@@ -250,12 +247,12 @@ class DeleteWrite(Write):
         if self._expected is not None and not stored.version.is_same_state(self._expected.version):
             raise self._refuse(PreconditionFailedError, f"{self.key} has changed since it was read; read it again")
         self.previous = state.whole
-        self.record = stored.tombstone(self._version_after(stored.version))
+        self.record = stored.tombstone(self._attempt.follow(stored.version))
 
     async def _settle_absent(self, sent: Record | None, is_lost: bool) -> None:
         marker = await self._reader.marker(self.key, "") if is_lost else None
         tombstone = None if marker is None else marker.tombstone
-        if tombstone is not None and tombstone.version.write_id == self._write_id:
+        if tombstone is not None and tombstone.version.write_id == self._attempt.write_id:
             self.record = sent
             return self._settle(tombstone, is_own=True)
         if is_lost and (tombstone is None or sent is None or tombstone.version.revision != sent.version.revision):
@@ -271,8 +268,8 @@ class DeleteWrite(Write):
 class ApplyWrite(Write):
     """Stores a record or tombstone as it is, unless what is stored is as new; or over exactly one state."""
 
-    def __init__(self, reader: TableReader, clock: Clock, record: Record, over: str | None) -> None:
-        super().__init__(reader, clock, record.key, record.version.epoch)
+    def __init__(self, reader: TableReader, clock: Clock, record: Record, over: str | None, attempt: Attempt) -> None:
+        super().__init__(reader, clock, record.key, attempt)
         self.looks_first = over is not None or not record.is_first
         self._given = record
         self._over = over

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 
-from bifrost_store.backends.protocol import Apply, Backend, Create, Delete, Operation, Replace
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import NEVER, Key, Record
 from bifrost_store.core.scope import GLOBAL

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from bifrost_store.backends.protocol import Apply, Backend, Create
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Apply, Create
 from bifrost_store.core.query import Eq, In, Query, Range
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, SYSTEM, Scope

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bifrost_store.backends.protocol import MAX_BATCH_OPERATIONS, Apply, Backend, Create, Delete, Operation, Replace, Result
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import MAX_BATCH_OPERATIONS, Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Etag, Version, new_write_id
 from bifrost_store.errors import (

@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from bifrost_store.backends.protocol import Backend, Create, Delete, Replace
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Create, Delete, Replace
 from bifrost_store.core.record import Record
 from bifrost_store.errors import (
     AccessDeniedError,

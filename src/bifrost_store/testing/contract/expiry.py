@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bifrost_store.backends.protocol import Backend, Create, Delete, Replace, Result
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Create, Delete, Replace, Result
 from bifrost_store.core.query import Eq, Query
 from bifrost_store.core.record import NEVER, Record
 from bifrost_store.core.scope import GLOBAL

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from anyio import to_thread
 
-from bifrost_store.backends.protocol import Backend, Create
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.errors import EventLoopError
 from bifrost_store.testing.examples import ORGANIZATION, config, touched

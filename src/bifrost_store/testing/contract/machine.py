@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from bifrost_store.backends.protocol import Apply, Backend, Create, Delete, Operation, Replace
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, Group, In, Query
 from bifrost_store.core.record import Key, Record

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from bifrost_store.backends.protocol import Apply, Create
+from bifrost_store.core.operations import Apply, Create
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.documents import ConfigType, ExecutionStatus

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bifrost_store.backends.protocol import Backend, Delete, Replace
-from bifrost_store.core.attempts import Attempt, attempting
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace
 from bifrost_store.core.record import Record
-from bifrost_store.core.version import Etag, Version, new_write_id, new_writer
+from bifrost_store.core.version import Etag, Version, new_write_id
 from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, PreconditionFailedError, StaleRouteError
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import START, SettableClock
@@ -240,19 +241,20 @@ async def test_a_write_under_no_route_keeps_the_epoch(backend: Backend) -> None:
 
 
 async def test_every_write_asks_whether_it_may_be_sent(backend: Backend) -> None:
-    """Inside an attempt that may not be sent, each kind of write raises StaleRouteError, and nothing is stored."""
+    """As an attempt that may not be sent, each kind of write raises StaleRouteError, and nothing is stored."""
     created = await backend.create(config())
-    attempt = Attempt(new_writer(), lambda: False)
+    attempt = Attempt(may_send=lambda: False)
 
-    for write in (
-        lambda: backend.create(config(key="another")),
-        lambda: backend.replace(touched(created), created.etag),
-        lambda: backend.delete(created.key),
-        lambda: backend.apply(replace(touched(created), version=created.version.next())),
-        lambda: backend.batch([Delete(created.key)]),
-    ):
-        with attempting(attempt), pytest.raises(StaleRouteError):
-            await write()
+    writes: list[list[Operation]] = [
+        [Create(config(key="another"))],
+        [Replace(touched(created), created.etag)],
+        [Delete(created.key)],
+        [Apply(replace(touched(created), version=created.version.next()))],
+        [Delete(created.key), Create(config(key="another"))],
+    ]
+    for operations in writes:
+        with pytest.raises(StaleRouteError):
+            await backend.write(operations, attempt=attempt)
 
     assert attempt.is_sent is False
     assert list(await everything(backend)) == [created.key]
@@ -261,11 +263,11 @@ async def test_every_write_asks_whether_it_may_be_sent(backend: Backend) -> None
 
 async def test_an_attempts_write_id_is_stored(backend: Backend) -> None:
     """Whatever an attempt writes has its write id, and it notes that it was sent."""
-    attempt = Attempt(new_writer(), lambda: True)
+    attempt = Attempt(may_send=lambda: True)
 
-    with attempting(attempt):
-        created = await backend.create(config())
+    (created,) = await backend.write([Create(config())], attempt=attempt)
 
+    assert isinstance(created, Record)
     assert created.version.write_id == attempt.write_id
     assert attempt.is_sent is True
     assert attempt.write_id.startswith(attempt.writer)

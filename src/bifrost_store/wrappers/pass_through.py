@@ -1,0 +1,75 @@
+"""What every wrapper of one backend begins as: it answers as the inner one does, powers included."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from bifrost_store.backends.protocol import Backend, Layout, RawRows, Repair, ScanPage
+from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.operations import Operation, Result
+from bifrost_store.core.page import Page
+from bifrost_store.core.query import Group, Query
+from bifrost_store.core.record import Key, Record
+from bifrost_store.core.scope import Scope
+
+
+class PassThrough(Backend):
+    """A `Backend` that forwards everything. Wrappers override what they change, and nothing else.
+
+    Args:
+        inner: What calls go to.
+    """
+
+    def __init__(self, inner: Backend) -> None:
+        self._wrapped = inner
+
+    @property
+    def _inner(self) -> Backend:
+        """What a call goes to, asked anew for each; a wrapper that overrides it may refuse here."""
+        return self._wrapped
+
+    @property
+    def name(self) -> str:
+        return self._wrapped.name
+
+    async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
+        return await self._inner.get(key, fallback=fallback)
+
+    async def stored(self, key: Key) -> Record | None:
+        return await self._inner.stored(key)
+
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        return await self._inner.write(operations, attempt=attempt)
+
+    async def query(self, query: Query) -> Page[Record]:
+        return await self._inner.query(query)
+
+    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+        return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+
+    def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
+        return self._inner.scan(resume_token)
+
+    async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
+        return await self._inner.purge_expired(kind=kind, limit=limit)
+
+    async def provision(self) -> None:
+        await self._inner.provision()
+
+    async def ping(self) -> str:
+        return await self._inner.ping()
+
+    async def aclose(self) -> None:
+        await self._wrapped.aclose()
+
+    @property
+    def repair(self) -> Repair | None:
+        return self._inner.repair
+
+    @property
+    def layout(self) -> Layout | None:
+        return self._inner.layout
+
+    @property
+    def raw_rows(self) -> RawRows | None:
+        return self._inner.raw_rows
