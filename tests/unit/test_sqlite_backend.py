@@ -24,8 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.backends.sqlite import SqliteBackend, queries
 from bifrost_store.backends.sqlite import connection as connection_module
+from bifrost_store.backends.sqlite import queries
+from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.sqlite.errors import map_error
 from bifrost_store.backends.sqlite.rows import escape, unescape
 from bifrost_store.core.attempts import Attempt
@@ -224,7 +225,7 @@ class TestProcesses:
         """Processes that provision one file at once and increment one record by compare-and-set lose no increment."""
         program = f"""
             import anyio, sys
-            from bifrost_store.backends.sqlite import SqliteBackend
+            from bifrost_store.backends.sqlite.backend import SqliteBackend
             from bifrost_store.core.attempts import Attempt
             from bifrost_store.core.record import Key, Record
             from bifrost_store.core.scope import GLOBAL
@@ -262,7 +263,7 @@ class TestProcesses:
         """What was acknowledged is there after the process was killed, and an open batch is not."""
         program = f"""
             import anyio, os, signal
-            from bifrost_store.backends.sqlite import SqliteBackend
+            from bifrost_store.backends.sqlite.backend import SqliteBackend
             from bifrost_store.backends.sqlite.rows import row_from_record
             from bifrost_store.core.record import Key, Record
             from bifrost_store.core.scope import GLOBAL
@@ -291,7 +292,7 @@ class TestProcesses:
         """A program that forgets to close the backend, or fails before it could, ends all the same."""
         program = f"""
             import anyio
-            from bifrost_store.backends.sqlite import SqliteBackend
+            from bifrost_store.backends.sqlite.backend import SqliteBackend
             from bifrost_store.documents import SPECS
 
             backend = SqliteBackend({str(path)!r}, SPECS)

@@ -11,8 +11,8 @@ import anyio.lowlevel
 import pytest
 
 from bifrost_store import GLOBAL, ConfigType, Store, StoreSettings, open_store
-from bifrost_store.backends.sqlite import SqliteBackend
 from bifrost_store.backends.sqlite import connection as connection_module
+from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.documents import SPECS

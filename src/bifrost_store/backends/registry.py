@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import re
 import tempfile
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr
 
+from bifrost_store.backends import cosmos, sqlite, table
+from bifrost_store.backends.facts import BackendFacts
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import BlobStore
@@ -20,8 +23,14 @@ from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError, MissingDependencyError
 from bifrost_store.settings import StoreSettings, variable_name
 
-BACKEND_NAMES = ("sqlite", "table", "cosmos")
-"""What the setting and the flag may say."""
+BACKENDS: Final[Mapping[str, BackendFacts]] = {facts.name: facts for facts in (sqlite.FACTS, table.FACTS, cosmos.FACTS)}
+LEASED: Final = frozenset(name for name, facts in BACKENDS.items() if facts.is_leased)
+"""Stores that a migration can be about; others hold neither leases nor control documents."""
+SOURCE: Final = table.FACTS.name
+TARGET: Final = cosmos.FACTS.name
+"""From where to where a migration leads."""
+RAW_ROWS: Final = table.FACTS.name
+"""The backend with `RawRows`, in whose form the platform's data sets are."""
 
 
 class BackendFactory:
@@ -53,7 +62,7 @@ class BackendFactory:
                 return self._table()
             case "cosmos":
                 return self._cosmos()
-        raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(BACKEND_NAMES)}")
+        raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(BACKENDS)}")
 
     def _sqlite(self) -> Backend:
         if not self._settings.is_configured("sqlite"):
@@ -141,7 +150,7 @@ class BackendFactory:
 
 def configured_backends(settings: StoreSettings) -> list[str]:
     """Return the names of the backends that *settings* say enough about to be opened."""
-    return [name for name in BACKEND_NAMES if settings.is_configured(name)]
+    return [name for name in BACKENDS if settings.is_configured(name)]
 
 
 def place_of(settings: StoreSettings, backend: str) -> str:

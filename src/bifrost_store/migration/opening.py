@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.backends.registry import BackendFactory
+from bifrost_store.backends.registry import SOURCE, TARGET, BackendFactory
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError
@@ -18,9 +17,6 @@ from bifrost_store.migration.phases import Migration
 from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.settings import StoreSettings, variable_name
 from bifrost_store.wrappers.checked import CheckedBackend
-
-SOURCE: Final = "table"
-TARGET: Final = "cosmos"
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import anyio
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.registry import SOURCE
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.core.tasks import for_each
@@ -30,7 +31,7 @@ from bifrost_store.routing.control import Control
 CONTROL_KEY: Final = Key(CONTROL.kind, SYSTEM, "control")
 STATE_KEY: Final = Key(CONTROL.kind, SYSTEM, "phase")
 """Of what operators know of a migration; see `migration.state`."""
-HOME: Final = "table"
+HOME: Final = SOURCE
 """The store that migrations begin in. Where copies are of two migrations, and none was known before, its own says which this is."""
 _ATTEMPTS: Final = 8
 

@@ -8,7 +8,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails
 
-from bifrost_store.backends.registry import BACKEND_NAMES
+from bifrost_store.backends.registry import BACKENDS
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError
 
@@ -50,7 +50,7 @@ class BackendFlag:
         if details.error_code is None or details.error_code is ErrorCode.FLAG_NOT_FOUND:
             return _known(details.value, f"flag {FLAG_KEY} for {scope}")
         if details.error_code is ErrorCode.TYPE_MISMATCH:
-            raise ConfigurationError(f"flag {FLAG_KEY} for {scope}: its value is no text; one of {', '.join(BACKEND_NAMES)}")
+            raise ConfigurationError(f"flag {FLAG_KEY} for {scope}: its value is no text; one of {', '.join(BACKENDS)}")
         raise BackendUnavailableError(
             f"flag {FLAG_KEY} for {scope} cannot be evaluated ({details.error_code.value}); check the flag provider, then try again"
         )
@@ -67,6 +67,6 @@ async def _evaluate(client: OpenFeatureClient, default: str, context: Evaluation
 
 
 def _known(name: str, source: str) -> str:
-    if name not in BACKEND_NAMES:
-        raise ConfigurationError(f"{source}: {name!r} is no backend; one of {', '.join(BACKEND_NAMES)}")
+    if name not in BACKENDS:
+        raise ConfigurationError(f"{source}: {name!r} is no backend; one of {', '.join(BACKENDS)}")
     return name

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
+from bifrost_store.backends.registry import LEASED
 from bifrost_store.core.retention import Recorded, agreed
 from bifrost_store.core.scope import Scope
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import Copy, Lack
-from bifrost_store.routing.serving import LEASED
 
 
 class Known:

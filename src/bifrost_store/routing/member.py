@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.registry import LEASED
 from bifrost_store.core.record import Key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import SYSTEM, Scope
@@ -36,7 +37,7 @@ from bifrost_store.routing.known import Known
 from bifrost_store.routing.lease_rows import Timing, running_seconds
 from bifrost_store.routing.leases import Lease
 from bifrost_store.routing.participant import News, Participant, is_prepared, move_in
-from bifrost_store.routing.serving import LEASED, Serving
+from bifrost_store.routing.serving import Serving
 from bifrost_store.routing.watching import Sweep, Watch
 from bifrost_store.wrappers.dual_write import DualWriteBackend
 

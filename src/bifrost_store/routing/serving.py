@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.registry import LEASED
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError
@@ -21,8 +22,6 @@ from bifrost_store.wrappers.journal_repair import JournalRepair
 from bifrost_store.wrappers.mirror import Mirror
 from bifrost_store.wrappers.shadow_read import ShadowReadBackend, ShadowReads
 
-LEASED: Final = frozenset({"table", "cosmos"})
-"""Stores that a migration can be about; others hold neither leases nor control documents."""
 _REPAIR_SECONDS: Final = 5.0
 Pair = tuple[str, str]
 

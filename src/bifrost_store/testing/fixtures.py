@@ -28,7 +28,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.backends.sqlite import SqliteBackend
+from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.harness import PASSING_FAULTS, Fault, Harness, StoreUnderTest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +10,8 @@ from typing import Any
 
 from anyio import to_thread
 
-from bifrost_store.backends.registry import BackendFactory
+from bifrost_store.backends.protocol import RawRows
+from bifrost_store.backends.registry import RAW_ROWS, BackendFactory
 from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
 from bifrost_store.core.clock import utc_now
 from bifrost_store.core.files import make_private_folder, open_private
@@ -106,15 +106,15 @@ def _make_empty(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def _account(settings: StoreSettings) -> AsyncIterator[tuple[Any, BlobStore]]:
+async def _account(settings: StoreSettings) -> AsyncIterator[tuple[RawRows, BlobStore]]:
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, utc_now, stack)
-        backend = factory.backend("table")
+        backend = factory.backend(RAW_ROWS)
         stack.push_async_callback(backend.aclose)
-        blobs = factory.blobs("table")
+        blobs = factory.blobs(RAW_ROWS)
         stack.push_async_callback(blobs.aclose)
-        raw = importlib.import_module("bifrost_store.backends.table.rows")
-        yield raw.RawRows(backend), blobs
+        assert backend.raw_rows is not None
+        yield backend.raw_rows, blobs
 
 
 def _read_lines(file: Path) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend, Difference, Layout, Repair, RepairReport, ScanPage
+from bifrost_store.backends.registry import BACKENDS
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.operations import Operation, Result, name_of
@@ -20,8 +21,6 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.wrappers.observer import Observer, Place
 from bifrost_store.wrappers.pass_through import PassThrough
 
-_SYSTEMS: Final = {"table": "azure.table", "cosmos": "azure.cosmosdb"}
-"""Names of OpenTelemetry's, or in its manner, where they differ from ours."""
 _BLOBS_AT_ONCE: Final = 500
 
 
@@ -31,7 +30,7 @@ class ObservedBackend(PassThrough):
     def __init__(self, inner: Backend, observer: Observer) -> None:
         super().__init__(inner)
         self._observer = observer
-        self._place = Place("backend", inner.name, _SYSTEMS.get(inner.name, inner.name))
+        self._place = Place("backend", inner.name, BACKENDS[inner.name].telemetry_name if inner.name in BACKENDS else inner.name)
 
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         with self._operation("get", key.kind):

@@ -1,1 +1,7 @@
 """Cosmos DB for NoSQL: one document per record, one write per change."""
+
+from __future__ import annotations
+
+from bifrost_store.backends.facts import BackendFacts
+
+FACTS = BackendFacts("cosmos", telemetry_name="azure.cosmosdb", is_leased=True)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.backends.facts import BackendFacts
 
-__all__ = ["SqliteBackend"]
+FACTS = BackendFacts("sqlite", telemetry_name="sqlite")
