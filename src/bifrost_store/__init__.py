@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         User,
         UserType,
     )
+    from bifrost_store.opening.store import open_store
     from bifrost_store.protocols import (
         ExecutionFilter,
         ExecutionRef,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
         UploadContent,
     )
     from bifrost_store.settings import StoreSettings
-    from bifrost_store.store import Store, open_store
+    from bifrost_store.store import Store
 
 __all__ = [
     "GLOBAL",
@@ -107,7 +108,17 @@ __all__ = [
     "open_store",
 ]
 
-_MODULES: Final = ("core.page", "core.scope", "core.unset", "core.usage", "settings", "documents", "protocols", "store")
+_MODULES: Final = (
+    "core.page",
+    "core.scope",
+    "core.unset",
+    "core.usage",
+    "settings",
+    "documents",
+    "protocols",
+    "store",
+    "opening.store",
+)
 """Where the names come from, the quick ones first."""
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from openfeature.client import OpenFeatureClient
-
 from bifrost_store.backends.protocol import Difference, RepairReport
-from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
-from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.clock import Clock
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.usage import UsageReport
-from bifrost_store.documents import SPECS
 from bifrost_store.migration.purging import check_purge
 from bifrost_store.protocols import (
     ApiKeys,
@@ -36,9 +31,9 @@ from bifrost_store.protocols import (
 from bifrost_store.repositories.api_keys import ApiKeyRepository
 from bifrost_store.repositories.audit import AuditRepository
 from bifrost_store.repositories.brandings import BrandingRepository
-from bifrost_store.repositories.collecting import collect
 from bifrost_store.repositories.configs import ConfigRepository
-from bifrost_store.repositories.executions import ExecutionRepository
+from bifrost_store.repositories.executions.collecting import collect
+from bifrost_store.repositories.executions.repository import ExecutionRepository
 from bifrost_store.repositories.forms import FormRepository
 from bifrost_store.repositories.integrations import IntegrationRepository
 from bifrost_store.repositories.job_statuses import JobStatusRepository
@@ -49,11 +44,7 @@ from bifrost_store.repositories.roles import RoleRepository
 from bifrost_store.repositories.schedules import ScheduleRepository
 from bifrost_store.repositories.uploads import UploadRepository
 from bifrost_store.repositories.users import UserRepository
-from bifrost_store.routing.flag import BackendFlag
-from bifrost_store.routing.lease_rows import Timing
 from bifrost_store.routing.router import RoutedBackend
-from bifrost_store.settings import StoreSettings
-from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
 from bifrost_store.wrappers.observer import Observer
 
 
@@ -155,42 +146,3 @@ class Store:
     async def aclose(self) -> None:
         """Close what was opened. `open_store` does it at the end of its block; calling it twice is harmless."""
         await self._stack.aclose()
-
-
-@asynccontextmanager
-async def open_store(
-    settings: StoreSettings | None = None, *, flags: OpenFeatureClient | None = None, clock: Clock = utc_now
-) -> AsyncIterator[Store]:
-    """Open the store and close it at the end of the block. Nothing is connected to before the first call.
-
-    Args:
-        settings: By default those of the environment.
-        flags: Client of the application's OpenFeature provider, whose flag ``bifrost-store-backend`` is evaluated at every call,
-            per scope. Without one the setting ``backend`` decides.
-        clock: Tells the time.
-
-    Raises:
-        ConfigurationError: A setting is missing, unknown or malformed.
-    """
-    settings = settings or StoreSettings.from_environment()
-    days = settings.execution_retention_days
-    async with AsyncExitStack() as stack:
-        factory = BackendFactory(settings, SPECS, clock, stack)
-        flag = BackendFlag(settings.backend, flags)
-        names = [settings.backend] if flags is None else configured_backends(settings) or [settings.backend]
-        observer = Observer(clock)
-        backend = RoutedBackend(
-            flag,
-            names,
-            lambda name: ObservedBackend(factory.backend(name), observer),
-            lambda name: ObservedBlobStore(factory.blobs(name), name, observer),
-            SPECS,
-            can_open=settings.is_configured,
-            timing=Timing().scaled(settings.lease_seconds / Timing().lease),
-            shadow_share=settings.shadow_reads,
-            recorded=factory.recorded,
-        )
-        stack.push_async_callback(backend.aclose)
-        retention = None if days is None else timedelta(days=days)
-        places = [place_of(settings, name) for name in names]
-        yield Store(backend, clock=clock, observer=observer, retention=retention, places=places, stack=stack)

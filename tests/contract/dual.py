@@ -15,14 +15,14 @@ from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import Clock
 from bifrost_store.documents import SPECS
+from bifrost_store.mirroring.dual_write import DualWriteBackend
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.journal_repair import JournalRepair
+from bifrost_store.mirroring.mirror import Mirror
+from bifrost_store.mirroring.reconcile import is_same
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.harness import Fault
 from bifrost_store.wrappers.checked import CheckedBackend
-from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.journal_repair import JournalRepair
-from bifrost_store.wrappers.mirror import Mirror
-from bifrost_store.wrappers.reconcile import is_same
 
 
 @dataclass(frozen=True)

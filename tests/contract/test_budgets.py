@@ -15,7 +15,7 @@ from bifrost_store.documents import ConfigType, Execution, ExecutionStatus, OAut
 from bifrost_store.protocols import ExecutionFilter, ExecutionRef, OAuthConnectionRef
 from bifrost_store.repositories.brandings import BrandingRepository
 from bifrost_store.repositories.configs import ConfigRepository
-from bifrost_store.repositories.executions import ExecutionRepository
+from bifrost_store.repositories.executions.repository import ExecutionRepository
 from bifrost_store.repositories.forms import FormRepository
 from bifrost_store.repositories.integrations import IntegrationRepository
 from bifrost_store.repositories.oauth_connections import OAuthConnectionRepository

@@ -11,6 +11,9 @@ from bifrost_store.core.meter import count_requests
 from bifrost_store.core.operations import Create, Delete, Operation, Replace
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
+from bifrost_store.mirroring.dual_write import DualWriteBackend
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.mirror import Mirror
 from bifrost_store.testing.bulk import create_all
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.contract.apply import *  # noqa: F403
@@ -19,9 +22,6 @@ from bifrost_store.testing.contract.versions import *  # noqa: F403
 from bifrost_store.testing.examples import config, touched
 from bifrost_store.testing.fixtures import open_reference
 from bifrost_store.wrappers.checked import CheckedBackend
-from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.mirror import Mirror
 from tests.contract.cosmos_harness import CosmosHarness
 from tests.contract.dual import check_equal
 from tests.contract.harness import TableHarness

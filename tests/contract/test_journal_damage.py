@@ -6,9 +6,9 @@ import pytest
 
 from bifrost_store.backends.table.account import Put
 from bifrost_store.core.scope import SYSTEM
+from bifrost_store.mirroring.journal import Journal, UnreadableEntry
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import config
-from bifrost_store.wrappers.journal import Journal, UnreadableEntry
 from tests.contract.cosmos_harness import CosmosHarness
 from tests.contract.harness import TableHarness
 from tests.innermost import innermost

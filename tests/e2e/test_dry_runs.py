@@ -18,9 +18,9 @@ from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration import state
-from bifrost_store.migration.opening import open_migration
 from bifrost_store.migration.phases import Migration
 from bifrost_store.migration.state import Phase, Step
+from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.examples import ADDED_ONLY, EXAMPLES
 from bifrost_store.transfer.records import dump_records
 from bifrost_store.transfer.rows import load_rows

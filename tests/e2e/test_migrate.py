@@ -13,7 +13,7 @@ from bifrost_store.core.tasks import for_each
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.errors import StoreError
-from bifrost_store.migration.opening import open_migration
+from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.rows import load_rows
 from tests import commands

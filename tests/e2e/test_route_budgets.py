@@ -11,7 +11,7 @@ from bifrost_store import ConfigType, ExecutionStatus, Scope, Store, StoreSettin
 from bifrost_store.core.meter import count_requests
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator, Options
-from bifrost_store.migration.opening import open_migration
+from bifrost_store.opening.migration import open_migration
 from tests.e2e.migrating import settings_of
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ from aiohttp import web
 from bifrost_store import ConfigType, StoreSettings, open_store
 from bifrost_store.demo.azurite import Azurite, run_azurite
 from bifrost_store.emulator import CosmosEmulator, Options
-from bifrost_store.routing.lease_rows import Timing
+from bifrost_store.routing.timing import Timing
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Reaction, SeenRequest
 from tests import commands
 from tests.faults.history import COUNTER, expected

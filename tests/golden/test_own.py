@@ -12,8 +12,8 @@ from azure.cosmos import CosmosClient
 from bifrost_store import GLOBAL, Store, StoreSettings, open_store
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator
-from bifrost_store.migration.opening import open_migration
 from bifrost_store.migration.state import Step
+from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows

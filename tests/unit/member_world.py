@@ -14,8 +14,9 @@ from bifrost_store.errors import BackendUnavailableError
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Move, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.flag import BackendFlag
-from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
-from bifrost_store.routing.member import Member
+from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows, LeaseState
+from bifrost_store.routing.membership.member import Member
+from bifrost_store.routing.timing import Timing
 from bifrost_store.testing.model import ModelBackend
 from tests.unit.virtual_time import VirtualLoop
 

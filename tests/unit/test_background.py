@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from bifrost_store.errors import BackendUnavailableError
-from bifrost_store.routing.background import Background
+from bifrost_store.routing.membership.background import Background
 from bifrost_store.testing.model import ModelBackend
 from tests.unit.member_world import TIMING, World, in_world
 

@@ -12,8 +12,8 @@ from bifrost_store.blobs.azure import AzureBlobStore
 from bifrost_store.core.record import Key
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, OutcomeUnknownError
+from bifrost_store.mirroring import mirror as mirror_module
 from bifrost_store.testing.examples import config
-from bifrost_store.wrappers import mirror as mirror_module
 from tests.unit.test_dual_writes import UNAVAILABLE, Pair
 
 pytestmark = pytest.mark.anyio

@@ -12,10 +12,10 @@ import pytest
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.core.version import new_writer, writer_of
 from bifrost_store.documents import SPECS
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.journal_repair import JournalRepair
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.examples import config
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.journal_repair import JournalRepair
 
 pytestmark = pytest.mark.anyio
 
@@ -27,9 +27,9 @@ from bifrost_store.core.operations import Create, Delete
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.examples import config
-from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.mirror import Mirror
+from bifrost_store.mirroring.dual_write import DualWriteBackend
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.mirror import Mirror
 
 class Killer(SqliteBackend):
     async def write(self, operations, *, attempt):

@@ -13,13 +13,13 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.version import new_writer
 from bifrost_store.documents import JOURNAL
 from bifrost_store.errors import BackendUnavailableError, OutcomeUnknownError, StaleRouteError
+from bifrost_store.mirroring.breaker import CircuitBreaker
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.journal_repair import JournalRepair
+from bifrost_store.mirroring.reconcile import Reconciled, reconcile
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import OTHER_ORGANIZATION, config, touched
-from bifrost_store.wrappers.breaker import CircuitBreaker
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.journal_repair import JournalRepair
-from bifrost_store.wrappers.reconcile import Reconciled, reconcile
 from tests.unit.flaky import FlakyBackend, failing
 
 pytestmark = pytest.mark.anyio

@@ -24,15 +24,15 @@ from bifrost_store.errors import (
     StoreError,
     ThrottledError,
 )
+from bifrost_store.mirroring.breaker import CircuitBreaker
+from bifrost_store.mirroring.dual_write import DualWriteBackend
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.journal_repair import JournalRepair
+from bifrost_store.mirroring.mirror import Mirror
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import config, touched
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.breaker import CircuitBreaker
-from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.journal_repair import JournalRepair
-from bifrost_store.wrappers.mirror import Mirror
 from tests.unit.flaky import FlakyBackend, failing, hanging
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""`repositories.execution_queries`: filters that lose no run at their edges, and do not depend on how they were written."""
+"""`repositories.executions.queries`: filters that lose no run at their edges, and do not depend on how they were written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bifrost_store.documents import ExecutionStatus
 from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.errors import InvalidRequestError
 from bifrost_store.protocols import ExecutionFilter
-from bifrost_store.repositories.execution_queries import compile_filter, compile_window, started_before
+from bifrost_store.repositories.executions.queries import compile_filter, compile_window, started_before
 
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(2286, 11, 20, 17, 46, 39, 999_999, tzinfo=UTC)

@@ -21,12 +21,13 @@ from bifrost_store.errors import BackendUnavailableError, MigrationRefusedError
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.starting import start
 from bifrost_store.migration.takeover import take_over
+from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Move, Route, Target
 from bifrost_store.routing.copies import ControlCopies
-from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
+from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows, LeaseState
+from bifrost_store.routing.timing import Timing
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.journal import Journal
 
 pytestmark = pytest.mark.anyio
 DUAL, TURNED, ALONE = Target(primary="a", secondary="b"), Target(primary="b", secondary="a"), Target(primary="a")

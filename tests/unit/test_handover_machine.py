@@ -20,15 +20,15 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, MigrationRefusedError, StoreError
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.starting import start
+from bifrost_store.mirroring.reconcile import is_same, reconcile
 from bifrost_store.routing.control import EVERY_SCOPE, MoveKind, Target
 from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.flag import BackendFlag
-from bifrost_store.routing.lease_rows import Timing
-from bifrost_store.routing.member import Member
+from bifrost_store.routing.membership.member import Member
 from bifrost_store.routing.router import RoutedBackend
+from bifrost_store.routing.timing import Timing
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.reconcile import is_same, reconcile
 from tests.thorough import examples
 from tests.unit.virtual_time import VirtualLoop
 

@@ -14,11 +14,11 @@ from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendError, OutcomeUnknownError, PreconditionFailedError, StaleRouteError
 from bifrost_store.migration.handover import Coordinator
+from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import EVERY_SCOPE, Target
-from bifrost_store.routing.lease_rows import Timing
+from bifrost_store.routing.timing import Timing
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.examples import config, touched
-from bifrost_store.wrappers.journal import Journal
 from tests.unit import member_world
 from tests.unit.member_world import ACME, CUT_OVER, Process, World, in_world
 

@@ -19,7 +19,7 @@ from bifrost_store.documents import ConfigType, Execution, ExecutionStatus
 from bifrost_store.errors import DocumentTooLargeError, InvalidRequestError
 from bifrost_store.protocols import ExecutionRef, Executions
 from bifrost_store.repositories import payload_blobs, payloads
-from bifrost_store.repositories.payloads import LARGE_CHARACTERS, MAX_PAYLOAD_BYTES
+from bifrost_store.repositories.executions.payloads import LARGE_CHARACTERS, MAX_PAYLOAD_BYTES
 from bifrost_store.testing import strategies
 from bifrost_store.testing.strict import exact_json
 

@@ -10,11 +10,11 @@ import pytest
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Key
 from bifrost_store.errors import BackendUnavailableError
+from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
-from bifrost_store.routing.lease_rows import LeaseRows
-from bifrost_store.routing.member import LeaseLostError
+from bifrost_store.routing.membership.lease_rows import LeaseRows
+from bifrost_store.routing.membership.member import LeaseLostError
 from bifrost_store.testing.examples import config
-from bifrost_store.wrappers.journal import Journal
 from tests.unit.member_world import ACME, DUAL, TIMING, Process, World, in_world
 from tests.unit.replaced import FATES, Fate, befall
 

@@ -10,8 +10,8 @@ import pytest
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError
 from bifrost_store.routing.control import EVERY_SCOPE, Route
-from bifrost_store.routing.lease_rows import LeaseRows
-from bifrost_store.routing.member import LeaseLostError
+from bifrost_store.routing.membership.lease_rows import LeaseRows
+from bifrost_store.routing.membership.member import LeaseLostError
 from tests.unit.member_world import ACME, TIMING, Process, World, in_world
 
 ALONE = Route(primary="table")

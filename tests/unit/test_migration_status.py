@@ -25,7 +25,7 @@ from bifrost_store.migration.runners import interrupted_since, is_gone
 from bifrost_store.migration.state import Asked, MigrationState, Phase, Running, Step
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.migration.status import lines_of
-from bifrost_store.routing.lease_rows import LeaseRows, LeaseState
+from bifrost_store.routing.membership.lease_rows import LeaseRows, LeaseState
 from bifrost_store.testing.examples import organization
 from tests.unit.member_world import Reach, World, in_world
 from tests.unit.test_dead_ends import Platform, on_a_platform

@@ -1,4 +1,4 @@
-"""`repositories.payloads`: what is kept where, under which names, and how it reads back."""
+"""`repositories.executions.payloads`: what is kept where, under which names, and how it reads back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bifrost_store.core.scope import GLOBAL
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError
 from bifrost_store.protocols import Result
-from bifrost_store.repositories.payloads import (
+from bifrost_store.repositories.executions.payloads import (
     NO_PAYLOADS,
     Placement,
     all_todays_names,

@@ -28,11 +28,11 @@ from bifrost_store.errors import (
     StoreError,
 )
 from bifrost_store.migration.status import store_status
+from bifrost_store.mirroring.journal import UNSETTLED, Journal, UnreadableEntry
+from bifrost_store.mirroring.journal_repair import JournalRepair
 from bifrost_store.routing.control import EVERY_SCOPE
 from bifrost_store.testing.examples import config, touched
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.journal import UNSETTLED, Journal, UnreadableEntry
-from bifrost_store.wrappers.journal_repair import JournalRepair
 from bifrost_store.wrappers.pass_through import PassThrough
 from tests.unit.test_handover import TURNED, World, routes
 

@@ -9,14 +9,14 @@ from bifrost_store.core.operations import Apply, Create, Delete, Replace
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, OutcomeUnknownError, StaleRouteError
-from bifrost_store.routing.settle import settle
+from bifrost_store.mirroring.dual_write import DualWriteBackend
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.mirror import Mirror
+from bifrost_store.routing.membership.settle import settle
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import config, touched
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.mirror import Mirror
 from tests.unit.flaky import FlakyBackend, failing
 
 pytestmark = pytest.mark.anyio

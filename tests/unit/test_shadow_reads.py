@@ -12,11 +12,11 @@ from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import BackendUnavailableError
+from bifrost_store.mirroring.shadow_read import ShadowReadBackend, ShadowReads
+from bifrost_store.mirroring.shadow_rules import Rule
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import ORGANIZATION, config, touched
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.shadow_read import ShadowReadBackend, ShadowReads
-from bifrost_store.wrappers.shadow_rules import Rule
 
 pytestmark = pytest.mark.anyio
 

@@ -12,14 +12,15 @@ from bifrost_store.core.operations import Create
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.version import new_writer
 from bifrost_store.documents import SPECS
+from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.flag import BackendFlag
-from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
-from bifrost_store.routing.member import Member
+from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows, LeaseState
+from bifrost_store.routing.membership.member import Member
+from bifrost_store.routing.timing import Timing
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.journal import Journal
 from tests.unit.virtual_time import VirtualLoop
 
 T = TypeVar("T")

@@ -195,8 +195,8 @@ def finish(
 @app.command()
 def status(*, as_json: JsonOption = False) -> None:
     """Say where the migration stands: phase, routes, progress, differences, journal, processes, days left. Changes nothing."""
-    from bifrost_store.migration.opening import open_migration
     from bifrost_store.migration.status import lines_of
+    from bifrost_store.opening.migration import open_migration
 
     async def ask() -> MigrationStatus:
         async with open_migration() as migration:
@@ -279,8 +279,8 @@ def _carry_out(
     words: Sequence[str] = (),
 ) -> None:
     """Carry out a step, or with *dry_run* only plan it, show its report, and exit."""
-    from bifrost_store.migration.opening import open_migration
     from bifrost_store.migration.state import Step
+    from bifrost_store.opening.migration import open_migration
 
     async def work() -> PhaseReport | Plan:
         with hearing() as tell:
@@ -307,8 +307,8 @@ def _hand_over(
     words: Sequence[str] = (),
 ) -> None:
     """Plan a hand-over, show the plan, ask unless *yes*, and carry it out."""
-    from bifrost_store.migration.opening import open_migration
     from bifrost_store.migration.state import Step
+    from bifrost_store.opening.migration import open_migration
 
     words = [*words, *words_of(yes=yes)]
 

@@ -22,7 +22,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make tables, containers and schema where missing. Reports what differs from what is needed, and changes it on request."""
-    from bifrost_store.store import open_store
+    from bifrost_store.opening.store import open_store
 
     async def provision() -> tuple[list[Difference], list[Difference], list[str]]:
         async with open_store() as store:
@@ -44,7 +44,7 @@ def init(
 
 def ping(*, as_json: JsonOption = False) -> None:
     """Ask every backend and blob store in use whether it can be used."""
-    from bifrost_store.store import open_store
+    from bifrost_store.opening.store import open_store
 
     async def ask() -> list[str]:
         async with open_store() as store:
@@ -73,7 +73,7 @@ def repair(
     as_json: JsonOption = False,
 ) -> None:
     """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
-    from bifrost_store.store import open_store
+    from bifrost_store.opening.store import open_store
 
     async def mend() -> RepairReport:
         async with open_store() as store, counting_all(store) as progress:
@@ -97,7 +97,7 @@ def purge(*, as_json: JsonOption = False) -> None:
 
     Refused while a migration is under way, and until 90 days after its cut-over.
     """
-    from bifrost_store.store import open_store
+    from bifrost_store.opening.store import open_store
 
     async def remove() -> int:
         async with open_store() as store:

@@ -21,7 +21,7 @@ Restart = Annotated[bool, typer.Option("--restart", help="Start again instead of
 
 def dump(folder: Folder, *, restart: Restart = False, as_json: JsonOption = False) -> None:
     """Write every record, tombstone and blob below DIR. An interrupted dump goes on where it stopped."""
-    from bifrost_store.store import open_store
+    from bifrost_store.opening.store import open_store
     from bifrost_store.transfer.records import dump_records
 
     async def transfer() -> TransferReport:
@@ -33,7 +33,7 @@ def dump(folder: Folder, *, restart: Restart = False, as_json: JsonOption = Fals
 
 def load(folder: Dump, *, restart: Restart = False, as_json: JsonOption = False) -> None:
     """Apply every record of a dump, and store its blobs. What is there as new or newer stays."""
-    from bifrost_store.store import open_store
+    from bifrost_store.opening.store import open_store
     from bifrost_store.transfer.records import load_records
 
     async def transfer() -> TransferReport:

@@ -35,8 +35,8 @@ def usage(
     *, scope: ScopeOption = None, price: PriceOption = DOLLARS_PER_MILLION_REQUEST_UNITS, as_json: JsonOption = False
 ) -> None:
     """Make a fixed set of harmless reads, three times each, and show what a call of each cost: requests, request units, time."""
+    from bifrost_store.opening.store import open_store
     from bifrost_store.probe import probe
-    from bifrost_store.store import open_store
 
     whose = _scope(scope)
 

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 from bifrost_store.backends.registry import place_of
 from bifrost_store.core.clock import utc_now
 from bifrost_store.errors import MissingDependencyError
+from bifrost_store.opening.store import open_store
 from bifrost_store.settings import StoreSettings
-from bifrost_store.store import Store, open_store
+from bifrost_store.store import Store
 
 _BACKEND: Final = "cosmos"
 _RETENTION: Final = timedelta(days=1)

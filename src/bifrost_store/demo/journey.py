@@ -25,10 +25,11 @@ from bifrost_store.demo.calls import CALLS, NOW, Answer
 from bifrost_store.demo.cosmos import EXTRAS, missing_package, run_cosmos
 from bifrost_store.demo.moving import Leg, move
 from bifrost_store.documents import ConfigType, Document
+from bifrost_store.opening.store import open_store
 from bifrost_store.probe import probe
 from bifrost_store.protocols import ExecutionStatistics
 from bifrost_store.settings import StoreSettings
-from bifrost_store.store import Store, open_store
+from bifrost_store.store import Store
 from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows
 

@@ -12,11 +12,12 @@ from bifrost_store.core.meter import metering
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.documents import ConfigType
 from bifrost_store.errors import StoreError
-from bifrost_store.migration.opening import open_migration
 from bifrost_store.migration.outcome import PhaseReport
 from bifrost_store.migration.phases import Migration
+from bifrost_store.opening.migration import open_migration
+from bifrost_store.opening.store import open_store
 from bifrost_store.settings import StoreSettings
-from bifrost_store.store import Store, open_store
+from bifrost_store.store import Store
 
 _DATABASE: Final = "moved"
 _KEY: Final = "written_after_the_cut_over"

@@ -41,6 +41,6 @@ JOURNAL: Final = DocumentSpec(
     is_internal=True,
     check_id=_check_hex,
 )
-"""What the other store may not have: a key, without content, or everything that one writer wrote last. See `wrappers.journal`."""
+"""What the other store may not have: a key, without content, or everything that one writer wrote last. See `mirroring.journal`."""
 
 INTERNAL_SPECS: Final = (CONTROL, LEASE, JOURNAL)

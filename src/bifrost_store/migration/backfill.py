@@ -37,7 +37,7 @@ from bifrost_store.migration.expiry import NO_LONGER_SEEN, Dropped, dropped_line
 from bifrost_store.migration.reports import ReportFile, shown
 from bifrost_store.migration.state import Progress
 from bifrost_store.migration.throttle import Budget
-from bifrost_store.wrappers.reconcile import Reconciled, reconcile
+from bifrost_store.mirroring.reconcile import Reconciled, reconcile
 
 REJECTED_ROWS: Final = "rejected-rows.jsonl"
 WORKERS: Final = 8

@@ -19,8 +19,9 @@ from bifrost_store.migration.routes import known, newest, pair_of
 from bifrost_store.migration.state import Step, command_of
 from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
-from bifrost_store.routing.lease_rows import LeaseRow, Timing, running_seconds
-from bifrost_store.routing.watching import LAPSED, Watch
+from bifrost_store.routing.membership.lease_rows import LeaseRow
+from bifrost_store.routing.membership.watching import LAPSED, Watch
+from bifrost_store.routing.timing import Timing, running_seconds
 
 _ATTEMPTS: Final = 30
 _PASSES: Final = 10

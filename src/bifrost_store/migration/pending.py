@@ -11,9 +11,9 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import MigrationRefusedError
 from bifrost_store.migration.routes import pair_of
+from bifrost_store.mirroring.journal import UNSETTLED, Entry, Journal, UnreadableEntry
+from bifrost_store.mirroring.journal_repair import JournalRepair, RepairPass
 from bifrost_store.routing.control import Control
-from bifrost_store.wrappers.journal import UNSETTLED, Entry, Journal, UnreadableEntry
-from bifrost_store.wrappers.journal_repair import JournalRepair, RepairPass
 
 _MOST_IN_PAUSE: Final = 64
 _MOST_NAMED: Final = 5

@@ -32,9 +32,10 @@ from bifrost_store.migration.target import make_ready
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.migration.totals import beside
 from bifrost_store.migration.verify import Verification, VerificationReport
+from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import Control
-from bifrost_store.routing.lease_rows import LeaseRows, Timing
-from bifrost_store.wrappers.journal import Journal
+from bifrost_store.routing.membership.lease_rows import LeaseRows
+from bifrost_store.routing.timing import Timing
 
 _REPAIR: Final = "bifrost-store migrate verify --repair"
 

@@ -18,9 +18,9 @@ from bifrost_store.migration.plans import next_of
 from bifrost_store.migration.runners import interrupted_since, is_gone
 from bifrost_store.migration.standing import Standing
 from bifrost_store.migration.state import MigrationState, Phase, Running, Step, command_of
+from bifrost_store.mirroring.journal import Entry, Journal, UnreadableEntry
 from bifrost_store.routing.control import EVERY_SCOPE, Control
-from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows
-from bifrost_store.wrappers.journal import Entry, Journal, UnreadableEntry
+from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows
 
 T = TypeVar("T")
 STATUS_SECONDS: Final = 5.0

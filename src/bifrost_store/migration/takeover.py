@@ -13,7 +13,7 @@ from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.pairing import give, is_of
 from bifrost_store.routing.control import Control, Route, folded
 from bifrost_store.routing.copies import ControlCopies, Copy
-from bifrost_store.routing.lease_rows import Timing
+from bifrost_store.routing.timing import Timing
 
 TAKEOVER_EPOCHS: Final = 2
 """The dead store's copy may have one commit that the other lacks, never two."""

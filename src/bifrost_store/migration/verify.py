@@ -24,7 +24,7 @@ from bifrost_store.migration.comparison import Side, Sides
 from bifrost_store.migration.expiry import NO_LONGER_SEEN, Dropped, dropped_line
 from bifrost_store.migration.reports import ReportFile
 from bifrost_store.migration.state import Progress
-from bifrost_store.wrappers.reconcile import Reconciled, is_same, reconcile
+from bifrost_store.mirroring.reconcile import Reconciled, is_same, reconcile
 
 FINDINGS: Final = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired", NO_LONGER_SEEN)
 OPEN: Final = ("differs", "only_primary", "only_secondary", "could_not_check")

@@ -33,11 +33,11 @@ from bifrost_store.errors import (
 )
 from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
-from bifrost_store.routing.lease_rows import Timing
-from bifrost_store.routing.member import LeaseLostError, Member, Standing
+from bifrost_store.routing.membership.member import LeaseLostError, Member, Standing
+from bifrost_store.routing.membership.settle import settle
 from bifrost_store.routing.paging import across, groups_of_pages, scan_place, start_of
 from bifrost_store.routing.powers import LayoutOfAll, RepairOfAll
-from bifrost_store.routing.settle import settle
+from bifrost_store.routing.timing import Timing
 from bifrost_store.wrappers.checked import CheckedBackend
 
 _PAGE_SIZE: Final = 500
@@ -48,8 +48,8 @@ T = TypeVar("T")
 class RoutedBackend(Backend):
     """A `Backend` that follows the routes at every call and opens backends when they are first needed.
 
-    Before a migration the flag names them, from then on the control documents; see `routing.member.Member`. A write whose lease
-    was lost meanwhile is settled under the route as it is then, a read is made anew.
+    Before a migration the flag names them, from then on the control documents; see `Member`. A write whose lease was
+    lost meanwhile is settled under the route as it is then, a read is made anew.
 
     A call without a scope asks every backend that may hold data, in the order of their names, and keeps what the routes send
     there: a copy that stayed behind after a flip is not seen.

@@ -11,8 +11,8 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 import anyio
 from aiohttp import web
 
+from bifrost_store.opening.store import open_store
 from bifrost_store.settings import StoreSettings
-from bifrost_store.store import open_store
 from bifrost_store.testing.fault_proxy import Dropped, Reaction, SeenRequest
 from bifrost_store.testing.operations import NOW, OPERATIONS
 

@@ -29,7 +29,7 @@ from bifrost_store.repositories.api_keys import ApiKeyRepository
 from bifrost_store.repositories.audit import AuditRepository
 from bifrost_store.repositories.brandings import BrandingRepository
 from bifrost_store.repositories.configs import ConfigRepository
-from bifrost_store.repositories.executions import ExecutionRepository
+from bifrost_store.repositories.executions.repository import ExecutionRepository
 from bifrost_store.repositories.forms import FormRepository
 from bifrost_store.repositories.integrations import IntegrationRepository
 from bifrost_store.repositories.job_statuses import JobStatusRepository

@@ -10,7 +10,7 @@ from bifrost_store.blobs.protocol import BRANDING, EXECUTION_DATA, BlobStore
 from bifrost_store.core.query import ID, Eq
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError
-from bifrost_store.repositories.payloads import all_todays_names
+from bifrost_store.repositories.executions.payloads import all_todays_names
 from bifrost_store.repositories.reading import all_records
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobLine

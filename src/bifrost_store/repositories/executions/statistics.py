@@ -13,7 +13,7 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import together
 from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.protocols import ExecutionStatistics
-from bifrost_store.repositories.execution_queries import status_filter
+from bifrost_store.repositories.executions.queries import status_filter
 
 KIND = "execution"
 MAX_RECENT_FAILURES = 10

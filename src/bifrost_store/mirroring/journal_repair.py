@@ -25,8 +25,8 @@ from bifrost_store.errors import (
     StaleRouteError,
     StoreError,
 )
-from bifrost_store.wrappers.journal import UNSETTLED, Entry, Journal, UnreadableEntry
-from bifrost_store.wrappers.reconcile import Reconciled, reconcile
+from bifrost_store.mirroring.journal import UNSETTLED, Entry, Journal, UnreadableEntry
+from bifrost_store.mirroring.reconcile import Reconciled, reconcile
 from bifrost_store.wrappers.tally import Tally
 
 _AT_ONCE: Final = 64

@@ -12,7 +12,7 @@ from bifrost_store.core.record import Record
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import NO_VERSION
 from bifrost_store.errors import OutcomeUnknownError, StaleRouteError, StoreError
-from bifrost_store.wrappers.dual_write import DualWriteBackend
+from bifrost_store.mirroring.dual_write import DualWriteBackend
 
 _REASON: Final = "lease lost"
 

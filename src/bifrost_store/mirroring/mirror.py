@@ -22,9 +22,9 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
 )
-from bifrost_store.wrappers.breaker import CircuitBreaker
-from bifrost_store.wrappers.converge import converge
-from bifrost_store.wrappers.journal import UNSETTLED, Journal
+from bifrost_store.mirroring.breaker import CircuitBreaker
+from bifrost_store.mirroring.converge import converge
+from bifrost_store.mirroring.journal import UNSETTLED, Journal
 from bifrost_store.wrappers.tally import Tally
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.version import new_writer
 from bifrost_store.errors import BackendUnavailableError, CorruptDocumentError
 from bifrost_store.routing.copies import ControlCopies, Copy, Lack
-from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, LeaseState, Timing
+from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows, LeaseState
+from bifrost_store.routing.timing import Timing
 
 
 class Lease:

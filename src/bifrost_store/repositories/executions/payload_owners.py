@@ -11,7 +11,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.query import ID, In
 from bifrost_store.core.record import Record
 from bifrost_store.documents.execution import PayloadName
-from bifrost_store.repositories.payloads import may_be_under_todays_name
+from bifrost_store.repositories.executions.payloads import may_be_under_todays_name
 from bifrost_store.repositories.reading import all_records
 
 _IDS_AT_ONCE: Final = 15

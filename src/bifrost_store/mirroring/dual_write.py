@@ -11,7 +11,7 @@ from bifrost_store.core.operations import Apply, Operation, Result
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each
-from bifrost_store.wrappers.mirror import Mirror, Told
+from bifrost_store.mirroring.mirror import Mirror, Told
 from bifrost_store.wrappers.pass_through import PassThrough
 
 T = TypeVar("T")

@@ -12,15 +12,15 @@ from bifrost_store.backends.registry import LEASED
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError
-from bifrost_store.routing.background import Background
+from bifrost_store.mirroring.dual_write import DualWriteBackend
+from bifrost_store.mirroring.journal import Journal
+from bifrost_store.mirroring.journal_repair import JournalRepair
+from bifrost_store.mirroring.mirror import Mirror
+from bifrost_store.mirroring.shadow_read import ShadowReadBackend, ShadowReads
 from bifrost_store.routing.control import Route
 from bifrost_store.routing.copies import ControlCopies
-from bifrost_store.routing.secondary import GuardedSecondary
-from bifrost_store.wrappers.dual_write import DualWriteBackend
-from bifrost_store.wrappers.journal import Journal
-from bifrost_store.wrappers.journal_repair import JournalRepair
-from bifrost_store.wrappers.mirror import Mirror
-from bifrost_store.wrappers.shadow_read import ShadowReadBackend, ShadowReads
+from bifrost_store.routing.membership.background import Background
+from bifrost_store.routing.membership.secondary import GuardedSecondary
 
 _REPAIR_SECONDS: Final = 5.0
 Pair = tuple[str, str]

@@ -30,16 +30,16 @@ from bifrost_store.errors import (
     StaleRouteError,
     StoreError,
 )
-from bifrost_store.routing.background import Background
+from bifrost_store.mirroring.dual_write import DualWriteBackend
 from bifrost_store.routing.control import Control, Route
 from bifrost_store.routing.flag import BackendFlag
-from bifrost_store.routing.known import Known
-from bifrost_store.routing.lease_rows import Timing, running_seconds
-from bifrost_store.routing.leases import Lease
-from bifrost_store.routing.participant import News, Participant, is_prepared, move_in
-from bifrost_store.routing.serving import Serving
-from bifrost_store.routing.watching import Sweep, Watch
-from bifrost_store.wrappers.dual_write import DualWriteBackend
+from bifrost_store.routing.membership.background import Background
+from bifrost_store.routing.membership.known import Known
+from bifrost_store.routing.membership.leases import Lease
+from bifrost_store.routing.membership.participant import News, Participant, is_prepared, move_in
+from bifrost_store.routing.membership.serving import Serving
+from bifrost_store.routing.membership.watching import Sweep, Watch
+from bifrost_store.routing.timing import Timing, running_seconds
 
 _logger = logging.getLogger("bifrost_store.routing")
 

@@ -8,9 +8,10 @@ from typing import Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.version import Version
+from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import Control, Route, Target
-from bifrost_store.routing.lease_rows import LeaseRow, LeaseRows, Timing
-from bifrost_store.wrappers.journal import Journal
+from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows
+from bifrost_store.routing.timing import Timing
 
 LAPSED: Final = "lapsed"
 

@@ -20,8 +20,8 @@ from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import BackendError, StoreError
+from bifrost_store.mirroring.shadow_rules import Answer, Rule, broken_rules
 from bifrost_store.wrappers.pass_through import PassThrough
-from bifrost_store.wrappers.shadow_rules import Answer, Rule, broken_rules
 from bifrost_store.wrappers.tally import Tally
 
 _KEPT: Final = 100

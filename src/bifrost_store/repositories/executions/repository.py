@@ -40,11 +40,9 @@ from bifrost_store.repositories.checks import (
     one_of,
     utc,
 )
-from bifrost_store.repositories.execution_models import ExecutionModels, known_values
-from bifrost_store.repositories.execution_queries import compile_filter, compile_window, started_before, status_filter
-from bifrost_store.repositories.execution_rules import NewExecution, Outcome, Rules, new_outcome, refused
-from bifrost_store.repositories.payload_blobs import BlobsOfScope, PayloadBlobs
-from bifrost_store.repositories.payloads import (
+from bifrost_store.repositories.executions.models import ExecutionModels, known_values
+from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope, PayloadBlobs
+from bifrost_store.repositories.executions.payloads import (
     NewBlob,
     Placement,
     is_in_blob,
@@ -53,8 +51,10 @@ from bifrost_store.repositories.payloads import (
     place_json,
     place_result,
 )
+from bifrost_store.repositories.executions.queries import compile_filter, compile_window, started_before, status_filter
+from bifrost_store.repositories.executions.rules import NewExecution, Outcome, Rules, new_outcome, refused
+from bifrost_store.repositories.executions.statistics import compute_figures, count_by_status
 from bifrost_store.repositories.reading import all_records, ordered
-from bifrost_store.repositories.statistics import compute_figures, count_by_status
 
 KIND: Final = "execution"
 _EVERY_EXECUTION: Final = ExecutionFilter()

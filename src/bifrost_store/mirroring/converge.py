@@ -7,7 +7,7 @@ from typing import Final
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Record
 from bifrost_store.errors import DocumentExistsError, PreconditionFailedError
-from bifrost_store.wrappers.reconcile import Reconciled, reconcile
+from bifrost_store.mirroring.reconcile import Reconciled, reconcile
 
 _ATTEMPTS: Final = 8
 

@@ -15,8 +15,8 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.errors import StoreError
 from bifrost_store.routing.control import Control, Move
 from bifrost_store.routing.copies import ControlCopies
-from bifrost_store.routing.lease_rows import Timing
-from bifrost_store.routing.leases import Lease
+from bifrost_store.routing.membership.leases import Lease
+from bifrost_store.routing.timing import Timing
 
 _logger = logging.getLogger("bifrost_store.routing")
 

@@ -19,8 +19,8 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import Aside, for_each
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import DocumentNotFoundError, OutcomeUnknownError, StoreError
-from bifrost_store.repositories.payload_owners import PayloadOwners
-from bifrost_store.repositories.payloads import (
+from bifrost_store.repositories.executions.payload_owners import PayloadOwners
+from bifrost_store.repositories.executions.payloads import (
     LARGE_CHARACTERS,
     MAX_PAYLOAD_BYTES,
     NewBlob,

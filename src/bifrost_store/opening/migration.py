@@ -14,7 +14,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.phases import Migration
-from bifrost_store.routing.lease_rows import Timing
+from bifrost_store.routing.timing import Timing
 from bifrost_store.settings import StoreSettings, variable_name
 from bifrost_store.wrappers.checked import CheckedBackend
 

@@ -15,7 +15,7 @@ from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.errors import InvalidRequestError, PreconditionFailedError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import check_count, check_string, one_of
-from bifrost_store.repositories.payloads import NO_PAYLOADS, Placement, place_error, place_result, placed
+from bifrost_store.repositories.executions.payloads import NO_PAYLOADS, Placement, place_error, place_result, placed
 
 
 @dataclass(frozen=True, slots=True)

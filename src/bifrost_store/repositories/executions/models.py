@@ -12,8 +12,8 @@ from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import Execution
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import CorruptDocumentError
-from bifrost_store.repositories.payload_blobs import PayloadBlobs
-from bifrost_store.repositories.payloads import NewBlob, blob_name, missing_blob
+from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
+from bifrost_store.repositories.executions.payloads import NewBlob, blob_name, missing_blob
 
 _SPILLING: Final[dict[PayloadName, str]] = {"input": "input_data", "error": "error_message"}
 """Payloads that a model shows, and in which field."""

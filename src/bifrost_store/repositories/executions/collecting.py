@@ -12,7 +12,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import EXECUTION_DATA, BlobStore
 from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import Execution
-from bifrost_store.repositories.payloads import blob_names
+from bifrost_store.repositories.executions.payloads import blob_names
 
 LEAST_AGE: Final = timedelta(days=1)
 """Younger blobs are left: the write that names one may be under way, or arrive yet."""

@@ -1,0 +1,1 @@
+"""Workflow executions: their records, their payloads, their figures."""
