@@ -48,7 +48,6 @@ def typing(session: nox.Session) -> None:
     """Strict type checking by two checkers."""
     session.install("-e", ".[all]", *dependencies("typing", "test"))
     session.run("mypy")
-    session.run("mypy", "tests/typing")
     session.run("mypy", "bench")
     session.run("mypy", "-p", "bifrost_functions")
     session.run("pyright")

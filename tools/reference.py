@@ -25,7 +25,11 @@ def pages() -> dict[str, str]:
     for name, module in sorted(package["repository_protocols"].modules.items()):
         title = _TITLES.get(name, name.replace("_", " ").capitalize())
         found[f"{name}.md"] = "\n".join([f"# {title}\n", *_text(module), *_classes(module)])
-    owned = {str(one.annotation): name for name, one in package["store.Store"].attributes.items() if one.annotation}
+    owned = {
+        str(one.annotation): name
+        for name, one in package["repositories.assembly.Repositories"].attributes.items()
+        if one.annotation
+    }
     attributes = {
         f"{name}.md": f"store.{owned[kind]}"
         for name, module in package["repository_protocols"].modules.items()
@@ -50,7 +54,7 @@ def _links(found: dict[str, str], attributes: dict[str, str]) -> Iterator[str]:
 
 def _entrance(package: griffe.Object | griffe.Alias) -> Iterator[str]:
     """Yield what every application uses before it calls a repository."""
-    opener = package["store.open_store"]
+    opener = package["opening.store.open_store"]
     signature = _signature(opener, mark="async with ").replace("AsyncIterator[Store]", "Store")
     yield f"## open_store\n\n```text\n{signature}\n```\n"
     yield from _text(opener)

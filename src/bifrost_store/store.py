@@ -8,47 +8,15 @@ from datetime import timedelta
 from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.progress import Progress, silent
-from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.usage import UsageReport
 from bifrost_store.migration.purging import check_purge
-from bifrost_store.protocols import (
-    ApiKeys,
-    AuditEvents,
-    Brandings,
-    Configs,
-    Executions,
-    Forms,
-    Integrations,
-    JobStatuses,
-    LegacyRows,
-    OAuthConnections,
-    Organizations,
-    Roles,
-    Schedules,
-    Uploads,
-    Users,
-)
-from bifrost_store.repositories.api_keys import ApiKeyRepository
-from bifrost_store.repositories.audit import AuditRepository
-from bifrost_store.repositories.brandings import BrandingRepository
-from bifrost_store.repositories.configs import ConfigRepository
+from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.repositories.executions.collecting import collect
-from bifrost_store.repositories.executions.repository import ExecutionRepository
-from bifrost_store.repositories.forms import FormRepository
-from bifrost_store.repositories.integrations import IntegrationRepository
-from bifrost_store.repositories.job_statuses import JobStatusRepository
-from bifrost_store.repositories.legacy_rows import LegacyRowRepository
-from bifrost_store.repositories.oauth_connections import OAuthConnectionRepository
-from bifrost_store.repositories.organizations import OrganizationRepository
-from bifrost_store.repositories.roles import RoleRepository
-from bifrost_store.repositories.schedules import ScheduleRepository
-from bifrost_store.repositories.uploads import UploadRepository
-from bifrost_store.repositories.users import UserRepository
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.wrappers.observer import Observer
 
 
-class Store:
+class Store(Repositories):
     """The platform's data, one attribute per repository. Safe for concurrent use within one event loop; made by `open_store`.
 
     Attributes:
@@ -71,31 +39,14 @@ class Store:
         self._observer = observer
         self._clock = clock
         self._stack = stack
-        observed = observer.repository
-        self.organizations: Organizations = observed("organizations", OrganizationRepository(backend, clock=clock))
-        self.users: Users = observed("users", UserRepository(backend, clock=clock))
-        self.config: Configs = observed("config", ConfigRepository(backend, clock=clock))
-        self.oauth: OAuthConnections = observed("oauth", OAuthConnectionRepository(backend, clock=clock))
-        self.integrations: Integrations = observed("integrations", IntegrationRepository(backend, clock=clock))
-        self.branding: Brandings = observed("branding", BrandingRepository(backend, clock=clock, blobs=backend.blobs_for))
-        self.uploads: Uploads = observed("uploads", UploadRepository(backend.blobs_for(GLOBAL), clock=clock))
-        self.roles: Roles = observed("roles", RoleRepository(backend, clock=clock))
-        self.forms: Forms = observed("forms", FormRepository(backend, clock=clock))
-        self.api_keys: ApiKeys = observed("api_keys", ApiKeyRepository(backend, clock=clock))
-        self.schedules: Schedules = observed("schedules", ScheduleRepository(backend, clock=clock))
-        self.job_statuses: JobStatuses = observed("job_statuses", JobStatusRepository(backend))
-        self.audit: AuditEvents = observed("audit", AuditRepository(backend, clock=clock))
-        self.executions: Executions = observed(
-            "executions",
-            ExecutionRepository(
-                backend,
-                clock=clock,
-                blobs=backend.blobs_for,
-                retention=retention,
-                check_purge=lambda: check_purge(backend.all_backends(), clock()),
-            ),
+        context = Context(
+            backend,
+            clock,
+            backend.blobs_for,
+            retention,
+            check_purge=lambda: check_purge(backend.all_backends(), clock()),
         )
-        self.legacy_rows: LegacyRows = observed("legacy_rows", LegacyRowRepository(backend))
+        super().__init__(context, observer.repository)
 
     async def provision(self) -> None:
         """Make tables, containers and schema where missing; changes nothing that exists."""

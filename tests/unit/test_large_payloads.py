@@ -18,7 +18,7 @@ from bifrost_store.core.json import copy_json, dump_json, is_longer, load_json, 
 from bifrost_store.documents import ConfigType, Execution, ExecutionStatus
 from bifrost_store.errors import DocumentTooLargeError, InvalidRequestError
 from bifrost_store.protocols import ExecutionRef, Executions
-from bifrost_store.repositories import payload_blobs, payloads
+from bifrost_store.repositories.executions import payload_blobs, payloads
 from bifrost_store.repositories.executions.payloads import LARGE_CHARACTERS, MAX_PAYLOAD_BYTES
 from bifrost_store.testing import strategies
 from bifrost_store.testing.strict import exact_json

@@ -26,7 +26,7 @@ from bifrost_store.errors import (
     StoreError,
 )
 from bifrost_store.protocols import ExecutionRef, Result
-from bifrost_store.repositories import ExecutionRepository
+from bifrost_store.repositories.executions.repository import ExecutionRepository
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend

@@ -15,7 +15,7 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import SPECS, User, UserType
 from bifrost_store.errors import DocumentExistsError, PreconditionFailedError
-from bifrost_store.repositories import UserRepository
+from bifrost_store.repositories.users import UserRepository
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend

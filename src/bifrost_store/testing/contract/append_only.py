@@ -70,7 +70,7 @@ async def test_batches_are_refused(backend: Backend, record: Record) -> None:
     ]
     for operation in operations:
         with pytest.raises(InvalidRequestError, match=record.key.kind):
-            await backend.batch([operation])
+            await backend.batch([operation, Create(audit_event(3))])
     assert [exactly(one) for one in (await everything(backend)).values()] == [exactly(created)]
 
 

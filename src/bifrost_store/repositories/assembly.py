@@ -1,0 +1,109 @@
+"""The one table of repositories: the name that applications know each by, its Protocol, and what it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.blobs.protocol import BlobStore
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.protocols import (
+    ApiKeys,
+    AuditEvents,
+    Brandings,
+    Configs,
+    Executions,
+    Forms,
+    Integrations,
+    JobStatuses,
+    LegacyRows,
+    OAuthConnections,
+    Organizations,
+    Roles,
+    Schedules,
+    Uploads,
+    Users,
+)
+from bifrost_store.repositories.api_keys import ApiKeyRepository
+from bifrost_store.repositories.audit import AuditRepository
+from bifrost_store.repositories.brandings import BrandingRepository
+from bifrost_store.repositories.configs import ConfigRepository
+from bifrost_store.repositories.executions.repository import ExecutionRepository
+from bifrost_store.repositories.forms import FormRepository
+from bifrost_store.repositories.integrations import IntegrationRepository
+from bifrost_store.repositories.job_statuses import JobStatusRepository
+from bifrost_store.repositories.legacy_rows import LegacyRowRepository
+from bifrost_store.repositories.oauth_connections import OAuthConnectionRepository
+from bifrost_store.repositories.organizations import OrganizationRepository
+from bifrost_store.repositories.roles import RoleRepository
+from bifrost_store.repositories.schedules import ScheduleRepository
+from bifrost_store.repositories.uploads import UploadRepository
+from bifrost_store.repositories.users import UserRepository
+
+T = TypeVar("T")
+
+
+class Wrap(Protocol):
+    """Puts something around a repository, or returns it as it is."""
+
+    def __call__(self, name: str, repository: T, /) -> T:
+        """Return *repository*, which applications know as *name*."""
+        ...
+
+
+def unwrapped(name: str, repository: T, /) -> T:
+    """Return *repository* as it is."""
+    return repository
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What repositories are made from.
+
+    Attributes:
+        backend: The waist.
+        clock: Tells the time.
+        blobs: The blob store of a scope.
+        retention: How long an execution is kept after its last change; None: for ever.
+        check_purge: Raises if expired executions may not be purged now; None: they always may.
+    """
+
+    backend: Backend
+    clock: Clock
+    blobs: Callable[[Scope], BlobStore]
+    retention: timedelta | None = None
+    check_purge: Callable[[], Awaitable[None]] | None = None
+
+
+class Repositories:
+    """Every repository, as an attribute. Type checkers hold each implementation to its Protocol here.
+
+    Args:
+        context: What they are made from.
+        wrap: Put around each.
+    """
+
+    def __init__(self, context: Context, wrap: Wrap = unwrapped) -> None:
+        backend, clock, blobs = context.backend, context.clock, context.blobs
+        executions = ExecutionRepository(
+            backend, clock=clock, blobs=blobs, retention=context.retention, check_purge=context.check_purge
+        )
+        self.organizations: Organizations = wrap("organizations", OrganizationRepository(backend, clock=clock))
+        self.users: Users = wrap("users", UserRepository(backend, clock=clock))
+        self.config: Configs = wrap("config", ConfigRepository(backend, clock=clock))
+        self.oauth: OAuthConnections = wrap("oauth", OAuthConnectionRepository(backend, clock=clock))
+        self.integrations: Integrations = wrap("integrations", IntegrationRepository(backend, clock=clock))
+        self.branding: Brandings = wrap("branding", BrandingRepository(backend, clock=clock, blobs=blobs))
+        self.uploads: Uploads = wrap("uploads", UploadRepository(blobs(GLOBAL), clock=clock))
+        self.roles: Roles = wrap("roles", RoleRepository(backend, clock=clock))
+        self.forms: Forms = wrap("forms", FormRepository(backend, clock=clock))
+        self.api_keys: ApiKeys = wrap("api_keys", ApiKeyRepository(backend, clock=clock))
+        self.schedules: Schedules = wrap("schedules", ScheduleRepository(backend, clock=clock))
+        self.job_statuses: JobStatuses = wrap("job_statuses", JobStatusRepository(backend))
+        self.audit: AuditEvents = wrap("audit", AuditRepository(backend, clock=clock))
+        self.executions: Executions = wrap("executions", executions)
+        self.legacy_rows: LegacyRows = wrap("legacy_rows", LegacyRowRepository(backend))
