@@ -67,7 +67,7 @@ class Process:
             self.attempts.append(move.attempt)
         if state != self.row.state or now - self.renewed_at >= TIMING.renew:
             self.renewed_at = now
-            written = await self.rows.write(self.row, state.model_copy(update={"beat": state.beat + 1}))
+            written = await self.rows.change(self.row, state.model_copy(update={"beat": state.beat + 1}))
             if written is None:
                 self.is_frozen = True
             else:

@@ -321,7 +321,7 @@ def test_an_operation_whose_lease_was_taken_away_is_not_answered() -> None:
         row = await world.row()
         operation = process.member.operation(ACME)
         (standing,) = await operation.__aenter__()
-        assert await LeaseRows(world.stores["table"]).write(row, row.state.model_copy(update={"state": "lapsed"}))
+        assert await LeaseRows(world.stores["table"]).change(row, row.state.model_copy(update={"state": "lapsed"}))
         _sleep_through(2 * TIMING.lease)
         with pytest.raises(LeaseLostError):
             await operation.__aexit__(None, None, None)

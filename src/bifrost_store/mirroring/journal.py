@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.coordination.rows import Form, Rows
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import UNREADABLE
-from bifrost_store.core.query import Query
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.core.tasks import for_each
@@ -27,9 +26,6 @@ from bifrost_store.errors import (
 )
 
 _ATTEMPTS: Final = 8
-_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 UNSETTLED: Final = "outcome unknown"
 """The reason of an entry for a write that may be stored yet, when it arrives late: comparing the record once is not enough."""
 _STUCK: Final = "cannot be repaired: "
@@ -98,6 +94,9 @@ class UnreadableEntry:
         return f"an entry that cannot be read: {self.error}"
 
 
+_FORM: Final = Form(JOURNAL.kind, lambda record: record.body, lambda body: body)
+
+
 class Journal:
     """The debts of one store. Safe for use by many processes.
 
@@ -114,6 +113,7 @@ class Journal:
 
     def __init__(self, backend: Backend, *, clock: Clock = utc_now) -> None:
         self.backend = backend
+        self._rows = Rows(backend, _FORM)
         self._now = clock
 
     async def note(self, keys: Sequence[Key], reason: str) -> list[Entry]:
@@ -138,20 +138,15 @@ class Journal:
 
     async def entries(self) -> AsyncIterator[Entry | UnreadableEntry]:
         """Go through all entries. One that cannot be read is pending like any other."""
-        query = Query(JOURNAL.kind, SYSTEM)
-        while True:
-            page = await self.backend.query(query)
-            for error in page.unreadable:
-                yield UnreadableEntry(error)
-            for record in page:
-                try:
-                    entry: Entry | UnreadableEntry = Entry.of(record)
-                except CorruptDocumentError as error:
-                    entry = UnreadableEntry(error)
-                yield entry
-            if page.continuation_token is None:
-                return
-            query = replace(query, continuation_token=page.continuation_token)
+        async for record in self._rows.records():
+            if isinstance(record, CorruptDocumentError):
+                yield UnreadableEntry(record)
+                continue
+            try:
+                entry: Entry | UnreadableEntry = Entry.of(record)
+            except CorruptDocumentError as error:
+                entry = UnreadableEntry(error)
+            yield entry
 
     async def count(self) -> int:
         """Return how many entries there are, those that cannot be read included."""
@@ -159,19 +154,11 @@ class Journal:
 
     async def remove(self, entry: Entry) -> bool:
         """Remove *entry* unless it was rewritten since it was read; return whether it is gone."""
-        # An expired record is absent, and leaves no tombstone when it is purged: there may be very many of them.
-        try:
-            await self.backend.replace(replace(entry.record, expires_at=_LONG_AGO), entry.record.etag)
-        except DocumentNotFoundError:
-            return True
-        except (PreconditionFailedError, OutcomeUnknownError):
-            return False
-        return True
+        return await self._rows.forget(entry.record)
 
     async def purge(self) -> None:
-        """Free the space of entries that were removed."""
-        while await self.backend.purge_expired(kind=JOURNAL.kind):
-            pass
+        """Free the space of entries that were removed; what fails is left to the next time."""
+        await self._rows.purge()
 
     async def _note(self, body: Body, reason: str) -> Entry:
         key = Key(JOURNAL.kind, SYSTEM, _entry_id(body))

@@ -9,7 +9,7 @@ from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.version import new_writer
-from bifrost_store.errors import BackendUnavailableError, CorruptDocumentError
+from bifrost_store.errors import BackendUnavailableError, CorruptDocumentError, OutcomeUnknownError
 from bifrost_store.routing.copies import ControlCopies, Copy, Lack
 from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows, LeaseState
 from bifrost_store.routing.timing import Timing
@@ -93,7 +93,7 @@ class Lease:
             if not await self._write(beat=self.state.beat + 1, flag=flag, problem=problem):
                 self._ends_at = float("-inf")
                 fresh = self._fresh.model_copy(update={"flag": flag, "problem": problem})
-                self._row = await self._rows.create(new_writer(), fresh)
+                self._row = await self._created(fresh)
             await self._look()
             self._had_copy = self._had_copy or self.store in self.seen
             if self._had_copy and self.store not in self.seen:
@@ -118,7 +118,14 @@ class Lease:
         async with self._lock:
             row, self._row = self._row, None
             if row is not None:
-                await self._rows.delete(row)
+                await self._rows.forget(row.record)
+                await self._rows.purge()
+
+    async def _created(self, state: LeaseState) -> LeaseRow:
+        try:
+            return await self._rows.create(new_writer(), state)
+        except OutcomeUnknownError as error:  # a row that may be there is nobody's, and is taken away like any other
+            raise BackendUnavailableError("a lease could not be written; try again", backend=error.backend) from error
 
     async def _look(self) -> None:
         began = self._monotonic()
@@ -130,7 +137,7 @@ class Lease:
         if self._row is None:
             return False
         wanted = self._row.state.model_copy(update=changes)
-        row = await self._rows.write(self._row, wanted)
+        row = await self._rows.change(self._row, wanted)
         if row is None:
             # An answer was lost, the lease was taken away, or its row was damaged.
             with suppress(CorruptDocumentError):

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.version import Version
+from bifrost_store.coordination.silence import Silence
 from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import Control, Route, Target
 from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows
 from bifrost_store.routing.timing import Timing
 
 LAPSED: Final = "lapsed"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    version: Version
-    since: float
-    changes: int
 
 
 class Watch:
@@ -42,7 +34,7 @@ class Watch:
         self._journal = Journal(backend)
         self.monotonic = monotonic
         self.timing = timing
-        self._seen: dict[str, _Seen] = {}
+        self._silence = Silence(monotonic)
         self.taken_away: list[str] = []
 
     async def look(self, control: Control) -> list[LeaseRow]:
@@ -71,28 +63,20 @@ class Watch:
 
     async def _rows_now(self) -> list[LeaseRow]:
         rows = [row async for row in self._rows.all()]
-        now = self.monotonic()
-        seen: dict[str, _Seen] = {}
-        for row in rows:
-            before = self._seen.get(row.id)
-            if before is not None and before.version == row.record.version:
-                seen[row.id] = before
-            else:
-                seen[row.id] = _Seen(row.record.version, now, 0 if before is None else before.changes + 1)
-        self._seen = seen
+        self._silence.see(row.record for row in rows)
         return rows
 
     def is_silent(self, row: LeaseRow) -> bool:
         """Return whether *row* was seen unchanged for so long that it may be taken away."""
-        return self.monotonic() - self._seen[row.id].since >= self.timing.watch
+        return self._silence.seconds(row.id) >= self.timing.watch
 
     def changes(self, row: LeaseRow) -> int:
         """Return how often *row* was seen changed since it was first seen."""
-        return self._seen[row.id].changes
+        return self._silence.changes(row.id)
 
     async def take_away(self, row: LeaseRow, control: Control | None) -> bool:
         """End the lease of a silent process, if it still is silent; return whether it was ended."""
-        lapsed = await self._rows.write(row, row.state.model_copy(update={"state": LAPSED}))
+        lapsed = await self._rows.change(row, row.state.model_copy(update={"state": LAPSED}))
         if lapsed is None:
             return False
         self.taken_away.append(row.state.process)
@@ -103,7 +87,8 @@ class Watch:
         """Note what the gone process may owe, and delete its row."""
         if control is not None and self._may_owe(control):
             await self._journal.note_writer(row.id)
-        await self._rows.delete(row)
+        await self._rows.forget(row.record)
+        await self._rows.purge()
 
     def _may_owe(self, control: Control) -> bool:
         """Whether another store must hear of what is written to this one, or may have to by now."""
