@@ -11,7 +11,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
-from bifrost_store.emulator.auth import EMULATOR_KEY
+from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendTimeoutError,

@@ -28,7 +28,7 @@ from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.documents import SPECS
-from bifrost_store.emulator.auth import EMULATOR_KEY
+from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 from bifrost_store.errors import BackendUnavailableError, DocumentNotFoundError, NotProvisionedError, StoreError
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import SettableClock

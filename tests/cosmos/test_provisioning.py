@@ -14,7 +14,7 @@ from bifrost_store.backends.cosmos.layout import CONTAINERS, ID_PREFIXES
 from bifrost_store.backends.cosmos.provisioning import Difference, differences, mend, provision
 from bifrost_store.documents import SPECS
 from bifrost_store.emulator import CosmosEmulator
-from bifrost_store.emulator.account import account
+from bifrost_store.emulator.account.description import account
 from bifrost_store.emulator.sql.policy import is_indexed
 
 DATABASE = "bifrost"

@@ -11,7 +11,7 @@ from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from bifrost_store.emulator import CosmosEmulator
-from bifrost_store.emulator.auth import Authority, resource_of
+from bifrost_store.emulator.wire.auth import Authority, resource_of
 
 QUERY = {"content-type": "application/query+json", "x-ms-documentdb-isquery": "True"}
 CROSS = {"x-ms-documentdb-query-enablecrosspartition": "True"}

@@ -10,7 +10,8 @@ from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
 from azure.cosmos.exceptions import CosmosHttpResponseError
 
-from bifrost_store.emulator import CosmosEmulator, charges
+from bifrost_store.emulator import CosmosEmulator
+from bifrost_store.emulator.containers import charges
 from tests.emulator.support import Answer, Wire
 
 DOCS = "/dbs/d/colls/c/docs"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from azure.cosmos.partition_key import PartitionKey
 
-from bifrost_store.emulator.hashing import MAX_EPK, MIN_EPK, EpkRange, effective_partition_key, halve, split_evenly
+from bifrost_store.emulator.containers.hashing import MAX_EPK, MIN_EPK, EpkRange, effective_partition_key, halve, split_evenly
 
 VECTORS = {
     "": "32E9366E637A71B4E710384B2F4970A0",

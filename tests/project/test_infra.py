@@ -11,7 +11,7 @@ import yaml
 
 from bifrost_store.backends.cosmos.layout import CONTAINERS
 from bifrost_store.demo.azurite import _KEY as ACCOUNT_KEY
-from bifrost_store.emulator.auth import EMULATOR_KEY
+from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 from bifrost_store.settings import StoreSettings
 from tests.project.bicep import BicepError, Expression, Template, read_bicep
 

@@ -19,7 +19,7 @@ from azure.core import MatchConditions
 from azure.cosmos.aio import ContainerProxy
 from hypothesis import Phase, settings
 
-from bifrost_store.emulator.auth import EMULATOR_KEY
+from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 from bifrost_store.settings import variable_name
 from tests.second_opinion.differences import DIFFERENCES, LEFT_OUT
 

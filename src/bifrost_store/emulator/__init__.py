@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bifrost_store.emulator.control.faults import Fault, Faults
 from bifrost_store.emulator.engine import Options
-from bifrost_store.emulator.faults import Fault, Faults
 from bifrost_store.emulator.server import CosmosEmulator
 from bifrost_store.emulator.store.database import DataFileError
 

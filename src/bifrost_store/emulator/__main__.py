@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from bifrost_store.emulator.auth import EMULATOR_KEY
 from bifrost_store.emulator.cli import DEFAULT_PORT, serve
+from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 
 
 def main() -> int:

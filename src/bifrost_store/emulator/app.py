@@ -9,24 +9,24 @@ from collections.abc import Awaitable
 from typing import Final
 from uuid import uuid4
 
-from bifrost_store.emulator import jsontext
-from bifrost_store.emulator.account import account
-from bifrost_store.emulator.admin import Admin
-from bifrost_store.emulator.auth import Authority
-from bifrost_store.emulator.calls import Call, Reply, container_headers, feed_body
-from bifrost_store.emulator.charges import METADATA
-from bifrost_store.emulator.container import Container
-from bifrost_store.emulator.documents import Documents
+from bifrost_store.emulator.account.description import account
+from bifrost_store.emulator.account.ranges import read_ranges
+from bifrost_store.emulator.account.resources import PARENTS, Resources
+from bifrost_store.emulator.containers.charges import METADATA
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.containers.throttle import Throttle
+from bifrost_store.emulator.control.admin import Admin
+from bifrost_store.emulator.control.faults import Fault, Faults
+from bifrost_store.emulator.control.requestlog import Entry, RequestLog
+from bifrost_store.emulator.documents.documents import Documents
 from bifrost_store.emulator.engine import Engine
-from bifrost_store.emulator.errors import ServiceError, bad_request, not_found
-from bifrost_store.emulator.faults import Fault, Faults
-from bifrost_store.emulator.http import Answer, Cut, Request, Response
-from bifrost_store.emulator.operations import operation_of
-from bifrost_store.emulator.queries import NOT_CROSS_PARTITION, Queries
-from bifrost_store.emulator.ranges import read_ranges
-from bifrost_store.emulator.requestlog import Entry, RequestLog
-from bifrost_store.emulator.resources import PARENTS, Resources
-from bifrost_store.emulator.throttle import Throttle
+from bifrost_store.emulator.query.queries import NOT_CROSS_PARTITION, Queries
+from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body
+from bifrost_store.emulator.requests.operations import operation_of
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.auth import Authority
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request, not_found
+from bifrost_store.emulator.wire.http import Answer, Cut, Request, Response
 
 _log = logging.getLogger("bifrost_store.emulator")
 _COMMON: Final = {

@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from bifrost_store.emulator.auth import EMULATOR_KEY
 from bifrost_store.emulator.engine import Options
 from bifrost_store.emulator.server import CosmosEmulator
 from bifrost_store.emulator.sql.parser import parse
 from bifrost_store.emulator.store.database import DataFileError
+from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 
 DEFAULT_PORT: Final = 8081
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bifrost_store.emulator import hashing, rids
 from bifrost_store.emulator.clock import Clock
-from bifrost_store.emulator.container import Container, PhysicalRange, dump_ranges, load_ranges
-from bifrost_store.emulator.errors import ServiceError, conflict, not_found
-from bifrost_store.emulator.items import ItemWriter, PatchCondition
-from bifrost_store.emulator.partition import PartitionKey
+from bifrost_store.emulator.containers import hashing, rids
+from bifrost_store.emulator.containers.container import Container, PhysicalRange, dump_ranges, load_ranges
+from bifrost_store.emulator.containers.items import ItemWriter, PatchCondition
+from bifrost_store.emulator.containers.partition import PartitionKey
 from bifrost_store.emulator.sql.values import lookup, sort_key
 from bifrost_store.emulator.store.catalog import Catalog, Resource
 from bifrost_store.emulator.store.database import Database
 from bifrost_store.emulator.store.indexes import define_sort_keys
 from bifrost_store.emulator.store.items import ItemTable
+from bifrost_store.emulator.wire.errors import ServiceError, conflict, not_found
 
 RU_PER_PARTITION: Final = 6000
 """How much throughput a container may be made with before it gets a further physical partition."""

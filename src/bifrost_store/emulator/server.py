@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from bifrost_store.emulator.app import App
-from bifrost_store.emulator.auth import EMULATOR_KEY, Authority
 from bifrost_store.emulator.clock import Clock
+from bifrost_store.emulator.control.faults import Faults
+from bifrost_store.emulator.control.requestlog import RequestLog
 from bifrost_store.emulator.engine import Engine, Options
-from bifrost_store.emulator.faults import Faults
-from bifrost_store.emulator.http import Listener
-from bifrost_store.emulator.queries import condition_holds
-from bifrost_store.emulator.requestlog import RequestLog
+from bifrost_store.emulator.query.queries import condition_holds
+from bifrost_store.emulator.wire.auth import EMULATOR_KEY, Authority
+from bifrost_store.emulator.wire.http import Listener
 
 if TYPE_CHECKING:
     import ssl
@@ -165,7 +165,7 @@ class CosmosEmulator:
         return self._app
 
     def _certificate(self) -> ssl.SSLContext:
-        from bifrost_store.emulator.certificate import make_certificate  # noqa: PLC0415 - takes time to import
+        from bifrost_store.emulator.wire.certificate import make_certificate  # noqa: PLC0415 - takes time to import
 
         context, self.ca_certificate = make_certificate(self._host)
         return context

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bifrost_store.emulator.errors import bad_request
+from bifrost_store.emulator.wire.errors import bad_request
 
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 """Of an answer's documents ("Azure Cosmos DB service quotas")."""

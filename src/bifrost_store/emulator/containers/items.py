@@ -7,14 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bifrost_store.emulator import charges, jsontext, patch
-from bifrost_store.emulator.container import Container
-from bifrost_store.emulator.errors import ServiceError, bad_request, conflict, not_found, precondition_failed, too_large
-from bifrost_store.emulator.hashing import KeyValue
-from bifrost_store.emulator.http import MAX_BODY_BYTES
-from bifrost_store.emulator.partition import mismatch
-from bifrost_store.emulator.policies import is_ttl
+from bifrost_store.emulator.containers import charges, patch
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.containers.hashing import KeyValue
+from bifrost_store.emulator.containers.partition import mismatch
+from bifrost_store.emulator.containers.policies import is_ttl
 from bifrost_store.emulator.store.items import Item
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request, conflict, not_found, precondition_failed, too_large
+from bifrost_store.emulator.wire.http import MAX_BODY_BYTES
 
 MAX_ID_BYTES: Final = 1023
 """Of an item's id ("Azure Cosmos DB service quotas")."""

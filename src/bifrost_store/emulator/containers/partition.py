@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bifrost_store.emulator.errors import ServiceError, bad_request
-from bifrost_store.emulator.hashing import UNDEFINED_KEY, EpkRange, KeyValue, effective_partition_key
+from bifrost_store.emulator.containers.hashing import UNDEFINED_KEY, EpkRange, KeyValue, effective_partition_key
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 MAX_KEY_BYTES: Final = 2048
 """Of a partition key's value ("Azure Cosmos DB service quotas")."""

@@ -7,16 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bifrost_store.emulator import charges, jsontext
-from bifrost_store.emulator.calls import Call, Reply, container_headers, feed_body
-from bifrost_store.emulator.container import Container
+from bifrost_store.emulator.containers import charges
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.containers.hashing import MAX_EPK, MIN_EPK, EpkRange
 from bifrost_store.emulator.engine import Engine
-from bifrost_store.emulator.errors import ServiceError, bad_request
-from bifrost_store.emulator.hashing import MAX_EPK, MIN_EPK, EpkRange
-from bifrost_store.emulator.pages import PageSize, page_size, position_from, token_for
-from bifrost_store.emulator.pinned import pinned_scope
-from bifrost_store.emulator.rowpages import RowPage, RowReader
-from bifrost_store.emulator.scope import Scope
+from bifrost_store.emulator.query.pinned import pinned_scope
+from bifrost_store.emulator.query.rowpages import RowPage, RowReader
+from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body
+from bifrost_store.emulator.requests.pages import PageSize, page_size, position_from, token_for
+from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.aggregates import has_aggregate
 from bifrost_store.emulator.sql.analysis import FILTER_PLACEHOLDER, Service, classify, query_plan, unsupported_features
 from bifrost_store.emulator.sql.errors import SqlError, TimeLimitError
@@ -25,6 +24,8 @@ from bifrost_store.emulator.sql.parser import parse
 from bifrost_store.emulator.sql.policy import check_order_by
 from bifrost_store.emulator.sql.syntax import Query
 from bifrost_store.emulator.sql.values import Value
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 NOT_CROSS_PARTITION: Final = (
     "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify "

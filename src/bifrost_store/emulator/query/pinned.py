@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bifrost_store.emulator.container import Container
-from bifrost_store.emulator.hashing import KeyValue
-from bifrost_store.emulator.items import Key
-from bifrost_store.emulator.scope import Scope
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.containers.hashing import KeyValue
+from bifrost_store.emulator.containers.items import Key
+from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.expressions import constant_of
 from bifrost_store.emulator.sql.indexes import ItemPath, item_path
 from bifrost_store.emulator.sql.syntax import Chain, Logical, Node, Query

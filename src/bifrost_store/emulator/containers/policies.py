@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bifrost_store.emulator.errors import ServiceError, bad_request
-from bifrost_store.emulator.partition import parse_path
+from bifrost_store.emulator.containers.partition import parse_path
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 MAX_NAME_LENGTH: Final = 255
 MAX_TTL_SECONDS: Final = 2147483647

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from bifrost_store.emulator.errors import ServiceError, bad_request
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 MAX_OPERATIONS: Final = 10
 _OPERATIONS: Final = frozenset(["add", "set", "replace", "remove", "incr", "move"])

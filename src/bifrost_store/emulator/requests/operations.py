@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bifrost_store.emulator.calls import Call
+from bifrost_store.emulator.requests.calls import Call
 
 NAMES: Final = (
     "Create", "Upsert", "Read", "Replace", "Patch", "Delete", "Batch", "SqlQuery", "QueryPlan", "ReadFeed", "ChangeFeed",

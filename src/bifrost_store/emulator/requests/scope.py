@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bifrost_store.emulator.calls import Call
-from bifrost_store.emulator.container import Container, PhysicalRange
-from bifrost_store.emulator.errors import bad_request
-from bifrost_store.emulator.hashing import MAX_EPK, MIN_EPK, EpkRange
-from bifrost_store.emulator.items import Key
+from bifrost_store.emulator.containers.container import Container, PhysicalRange
+from bifrost_store.emulator.containers.hashing import MAX_EPK, MIN_EPK, EpkRange
+from bifrost_store.emulator.containers.items import Key
+from bifrost_store.emulator.requests.calls import Call
 from bifrost_store.emulator.store.items import Condition
+from bifrost_store.emulator.wire.errors import bad_request
 
 
 @dataclass(frozen=True, slots=True)

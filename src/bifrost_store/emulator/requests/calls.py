@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from bifrost_store.emulator import jsontext
-from bifrost_store.emulator.container import Container, PhysicalRange
-from bifrost_store.emulator.errors import ServiceError, bad_request, too_large
-from bifrost_store.emulator.http import Request
+from bifrost_store.emulator.containers.container import Container, PhysicalRange
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request, too_large
+from bifrost_store.emulator.wire.http import Request
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-from bifrost_store.emulator.errors import ServiceError
+from bifrost_store.emulator.wire.errors import ServiceError
 
 EMULATOR_KEY: Final = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
 """The key of Microsoft's emulators, which is no secret."""

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-from bifrost_store.emulator import jsontext
-from bifrost_store.emulator.candidates import Candidates, Keys, is_sortable
-from bifrost_store.emulator.container import Container
+from bifrost_store.emulator.containers.container import Container
 from bifrost_store.emulator.engine import Engine
-from bifrost_store.emulator.pages import PageSize, size_of
-from bifrost_store.emulator.scope import Scope
+from bifrost_store.emulator.query.candidates import Candidates, Keys, is_sortable
+from bifrost_store.emulator.requests.pages import PageSize, size_of
+from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.aggregates import has_aggregate
 from bifrost_store.emulator.sql.execute import count_of, prepare
 from bifrost_store.emulator.sql.indexes import index_use
 from bifrost_store.emulator.sql.syntax import Collection, Name, Query, SelectStar, walk
 from bifrost_store.emulator.sql.values import Value
+from bifrost_store.emulator.wire import jsontext
 
 _MAX_KEY_BYTES: Final = 300
 """Longer keys are looked up again instead of being carried in the token."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
-from bifrost_store.emulator import charges
-from bifrost_store.emulator.calls import Call, Reply, container_headers, feed_body
-from bifrost_store.emulator.container import Container
-from bifrost_store.emulator.errors import bad_request
-from bifrost_store.emulator.pages import page_size, size_of
-from bifrost_store.emulator.scope import Scope
+from bifrost_store.emulator.containers import charges
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body
+from bifrost_store.emulator.requests.pages import page_size, size_of
+from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.store.items import Condition
+from bifrost_store.emulator.wire.errors import bad_request
 
 
 def read_changes(call: Call, container: Container, scope: Scope, now: float) -> Reply:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bifrost_store.emulator import hashing, rids
-from bifrost_store.emulator.charges import TermCounter
-from bifrost_store.emulator.errors import ServiceError
-from bifrost_store.emulator.hashing import EpkRange
-from bifrost_store.emulator.partition import PartitionKey, parse_path
+from bifrost_store.emulator.containers import hashing, rids
+from bifrost_store.emulator.containers.charges import TermCounter
+from bifrost_store.emulator.containers.hashing import EpkRange
+from bifrost_store.emulator.containers.partition import PartitionKey, parse_path
 from bifrost_store.emulator.store.catalog import Resource
 from bifrost_store.emulator.store.items import Condition, Item, ItemTable
+from bifrost_store.emulator.wire.errors import ServiceError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from bifrost_store.emulator import charges
-from bifrost_store.emulator.container import Container, PhysicalRange
-from bifrost_store.emulator.errors import ServiceError
+from bifrost_store.emulator.containers import charges
+from bifrost_store.emulator.containers.container import Container, PhysicalRange
+from bifrost_store.emulator.wire.errors import ServiceError
 
 MESSAGE = (
     'Message: {"Errors":["Request rate is large. More Request Units may be needed, so no changes were made. Please retry this '

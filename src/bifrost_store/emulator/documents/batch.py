@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from bifrost_store.emulator import jsontext
-from bifrost_store.emulator.calls import Call, Reply, container_headers
-from bifrost_store.emulator.container import Container
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.containers.items import ItemWriter, Key, Outcome, Preconditions
 from bifrost_store.emulator.engine import Engine
-from bifrost_store.emulator.errors import ServiceError, bad_request
-from bifrost_store.emulator.items import ItemWriter, Key, Outcome, Preconditions
-from bifrost_store.emulator.scope import key_of
+from bifrost_store.emulator.requests.calls import Call, Reply, container_headers
+from bifrost_store.emulator.requests.scope import key_of
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 MAX_OPERATIONS: Final = 100
 _FAILED_DEPENDENCY: Final = 424

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, Final
 
-from bifrost_store.emulator.errors import bad_request
+from bifrost_store.emulator.wire.errors import bad_request
 
 MAX_DEPTH: Final = 128
 """Levels of nesting ("Azure Cosmos DB service quotas")."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bifrost_store.emulator import jsontext
-from bifrost_store.emulator.auth import Authority
-from bifrost_store.emulator.calls import Call, Reply
+from bifrost_store.emulator.containers.throttle import Throttle
+from bifrost_store.emulator.control.faults import Faults
+from bifrost_store.emulator.control.requestlog import RequestLog
 from bifrost_store.emulator.engine import Engine
-from bifrost_store.emulator.errors import ServiceError, bad_request, not_found
-from bifrost_store.emulator.faults import Faults
-from bifrost_store.emulator.requestlog import RequestLog
-from bifrost_store.emulator.throttle import Throttle
+from bifrost_store.emulator.requests.calls import Call, Reply
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.auth import Authority
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request, not_found
 
 Action = Callable[[dict[str, Any]], Any]
 

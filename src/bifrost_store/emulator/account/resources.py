@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from bifrost_store.emulator import charges, jsontext
-from bifrost_store.emulator.calls import Call, Reply, feed_body
+from bifrost_store.emulator.containers import charges
+from bifrost_store.emulator.containers.policies import check_name, container_properties, without_system_properties
 from bifrost_store.emulator.engine import Engine
-from bifrost_store.emulator.errors import ServiceError, bad_request, precondition_failed
-from bifrost_store.emulator.policies import check_name, container_properties, without_system_properties
+from bifrost_store.emulator.requests.calls import Call, Reply, feed_body
 from bifrost_store.emulator.store.catalog import Resource
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request, precondition_failed
 
 PARENTS: Final = {
     "dbs": "", "colls": "dbs", "users": "dbs", "permissions": "users", "sprocs": "colls", "triggers": "colls", "udfs": "colls"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from bifrost_store.emulator.calls import Call
-from bifrost_store.emulator.operations import NAMES, operation_of
+from bifrost_store.emulator.requests.calls import Call
+from bifrost_store.emulator.requests.operations import NAMES, operation_of
 
 Drop = Literal["before", "after", "half"]
 

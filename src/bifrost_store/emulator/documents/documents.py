@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from bifrost_store.emulator import charges, rids
-from bifrost_store.emulator.batch import execute_batch
-from bifrost_store.emulator.calls import Call, Reply, container_headers, feed_body, with_container
-from bifrost_store.emulator.container import Container
+from bifrost_store.emulator.containers import charges, rids
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.containers.items import ItemReader, Key, Outcome, Preconditions
+from bifrost_store.emulator.containers.partition import mismatch
+from bifrost_store.emulator.containers.throttle import Throttle
+from bifrost_store.emulator.documents.batch import execute_batch
+from bifrost_store.emulator.documents.change_feed import read_changes
 from bifrost_store.emulator.engine import CONSISTENCY_LEVELS, Engine
-from bifrost_store.emulator.errors import ServiceError, bad_request, not_found
-from bifrost_store.emulator.feed import read_changes
-from bifrost_store.emulator.items import ItemReader, Key, Outcome, Preconditions
-from bifrost_store.emulator.pages import PageSize, page_size, position_from, size_of, token_for
-from bifrost_store.emulator.partition import mismatch
-from bifrost_store.emulator.queries import Queries
-from bifrost_store.emulator.scope import Scope, key_of, scope_of
-from bifrost_store.emulator.throttle import Throttle
+from bifrost_store.emulator.query.queries import Queries
+from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body, with_container
+from bifrost_store.emulator.requests.pages import PageSize, page_size, position_from, size_of, token_for
+from bifrost_store.emulator.requests.scope import Scope, key_of, scope_of
+from bifrost_store.emulator.wire.errors import ServiceError, bad_request, not_found
 
 _QUERY: Final = "application/query+json"
 _TWO_REPLICAS: Final = frozenset({"boundedstaleness", "strong"})

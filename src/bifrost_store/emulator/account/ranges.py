@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bifrost_store.emulator import jsontext
-from bifrost_store.emulator.calls import Call, Reply, feed_body
-from bifrost_store.emulator.container import Container, PhysicalRange
-from bifrost_store.emulator.errors import ServiceError
-from bifrost_store.emulator.rids import new_child_rid
+from bifrost_store.emulator.containers.container import Container, PhysicalRange
+from bifrost_store.emulator.containers.rids import new_child_rid
+from bifrost_store.emulator.requests.calls import Call, Reply, feed_body
+from bifrost_store.emulator.wire import jsontext
+from bifrost_store.emulator.wire.errors import ServiceError
 
 _MARK = 0x50
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bifrost_store.emulator.container import Container
-from bifrost_store.emulator.scope import Scope
+from bifrost_store.emulator.containers.container import Container
+from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.indexes import IndexUse, KeyRange, PathFilter
 from bifrost_store.emulator.sql.values import UNDEFINED, sort_key
 from bifrost_store.emulator.store.indexes import UNREADABLE, Part, expression

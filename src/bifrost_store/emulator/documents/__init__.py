@@ -1,0 +1,1 @@
+"""Requests about items: single ones, batches, lists and the change feed."""
