@@ -63,7 +63,7 @@ SOURCES: list[tuple[str, list[Any]]] = [
     ("SELECT VALUE x.order FROM c['odd name'] x", None),
     ("SELECT VALUE x['order'] FROM c['odd name'] x", [7]),
     ("SELECT VALUE k.name FROM c JOIN (SELECT VALUE k FROM k IN c.kids WHERE k.grade > 4) AS k", ["Bob", "Cid"]),
-    ("SELECT VALUE k.name FROM c JOIN k IN (SELECT VALUE k FROM k IN c.kids WHERE k.grade > 4)", ["Bob", "Cid"]),
+    ("SELECT VALUE k.name FROM c JOIN (SELECT VALUE k FROM k IN c.kids WHERE k.grade > 4) AS k", ["Bob", "Cid"]),
     ("SELECT VALUE COUNT(1) FROM c JOIN (SELECT VALUE t FROM t IN c.tags)", [2]),
     ("SELECT VALUE s.n FROM (SELECT c.n FROM c) AS s", [1, 2, 3]),
     ("SELECT VALUE r.id FROM c JOIN r IN [1]", None),
@@ -284,3 +284,45 @@ def test_counts_are_integers(query: str, code: str, wrong: Any) -> None:
         run(query, [], {"@n": wrong})
 
     assert code == caught.value.code
+
+
+LISTS = {"c.a": "c.a", "(SELECT VALUE c.a)": "c.a", "(SELECT VALUE [3, 'x', c.n])": "[3, 'x', c.n]",
+         "(SELECT VALUE c.lists[1])": "c.lists[1]", "(SELECT VALUE y.a FROM y IN c.rows)": "ARRAY_CONCAT(c.rows[0].a, c.rows[1].a)",
+         "(SELECT VALUE c.n)": "[]", "(SELECT VALUE c.missing)": "[]"}  # fmt: skip
+"""What IN walks through, and the same as an array."""
+
+
+@pytest.mark.parametrize(("collection", "array"), LISTS.items())
+@pytest.mark.parametrize(
+    ("text", "by_array"),
+    [
+        ("SELECT VALUE x FROM c JOIN x IN {}", None),
+        ("SELECT VALUE ARRAY(SELECT VALUE x FROM x IN {}) FROM c", "SELECT VALUE {} FROM c"),
+        ("SELECT VALUE (SELECT VALUE COUNT(1) FROM x IN {}) FROM c", "SELECT VALUE ARRAY_LENGTH({}) FROM c"),
+        ("SELECT VALUE (SELECT VALUE MIN(x) FROM x IN {}) FROM c", "SELECT VALUE ARRAY_MIN({}) FROM c"),
+        ("SELECT VALUE EXISTS(SELECT 1 FROM x IN {} WHERE x > 2) FROM c", None),
+        ("SELECT VALUE EXISTS(SELECT 1 FROM x IN {}) FROM c", "SELECT VALUE ARRAY_LENGTH({}) > 0 FROM c"),
+    ],
+)
+def test_in_walks_through_any_array(collection: str, array: str, text: str, by_array: str | None) -> None:
+    """IN walks through the elements of a path's array and of each array that a subquery gives; through nothing else."""
+    items = [{"n": 5, "a": [1, 2, 9], "lists": [[], [7, 8]], "rows": [{"a": [1]}, {"a": [2, 3]}]}]
+    (elements,) = run(f"SELECT VALUE {array} FROM c", items)
+    found = run(text.format(collection), items)
+
+    if by_array is not None:
+        assert run(by_array.format(array), items) == found
+    elif "JOIN" in text:
+        assert elements == found
+    else:
+        assert [any(type(one) is int and one > 2 for one in elements)] == found
+
+
+def test_in_without_a_container() -> None:
+    """A query may walk through a list of its own, and read no item."""
+    assert [2, 9] == run("SELECT VALUE x FROM x IN (SELECT VALUE [2, 9])", [{}, {}])
+    assert [9] == run("SELECT VALUE x FROM x IN (SELECT VALUE [2, 9]) WHERE x > 5", [])
+    assert [[1, 3], [2, 3]] == run("SELECT VALUE [x, y] FROM x IN (SELECT VALUE [1, 2]) JOIN y IN (SELECT VALUE [3])", [])
+    assert [1] == run("SELECT VALUE x.v FROM c JOIN x IN (SELECT VALUE ObjectToArray(c.o)) WHERE x.k = 'a'", [{"o": {"a": 1, "b": 2}}])
+    assert [] == run("SELECT VALUE x FROM x IN (SELECT VALUE y FROM y IN (SELECT VALUE [1, 'a', {'b': 1}]))", [])
+    assert [3, 4] == run("SELECT VALUE x FROM x IN (SELECT VALUE c.a FROM c)", [{"a": [3]}, {"a": 1}, {"a": [4]}])

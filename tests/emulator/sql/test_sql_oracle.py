@@ -23,7 +23,7 @@ scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-2, 2),
-    st.sampled_from([0.5, -0.0, 1e300, 2**53 + 1, 2**70]),
+    st.sampled_from([0.5, 1e300, 2**53 + 2, 2.0**70]),
     st.text(alphabet="ab\x00é", max_size=2),
 )
 json_values = st.recursive(

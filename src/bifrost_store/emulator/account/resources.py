@@ -33,8 +33,8 @@ _AUTOPILOT: Final = "x-ms-cosmos-offer-autopilot-settings"
 _DEFAULT_THROUGHPUT: Final = 400
 _SERVERLESS: Final = "Reading or replacing offers is not supported for serverless accounts."
 
-Query = Callable[[Call, list[dict[str, Any]]], list[Any]]
-"""Answers a query over a list of documents."""
+Query = Callable[[Call, list[dict[str, Any]]], list[str]]
+"""Answers a query over a list of documents with rows as JSON."""
 
 
 class Resources:
@@ -51,7 +51,7 @@ class Resources:
         if len(segments) % 2 == 0:
             return self._one(call, self._engine.resource(kind, parent.number if parent else 0, segments[-1]))
         if call.method == "GET":
-            return self._feed(kind, parent, [self.document(resource) for resource in self._children(kind, parent)])
+            return self._feed(kind, parent, [jsontext.dump(self.document(resource)) for resource in self._children(kind, parent)])
         if call.method != "POST":
             raise _not_allowed(call)
         if call.flag("x-ms-documentdb-isquery"):
@@ -83,8 +83,7 @@ class Resources:
     def _children(self, kind: str, parent: Resource | None) -> list[Resource]:
         return self._engine.catalog.children(kind, parent.number if parent else 0)
 
-    def _feed(self, kind: str, parent: Resource | None, documents: list[Any]) -> Reply:
-        texts = [jsontext.dump(document) for document in documents]
+    def _feed(self, kind: str, parent: Resource | None, texts: list[str]) -> Reply:
         headers = {"x-ms-item-count": str(len(texts))}
         return Reply(200, feed_body(parent.rid if parent else "", _FEEDS[kind], texts), headers, charges.METADATA)
 
@@ -188,12 +187,12 @@ class Resources:
             self._engine.grow(self._engine.containers[owner.number], throughput)
 
     def _all_offers(self, call: Call) -> Reply:
-        documents: list[Any] = [self.document(resource) for resource in self._engine.catalog.children("offers", 0)]
+        documents = [self.document(resource) for resource in self._engine.catalog.children("offers", 0)]
         if call.method == "POST" and call.flag("x-ms-documentdb-isquery"):
-            documents = self._query(call, documents)
-        elif call.method != "GET":
+            return self._feed("offers", None, self._query(call, documents))
+        if call.method != "GET":
             raise _not_allowed(call)
-        return self._feed("offers", None, documents)
+        return self._feed("offers", None, [jsontext.dump(document) for document in documents])
 
     def _throughput(self, call: Call) -> int | None:
         throughput, autopilot = call.number(_THROUGHPUT), call.optional(_AUTOPILOT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from bifrost_store.emulator import numbers
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 MAX_OPERATIONS: Final = 10
@@ -116,25 +117,19 @@ def _take(body: Any, names: list[str], path: str) -> Any:
 
 
 def _increment(body: Any, names: list[str], delta: Any, path: str) -> None:
-    if not _is_number(delta):
+    if not numbers.is_number(delta):
         raise bad_request(f"The value of 'incr' at '{path}' is no number.")
     parent, name = _parent(body, names, path), names[-1]
     if isinstance(parent, dict) and name not in parent:
         parent[name] = delta
         return
     key: Any = _index(name, len(parent) - 1, path) if isinstance(parent, list) else name
-    if not _is_number(parent[key]):
+    if not numbers.is_number(parent[key]):
         raise bad_request(f"The target of 'incr' at '{path}' is no number.")
-    total = parent[key] + delta
-    if not -(1 << 63) <= total < 1 << 63:
-        total = float(total)
+    total = numbers.number(parent[key] + delta)
     if not math.isfinite(total):
         raise bad_request(f"The sum at '{path}' is too large.")
     parent[key] = total
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _index(name: str, largest: int, path: str) -> int:

@@ -12,7 +12,7 @@ from bifrost_store.emulator.containers.container import Container
 from bifrost_store.emulator.containers.hashing import MAX_EPK, MIN_EPK, EpkRange
 from bifrost_store.emulator.engine import Engine
 from bifrost_store.emulator.query.pinned import pinned_scope
-from bifrost_store.emulator.query.rowpages import RowPage, RowReader
+from bifrost_store.emulator.query.rowpages import RowPage, RowReader, row_text
 from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body
 from bifrost_store.emulator.requests.pages import PageSize, page_size, position_from, token_for
 from bifrost_store.emulator.requests.scope import Scope
@@ -57,11 +57,11 @@ class Queries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def over_list(self, call: Call, documents: list[dict[str, Any]]) -> list[Any]:
-        """Return the rows of a query over a list of documents."""
+    def over_list(self, call: Call, documents: list[dict[str, Any]]) -> list[str]:
+        """Return the rows of a query over a list of documents, as JSON."""
         try:
             query, parameters = _read(call)
-            return list(execute(query, documents, parameters, now=self._engine.clock.now))
+            return list(map(row_text, execute(query, documents, parameters, now=self._engine.clock.now)))
         except SqlError as error:
             raise _refused(error) from None
 

@@ -19,6 +19,7 @@ from bifrost_store.emulator.query.candidates import Candidates, Keys, is_sortabl
 from bifrost_store.emulator.requests.pages import PageSize, size_of
 from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.aggregates import has_aggregate
+from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.sql.execute import count_of, prepare
 from bifrost_store.emulator.sql.indexes import index_use
 from bifrost_store.emulator.sql.syntax import Collection, Name, Query, SelectStar, walk
@@ -42,7 +43,7 @@ class RowPage:
 
     def add(self, row: Value, size: PageSize) -> bool:
         """Append a row, unless the page has no room for it."""
-        text = jsontext.dump(row)
+        text = row_text(row)
         if not size.has_room(len(self.rows), self.output_bytes, text):
             return False
         self.rows.append(text)
@@ -60,6 +61,19 @@ class RowPage:
             f"retrievedDocumentCount={loaded};retrievedDocumentSize={size};outputDocumentCount={len(self.rows)};"
             f"outputDocumentSize={self.output_bytes};writeOutputTimeInMs=0.00;indexUtilizationRatio={share:.2f}"
         )
+
+
+def row_text(row: Value) -> str:
+    """Return a row as JSON.
+
+    Raises:
+        SqlError: It holds NaN or an infinity, which JSON has no text for.
+    """
+    try:
+        return jsontext.dump(row)
+    except ValueError:
+        message = "The query's result holds a number that is not finite, such as of a division by zero."
+        raise SqlError("SC4001", message, substatus=4001) from None
 
 
 class RowReader:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from bifrost_store.emulator import numbers
 from bifrost_store.emulator.sql.syntax import Call, Node, Query
-from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, compare, normal_number
+from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, compare
 
 
 class Aggregate(Protocol):
@@ -39,26 +40,26 @@ class _Sum:
     """Skips undefined; anything else that is no number makes the sum undefined. Nothing sums up to 0."""
 
     def __init__(self) -> None:
-        self._sum: float = 0
+        self._sum = 0.0
         self._count = 0
         self._is_number = True
 
     def add(self, value: Value) -> None:
         kind = type(value)
         if kind is int or kind is float:
-            self._sum += value
+            self._sum += float(value)
             self._count += 1
         elif value is not UNDEFINED:
             self._is_number = False
 
     def result(self) -> Value:
-        return normal_number(self._sum) if self._is_number else UNDEFINED
+        return numbers.number(self._sum) if self._is_number else UNDEFINED
 
 
 class _Average(_Sum):
     def result(self) -> Value:
         total = super().result()
-        return UNDEFINED if total is UNDEFINED or not self._count else normal_number(total / self._count)
+        return UNDEFINED if total is UNDEFINED or not self._count else numbers.divide(total, self._count)
 
 
 class _Extreme:

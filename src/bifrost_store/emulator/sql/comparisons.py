@@ -82,7 +82,8 @@ def is_in(operand: Getter, items: list[Getter]) -> Getter:
 def _is_in_constants(operand: Getter, constants: list[Value]) -> Getter:
     ranks = {RANKS[type(constant)] for constant in constants}
     # With their ranks, as True and 1 are equal keys.
-    keys = {(RANKS[type(constant)], constant) for constant in constants}
+    # NaN is left out, which a set would find in itself.
+    keys = {(RANKS[type(constant)], constant) for constant in constants if equal(constant, constant)}
 
     def test(row: Row) -> Value:
         value = operand(row)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
 
-from bifrost_store.emulator.sql.errors import SqlError
-from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, equals, normal_number
+from bifrost_store.emulator import numbers
+from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, equals
 
 Operator: TypeAlias = Callable[[Value, Value], Value]
 
@@ -44,33 +43,15 @@ def logical_not(value: Value) -> Value:
 
 
 def _arithmetic(compute: Callable[[float, float], float]) -> Operator:
+    number = numbers.number
+
     def checked(left: Value, right: Value) -> Value:
         kind, other = type(left), type(right)
         if (kind is int or kind is float) and (other is int or other is float):
-            try:
-                return normal_number(compute(left, right))
-            except OverflowError:
-                return UNDEFINED
+            return number(compute(left, right))
         return UNDEFINED
 
     return checked
-
-
-def _divide(left: float, right: float) -> float:
-    _refuse_zero(right)
-    return left / right
-
-
-def _remainder(left: float, right: float) -> float:
-    _refuse_zero(right)
-    if type(left) is int and type(right) is int:
-        return abs(left) % abs(right) * (1 if left >= 0 else -1)
-    return math.fmod(left, right)
-
-
-def _refuse_zero(divisor: float) -> None:
-    if divisor == 0:
-        raise SqlError("SC4001", "Division by zero.", substatus=4001)
 
 
 def _int32(value: float) -> int:
@@ -94,7 +75,7 @@ def _concatenate(left: Value, right: Value) -> Value:
 
 def _number(compute: Callable[[float], float]) -> Callable[[Value], Value]:
     def checked(value: Value) -> Value:
-        return normal_number(compute(value)) if type(value) is int or type(value) is float else UNDEFINED
+        return numbers.number(compute(value)) if numbers.is_number(value) else UNDEFINED
 
     return checked
 
@@ -110,8 +91,8 @@ BINARY: dict[str, Operator] = {
     "+": _arithmetic(operator.add),
     "-": _arithmetic(operator.sub),
     "*": _arithmetic(operator.mul),
-    "/": _arithmetic(_divide),
-    "%": _arithmetic(_remainder),
+    "/": _arithmetic(numbers.divide),
+    "%": _arithmetic(numbers.remainder),
     "&": _bitwise(operator.and_),
     "|": _bitwise(operator.or_),
     "^": _bitwise(operator.xor),

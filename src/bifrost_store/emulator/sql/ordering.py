@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from bifrost_store.emulator.sql.expressions import Context, Scope, compile_expression
 from bifrost_store.emulator.sql.rows import Getter, Row
 from bifrost_store.emulator.sql.syntax import OrderItem
-from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, Value, sort_key
+from bifrost_store.emulator.sql.values import ARRAY_RANK, NUMBER_RANK, RANKS, Value, sort_key
 
 
 def compile_order(items: tuple[OrderItem, ...], scope: Scope, context: Context) -> Callable[[Iterator[Row]], Iterator[Row]]:
@@ -27,7 +28,7 @@ def compile_order(items: tuple[OrderItem, ...], scope: Scope, context: Context) 
 def _sorted(rows: list[Row], getter: Getter, is_descending: bool) -> list[Row]:
     keys: list[Any] = [getter(row) for row in rows]
     kinds = set(map(type, keys))
-    if kinds != {str} and not kinds <= {int, float}:
+    if kinds != {str} and (not kinds <= {int, float} or any(map(math.isnan, keys))):
         keys = list(map(_key, keys))
     order = sorted(range(len(rows)), key=keys.__getitem__, reverse=is_descending)
     return [rows[position] for position in order]
@@ -36,6 +37,6 @@ def _sorted(rows: list[Row], getter: Getter, is_descending: bool) -> list[Row]:
 def _key(value: Value) -> tuple[int, Any]:
     """Return what orders like `compare`, cheaper than `sort_key` for scalars."""
     rank = RANKS[type(value)]
-    if rank >= ARRAY_RANK:
+    if rank >= ARRAY_RANK or rank == NUMBER_RANK:
         return rank, sort_key(value)
     return rank, value if rank > 1 else 0

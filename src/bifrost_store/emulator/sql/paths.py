@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bifrost_store.emulator.sql.functions.registry import whole
+from bifrost_store.emulator.numbers import whole
 from bifrost_store.emulator.sql.rows import Getter, Row
 from bifrost_store.emulator.sql.values import UNDEFINED, Value, lookup
 

@@ -50,6 +50,7 @@ def _list(nodes: Iterable[Node]) -> str:
 
 
 def _literal(node: Literal) -> str:
+    # The names of NaN and Infinity are the same in queries as here.
     return "undefined" if node.value is UNDEFINED else json.dumps(node.value)
 
 

@@ -40,6 +40,8 @@ def _root(source: Source, context: Context) -> Callable[[Iterable[Value]], Itera
     """Return the first source as a function of the items. Its name stands for the container."""
     if isinstance(source.collection, Query):
         run = context.compile_query(source.collection, Scope(), context, True)
+        if source.is_iterated:
+            return lambda items: ([element] for value in run([], items) for element in _elements(value))
         return lambda items: ([value] for value in run([], items))
     if not source.collection.steps and not source.is_iterated:
         return lambda items: ([item] for item in items)
@@ -52,18 +54,17 @@ def _expansion(source: Source, scope: Scope, context: Context) -> _Expand:
     collection = source.collection
     if isinstance(collection, Query):
         run = context.compile_query(collection, scope, context, False)
+        if source.is_iterated:
+            return lambda row: (element for value in run(row, ()) for element in _elements(value))
         return lambda row: run(row, ())
     name = Name(collection.name, collection.span)
     getter = compile_expression(Path(name, collection.steps) if collection.steps else name, scope, context)
-    return _elements(getter) if source.is_iterated else _itself(getter)
+    return (lambda row: _elements(getter(row))) if source.is_iterated else _itself(getter)
 
 
-def _elements(getter: Getter) -> _Expand:
-    def expand(row: Row) -> Iterable[Value]:
-        value = getter(row)
-        return value if type(value) is list else ()
-
-    return expand
+def _elements(value: Value) -> Iterable[Value]:
+    """Return what IN walks through: the elements of an array, nothing of anything else."""
+    return value if type(value) is list else ()
 
 
 def _itself(getter: Getter) -> _Expand:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any, cast
 
 from lark import Token, Transformer
 
+from bifrost_store.emulator import numbers
 from bifrost_store.emulator.sql.errors import SqlError, UnsupportedError
 from bifrost_store.emulator.sql.syntax import (
     ArrayLiteral,
@@ -41,10 +41,9 @@ from bifrost_store.emulator.sql.syntax import (
     Subquery,
     Unary,
 )
-from bifrost_store.emulator.sql.values import UNDEFINED, normal_number
+from bifrost_store.emulator.sql.values import UNDEFINED
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_INT64_BITS = 63
 
 
 def _span(token: Token) -> Span:
@@ -87,15 +86,15 @@ def _text(token: Token) -> str:
         raise SqlError("SC1011", "Syntax error, the string literal has an invalid escape sequence.", *_span(token)) from None
 
 
-def _number(token: Token) -> int | float:
-    """Read a numeric literal: integers beyond 64 bits are doubles, whole doubles integers."""
-    if token.isdecimal() and len(token) < 20:
-        value = int(token)
-        return value if value.bit_length() <= _INT64_BITS else float(value)
-    double = float(token)
-    if math.isinf(double):
-        raise SqlError("SC1012", f"Syntax error, invalid numeric value token '{token[:80]}'.", *_span(token))
-    return cast("int | float", normal_number(double))
+def _number(token: Token) -> float:
+    try:
+        return numbers.read(str(token))
+    except ValueError:
+        raise SqlError("SC1012", f"Syntax error, invalid numeric value token '{token[:80]}'.", *_span(token)) from None
+
+
+_CONSTANTS = {"NaN": Literal(numbers.NAN), "Infinity": Literal(numbers.INFINITY)}
+"""Names that stand for numbers."""
 
 
 class TreeBuilder(Transformer[Token, Query]):
@@ -216,7 +215,7 @@ class TreeBuilder(Transformer[Token, Query]):
     constant_bracket = bracket
 
     def alias(self, parts: list[Token]) -> Node:
-        return Name(str(parts[0]), _span(parts[0]))
+        return _CONSTANTS.get(str(parts[0])) or Name(str(parts[0]), _span(parts[0]))
 
     def parameter(self, parts: list[Token]) -> Node:
         return Parameter(str(parts[0]), _span(parts[0]))

@@ -1,13 +1,17 @@
 """JSON values as Cosmos compares and orders them: undefined < null < false < true < numbers < strings < arrays < objects.
 
-Values are what Python's ``json`` module reads (dict, list, str, int, float, bool, None), and `UNDEFINED`.
+Values are what Python's ``json`` module reads (dict, list, str, int, float, bool, None), with numbers as `numbers` holds them,
+and `UNDEFINED`.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, final
+
+from bifrost_store.emulator import numbers
 
 Value: TypeAlias = Any
 """A JSON value or `UNDEFINED`."""
@@ -41,9 +45,7 @@ ARRAY_RANK: Final = 5
 # A type's tag is even, so that `tag + 1` bounds every value of the type.
 _TAGS: Final = (b"\x02", b"\x04", b"\x06", b"\x08", b"\x0a", b"\x0c", b"\x0e")
 _END: Final = b"\x00"
-_LARGEST_DOUBLE: Final = int(1.7976931348623157e308)
-_EXACT: Final = 2**53
-_WHOLE: Final = b"\x80"
+_NAN_KEY: Final = bytes(8)
 _TEXT_END: Final = b"\x00\x00"
 
 
@@ -75,6 +77,8 @@ def compare(left: Value, right: Value) -> int:
     rank, other = RANKS[type(left)], RANKS[type(right)]
     if rank != other:
         return -1 if rank < other else 1
+    if rank == NUMBER_RANK:
+        return numbers.compare(left, right)
     if rank < ARRAY_RANK:
         return 0 if left == right else -1 if rank > 1 and left < right else 1
     if rank == ARRAY_RANK:
@@ -97,7 +101,8 @@ def _flat(value: dict[str, Value]) -> list[Value]:
 def sort_key(value: Value) -> bytes:
     """Return bytes that order like `compare`, and are equal just where `equals` is true.
 
-    No key is a prefix of another one, so keys may be joined. Every key begins with its type's tag (`type_bounds`).
+    NaN has a key too, though it equals nothing. No key is a prefix of another one,
+    so keys may be joined. Every key begins with its type's tag (`type_bounds`).
     """
     rank = RANKS[type(value)]
     tag = _TAGS[rank]
@@ -130,48 +135,12 @@ def _text_key(text: str) -> bytes:
 
 
 def _number_key(value: float) -> bytes:
-    if type(value) is float:
-        return _double_key(value) + _WHOLE
-    if -_EXACT <= value <= _EXACT:
-        return _double_key(float(value)) + _WHOLE
-    # Integers that no double holds: the nearest double, then how far they are from it.
-    try:
-        double = float(value)
-    except OverflowError:
-        double = float(_LARGEST_DOUBLE if value > 0 else -_LARGEST_DOUBLE)
-    return _double_key(double) + _distance_key(int(value) - int(double))
-
-
-def _double_key(value: float) -> bytes:
-    bits: int = struct.unpack(">Q", struct.pack(">d", value + 0.0))[0]  # adding 0.0 makes -0.0 into 0.0
+    double = float(value)
+    if math.isnan(double):
+        return _NAN_KEY
+    bits: int = struct.unpack(">Q", struct.pack(">d", double + 0.0))[0]  # adding 0.0 makes -0.0 into 0.0
     bits = bits ^ 0xFFFFFFFFFFFFFFFF if bits >> 63 else bits | 1 << 63
     return bits.to_bytes(8, "big")
-
-
-def _distance_key(distance: int) -> bytes:
-    if not distance:
-        return _WHOLE
-    magnitude = abs(distance).to_bytes((abs(distance).bit_length() + 7) // 8, "big")
-    key = len(magnitude).to_bytes(4, "big") + magnitude
-    if distance > 0:
-        return b"\x81" + key
-    return b"\x7f" + bytes(byte ^ 0xFF for byte in key)
-
-
-def normal_number(value: float) -> Value:
-    """Return a number as the service writes it: whole doubles as integers; what is not finite is undefined."""
-    if type(value) is int:
-        return value if -_EXACT <= value <= _EXACT else _rounded(value)
-    if value - value != 0:  # infinite, or not a number
-        return UNDEFINED
-    return int(value) if value == int(value) and -_EXACT <= value <= _EXACT else value
-
-
-def _rounded(value: int) -> Value:
-    try:
-        return float(value)
-    except OverflowError:
-        return UNDEFINED
 
 
 def lookup(value: Value, path: Sequence[str | int]) -> Value:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Any, Final
 
+from bifrost_store.emulator import numbers
 from bifrost_store.emulator.wire.errors import bad_request
 
 MAX_DEPTH: Final = 128
@@ -23,9 +23,21 @@ def load(body: bytes) -> Any:
         ServiceError: 400; it is no JSON, holds a number that no double can, or is nested too deeply.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
-    except (ValueError, RecursionError):
+        return load_text(body.decode("utf-8"))
+    except ValueError:
         raise bad_request("The request payload is invalid. Ensure to provide a valid request payload.") from None
+
+
+def load_text(text: str) -> Any:
+    """Return the value of a JSON text, with numbers as `numbers` holds them.
+
+    Raises:
+        ValueError: It is none, holds a number that no double can, or is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=numbers.read, parse_int=numbers.read)
+    except RecursionError as error:
+        raise ValueError("the JSON is nested too deeply") from error
 
 
 def load_object(body: bytes) -> dict[str, Any]:
@@ -69,20 +81,3 @@ def _children(value: Any) -> list[Any]:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(constant)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def _integer(text: str) -> int | float:
-    if len(text) < 20:
-        return int(text)
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    number = int(text)
-    return number if -(1 << 63) <= number < 1 << 64 else value

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from bifrost_store.emulator.sql.functions.registry import MANY, Function, Table, is_number, whole
-from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, equals, normal_number, sort_key
+from bifrost_store.emulator import numbers
+from bifrost_store.emulator.numbers import is_number, whole
+from bifrost_store.emulator.sql.functions.registry import MANY, Function, Table
+from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, equals, sort_key
 
 
 def _concat(*arrays: Value) -> Value:
@@ -64,7 +66,7 @@ def _numbers(call: Callable[[list[float]], float]) -> Function:
         items = _defined(array) if type(array) is list else []
         if not items or not all(map(is_number, items)):
             return UNDEFINED
-        return normal_number(call(items))
+        return numbers.number(call(items))
 
     return Function(1, 1, checked)
 
@@ -106,7 +108,7 @@ def _object_to_array(value: Value, name: Value = "k", content: Value = "v") -> V
 
 
 TABLE: Table = {
-    "ARRAY_AVG": _numbers(lambda items: sum(items) / len(items)),
+    "ARRAY_AVG": _numbers(lambda items: numbers.divide(numbers.total(items), len(items))),
     "ARRAY_CONCAT": Function(2, MANY, _concat),
     "ARRAY_CONTAINS": Function(2, 3, _contains),
     "ARRAY_CONTAINS_ALL": _contains_several(settles=False),
@@ -116,7 +118,7 @@ TABLE: Table = {
     "ARRAY_MEDIAN": _numbers(median),
     "ARRAY_MIN": _extreme(min),
     "ARRAY_SLICE": Function(2, 3, _slice),
-    "ARRAY_SUM": _numbers(sum),
+    "ARRAY_SUM": _numbers(numbers.total),
     "OBJECTTOARRAY": Function(1, 3, _object_to_array),
     "SETDIFFERENCE": _sets(lambda left, right: [item for key, item in left.items() if key not in right]),
     "SETEQUAL": _sets(lambda left, right: left.keys() == right.keys()),

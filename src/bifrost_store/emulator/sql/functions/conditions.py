@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bifrost_store.emulator.sql.functions.registry import MANY, Function, Table, whole
+from bifrost_store.emulator.numbers import whole
+from bifrost_store.emulator.sql.functions.registry import MANY, Function, Table
 from bifrost_store.emulator.sql.values import UNDEFINED, Value
 
 

@@ -7,7 +7,9 @@ from calendar import monthrange
 from collections.abc import Callable
 from datetime import date
 
-from bifrost_store.emulator.sql.functions.registry import TICKS_PER_SECOND, Function, Table, whole
+from bifrost_store.emulator.numbers import number as number_of
+from bifrost_store.emulator.numbers import whole
+from bifrost_store.emulator.sql.functions.registry import TICKS_PER_SECOND, Function, Table
 from bifrost_store.emulator.sql.values import UNDEFINED, Value
 
 _TICKS_PER_DAY = 86_400 * TICKS_PER_SECOND
@@ -116,7 +118,7 @@ def _difference(name: Value, start: Value, end: Value) -> Value:
     if part is None or first is None or last is None:
         return UNDEFINED
     if part in _NANOSECONDS:
-        return last * 100 // _NANOSECONDS[part] - first * 100 // _NANOSECONDS[part]
+        return number_of(last * 100 // _NANOSECONDS[part] - first * 100 // _NANOSECONDS[part])
     one, other = _day(first), _day(last)
     years = other.year - one.year
     return years if part == "year" else years * 12 + other.month - one.month
@@ -161,7 +163,7 @@ def _from_count(ticks_each: int) -> Callable[[Value], Value]:
 def _to_count(ticks_each: int) -> Callable[[Value], Value]:
     def convert(text: Value) -> Value:
         ticks = read_ticks(text)
-        return UNDEFINED if ticks is None else ticks // ticks_each
+        return UNDEFINED if ticks is None else number_of(ticks // ticks_each)
 
     return convert
 
@@ -171,7 +173,7 @@ def _reading(part: str) -> Function:
 
 
 _NOW = Function(0, 0, write_ticks, is_timed=True)
-_NOW_TICKS = Function(0, 0, lambda now: now, is_timed=True)
+_NOW_TICKS = Function(0, 0, number_of, is_timed=True)
 _NOW_TIMESTAMP = Function(0, 0, lambda now: now // 10_000, is_timed=True)
 
 TABLE: Table = {

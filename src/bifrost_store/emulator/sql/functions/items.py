@@ -6,8 +6,10 @@ import base64
 import binascii
 import math
 
-from bifrost_store.emulator.sql.functions.registry import Function, Table, is_number
-from bifrost_store.emulator.sql.values import UNDEFINED, Value, lookup, normal_number
+from bifrost_store.emulator import numbers
+from bifrost_store.emulator.numbers import is_number
+from bifrost_store.emulator.sql.functions.registry import Function, Table
+from bifrost_store.emulator.sql.values import UNDEFINED, Value, lookup
 
 _EARTH_RADIUS_METRES = 6_371_008.8
 _ITEM_RID_BYTES = 16
@@ -22,7 +24,7 @@ def _document_id(item: Value) -> Value:
         content = base64.b64decode(rid.replace("-", "/"), validate=True)
     except (binascii.Error, ValueError):
         return UNDEFINED
-    return int.from_bytes(content[8:], "little") if len(content) == _ITEM_RID_BYTES else UNDEFINED
+    return numbers.number(int.from_bytes(content[8:], "little")) if len(content) == _ITEM_RID_BYTES else UNDEFINED
 
 
 def _distance(left: Value, right: Value) -> Value:
@@ -33,7 +35,7 @@ def _distance(left: Value, right: Value) -> Value:
     (longitude, latitude), (other_longitude, other_latitude) = one, other
     half = math.sin((other_latitude - latitude) / 2) ** 2
     half += math.cos(latitude) * math.cos(other_latitude) * math.sin((other_longitude - longitude) / 2) ** 2
-    return normal_number(2 * _EARTH_RADIUS_METRES * math.asin(min(math.sqrt(half), 1)))
+    return numbers.number(2 * _EARTH_RADIUS_METRES * math.asin(min(math.sqrt(half), 1)))
 
 
 def _point(value: Value) -> tuple[float, float] | None:

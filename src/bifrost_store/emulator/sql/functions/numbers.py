@@ -1,43 +1,43 @@
-"""Mathematical functions. Anything but a number makes them undefined, and so does a result that is not finite."""
+"""Mathematical functions. Anything but a number makes them undefined; a result may be NaN or infinite."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
-from bifrost_store.emulator.sql.functions.registry import Function, Table, is_number, whole
-from bifrost_store.emulator.sql.values import UNDEFINED, Value, normal_number
+from bifrost_store.emulator import numbers
+from bifrost_store.emulator.numbers import is_number, whole
+from bifrost_store.emulator.sql.functions.registry import Function, Table
+from bifrost_store.emulator.sql.values import UNDEFINED, Value
 
 _WRAP = 2**64
 _SIGN = 2**63
 
 
-def _math(call: Callable[..., Any], arguments: int = 1) -> Function:
+def _math(call: Callable[..., float], least: int = 1, most: int | None = None) -> Function:
     def checked(*values: Value) -> Value:
-        if not all(map(is_number, values)):
-            return UNDEFINED
-        try:
-            result = call(*values)
-        except (ValueError, OverflowError, ZeroDivisionError):
-            return UNDEFINED
-        return UNDEFINED if isinstance(result, complex) else normal_number(result)
+        return numbers.compute(call, *values) if all(map(is_number, values)) else UNDEFINED
 
-    return Function(arguments, arguments, checked)
+    return Function(least, most or least, checked)
+
+
+def _rounding(call: Callable[[float], float]) -> Function:
+    """A function that makes numbers whole, and leaves NaN and the infinities as they are."""
+    return _math(lambda value: call(value) if math.isfinite(value) else value)
 
 
 def _integers(call: Callable[..., int], arguments: int = 2) -> Function:
     """A function over 64-bit integers that wraps around like C++."""
 
     def checked(*values: Value) -> Value:
-        numbers = [whole(value) for value in values]
-        if any(number is None or not -_SIGN <= number < _SIGN for number in numbers):
+        integers = [whole(value) for value in values]
+        if any(integer is None or not -_SIGN <= integer < _SIGN for integer in integers):
             return UNDEFINED
         try:
-            result = call(*numbers)
+            result = call(*integers)
         except (ZeroDivisionError, ValueError):
             return UNDEFINED
-        return (result + _SIGN) % _WRAP - _SIGN
+        return numbers.number((result + _SIGN) % _WRAP - _SIGN)
 
     return Function(arguments, arguments, checked)
 
@@ -62,17 +62,19 @@ def _shift_right(value: int, count: int) -> int:
     return value >> min(count, 64)
 
 
-def _log(value: Value, base: Value = math.e) -> Value:
-    return _log_of.call(value, base) if base != math.e else _natural_log.call(value)
+def _bin(value: float, size: float = 1) -> Value:
+    if not size or not math.isfinite(value / size):
+        return UNDEFINED
+    return numbers.number(math.floor(value / size) * size)
 
 
-def _bin(value: Value, size: Value = 1) -> Value:
-    return _bin_of.call(value, size)
+def _number_bin(*values: Value) -> Value:
+    return _bin(*values) if all(map(is_number, values)) else UNDEFINED
 
 
-_natural_log = _math(math.log)
-_log_of = _math(math.log, 2)
-_bin_of = _math(lambda value, size: math.floor(value / size) * size, 2)
+def _sign(value: float) -> float:
+    return value if math.isnan(value) else (value > 0) - (value < 0)
+
 
 TABLE: Table = {
     "ABS": _math(abs),
@@ -80,12 +82,12 @@ TABLE: Table = {
     "ASIN": _math(math.asin),
     "ATAN": _math(math.atan),
     "ATN2": _math(math.atan2, 2),
-    "CEILING": _math(math.ceil),
+    "CEILING": _rounding(math.ceil),
     "COS": _math(math.cos),
-    "COT": _math(lambda value: 1 / math.tan(value)),
+    "COT": _math(lambda value: numbers.divide(1, math.tan(value))),
     "DEGREES": _math(math.degrees),
     "EXP": _math(math.exp),
-    "FLOOR": _math(math.floor),
+    "FLOOR": _rounding(math.floor),
     "INTADD": _integers(lambda left, right: left + right),
     "INTBITAND": _integers(lambda left, right: left & right),
     "INTBITLEFTSHIFT": _integers(_shift_left),
@@ -97,17 +99,17 @@ TABLE: Table = {
     "INTMOD": _integers(lambda left, right: left - _divide(left, right) * right),
     "INTMUL": _integers(lambda left, right: left * right),
     "INTSUB": _integers(lambda left, right: left - right),
-    "LOG": Function(1, 2, _log),
-    "LOG10": _math(math.log10),
-    "NUMBERBIN": Function(1, 2, _bin),
+    "LOG": _math(numbers.logarithm, 1, 2),
+    "LOG10": _math(lambda value: math.log10(value) if value else -numbers.INFINITY),
+    "NUMBERBIN": Function(1, 2, _number_bin),
     "PI": Function(0, 0, lambda: math.pi),
-    "POWER": _math(lambda base, exponent: float(base) ** float(exponent), 2),
+    "POWER": _math(numbers.power, 2),
     "RADIANS": _math(math.radians),
-    "ROUND": _math(_round),
-    "SIGN": _math(lambda value: (value > 0) - (value < 0)),
+    "ROUND": _rounding(_round),
+    "SIGN": _math(_sign),
     "SIN": _math(math.sin),
     "SQRT": _math(math.sqrt),
     "SQUARE": _math(lambda value: value * value),
     "TAN": _math(math.tan),
-    "TRUNC": _math(math.trunc),
+    "TRUNC": _rounding(math.trunc),
 }

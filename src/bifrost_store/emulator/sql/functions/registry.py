@@ -33,20 +33,6 @@ Table: TypeAlias = dict[str, Function]
 """Functions by their name in capitals."""
 
 
-def whole(value: Value) -> int | None:
-    """Return an integer as int, whichever way it was written; None for anything else."""
-    if type(value) is int:
-        return value
-    if type(value) is float and value.is_integer():
-        return int(value)
-    return None
-
-
-def is_number(value: Value) -> bool:
-    """Tell whether *value* is a number; booleans are none."""
-    return type(value) is int or type(value) is float
-
-
 def for_strings(call: Callable[..., Value]) -> Callable[..., Value]:
     """Make *call* undefined unless every argument is a string."""
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from bifrost_store.emulator import numbers
+from bifrost_store.emulator.numbers import is_number, whole
 from bifrost_store.emulator.sql.errors import SqlError
-from bifrost_store.emulator.sql.functions.registry import MANY, Function, Table, for_strings, is_number, whole
-from bifrost_store.emulator.sql.values import UNDEFINED, Value, normal_number
+from bifrost_store.emulator.sql.functions.registry import MANY, Function, Table, for_strings
+from bifrost_store.emulator.sql.values import UNDEFINED, Value
 
 _MAX_REPLICATED = 10_000
 """Characters of a result ("REPLICATE", Microsoft)."""
@@ -139,12 +141,10 @@ def _from_json(*types: type) -> Function:
 
     def read(text: str) -> Value:
         try:
-            value = json.loads(text, parse_constant=_refuse_constant)
+            value = json.loads(text, parse_constant=_refuse_constant, parse_float=numbers.read, parse_int=numbers.read)
         except (ValueError, RecursionError):
             return UNDEFINED
-        if type(value) not in types:
-            return UNDEFINED
-        return normal_number(value) if type(value) is float else value
+        return value if type(value) in types else UNDEFINED
 
     return Function(1, 1, for_strings(read))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bifrost_store.emulator.numbers import is_finite, whole
 from bifrost_store.emulator.sql.functions.dates import read_ticks
-from bifrost_store.emulator.sql.functions.registry import Function, Table, is_number, whole
+from bifrost_store.emulator.sql.functions.registry import Function, Table
 from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value
 
 
@@ -29,7 +30,7 @@ TABLE: Table = {
     "IS_BOOL": _rank_is(2),
     "IS_DATETIME": _test(lambda value: read_ticks(value) is not None),
     "IS_DEFINED": _test(lambda value: value is not UNDEFINED),
-    "IS_FINITE_NUMBER": _test(lambda value: is_number(value) and value - value == 0),
+    "IS_FINITE_NUMBER": _test(is_finite),
     "IS_INTEGER": _test(_is_integer),
     "IS_NULL": _test(lambda value: value is None),
     "IS_NUMBER": _rank_is(3),
