@@ -12,8 +12,9 @@ pytest.register_assert_rewrite("bifrost_store.testing")
 from bifrost_store.demo.azurite import Azurite, find_command  # noqa: E402 - after the line above
 from bifrost_store.testing import fixtures  # noqa: E402
 from tests.contract.cosmos_harness import CosmosServer, run_server  # noqa: E402
+from tests.emptying import empty  # noqa: E402
 from tests.reaper import reaper  # noqa: E402
-from tests.services import SharedAzurite, empty  # noqa: E402
+from tests.services import SharedAzurite  # noqa: E402
 
 anyio_backend = fixtures.anyio_backend
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from azure.data.tables import TableServiceClient
-from azure.storage.blob import BlobServiceClient
-
 from bifrost_store.demo.azurite import Azurite, run_azurite
 
 
@@ -34,13 +31,3 @@ class SharedAzurite:
     async def aclose(self) -> None:
         """Stop the present one."""
         await self._stack.aclose()
-
-
-def empty(azurite: Azurite) -> None:
-    """Delete every table and every container of blobs."""
-    with TableServiceClient.from_connection_string(azurite.connection_string) as tables:
-        for table in list(tables.list_tables()):
-            tables.delete_table(table.name)
-    with BlobServiceClient.from_connection_string(azurite.connection_string) as blobs:
-        for container in list(blobs.list_containers()):
-            blobs.delete_container(container.name)

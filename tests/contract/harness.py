@@ -15,11 +15,11 @@ from azure.data.tables.aio import TableServiceClient
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.table import writer
-from bifrost_store.backends.table.account import MAX_TRANSACTION, METERED, Change, Remove, TableAccount
-from bifrost_store.backends.table.backend import TABLES, TableBackend
+from bifrost_store.backends.table.account import METERED
+from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
 from bifrost_store.blobs.folder import FolderBlobStore
-from bifrost_store.blobs.protocol import CONTAINERS, BlobStore
+from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL
@@ -33,6 +33,7 @@ from tests.contract.closing import closing
 from tests.contract.cosmos_harness import CosmosHarness
 from tests.contract.dual import DualHarness
 from tests.contract.meeting import OF_CONNECTIONS, meeting
+from tests.emptying import provision_anew
 from tests.innermost import innermost
 
 _ANYTHING: Final = Key("config", GLOBAL, "x")
@@ -153,16 +154,12 @@ class TableHarness:
     @asynccontextmanager
     async def open_empty(self, clock: Clock) -> AsyncIterator[TableStore]:
         async with AsyncExitStack() as stack:
+            provision_anew(self.azurite)
             connection_string = self.azurite.connection_string
             inner = TableBackend.from_connection_string(connection_string, SPECS, clock=clock)
             backend = await stack.enter_async_context(closing(inner))
             blobs = AzureBlobStore.from_connection_string(connection_string)
             stack.push_async_callback(blobs.aclose)
-            if not set(TABLES) <= set(await _empty_account(inner.account)):
-                await backend.provision()
-                await blobs.provision()
-            for container in CONTAINERS:
-                await _empty_container(blobs, container)
             yield TableStore(backend, blobs, self.azurite, clock)
 
 
@@ -194,25 +191,6 @@ def through(azurite: Azurite, *, tables: FaultProxy, blobs: FaultProxy | None = 
     return text if blobs is None else text.replace(f"http://127.0.0.1:{azurite.blob_port}", blobs.url)
 
 
-async def empty_tables(azurite: Azurite) -> None:
-    """Remove every row of every table. The account must be an emulator's: `Azurite` knows no other."""
-    async with closing(TableBackend.from_connection_string(azurite.connection_string, SPECS)) as backend:
-        await _empty_account(innermost(backend).account)
-
-
-async def _empty_account(account: TableAccount) -> list[str]:
-    """Remove every row, and return the names of the tables."""
-    names = await account.table_names()
-    for name in names:
-        by_partition: dict[str, list[Change]] = {}
-        async for row in account.rows(name, "", {}, select=["PartitionKey", "RowKey"]):
-            by_partition.setdefault(row.partition_key, []).append(Remove(row.partition_key, row.row_key))
-        for removals in by_partition.values():
-            for start in range(0, len(removals), MAX_TRANSACTION):
-                await account.write(name, removals[start : start + MAX_TRANSACTION])
-    return names
-
-
 async def rows_of(azurite: Azurite) -> dict[tuple[str, str, str], dict[str, Any]]:
     """Return the columns of today's layout in every row, our own left out."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -228,8 +206,3 @@ async def _delete_tables(azurite: Azurite) -> None:
     async with TableServiceClient.from_connection_string(azurite.connection_string) as service:
         for table in [table.name async for table in service.list_tables()]:
             await service.delete_table(table)
-
-
-async def _empty_container(blobs: BlobStore, container: str) -> None:
-    for blob in [blob async for blob in blobs.list(container)]:
-        await blobs.delete(container, blob.name)

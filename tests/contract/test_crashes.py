@@ -16,7 +16,8 @@ from bifrost_store.testing.crash import Kill, start
 from bifrost_store.testing.fault_proxy import FaultProxy
 from bifrost_store.testing.operations import NOW, OPERATIONS, view
 from tests.contract.cosmos_harness import CosmosHarness, CosmosStore
-from tests.contract.harness import empty_tables, rows_of, through
+from tests.contract.harness import rows_of, through
+from tests.emptying import provision_anew
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +57,7 @@ class TableSite:
         return StoreSettings(backend="table", table_connection_string=text)
 
     async def empty(self) -> None:
-        await empty_tables(self.azurite)
+        provision_anew(self.azurite)
 
     async def rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         rows = await rows_of(self.azurite)

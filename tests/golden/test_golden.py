@@ -15,10 +15,11 @@ from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.errors import StoreError
 from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows
+from tests.emptying import empty
 from tests.golden import differences, differences_connections, differences_roles_forms
 from tests.golden.answers import call_of, golden_answer, load, name_of
 from tests.golden.answers_keys_audit import rows_of_schedules_and_jobs, stored_rows_of_schedules_and_jobs
-from tests.services import SharedAzurite, empty
+from tests.services import SharedAzurite
 
 DATA = Path(os.environ.get("BIFROST_LEGACY_DATA") or Path(__file__).parents[3] / "shared" / "data" / "legacy")
 pytestmark = [
