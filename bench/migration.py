@@ -19,7 +19,7 @@ from bench.emulator import run_emulator
 from bifrost_store.backends.cosmos.backend import CosmosBackend
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.table.backend import TableBackend
-from bifrost_store.backends.table.rows import RawRows
+from bifrost_store.backends.table.rows import TableRows
 from bifrost_store.core.clock import utc_now
 from bifrost_store.demo.azurite import run_azurite
 from bifrost_store.documents import SPECS
@@ -88,7 +88,7 @@ async def fill(backend: TableBackend, executions: int) -> None:
             "ResultInBlob@odata.type": "Edm.Boolean",
         }
 
-    async for _ in RawRows(backend).write("Entities", map(row, range(executions))):
+    async for _ in TableRows(backend.account).write("Entities", map(row, range(executions))):
         pass
 
 

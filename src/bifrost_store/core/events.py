@@ -30,7 +30,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "journal.not_paid": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
     "journal.pass": "of the records that the journal names {paid} were repaired, {left} are left ({stuck} cannot be repaired)",
     "routing.draining_failed": "waiting for operations to end before a hand-over failed ({error}); it is tried again",
-    "shadow_read.differs": "a shadow read of {operation} found another answer in the secondary store: {rules}",
+    "shadow_read.differs": "a shadow read ({operation} {subject}) found another answer in the secondary store: {rules}",
     "shadow_read.failed": "a shadow read failed and was not counted ({error}); the caller has its answer",
     "start.processes_in_target": "waiting for processes that use the target by themselves: {processes}",
     "table.index_rows_incomplete": "a record was written, but {count} of its index rows for the old application were not "

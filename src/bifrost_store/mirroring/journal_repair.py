@@ -95,7 +95,6 @@ class JournalRepair:
         is_ours: Whether the route of a scope still is this primary and this secondary; entries of other scopes are left.
         linger_seconds: How long the entry of a write that may yet arrive stays, though both stores are equal.
         monotonic: Seconds of a clock that only goes forward.
-        tally: Counts ``paid``, ``left``, and what was done to records.
     """
 
     def __init__(
@@ -109,7 +108,6 @@ class JournalRepair:
         is_ours: Callable[[Scope], bool] = lambda scope: True,
         linger_seconds: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
-        tally: Tally | None = None,
     ) -> None:
         self._primary = primary
         self._secondary = secondary
@@ -120,7 +118,7 @@ class JournalRepair:
         self._linger = linger_seconds
         self._monotonic = monotonic
         self._watched: dict[str, _Watched] = {}
-        self.tally = tally or Tally("journal")
+        self.tally = Tally("journal")
 
     async def run_once(self, *, with_writers: bool = True, is_patient: bool = False) -> RepairPass:
         """Try each entry once.

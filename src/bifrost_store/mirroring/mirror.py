@@ -57,7 +57,6 @@ class Mirror:
         journal: Of the primary.
         patience_seconds: The longest that the secondary may keep a caller waiting.
         breaker: Leaves a failing secondary alone.
-        tally: Counts ``applied``, ``journaled``, ``owed`` and why.
     """
 
     def __init__(
@@ -67,11 +66,10 @@ class Mirror:
         *,
         patience_seconds: float = 1.0,
         breaker: CircuitBreaker | None = None,
-        tally: Tally | None = None,
     ) -> None:
         self.secondary = secondary
         self.journal = journal
-        self.tally = tally or Tally("dual_write")
+        self.tally = Tally("dual_write")
         self._patience = patience_seconds
         self._breaker = breaker or CircuitBreaker()
         self._owed: dict[Key, _Debt] = {}

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Query
@@ -24,27 +20,11 @@ from bifrost_store.mirroring.shadow_rules import Answer, Rule, broken_rules
 from bifrost_store.wrappers.pass_through import PassThrough
 from bifrost_store.wrappers.tally import Tally
 
-_KEPT: Final = 100
+_MOST_AT_ONCE: Final = 4
+"""Reads compared at the same time; what comes on top is not compared."""
 _logger = logging.getLogger("bifrost_store.shadow_read")
 T = TypeVar("T", Record | None, Page[Record])
 Read = Callable[[Backend], Awaitable[Answer]]
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowDifference:
-    """A read that the secondary answered otherwise, twice.
-
-    Attributes:
-        rules: What differed.
-        operation: ``get`` or ``query``.
-        subject: The record's key, or the query's kind and scope; no content, no filter.
-        seen_at: When.
-    """
-
-    rules: tuple[Rule, ...]
-    operation: str
-    subject: str
-    seen_at: datetime
 
 
 class ShadowReads:
@@ -53,14 +33,11 @@ class ShadowReads:
     Args:
         secondary: Whose answers are tried.
         share: Of all reads, 0 to 1.
-        most_at_once: Reads compared at the same time; what comes on top is not compared.
         patience_seconds: The longest that one comparison may take.
         choose: Returns a number from 0 to below 1, for each read.
-        clock: Tells when differences were seen.
-        tally: Counts ``same``, ``differs``, ``differs: <rule>``, ``changed``, ``could_not_check`` and ``skipped``.
 
     Attributes:
-        differences: The last ones, oldest first.
+        tally: Counts ``same``, ``differs``, ``differs: <rule>``, ``changed``, ``could_not_check`` and ``skipped``.
     """
 
     def __init__(
@@ -68,27 +45,21 @@ class ShadowReads:
         secondary: Backend,
         *,
         share: float,
-        most_at_once: int = 4,
         patience_seconds: float = 10.0,
         choose: Callable[[], float] = random.random,
-        clock: Clock = utc_now,
-        tally: Tally | None = None,
     ) -> None:
         self._secondary = secondary
         self._share = share
-        self._most_at_once = most_at_once
         self._patience = patience_seconds
         self._choose = choose
-        self._now = clock
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.tally = tally or Tally("shadow_read")
-        self.differences: deque[ShadowDifference] = deque(maxlen=_KEPT)
+        self.tally = Tally("shadow_read")
 
     def consider(self, operation: str, subject: str, read: Read, primary: Backend, answer: Answer) -> None:
         """Compare *answer*, which *primary* gave to *read*, if this one is chosen and there is room. Returns at once."""
         if self._choose() >= self._share:
             return
-        if len(self._tasks) >= self._most_at_once:
+        if len(self._tasks) >= _MOST_AT_ONCE:
             self.tally.note("skipped")
             return
         # In a context of its own: what it costs is not the caller's.
@@ -135,12 +106,11 @@ class ShadowReads:
         return broken_rules(answer, found)
 
     def _report(self, operation: str, subject: str, rules: set[Rule]) -> None:
-        difference = ShadowDifference(tuple(sorted(rules)), operation, subject, self._now())
-        self.differences.append(difference)
+        names = [rule.value for rule in sorted(rules)]
         self.tally.note("differs")
-        for rule in difference.rules:
-            self.tally.note(f"differs: {rule.value}")
-        log_event(_logger, logging.WARNING, "shadow_read.differs", operation=operation, rules=",".join(difference.rules))
+        for name in names:
+            self.tally.note(f"differs: {name}")
+        log_event(_logger, logging.WARNING, "shadow_read.differs", operation=operation, subject=subject, rules=",".join(names))
 
 
 async def _answer(read: Read, backend: Backend) -> Answer:

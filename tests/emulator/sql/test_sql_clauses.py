@@ -323,6 +323,8 @@ def test_in_without_a_container() -> None:
     assert [2, 9] == run("SELECT VALUE x FROM x IN (SELECT VALUE [2, 9])", [{}, {}])
     assert [9] == run("SELECT VALUE x FROM x IN (SELECT VALUE [2, 9]) WHERE x > 5", [])
     assert [[1, 3], [2, 3]] == run("SELECT VALUE [x, y] FROM x IN (SELECT VALUE [1, 2]) JOIN y IN (SELECT VALUE [3])", [])
-    assert [1] == run("SELECT VALUE x.v FROM c JOIN x IN (SELECT VALUE ObjectToArray(c.o)) WHERE x.k = 'a'", [{"o": {"a": 1, "b": 2}}])
+    assert [1] == run(
+        "SELECT VALUE x.v FROM c JOIN x IN (SELECT VALUE ObjectToArray(c.o)) WHERE x.k = 'a'", [{"o": {"a": 1, "b": 2}}]
+    )
     assert [] == run("SELECT VALUE x FROM x IN (SELECT VALUE y FROM y IN (SELECT VALUE [1, 'a', {'b': 1}]))", [])
     assert [3, 4] == run("SELECT VALUE x FROM x IN (SELECT VALUE c.a FROM c)", [{"a": [3]}, {"a": 1}, {"a": [4]}])

@@ -27,15 +27,14 @@ class Background:
 
     Args:
         sleep: Waits for so many seconds.
-        tally: Counts every failure, by the work's name.
 
     Attributes:
         problems: What fails at the moment, and how: by name.
     """
 
-    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep, tally: Tally | None = None) -> None:
+    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = anyio.sleep) -> None:
         self.problems: dict[str, str] = {}
-        self.tally = tally or Tally("background")
+        self.tally = Tally("background")
         self._sleep = sleep
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closed = False
