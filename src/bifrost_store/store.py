@@ -90,8 +90,8 @@ class Store(Repositories):
         """Return how what exists differs from what the store needs; see `bifrost_store.backends.protocol.Layout`."""
         return await self.backend.layout.differences()
 
-    async def mend(self) -> list[Difference]:
-        """Put right what can be of `differences`, and return that."""
+    async def fix(self) -> list[Difference]:
+        """Fix what can be of `differences`, and return that."""
         return await self.backend.layout.fix()
 
     async def aclose(self) -> None:

@@ -68,7 +68,7 @@ def test_an_empty_account_is_set_up(init: Init, cosmos_emulator: CosmosEmulator)
 
 @pytest.mark.cosmos_emulator(consistency="Strong")
 def test_a_difference_is_mended_on_request_alone(init: Init, cosmos_emulator: CosmosEmulator) -> None:
-    """Without `--mend` it stays, the exit code is 1 and the command that mends is named."""
+    """Without `--fix` it stays, the exit code is 1 and the command that fixes it is named."""
     init()
 
     async def change(database: DatabaseProxy) -> None:
@@ -76,16 +76,16 @@ def test_a_difference_is_mended_on_request_alone(init: Init, cosmos_emulator: Co
         await database.replace_container("entities", PartitionKey("/scope"), default_ttl=60, indexing_policy=policy)
 
     with_database(cosmos_emulator, change)
-    told = "differs: entities: default TTL is 60, should be -1 - run `bifrost-store init --mend`"
+    told = "differs: entities: default TTL is 60, should be -1 - run `bifrost-store init --fix`"
     for _ in range(2):
         assert told in init(check=1).splitlines()
-    assert "mended: entities: default TTL is 60, should be -1" in init("--mend").splitlines()
-    assert "TTL" not in init("--mend")
+    assert "fixed: entities: default TTL is 60, should be -1" in init("--fix").splitlines()
+    assert "TTL" not in init("--fix")
 
 
 @pytest.mark.cosmos_emulator(consistency="Strong")
 def test_what_cannot_be_mended_says_what_to_do(init: Init, cosmos_emulator: CosmosEmulator) -> None:
-    """A container with another partition key fails with and without `--mend`, and stays."""
+    """A container with another partition key fails with and without `--fix`, and stays."""
 
     async def spoil(database: DatabaseProxy) -> None:
         await database.delete_container("executions")
@@ -93,7 +93,7 @@ def test_what_cannot_be_mended_says_what_to_do(init: Init, cosmos_emulator: Cosm
 
     init()
     with_database(cosmos_emulator, spoil)
-    for options in ((), ("--mend",)):
+    for options in ((), ("--fix",)):
         report = json.loads(init("--json", *options, check=1))
         first = report["differences"][0]
         assert (False, []) == (report["ok"], report["mended"])
@@ -110,10 +110,10 @@ def test_a_weaker_account_is_a_warning(init: Init) -> None:
 
 
 def test_other_backends_have_nothing_to_mend(init: Init, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On SQLite `--mend` does what `init` does."""
+    """On SQLite `--fix` does what `init` does."""
     monkeypatch.setenv("BIFROST_STORE_BACKEND", "sqlite")
     monkeypatch.setenv("BIFROST_STORE_SQLITE_PATH", ":memory:")
     monkeypatch.delenv("BIFROST_STORE_COSMOS_CONNECTION_STRING")
-    report = json.loads(init("--mend", "--json"))
+    report = json.loads(init("--fix", "--json"))
 
     assert (True, [], []) == (report["ok"], report["mended"], report["differences"])

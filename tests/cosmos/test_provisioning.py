@@ -11,7 +11,7 @@ from azure.cosmos.aio import CosmosClient
 from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosHttpResponseError, CosmosResourceNotFoundError
 
 from bifrost_store.backends.cosmos.layout import CONTAINERS, ID_PREFIXES
-from bifrost_store.backends.cosmos.provisioning import Difference, differences, mend, provision
+from bifrost_store.backends.cosmos.provisioning import Difference, differences, fix, provision
 from bifrost_store.documents import SPECS
 from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.emulator.account.description import account
@@ -139,15 +139,15 @@ async def test_one_missing_container_is_made_beside_the_others(client: CosmosCli
     ],
 )
 async def test_a_difference_is_told_and_mended(client: CosmosClient, container: str, changes: Properties, line: str) -> None:
-    """TTL and indexing policy are put right by `mend`, which returns what it did, and then has nothing to do."""
+    """TTL and indexing policy are put right by `fix`, which returns what it did, and then has nothing to do."""
     await provision(client, DATABASE)
     await change(client, container, **changes)
     found = await differences(client, DATABASE)
 
     assert ([line], [True], [False]) == (lines(found), [one.is_fixable for one in found], [one.is_warning for one in found])
-    assert "bifrost-store init --mend" in found[0].remedy
-    assert found == await mend(client, DATABASE)
-    assert ([], []) == (await differences(client, DATABASE), await mend(client, DATABASE))
+    assert "bifrost-store init --fix" in found[0].remedy
+    assert found == await fix(client, DATABASE)
+    assert ([], []) == (await differences(client, DATABASE), await fix(client, DATABASE))
 
 
 async def test_a_policy_may_be_spelled_otherwise(client: CosmosClient) -> None:
@@ -189,7 +189,7 @@ async def test_mending_keeps_everything_else(client: CosmosClient, cosmos_emulat
     await entities.create_item({"id": "a", "scope": "GLOBAL", "ttl": -1})
     rid = (await stored(client))["entities"]["_rid"]
 
-    assert 2 == len(await mend(client, DATABASE))
+    assert 2 == len(await fix(client, DATABASE))
     mended = (await stored(client))["entities"]
     assert kept == {name: mended[name] for name in kept}
     assert {**CONTAINERS["entities"].indexing_policy, **vectors} == mended["indexingPolicy"]
@@ -229,7 +229,7 @@ async def test_what_cannot_be_mended_is_left_whole(client: CosmosClient, propert
     assert [f"executions: {line}", "entities: default TTL is 60, should be -1"] == lines(found)
     assert (False, False) == (found[0].is_fixable, found[0].is_warning)
     assert "BIFROST_STORE_COSMOS_DATABASE" in found[0].remedy
-    assert ["entities: default TTL is 60, should be -1"] == lines(await mend(client, DATABASE))
+    assert ["entities: default TTL is 60, should be -1"] == lines(await fix(client, DATABASE))
     assert before == (await stored(client))["executions"]
 
 
@@ -238,12 +238,12 @@ async def test_mending_does_not_undo_a_change_made_meanwhile(client: CosmosClien
     await provision(client, DATABASE)
     await change(client, "entities", defaultTtl=60)
     cosmos_emulator.faults.add(status=412, operation="Replace", kind="colls", times=2)
-    assert 1 == len(await mend(client, DATABASE))
+    assert 1 == len(await fix(client, DATABASE))
 
     await change(client, "entities", defaultTtl=60)
     cosmos_emulator.faults.add(status=412, operation="Replace", kind="colls", times=None)
     with pytest.raises(CosmosAccessConditionFailedError):
-        await mend(client, DATABASE)
+        await fix(client, DATABASE)
 
 
 async def test_mending_twice_at_once_is_harmless(client: CosmosClient) -> None:
@@ -251,7 +251,7 @@ async def test_mending_twice_at_once_is_harmless(client: CosmosClient) -> None:
     await provision(client, DATABASE)
     await change(client, "entities", defaultTtl=60)
     await change(client, "executions", defaultTtl=60)
-    one, other = await asyncio.gather(mend(client, DATABASE), mend(client, DATABASE))
+    one, other = await asyncio.gather(fix(client, DATABASE), fix(client, DATABASE))
 
     assert 2 == len({*one, *other}) == len([*one, *other])
     assert [] == await differences(client, DATABASE)
@@ -268,7 +268,7 @@ async def test_a_weaker_consistency_is_a_warning(client: CosmosClient, level: st
 
     assert str(found).startswith(f"account: default consistency is {level}, should be Strong")
     assert (False, True) == (found.is_fixable, found.is_warning)
-    assert [] == await mend(client, DATABASE)
+    assert [] == await fix(client, DATABASE)
 
 
 async def test_several_write_regions_are_a_warning(client: CosmosClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_there_are_such_lines() -> None:
     """They are found at all, in blocks and in sentences."""
     assert {"bifrost-store migrate run --dry-run", "bifrost-store cost --executions-per-month 50000"} <= GIVEN.keys()
     assert {"bifrost-store load ./dump", "bifrost-store usage --scope acme"} <= GIVEN.keys()
-    assert {"bifrost-store init --mend", "bifrost-store init"} <= NAMED.keys()
+    assert {"bifrost-store init --fix", "bifrost-store init"} <= NAMED.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -16,14 +16,15 @@ from bench.report import BEGIN, END, POINT_READ, Measured, report, write
 from bench.requests_page import requests_page
 from bench.timing import Ratio, Times, in_turns
 from bench.writes import WRITES
-from bifrost_store import Store, protocols
+from bifrost_store import protocols
+from bifrost_store.repositories.assembly import Repositories
 
 pytestmark = pytest.mark.anyio
 
 
 METHODS = sorted(
     f"{attribute}.{method}"
-    for attribute, protocol in re.findall(r"self\.(\w+): (\w+) = observed\(", inspect.getsource(Store.__init__))
+    for attribute, protocol in re.findall(r"self\.(\w+): (\w+) = wrap\(", inspect.getsource(Repositories.__init__))
     for method, _ in inspect.getmembers(getattr(protocols, protocol), inspect.isfunction)
     if not method.startswith("_")
 )

@@ -264,7 +264,7 @@ class TestProcesses:
         program = f"""
             import anyio, os, signal
             from bifrost_store.backends.sqlite.backend import SqliteBackend
-            from bifrost_store.backends.sqlite.rows import row_from_record
+            from bifrost_store.core.attempts import Attempt
             from bifrost_store.core.record import Key, Record
             from bifrost_store.core.scope import GLOBAL
             from bifrost_store.documents import SPECS

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,8 +32,8 @@ from bifrost_store.core.meter import count, count_answer, count_retry
 from bifrost_store.core.operations import Create
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import PreconditionFailedError, StoreError
+from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.testing.examples import role_user
-from bifrost_store.testing.repositories import Repositories, repositories_over
 from bifrost_store.testing.strategies import identifiers
 from bifrost_store.wrappers.checked import CheckedBackend
 from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
@@ -95,8 +95,7 @@ async def opened(observer: Observer) -> AsyncIterator[Repositories]:
         backend = CheckedBackend(ObservedBackend(SqliteBackend(":memory:", SPECS), observer), SPECS)
         stack.push_async_callback(backend.aclose)
         blobs = ObservedBlobStore(FolderBlobStore(Path(folder)), "sqlite", observer)
-        plain = repositories_over(backend, blobs, utc_now)
-        yield Repositories(*(observer.repository(one.name, getattr(plain, one.name)) for one in fields(plain)))
+        yield Repositories(Context(backend, utc_now, lambda _: blobs), observer.repository)
 
 
 async def test_spans_of_a_call_and_its_operations(ears: Ears) -> None:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 def init(
     *,
-    mend: Annotated[
-        bool, typer.Option("--mend", help="Also replace TTL and indexing policy of containers that differ from what is needed.")
+    fix: Annotated[
+        bool,
+        typer.Option("--fix", "--mend", help="Also replace TTL and indexing policy of containers that differ from what is needed."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -27,17 +28,20 @@ def init(
     async def provision() -> tuple[list[Difference], list[Difference], list[str]]:
         async with open_store() as store:
             await store.provision()
-            mended = await store.mend() if mend else []
+            fixed = await store.fix() if fix else []
             left = await store.differences()
             is_usable = all(one.is_warning or one.is_fixable for one in left)
-            return mended, left, await store.ping() if is_usable else []
+            return fixed, left, await store.ping() if is_usable else []
 
-    mended, left, stores = run(provision)
-    lines = [*stores, *(f"mended: {one}" for one in mended)]
+    fixed, left, stores = run(provision)
+    lines = [*stores, *(f"fixed: {one}" for one in fixed)]
     lines += [f"{'warning' if one.is_warning else 'differs'}: {one} - {one.remedy}" for one in left]
     ok = all(one.is_warning for one in left)
-    values = {"mended": [str(one) for one in mended], "differences": [asdict(one) for one in left]}
-    report({"ok": ok, "stores": stores, **values}, as_json=as_json, lines=lines)
+    done = [str(one) for one in fixed]
+    # Until 0.2 the names of before stay beside those of today.
+    differences = [{**asdict(one), "is_mendable": one.is_fixable} for one in left]
+    values = {"ok": ok, "stores": stores, "fixed": done, "mended": done, "differences": differences}
+    report(values, as_json=as_json, lines=lines)
     if not ok:
         raise typer.Exit(1)
 

@@ -7,7 +7,7 @@ from typing import Final
 from bifrost_store.backends.protocol import Backend, Difference
 from bifrost_store.errors import MigrationRefusedError
 
-_INIT: Final = "bifrost-store init --mend, with BIFROST_STORE_BACKEND=cosmos"
+_INIT: Final = "bifrost-store init --fix, with BIFROST_STORE_BACKEND=cosmos"
 
 
 async def make_ready(target: Backend, name: str) -> str:

@@ -33,7 +33,7 @@ def describe_indexing(found: Mapping[str, Any] | None, needed: Mapping[str, Any]
     return ", ".join(parts)
 
 
-def mended_indexing(found: Mapping[str, Any] | None, needed: Mapping[str, Any]) -> dict[str, Any]:
+def fixed_indexing(found: Mapping[str, Any] | None, needed: Mapping[str, Any]) -> dict[str, Any]:
     """Return *needed* with those parts of *found* that the layout does not decide."""
     return {**{name: value for name, value in (found or {}).items() if name not in _OURS}, **needed}
 

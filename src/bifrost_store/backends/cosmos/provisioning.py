@@ -19,7 +19,7 @@ from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosReso
 from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.errors import understood, wrap_errors
 from bifrost_store.backends.cosmos.layout import CONTAINERS, ContainerLayout
-from bifrost_store.backends.cosmos.policies import describe_indexing, mended_indexing
+from bifrost_store.backends.cosmos.policies import describe_indexing, fixed_indexing
 from bifrost_store.backends.protocol import Difference
 from bifrost_store.core.tasks import for_each
 
@@ -27,7 +27,7 @@ _ATTEMPTS: Final = 5
 _STRONG: Final = "Strong"
 _SET_BY_SERVICE: Final = "_"
 """Before the names of properties that only the service sets."""
-_MEND: Final = "run `bifrost-store init --mend`"
+_FIX: Final = "run `bifrost-store init --fix`"
 _ANEW: Final = (
     "it cannot be changed: name another database (BIFROST_STORE_COSMOS_DATABASE), or delete the container if nothing needs it, "
     "and run `bifrost-store init`"
@@ -143,7 +143,7 @@ async def _fix(client: CosmosClient, database: str, layout: ContainerLayout) -> 
 
 def _fixed_properties(layout: ContainerLayout, properties: Mapping[str, Any]) -> dict[str, Any]:
     body = {name: value for name, value in properties.items() if not name.startswith(_SET_BY_SERVICE)}
-    body["indexingPolicy"] = mended_indexing(properties.get("indexingPolicy"), layout.indexing_policy)
+    body["indexingPolicy"] = fixed_indexing(properties.get("indexingPolicy"), layout.indexing_policy)
     body.pop("defaultTtl", None)
     if layout.default_ttl is not None:
         body["defaultTtl"] = layout.default_ttl
@@ -199,12 +199,12 @@ def _fixable_differences(layout: ContainerLayout, properties: Mapping[str, Any])
     if ttl != layout.default_ttl:
         found.append(
             Difference(
-                layout.name, f"default TTL is {_describe_ttl(ttl)}, should be {_describe_ttl(layout.default_ttl)}", _MEND, True
+                layout.name, f"default TTL is {_describe_ttl(ttl)}, should be {_describe_ttl(layout.default_ttl)}", _FIX, True
             )
         )
     problem = describe_indexing(properties.get("indexingPolicy"), layout.indexing_policy)
     if problem:
-        found.append(Difference(layout.name, f"indexing policy {problem}", _MEND, is_fixable=True))
+        found.append(Difference(layout.name, f"indexing policy {problem}", _FIX, is_fixable=True))
     return found
 
 
