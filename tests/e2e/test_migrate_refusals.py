@@ -204,3 +204,23 @@ def test_a_disk_that_is_full(settings: Settings, tmp_path: Path) -> None:
     told = {line["key"]: line["record"] for line in map(json.loads, Path(done["rejected_rows"]).read_text().splitlines())}
     assert (len(rows), len(rows)) == (done["counts"]["unreadable"], len(told))
     assert rows == [told[f"Entities/GLOBAL/{row['RowKey']}"] for row in rows]
+
+
+def test_the_end_without_table_storage(settings: Settings) -> None:
+    """Its account is gone for good: refused, named, and with `--force` done; what is lost is in the plan."""
+    own = settings | {"BIFROST_STORE_BACKEND": "cosmos", "BIFROST_STORE_BLOB_CONNECTION_STRING": "UseDevelopmentStorage=true"}
+    migrate("run", settings=settings)
+    migrate("cutover", "--yes", settings=settings)
+    gone = "AccountName=gone;AccountKey=Z29uZQ==;TableEndpoint=http://127.0.0.1:1/gone;"
+    own = own | {"BIFROST_STORE_TABLE_CONNECTION_STRING": f"DefaultEndpointsProtocol=http;{gone}"}
+    for given in (["finish", "--yes"], ["status"]):
+        said = migrate(*given, settings=own, check=1)
+        assert "bifrost-store migrate finish --force" in said["next"]
+        assert "cut-over" == said["phase"]
+    planned = migrate("finish", "--force", "--dry-run", settings=own)
+    assert any("nothing can be rolled back" in line for line in planned["plan"])
+    done = migrate("finish", "--force", "--yes", settings=own)
+    assert ("finished", "table") == (done["phase"], done["given_up"])
+    status = migrate("status", settings=own)
+    assert (False, False) == (status["stores"]["table"]["ok"], status["stores"]["table"]["is_needed"])
+    assert "BIFROST_STORE_BACKEND=cosmos" in status["next"]

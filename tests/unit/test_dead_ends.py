@@ -75,7 +75,7 @@ class Platform:
             "abandon": operator.abandon,
             "finish": lambda: operator.finish(force=force),
         }
-        plan = await self.operator().plan(Step(step), scopes, force=force, repair=repair)
+        plan = await self.operator().plan(Step(step), scopes, force=force, repair=repair, may_write=True)
         if plan.obstacles and step not in ("start", "run"):
             raise MigrationRefusedError("the plan is refused", reasons=plan.obstacles, next_step=plan.next)
         return await calls[step]()
@@ -104,7 +104,7 @@ class Platform:
                     continue
                 except MigrationRefusedError as error:
                     done[-1] += f" -> {error.next_step}"
-            if any(words in done[-1] for words in ("settings of cosmos", "database or account for cosmos")):
+            if any(words in done[-1] for words in ("let the settings of", "database or account for cosmos")):
                 self.world.stores["cosmos"] = ModelBackend(clock=utc_now)
         return done
 

@@ -174,7 +174,13 @@ def abandon(*, dry_run: DryRun = False, yes: Yes = False, as_json: JsonOption = 
 @app.command()
 def finish(
     *,
-    force: Annotated[bool, typer.Option("--force", help="Also less than 30 days after the last cut-over.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Also less than 30 days after the last cut-over; or where Table Storage is gone for good, which is given up then.",
+        ),
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: JsonOption = False,
@@ -288,7 +294,7 @@ def _carry_out(
                 try:
                     return await (migration.plan(Step(name), repair=repair, options=options) if dry_run else do(migration))
                 finally:
-                    known.phase = migration.phase
+                    known.see(migration)
 
     with failed(name, words) as known:
         done = run(work)
@@ -315,9 +321,9 @@ def _hand_over(
     async def plan() -> Plan:
         async with open_migration() as migration:
             try:
-                return await migration.plan(Step(name), scopes, force=force)
+                return await migration.plan(Step(name), scopes, force=force, may_write=not dry_run)
             finally:
-                known.phase = migration.phase
+                known.see(migration)
 
     with failed(name, words) as known:
         planned = run(plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,6 +19,7 @@ from bifrost_store.errors import (
     BackendError,
     ConfigurationError,
     MigrationRefusedError,
+    NotProvisionedError,
     OutcomeUnknownError,
     StoreError,
 )
@@ -26,6 +27,7 @@ from bifrost_store.errors import (
 if TYPE_CHECKING:
     from bifrost_store.core.progress import Progress
     from bifrost_store.migration.outcome import PhaseReport, Plan, Tell
+    from bifrost_store.migration.phases import Migration
     from bifrost_store.migration.state import Phase
 
 
@@ -45,9 +47,19 @@ def show(done: PhaseReport | Plan, *, as_json: bool) -> None:
 
 @dataclass(slots=True)
 class Known:
-    """What is known of a migration when something goes wrong."""
+    """What is known of a migration when something goes wrong.
+
+    Attributes:
+        phase: As it was seen last.
+        ways_without: For each store that does not answer, the command that goes on if it is gone for good.
+    """
 
     phase: Phase | None = None
+    ways_without: Mapping[str, str] = field(default_factory=dict)
+
+    def see(self, migration: Migration) -> None:
+        """Take note of what *migration* knows."""
+        self.phase, self.ways_without = migration.phase, migration.ways_without()
 
 
 @contextmanager
@@ -64,7 +76,8 @@ def failed(step: str, words: Sequence[str] = ()) -> Iterator[Known]:
     except KeyboardInterrupt:
         raise Interrupted(f"migrate {step}", again, {"phase": known.phase}) from None
     except (StoreError, OSError) as error:
-        _report(known, error, _remedy(error, again))
+        ways = known.ways_without.items() if isinstance(error, BackendError) else ()
+        _report(known, error, "; ".join([_remedy(error, again), *(f"if {name} is gone for good: {way}" for name, way in ways)]))
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
 
 
@@ -72,6 +85,8 @@ def _remedy(error: Exception, again: str) -> str:
     match error:
         case MigrationRefusedError(next_step=str(next_step)):
             return next_step
+        case NotProvisionedError():
+            return f"bifrost-store init, with BIFROST_STORE_BACKEND={error.backend or 'table'}, then {again}"
         case AccessDeniedError():
             return f"correct the credentials, then {again}"
         case ConfigurationError():

@@ -13,21 +13,22 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import BackendError, MigrationRefusedError, StoreError
+from bifrost_store.errors import BackendError, MigrationRefusedError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.expiry import Dropped, dropped_by, retention_line, with_drop
 from bifrost_store.migration.findings import details, verified
+from bifrost_store.migration.forcing import Forced
 from bifrost_store.migration.handover import Coordinator, check_flags
 from bifrost_store.migration.outcome import PhaseReport, Plan, Tell, ToldProgress, tell_nobody
-from bifrost_store.migration.plans import destination_of, keys_to_move, lines_of_move, next_of, plan_of, plan_of_takeover
+from bifrost_store.migration.plans import destination_of, keys_to_move, lines_of_move, next_of, plan_of
 from bifrost_store.migration.rehearsal import Rehearsal
 from bifrost_store.migration.routes import directions, known, newest, pair_of
+from bifrost_store.migration.runners import running
 from bifrost_store.migration.scopes import check_scopes
 from bifrost_store.migration.standing import Standing
 from bifrost_store.migration.starting import check_target, start
 from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Step
 from bifrost_store.migration.status import STATUS_SECONDS, MigrationStatus, status_of
-from bifrost_store.migration.takeover import take_over
 from bifrost_store.migration.target import make_ready
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.migration.totals import beside
@@ -85,11 +86,16 @@ class Migration:
         self._standing = Standing(stores, source=source, target=target, clock=clock, recorded=self._recorded)
         self._state = self._standing.saved
         self._copies = self._standing.copies
+        self._forced = Forced(self._standing, self._coordinator, lambda: self._retention_now)
 
     @property
     def phase(self) -> Phase | None:
         """The phase as it was seen last; None before anything was asked."""
         return self._standing.phase
+
+    def ways_without(self) -> dict[str, str]:
+        """Return for each store that did not answer the command that goes on if it is gone for good, where there is one."""
+        return self._standing.ways_without()
 
     async def start(self, *, options: Options | None = None) -> PhaseReport:
         """Make the second store ready, tell every process, and let all writes go to both from here on.
@@ -147,7 +153,7 @@ class Migration:
             epoch_of=lambda scope: control.route_of(scope).epoch,
         )
         counted = beside(lambda: progress.count(self._stores[self._source], self._specs))
-        async with self._standing.running(state.at(Phase.BACKFILLING, self._now()), Step.BACKFILL), counted:
+        async with running(self._state, state.at(Phase.BACKFILLING, self._now()), Step.BACKFILL, self._now), counted:
             done = await work.run()
         state = self._state.state.model_copy(update={"running": None})
         if done.ok:
@@ -170,7 +176,8 @@ class Migration:
         self._standing.refuse(Step.VERIFY, state)
         began_at, control = self._now(), known(self._standing.control)
         dropped = dropped_by(self._with_drop(state), self._specs, self._recorded.retention)
-        async with self._standing.running(state.model_copy(update={"asked": None, "progress": {}}), Step.VERIFY):
+        begun = state.model_copy(update={"asked": None, "progress": {}})
+        async with running(self._state, begun, Step.VERIFY, self._now):
             pairs = directions(control)
             found = [await self._compare(control, pair, dropped, repair=repair) for pair in pairs]
         summary = verified(found, began_at=began_at, ended_at=self._now(), epoch=control.highest_epoch)
@@ -213,7 +220,10 @@ class Migration:
         """Leave the second store alone. Deletes nothing.
 
         Args:
-            force: Also less than 30 days after the last cut-over.
+            force: Also less than 30 days after the last cut-over; or where the first store is lost, which is given up then.
+
+        Raises:
+            MigrationRefusedError: A check fails; its reasons say which.
         """
         return await self._move(Step.FINISH, force=force)
 
@@ -240,6 +250,7 @@ class Migration:
         force: bool = False,
         repair: bool = False,
         options: Options | None = None,
+        may_write: bool = False,
     ) -> Plan:
         """Return what a step would do now, and why it would be refused, as far as can be told without trying. Changes nothing.
 
@@ -247,12 +258,13 @@ class Migration:
             scopes, force: Of a hand-over.
             repair: Of a verification.
             options: Of a backfill, or of `run`.
+            may_write: With *force*, find out by a write that changes nothing whether the store that is left takes any.
 
         Raises:
             MigrationRefusedError: It is not the step's turn.
         """
-        if force and step in (Step.CUTOVER, Step.ROLLBACK) and (reason := await self._standing.lost(self._from(step))):
-            return plan_of_takeover(step, self._from(step), self._heir(step), reason)
+        if reason := await self._forced.reason(step, force=force, may_write=may_write):
+            return await self._forced.plan(step, reason)
         state = await self._standing.look(begins=step in (Step.START, Step.RUN), reads_only=True)
         state.check(step)
         if options is not None:
@@ -298,10 +310,12 @@ class Migration:
             await check_target(self._copies, **names, epoch=state.lost_epoch)
 
     async def _move(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
-        if force and step in (Step.CUTOVER, Step.ROLLBACK) and await self._standing.lost(self._from(step)):
-            return await self._take_over(step)
+        if reason := await self._forced.reason(step, force=force, may_write=True):
+            return await self._forced.carry_out(step, reason)
         state = await self._standing.look()
         state.check(step)
+        if step is Step.FINISH and self._standing.can_be_closed(state):
+            state = await self._standing.closed(state, self._retention_now)
         plan = await self._plan(step, state, scopes, force=force)
         if plan.obstacles:
             raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_step=plan.next)
@@ -318,29 +332,11 @@ class Migration:
         state = await self._standing.note(moved=step is Step.CUTOVER and not plan.is_done)
         return self._report(step, state, ok=True, lines=lines, **more)
 
-    def _from(self, step: Step) -> str:
-        return self._source if step is Step.CUTOVER else self._target
-
-    def _heir(self, step: Step) -> str:
-        return self._target if step is Step.CUTOVER else self._source
-
-    async def _take_over(self, step: Step) -> PhaseReport:
-        """Let the other store answer for what the dead one answered for."""
-        dead, heir = self._from(step), self._heir(step)
-        lost = self._standing.lost_copy(heir, dead, self._retention_now)
-        gives_up = step is Step.ROLLBACK
-        done = await take_over(
-            self._copies, dead=dead, heir=heir, gives_up=gives_up, lost=lost, timing=self._timing, tell=self._tell
-        )
-        lines = [f"{heir} answers for everything that {dead} answered for", done.told]
-        phase = Phase.CUT_OVER if step is Step.CUTOVER else Phase.ROLLED_BACK
-        try:
-            phase = (await self._standing.note()).phase
-        except StoreError as error:
-            lines.append(f"the phase is noted when {self._source} answers again: {error}")
-        return PhaseReport(step, phase, True, "bifrost-store migrate status", tuple(lines), {"hand_over": asdict(done)})
-
     async def _plan(self, step: Step, state: MigrationState, scopes: Sequence[Scope], *, force: bool) -> Plan:
+        if step is Step.FINISH and self._standing.can_be_closed(state):
+            return Plan(
+                step, state.phase, (f"{self._target} is given the control document that it lost",), next=state.command(step)
+            )
         obstacles = await self._standing.obstacles(step, state)
         if obstacles:
             return Plan(step, state.phase, (), tuple(told for told, _ in obstacles), obstacles[0][1])

@@ -153,6 +153,26 @@ def plan_of_takeover(step: Step, dead: str, heir: str, reason: str) -> Plan:
     return Plan(step, Phase.CUT_OVER, lines, (), command_of(step, "--force"))
 
 
+def plan_of_loss(state: MigrationState, reason: str) -> Plan:
+    """Return what `finish` does while the first store is lost, and what is lost with it."""
+    source, target, last = state.source, state.target, state.verification
+    if last is None:
+        compared = "no verification of it is known"
+    else:
+        compared = (
+            f"the last verification of it began at {last.began_at:%Y-%m-%d %H:%M} UTC; {last.open_count} differences were left"
+        )
+    lines = (
+        f"{reason}; {source} is given up: nothing can be rolled back to it any more",
+        f"what {source} holds cannot be read or compared: {compared}",
+        f"lost is what {source} alone held: rows that its journal names, if {target} was away while it answered, and rejected rows",
+        f"payload blobs are not touched; those that lie in the account of {source} are lost with it",
+        f"if {source} answers again, nothing is served from it, whatever its control document says",
+        f"every scope: from {_pair(target, source)} to {_pair(target, None)}",
+    )
+    return Plan(Step.FINISH, state.phase, lines, (), command_of(Step.FINISH, "--force"))
+
+
 _PARTICULAR: Final = {
     Step.CUTOVER: f"the old store is told of every write, so that rolling back loses nothing, for {ROLLBACK_DAYS} days and more",
     Step.ROLLBACK: "the new store is told of every write, so that a later cut-over loses nothing",

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextvars import Context
-from typing import Final
-
-import anyio
+from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
-from bifrost_store.core.events import log_event
 from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import (
@@ -26,14 +20,14 @@ from bifrost_store.errors import (
     StoreError,
 )
 from bifrost_store.migration.pairing import agree, check_room, copied, give, is_of
+from bifrost_store.migration.remedies import is_foreign, remedy_of_absence, remedy_of_lack, remedy_of_stranger, way_without
 from bifrost_store.migration.routes import newest
-from bifrost_store.migration.runners import BEAT_SECONDS, this_process
-from bifrost_store.migration.state import Asked, MigrationState, Phase, Running, Step, command_of
+from bifrost_store.migration.runners import this_process
+from bifrost_store.migration.state import Asked, MigrationState, Phase, Step, command_of
 from bifrost_store.migration.state_store import StateStore
+from bifrost_store.migration.takeover import TAKEOVER_EPOCHS
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import ControlCopies, Copy, Found, Lack
-
-_logger: Final = logging.getLogger("bifrost_store.migration")
 
 
 class Standing:
@@ -74,6 +68,7 @@ class Standing:
         self._stores = stores
         self._now = clock
         self._recorded = recorded or Recorded()
+        self._last: MigrationState | None = None
 
     async def look(self, *, begins: bool = False, reads_only: bool = False) -> MigrationState:
         """Return where the migration stands; nothing is written but what copies lack of each other.
@@ -84,8 +79,14 @@ class Standing:
 
         Raises:
             MigrationRefusedError: It is another one's.
+            BackendError: The source does not answer; `phase` and `ways_without` tell what the target knows.
         """
-        saved = await self._read()
+        try:
+            saved = await self._read()
+        except BackendError:
+            with contextlib.suppress(StoreError):
+                await self.look_without_source()
+            raise
         copies = await (self.copies.readable() if reads_only else self.copies.look())
         self.control = newest(copies)
         saved = saved or await self._other_copy()
@@ -93,11 +94,26 @@ class Standing:
         if self.control is not None and saved is None:
             if begins and self.source not in copies:
                 raise MigrationRefusedError(
-                    f"{self.target} has the control document of another migration, {self.control.migration_id}",
-                    next_step=f"name another database for {self.target}, or find out which account was restored or copied",
+                    f"{self.target} has the control document of a migration that {self.source} knows nothing of, "
+                    f"{self.control.migration_id}",
+                    next_step=self.stranger,
                 )
             state = state.model_copy(update={"migration_id": self.control.migration_id})
         return self._seen(state, copies)
+
+    async def look_without_source(self) -> MigrationState:
+        """Return where the migration stands by what the target knows. Changes nothing."""
+        copies = await self.copies.readable()
+        self.control = newest(copies)
+        copy = await self.saved_copy.read()
+        is_ours = copy is not None and self._id in (None, copy.migration_id)
+        return self._seen(copy if copy is not None and is_ours else self._fresh(), copies)
+
+    def ways_without(self) -> dict[str, str]:
+        """Return for each store that did not answer the command that goes on without it, where there is one."""
+        state = self._last
+        ways = {store: way_without(store, state, self.control) for store in self.copies.away} if state is not None else {}
+        return {store: way for store, way in ways.items() if way is not None}
 
     def seen(
         self, saved: MigrationState | None, copy: MigrationState | None, answers: Mapping[str, Found | BackendError]
@@ -120,17 +136,29 @@ class Standing:
     @property
     def stranger(self) -> str:
         """What to do where the target has a control document of which the source knows nothing."""
-        repair = command_of(Step.VERIFY, "--repair")
-        return f"{self._renamed(self.target)}; or, if {self.source} was emptied after a cut-over: {repair}"
+        return remedy_of_stranger(self.source, self.target, self.control)
 
     @property
     def _id(self) -> str | None:
         return None if self.control is None else self.control.migration_id
 
     async def note(self, *, moved: bool = False) -> MigrationState:
-        """Save the phase that the control document has now; *moved*: scopes were cut over just now."""
-        saved, copies = await self._read(), await self.copies.look()
+        """Save the phase that the control document has now; *moved*: scopes were cut over just now.
+
+        Once it is finished it is kept in the target, whether the source can be reached or not.
+        """
+        away: BackendError | None = None
+        saved: MigrationState | None = None
+        try:
+            saved = await self._read()
+        except BackendError as error:
+            away = error
+        copies = await self.copies.look()
         self.control = newest(copies)
+        if self.control is not None and self.control.finished:
+            return await self._note_finished(saved)
+        if away is not None:
+            raise away
         state = self._seen(saved or self._fresh(), copies).model_copy(update={"asked": None})
         if moved:
             state = state.model_copy(update={"cut_over_at": self._now()})
@@ -139,6 +167,16 @@ class Standing:
         if self.target in copies:
             with contextlib.suppress(BackendError, OutcomeUnknownError):
                 await self.saved.copy_to(self._stores[self.target])
+        return state
+
+    async def _note_finished(self, saved: MigrationState | None) -> MigrationState:
+        known = await self.look_without_source()
+        state = known if saved is None else saved.seen(self.control, self._now())
+        state = state.model_copy(update={"asked": None, "running": None, "runner": this_process()})
+        state = await self.saved_copy.write(state)
+        if self.source not in self.copies.lacks:
+            with contextlib.suppress(StoreError):
+                await self.saved_copy.copy_to(self._stores[self.source])
         return state
 
     @contextlib.asynccontextmanager
@@ -156,37 +194,6 @@ class Standing:
             with contextlib.suppress(StoreError):
                 await self.note()
             raise
-
-    @contextlib.asynccontextmanager
-    async def running(self, state: MigrationState, step: Step) -> AsyncIterator[MigrationState]:
-        """Save *state*, and show signs of life while *step* is carried out; whoever writes the state at its end clears that."""
-        now = self._now()
-        state = await self.write(
-            state.model_copy(update={"running": Running(step=step, runner=this_process(), began_at=now, seen_at=now)})
-        )
-        ended = anyio.Event()
-        beating = asyncio.create_task(self._beat(ended), context=Context())
-        try:
-            yield state
-        except BaseException:
-            with anyio.move_on_after(BEAT_SECONDS, shield=True), contextlib.suppress(StoreError):
-                await self.saved.beat(self._now(), is_over=True)
-            raise
-        finally:
-            ended.set()  # and not cancelled: a write whose answer nobody heard would look like another operator's
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait({beating}, timeout=BEAT_SECONDS)
-            beating.cancel()
-
-    async def _beat(self, ended: anyio.Event) -> None:
-        while not ended.is_set():
-            with anyio.move_on_after(BEAT_SECONDS):
-                await ended.wait()
-                return
-            try:
-                await self.saved.beat(self._now())
-            except Exception as error:  # noqa: BLE001 - whoever works hears of it at the next batch
-                log_event(_logger, logging.WARNING, "background.failed", work="signs of life", error=type(error).__name__)
 
     async def write(self, state: MigrationState) -> MigrationState:
         """Save *state* as this operator's."""
@@ -242,9 +249,29 @@ class Standing:
                 state = state.model_copy(update={"migration_id": uuid.uuid4().hex, "replaces": known})
             ids, names = {known, state.migration_id}, {"beside": self.target, "migration_id": state.migration_id}
             await check_room(self.copies, self.source, **names, ids=ids)
+            await self._stores[self.source].provision()
             await self.write(state.model_copy(update={"verification": None, "progress": {}}))
             await give(self.copies, copied(self.control, self.source, migration_id=state.migration_id))
         await agree(self.copies, self.target, beside=self.source, migration_id=state.migration_id)
+        return await self.look()
+
+    def can_be_closed(self, state: MigrationState) -> bool:
+        """Return whether `finish` gives the target its copy again: it lost it after that."""
+        return state.phase is Phase.FINISHED and self.target in self.copies.lacks
+
+    async def closed(self, state: MigrationState, retention: Retention | None) -> MigrationState:
+        """Give the target its copy again; see `can_be_closed`.
+
+        Raises:
+            MigrationRefusedError: It was emptied, or is another migration's. Nothing was written.
+        """
+        await self.saved_copy.read()
+        if self.saved_copy.is_absent:
+            self.refuse(Step.FINISH, state)
+        later = 0 if self.control is None else self.control.highest_epoch + TAKEOVER_EPOCHS
+        routes = {EVERY_SCOPE: Route(primary=self.target, epoch=max(state.lost_epoch, later))}
+        own: dict[str, Any] = {"finished": True, "disowned": (self.source,), "retention": retention}
+        await give(self.copies, Control(migration_id=self._id or state.migration_id, store=self.target, routes=routes, **own))
         return await self.look()
 
     async def obstacles(self, step: Step, state: MigrationState) -> list[tuple[str, str]]:
@@ -259,8 +286,8 @@ class Standing:
             return [(f"{self.target} {reason}", command_of(Step.VERIFY))]
         if found or away is None or step is Step.ABANDON:
             return found
-        goes_on = command_of(Step.ROLLBACK, "--force") if state.phase is Phase.CUT_OVER else "bifrost-store migrate status"
-        return [(f"{self.target} does not answer: {away}", goes_on)]
+        remedy = remedy_of_absence(self.target, state, self.control)
+        return [(f"{self.target} does not answer: {away}", command_of(step, "--force") if step is Step.ROLLBACK else remedy)]
 
     async def _is_as_verified(self, state: MigrationState) -> bool:
         """Return whether the target is the one that was verified last, and no older copy: `verify` leaves its result there."""
@@ -279,31 +306,24 @@ class Standing:
         else:
             needed = self.control.stores
         lacks = self.copies.lacks
-        foreign = {name for name, lack in lacks.items() if _is_foreign(lack, state)}
+        foreign = {name for name, lack in lacks.items() if is_foreign(lack, state)}
         return [lacks[name] for name in (self.source, self.target) if name in lacks and name in needed | foreign]
 
     def remedy(self, state: MigrationState, lacks: Sequence[Lack]) -> str:
         """Return what is to be done first about what stores lack: a command, or a sentence."""
-        lack = next((one for one in lacks if _is_foreign(one, state)), lacks[0])
-        is_foreign = _is_foreign(lack, state)
-        both = all(name in self.copies.lacks for name in (self.source, self.target))
-        if state.phase is Phase.CUT_OVER:
-            if lack.store == self.target or both:
-                return command_of(Step.ROLLBACK, "--force")
-            return self._renamed(lack.store) if is_foreign else command_of(Step.VERIFY, "--repair")
-        if not is_foreign:
-            return state.command(Step.RUN)
-        if lack.store == self.target and self.control is not None and self.target in self.control.stores:
-            return f"{self._renamed(lack.store)}; or give it up: {command_of(Step.ABANDON)}"
-        return self._renamed(lack.store)
+        bare = [name for name, kept in ((self.source, self.saved), (self.target, self.saved_copy)) if kept.is_absent]
+        return remedy_of_lack(state, self.control, lacks, self.copies.lacks, bare=bare)
 
-    def refuse(self, step: Step, state: MigrationState) -> None:
+    def refuse(self, step: Step, state: MigrationState, *, without: str | None = None) -> None:
         """Refuse *step* where a store lacks its copy of the control document.
+
+        Args:
+            without: A store that need not have it.
 
         Raises:
             MigrationRefusedError: It does; nothing was changed.
         """
-        if lacks := self.missing(state):
+        if lacks := [lack for lack in self.missing(state) if lack.store != without]:
             raise MigrationRefusedError(
                 f"{step} is refused", reasons=[self.told(lack) for lack in lacks], next_step=self.remedy(state, lacks)
             )
@@ -314,16 +334,13 @@ class Standing:
         works = f"; {route[0].primary} answers" if route and not self.copies.lack_of(route[0].primary) else ""
         return f"{lack}, so that what it holds is not what this migration has put there{works}"
 
-    def _renamed(self, store: str) -> str:
-        return f"let the settings of {store} name the account and database of this migration"
-
     def _seen(self, state: MigrationState, copies: Mapping[str, Copy]) -> MigrationState:
         state = state.seen(self.control, self._now())
         if len(copies) == len(self._stores):
             state = state.model_copy(update={"replaces": None})
         if self.control is not None and self._is_over(state.asked, self.control):
             state = state.model_copy(update={"asked": None})
-        self.phase = state.phase
+        self.phase, self._last = state.phase, state
         self._recorded.retention = None if self.control is None else self.control.retention
         return state
 
@@ -355,11 +372,3 @@ class Standing:
 
     def _fresh(self) -> MigrationState:
         return MigrationState(migration_id=uuid.uuid4().hex, source=self.source, target=self.target, changed_at=self._now())
-
-
-def _is_foreign(lack: Lack, state: MigrationState) -> bool:
-    """Return whether a store is another migration's, so that nothing may be put there."""
-    is_unknown = lack.migration_id is None
-    if lack.what == "disowned":
-        return not is_unknown and lack.migration_id not in (state.migration_id, state.replaces)
-    return lack.what == "foreign" and (is_unknown or lack.migration_id not in (state.migration_id, state.replaces))

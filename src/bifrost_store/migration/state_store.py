@@ -122,6 +122,11 @@ class StateStore:
         return self._saved is None or self._saved.state is None
 
     @property
+    def is_absent(self) -> bool:
+        """Whether nothing was read or written."""
+        return self._saved is None
+
+    @property
     def is_damaged(self) -> bool:
         """Whether something was read that is no state."""
         return self._saved is not None and self._saved.state is None

@@ -15,6 +15,7 @@ from bifrost_store.core.tasks import for_each, together
 from bifrost_store.errors import BackendError, BackendTimeoutError, NotProvisionedError, StoreError
 from bifrost_store.migration.expiry import retention_line
 from bifrost_store.migration.plans import next_of
+from bifrost_store.migration.remedies import remedy_of_absence
 from bifrost_store.migration.runners import interrupted_since, is_gone
 from bifrost_store.migration.standing import Standing
 from bifrost_store.migration.state import MigrationState, Phase, Running, Step, command_of
@@ -34,12 +35,16 @@ class StoreStatus:
     Attributes:
         problem: Why it could not be asked, or what it lacks; None where it answered and has its copy of the control document.
         journal: Entries of records that the other store may lack.
+        is_away: It does not answer.
+        is_needed: Whether something is wrong without it; the one that the routes do not name is not needed.
         stuck: Those among them that no repetition helps, by what they are about, with the reason; a hand-over waits for them.
         processes: The leases in it; one that is silent is listed until it is taken away.
     """
 
     problem: str | None = None
     journal: int | None = None
+    is_away: bool = False
+    is_needed: bool = True
     stuck: Mapping[str, str] = field(default_factory=dict)
     processes: tuple[LeaseRow, ...] = ()
 
@@ -53,7 +58,7 @@ class MigrationStatus:
         control: The control document, or None.
         stores: By backend name.
         now: When it was asked, by the operator's clock.
-        remedy: What to do about what a store lacks; None where none lacks anything.
+        remedy: What to do about a store that lacks something or does not answer; None where all is well.
     """
 
     state: MigrationState | None
@@ -69,8 +74,8 @@ class MigrationStatus:
 
     @property
     def ok(self) -> bool:
-        """Whether both stores answered, and have what they must."""
-        return all(store.problem is None for store in self.stores.values())
+        """Whether the stores that are needed answered, and have what they must."""
+        return all(store.problem is None or not store.is_needed for store in self.stores.values())
 
     @property
     def next(self) -> str:
@@ -79,8 +84,7 @@ class MigrationStatus:
             return self.remedy
         if self.state is not None:
             return next_of(self.state, self.control)
-        problems = [name for name, store in self.stores.items() if store.problem is not None]
-        return f"see why {problems[0]} does not answer" if problems else command_of(Step.START)
+        return command_of(Step.START)
 
     def values(self) -> dict[str, Any]:
         """Return the status as one JSON object."""
@@ -145,7 +149,23 @@ async def status_of(standing: Standing, stores: Mapping[str, Backend], *, now: d
         problem = f"{standing.target} has the control document of a migration that {standing.source} knows nothing of"
         told[standing.target] = replace(told[standing.target], problem=problem)
         remedy = standing.stranger
+    if (control := standing.control) is not None:
+        for name in told.keys() - control.stores:
+            told[name] = replace(told[name], is_needed=not (told[name].is_away or control.finished))
+    if remedy is None:
+        remedy = next((_remedy(name, store, standing, state) for name, store in told.items() if _is_wrong(store)), None)
     return MigrationStatus(state, standing.control, told, now, remedy)
+
+
+def _is_wrong(store: StoreStatus) -> bool:
+    return store.problem is not None and store.is_needed
+
+
+def _remedy(name: str, store: StoreStatus, standing: Standing, state: MigrationState | None) -> str:
+    """Return what to do about a store that could not be asked for everything."""
+    if not store.is_away:
+        return f"correct or delete what is named of {name}, with a storage tool"
+    return f"see that {name} answers" if state is None else remedy_of_absence(name, state, standing.control)
 
 
 async def _in_time(ask: Callable[[], Awaitable[T]], patience: float) -> T | StoreError:
@@ -172,8 +192,10 @@ async def store_status(backend: Backend, patience: float) -> StoreStatus:
     found = await _in_time(ask, patience)
     if isinstance(found, NotProvisionedError):
         return StoreStatus(journal=0)
+    if isinstance(found, BackendError):
+        return StoreStatus(problem=f"does not answer: {found}", is_away=True)
     if isinstance(found, StoreError):
-        return StoreStatus(problem=f"does not answer: {found}" if isinstance(found, BackendError) else str(found))
+        return StoreStatus(problem=str(found))
     return found
 
 
@@ -241,7 +263,7 @@ def _state_of(row: LeaseRow) -> str:
 
 def _store_lines(name: str, store: StoreStatus) -> list[str]:
     if store.problem is not None:
-        return [f"{name}: {store.problem}"]
+        return [f"{name}: {store.problem}" + ("" if store.is_needed else "; nothing needs it now")]
     lines = [f"{name}: {store.journal} journal entries, {len(store.processes)} processes"]
     lines += [f"  journal entry {entry}: {reason}" for entry, reason in store.stuck.items()]
     for row in store.processes:
@@ -253,5 +275,11 @@ def _store_lines(name: str, store: StoreStatus) -> list[str]:
 
 def _store_values(store: StoreStatus) -> dict[str, Any]:
     processes = [{"id": row.id, **row.state.model_dump(), "state": _state_of(row)} for row in store.processes]
-    values = {"ok": store.problem is None, "problem": store.problem, "journal": store.journal, "stuck": dict(store.stuck)}
-    return {**values, "processes": processes}
+    return {
+        "ok": store.problem is None,
+        "is_needed": store.is_needed,
+        "problem": store.problem,
+        "journal": store.journal,
+        "stuck": dict(store.stuck),
+        "processes": processes,
+    }

@@ -8,11 +8,12 @@ from typing import Final
 
 import anyio
 
-from bifrost_store.errors import BackendError, MigrationRefusedError
+from bifrost_store.errors import BackendError, MigrationRefusedError, StoreError
 from bifrost_store.migration.outcome import Tell, tell_nobody
-from bifrost_store.migration.pairing import give, is_of
+from bifrost_store.migration.pairing import give
 from bifrost_store.routing.control import Control, Route, folded
 from bifrost_store.routing.copies import ControlCopies, Copy
+from bifrost_store.routing.membership.lease_rows import LeaseRows
 from bifrost_store.routing.timing import Timing
 
 TAKEOVER_EPOCHS: Final = 2
@@ -56,7 +57,7 @@ async def take_over(
 ) -> TakeoverReport:
     """Let *heir* answer for all that *dead* answered for. Whoever calls it asserts that no process reaches *dead* any more.
 
-    Dead is also a store that answers and has no copy to go by.
+    Dead is also a store that answers and has no copy to go by, or takes no writes from anybody.
 
     Args:
         gives_up: Such a store is given up: whatever lies there then, nothing is sent to it until `start` takes it up again.
@@ -78,8 +79,15 @@ async def take_over(
     if keys:
         wait = (timing or Timing()).watch
         tell("takeover.waiting_for_leases", {"seconds": wait, "dead": dead})
+        before = await _beats(copies, dead)
         await sleep(wait)
         is_lacking = await _check_dead(copies, dead, control)
+        if not is_lacking and (writers := sorted((await _beats(copies, dead)).items() - before.items())):
+            names = ", ".join(process for (_, process), _ in writers)
+            raise MigrationRefusedError(
+                f"{dead} takes no writes from this command, but from processes: {names}",
+                next_step="give this command the credentials of the processes, or stop them",
+            )
     epoch = control.highest_epoch + (TAKEOVER_EPOCHS if keys else 0)
     routes = {**control.routes, **{key: Route(primary=heir, secondary=dead, epoch=epoch) for key in keys}}
     given_up = tuple(sorted({*control.disowned, *([dead] if gives_up and is_lacking else [])}))
@@ -103,7 +111,7 @@ async def _copy_of(copies: ControlCopies, heir: str, lost: Control | None) -> Co
 
 
 async def _check_dead(copies: ControlCopies, store: str, control: Control) -> bool:
-    """Return whether a store answers, and has no copy to go by; else it does not answer.
+    """Return whether a store answers, and has no copy to go by; else it does not answer, or takes no writes.
 
     Raises:
         MigrationRefusedError: It answers after all.
@@ -111,6 +119,25 @@ async def _check_dead(copies: ControlCopies, store: str, control: Control) -> bo
     found = await copies.answer(store)
     if isinstance(found, BackendError):
         return False
-    if store in control.disowned or not is_of(found, control.migration_id):
+    if store in control.disowned or not isinstance(found, Copy) or found.control.migration_id != control.migration_id:
         return True
+    if await refuses_writes(copies, found) is not None:
+        return False
     raise MigrationRefusedError(f"{store} answers after all", next_step="the same command without --force")
+
+
+async def refuses_writes(copies: ControlCopies, copy: Copy) -> BackendError | None:
+    """Return why the store of *copy* takes no writes; None where it took one that changes nothing."""
+    try:
+        await copies.change(copy, copy.control)
+    except BackendError as error:
+        return error
+    return None
+
+
+async def _beats(copies: ControlCopies, store: str) -> dict[tuple[str, str], int]:
+    """Return how often each process has written its lease in *store*; none where that cannot be read."""
+    try:
+        return {(row.id, row.state.process): row.state.beat async for row in LeaseRows(copies.stores[store]).all()}
+    except StoreError:
+        return {}

@@ -73,7 +73,8 @@ class Control(_Value):
         routes: By route key: an exact scope, or `EVERY_SCOPE`, which is always there.
         move: The hand-over under way whose source is this store, if there is one.
         finished: The migration is over: what the flag says must agree from here on.
-        disowned: Stores that were given up by ``--force``: what lies there counts for nothing until `start` takes them up again.
+        disowned: Stores that were given up, by ``--force`` until `start` takes them up again, or by ``finish`` for good: what lies
+            there counts for nothing.
         retention: Of what the old application wrote, recorded by ``start``; None: that stays for good.
     """
 
@@ -157,8 +158,11 @@ class Control(_Value):
         assert self.move is not None
         target = self.move.target
         moved = {key: Route(primary=target.primary, secondary=target.secondary, epoch=epoch) for key in self.move.keys}
-        finished = self.finished or self.move.kind == "finish"
-        return self.model_copy(update={"routes": folded({**self.routes, **moved}), "move": None, "finished": finished})
+        changes: dict[str, Any] = {"routes": folded({**self.routes, **moved}), "move": None}
+        if self.move.kind == "finish":
+            left = {name for key in self.move.keys if (name := self.route(key).secondary) is not None}
+            changes |= {"finished": True, "disowned": tuple(sorted({*self.disowned, *left}))}
+        return self.model_copy(update=changes)
 
 
 def folded(routes: Mapping[str, Route]) -> dict[str, Route]:

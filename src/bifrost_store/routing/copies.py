@@ -172,8 +172,10 @@ class ControlCopies:
         for _ in range(_ATTEMPTS):
             copies = await self.readable(own=own)
             if own == HOME and own in self.lacks and not await self._is_known(own, copies):
+                if self.lacks[own].what == "disowned":
+                    raise self._unusable(own)
                 copies = {}  # before a migration of its own, whatever lies in the other store
-            if await self._raise_lower(copies):
+            if await self._raise_lower(copies, own):
                 return copies
         raise BackendError("the control document keeps changing; try again")
 
@@ -215,11 +217,15 @@ class ControlCopies:
         copies = {name: answer for name, answer in found.items() if isinstance(answer, Copy)}
         if self.away and (len(self.away) == len(found) or (own in self.away and not copies)):
             raise self.away.get(own or "") or next(iter(self.away.values()))
-        for store in [store for copy in copies.values() for store in copy.control.disowned if store in found]:
+        for store, control in [
+            (store, copy.control) for copy in copies.values() for store in copy.control.disowned if store in found
+        ]:
+            if control.finished and store in copies and copies[store].control.migration_id == control.migration_id:
+                continue  # it is back: its copy is raised, and says that the migration is over
             copy = copies.pop(store, None)
             if copy is not None or store in lacks:
-                reason = "was given up by --force, until `bifrost-store migrate run` takes it up"
-                lacks[store] = Lack(store, "disowned", reason, migration_id=None if copy is None else copy.control.migration_id)
+                known = None if copy is None else copy.control.migration_id
+                lacks[store] = Lack(store, "disowned", _given_up(store, control), migration_id=known)
         lacks |= self._foreign(copies)
         copies = {name: copy for name, copy in copies.items() if name not in lacks}
         self.lacks = {name: lack for name, lack in self.lacks.items() if name in self.away} | lacks
@@ -257,14 +263,29 @@ class ControlCopies:
         except TimeoutError:
             return BackendTimeoutError(f"{store} did not answer within {patience:g} seconds; try again", backend=store)
 
-    async def _raise_lower(self, copies: Mapping[str, Copy]) -> bool:
-        """Write what other copies know better into each copy; return whether there was nothing to write."""
+    async def _raise_lower(self, copies: Mapping[str, Copy], own: str | None) -> bool:
+        """Write what other copies know better into each copy; return whether nothing was written.
+
+        A store that takes no writes stops nobody but those who need it: its copy stays lower.
+        """
         is_level = True
-        for copy in copies.values():
+        for store, copy in copies.items():
             raised = copy.control
             for other in copies.values():
                 raised = raised.raised(other.control)
-            if raised != copy.control:
-                is_level = False
+            if raised == copy.control:
+                continue
+            try:
                 await self.change(copy, raised)
+                is_level = False
+            except BackendError:
+                if store == own:
+                    raise
         return is_level
+
+
+def _given_up(store: str, control: Control) -> str:
+    """Return why *store* counts for nothing, by the copy of the other store."""
+    if control.finished:
+        return f"was given up by `bifrost-store migrate finish`, so that BIFROST_STORE_BACKEND must be {control.store}"
+    return "was given up by --force, until `bifrost-store migrate run` takes it up"

@@ -30,12 +30,12 @@ class Known:
     def learn(self, seen: Mapping[str, Copy], lacks: Mapping[str, Lack], own: str) -> None:
         """Take note of documents that were read under a lease in the store *own*, and of what stores lack.
 
-        Before a migration the flag names *own*: the other store's document counts only if it is about *own* too.
+        Before a migration the flag names *own*: the other store's document counts only if it is about *own* too, or gives it up.
         """
         for name in [name for name, lack in lacks.items() if lack.what in ("foreign", "disowned")]:
             self._copies.pop(name, None)
         for name, copy in seen.items():
-            if not self._copies and own not in seen and own not in copy.control.stores:
+            if not self._copies and own not in seen and own not in copy.control.stores | {*copy.control.disowned}:
                 continue
             if name not in self._copies or _is_later(copy, self._copies[name]):
                 self._copies[name] = copy

@@ -284,6 +284,9 @@ class Member:
         route, control = self._known.route_of(scope) or _alone(flagged), self._known.control
         name = route.primary
         if name not in LEASED or (control is not None and control.finished):
+            lack = self._copies.lack_of(name)
+            if lack is not None and lack.what == "foreign":
+                return _misses(lack, scope)
             return self._stand(scope, route)
         lease = self._leases.get(name)
         if lease is None or not lease.is_live:
@@ -294,8 +297,7 @@ class Member:
             is_alone = route.epoch == 0 and route.secondary is None
             if is_alone:
                 return self._stand(scope, route, lease)
-            lack = self._copies.lack_of(name) or f"{name} has no control document"
-            return f"{lack}, though it is to answer for {scope}: see `bifrost-store migrate status`"
+            return _misses(self._copies.lack_of(name) or f"{name} has no control document", scope)
         if copy.control.route_of(scope) != route:
             return _NeedsLook(name, scope)
         if copy.control.is_moving(scope) and is_prepared(copy.control):
@@ -374,6 +376,10 @@ class Member:
         is_watched = await self._participant.take_part(lease)
         await self._sweeps[lease.store].now_and_then(partial(self._control_of, lease))
         return is_watched
+
+
+def _misses(lack: object, scope: Scope) -> str:
+    return f"{lack}, though it is to answer for {scope}: see `bifrost-store migrate status`"
 
 
 @cache
