@@ -21,6 +21,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
+from typing_extensions import override
+
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page
@@ -236,6 +238,7 @@ class Difference:
     is_fixable: bool = False
     is_warning: bool = False
 
+    @override
     def __str__(self) -> str:
         return f"{self.place}: {self.problem}"
 

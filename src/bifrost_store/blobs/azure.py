@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 import anyio
+from typing_extensions import override
 
 # First, because it names the extra to install where the SDK is missing.
+from bifrost_store.blobs.protocol import BlobStore
+
 from bifrost_store.blobs.errors import NAME, Place, error_code, mapped_errors, mapped_write_errors, noting  # isort: skip
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
@@ -56,7 +59,7 @@ METERED: Final[Mapping[str, Any]] = metered(_what)
 """Options of a client whose requests are counted."""
 
 
-class AzureBlobStore:
+class AzureBlobStore(BlobStore):
     """A `BlobStore` in an Azure storage account. Each call is one request, unless a blob exceeds 32 MiB.
 
     Args:
@@ -112,6 +115,7 @@ class AzureBlobStore:
         store._owns_client = True
         return store
 
+    @override
     async def put(
         self,
         container: str,
@@ -130,27 +134,32 @@ class AzureBlobStore:
                 await self._create_container(container)
                 await self._upload(container, blob)
 
+    @override
     async def get(self, container: str, name: str) -> bytes | None:
         blob = await self.read(container, name)
         return None if blob is None else blob.data
 
+    @override
     async def read(self, container: str, name: str) -> Blob | None:
         check_names(container, name)
         with mapped_errors(self._at(container), "get", name):
             return await _download(self._blob(container, name))
 
+    @override
     async def describe(self, container: str, name: str) -> BlobInfo | None:
         check_names(container, name)
         with mapped_errors(self._at(container), "describe", name):
             found = await self._properties(container, name)
             return None if found is None else _info(found)
 
+    @override
     async def copy(self, container: str, source: str, target: str) -> None:
         """Copy inside the service: one request. Where it may not read the source by address, the bytes pass through here."""
         check_names(container, source, target)
         with mapped_write_errors(self._at(container), "copy", source):
             await self._copy(container, source, target, None, _UNCONDITIONAL)
 
+    @override
     async def delete(self, container: str, name: str) -> bool:
         check_names(container, name)
         with mapped_write_errors(self._at(container), "delete", name) as sendings:
@@ -160,6 +169,7 @@ class AzureBlobStore:
                 return sendings.is_unknown  # then it most likely was our own earlier sending that removed it
             return True
 
+    @override
     async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
         """Copy as in `copy`; a target that exists is looked at first, which costs two requests more."""
         check_names(container, source, target)
@@ -176,6 +186,7 @@ class AzureBlobStore:
                     return holder
             raise _always_changed(target)
 
+    @override
     async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
         check_names(container, name)
 
@@ -207,6 +218,7 @@ class AzureBlobStore:
             return holder if await _is_met(change(condition)) else None
         return holder
 
+    @override
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         check_names(container)
         check_prefix(prefix)
@@ -218,10 +230,12 @@ class AzureBlobStore:
             except ResourceNotFoundError:
                 return
 
+    @override
     async def address(self, container: str, name: str) -> str:
         check_names(container, name)
         return _without_query(self._blob(container, name).url)
 
+    @override
     async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
         """Return a SAS URL for reading: no request with an account key, now and then one with an identity."""
         check_names(container, name)
@@ -229,6 +243,7 @@ class AzureBlobStore:
             token = await self._signer.token(container, name, now, expires_at)
         return f"{_without_query(self._blob(container, name).url)}?{token}"
 
+    @override
     async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
         """Read with nothing but the link, as whoever was given it would: the service decides, by its own clock too."""
         check_names(container)
@@ -244,17 +259,20 @@ class AzureBlobStore:
                         raise
                     raise InvalidLinkError(LINK_REFUSED, backend=NAME) from error
 
+    @override
     async def provision(self) -> None:
         with mapped_errors(self._place, "provision"):
             for container in CONTAINERS:
                 await self._create_container(container)
 
+    @override
     async def ping(self) -> str:
         """Return the account's name, after asking whether the container of payloads exists."""
         with mapped_errors(self._at(CONTAINERS[0]), "ping"):
             await self._client.get_container_client(CONTAINERS[0]).get_container_properties()
         return f"Azure Blob Storage, account {self._client.account_name}"
 
+    @override
     async def aclose(self) -> None:
         if self._owns_client:
             await self._client.close()

@@ -16,12 +16,13 @@ from typing import Final
 from urllib.parse import unquote
 
 from anyio import to_thread
+from typing_extensions import override
 
 from bifrost_store.blobs.details import DEFAULT_CONTENT_TYPE, Details, details_path, read_details
 from bifrost_store.blobs.files import make_folder, write, write_new
 from bifrost_store.blobs.links import LinkSigner, address
 from bifrost_store.blobs.names import check_names, check_prefix
-from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, Holder, holder_of
+from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder, holder_of
 from bifrost_store.errors import AccessDeniedError, BackendError, ConfigurationError, DocumentNotFoundError, StoreError
 
 NAME: Final = "folder"
@@ -45,7 +46,7 @@ _MEANING: Final[dict[int, tuple[type[StoreError], str]]] = {
 }
 
 
-class FolderBlobStore:
+class FolderBlobStore(BlobStore):
     """Blobs in a folder, one file each, as ``<root>/<container>/<folders>/<file>``.
 
     Readable where it can be, and safe on any file system: ``e-1/result.json`` is the file ``e-1+/result.json``. In each part
@@ -68,6 +69,7 @@ class FolderBlobStore:
         self._root = root
         self._signer = LinkSigner(root)
 
+    @override
     async def put(
         self,
         container: str,
@@ -80,63 +82,77 @@ class FolderBlobStore:
         check_names(container, name)
         await to_thread.run_sync(self._put, container, Blob(name, data, content_type, owner))
 
+    @override
     async def get(self, container: str, name: str) -> bytes | None:
         check_names(container, name)
         return await to_thread.run_sync(self._get, container, name)
 
+    @override
     async def read(self, container: str, name: str) -> Blob | None:
         check_names(container, name)
         return await to_thread.run_sync(self._read, container, name)
 
+    @override
     async def describe(self, container: str, name: str) -> BlobInfo | None:
         check_names(container, name)
         return await to_thread.run_sync(self._describe, container, name)
 
+    @override
     async def copy(self, container: str, source: str, target: str) -> None:
         check_names(container, source, target)
         await to_thread.run_sync(self._copy, container, source, target)
 
+    @override
     async def delete(self, container: str, name: str) -> bool:
         check_names(container, name)
         return await to_thread.run_sync(self._delete, container, name)
 
+    @override
     async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
         check_names(container, source, target)
         return await to_thread.run_sync(self._copy_for, owner, container, source, target, over_unknown)
 
+    @override
     async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
         check_names(container, name)
         return await to_thread.run_sync(self._delete_for, owner, container, name, over_unknown)
 
+    @override
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         check_names(container)
         check_prefix(prefix)
         for blob in await to_thread.run_sync(self._list, container, prefix):
             yield blob
 
+    @override
     async def address(self, container: str, name: str) -> str:
         """Return a URL that tells nothing of where the folder lies, so that it stays true wherever the data go."""
         check_names(container, name)
         return address(container, name)
 
+    @override
     async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
         """Return a URL that `read_link` opens; no server does."""
         check_names(container, name)
         return await to_thread.run_sync(self._link, container, name, expires_at)
 
+    @override
     async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
         check_names(container)
         return await to_thread.run_sync(self._read_link, container, url, now)
 
+    @override
     async def provision(self) -> None:
         for container in CONTAINERS:
             await to_thread.run_sync(self._provision, container)
 
+    @override
     async def ping(self) -> str:
         """Return the folder's path, after writing a file in it."""
         await to_thread.run_sync(self._try_out)
         return f"folder {self._root}"
 
+    @override
     async def aclose(self) -> None:
         """Nothing stays open between calls."""
 

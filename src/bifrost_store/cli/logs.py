@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from typing_extensions import override
+
 from bifrost_store.cli.output import display, one_line, talk
 from bifrost_store.core.events import dotted
 
@@ -20,6 +22,7 @@ def show_logs() -> None:
 class _Talking(logging.Handler):
     """Prints each record on one line, beside whatever bars are drawn; with ``--verbose`` its traceback too."""
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
         if display.is_interrupted:
             return  # what is left then complains of having been left

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
+from typing_extensions import override
+
 from bifrost_store.cli.output import talk
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ def _bars() -> Bars:
     class Rate(ProgressColumn):
         """How many a second."""
 
+        @override
         def render(self, task: Task) -> Text:
             speed = task.finished_speed or task.speed
             return Text("" if speed is None else f"{speed:,.0f}/s")

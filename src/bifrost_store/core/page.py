@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, overload
 
+from typing_extensions import override
+
 from bifrost_store.core.query import Query
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError
 
@@ -34,12 +36,15 @@ class Page(Sequence[T], Generic[T]):
     def __getitem__(self, index: int) -> T: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[T]: ...
+    @override
     def __getitem__(self, index: int | slice) -> T | Sequence[T]:
         return self.items[index]
 
+    @override
     def __len__(self) -> int:
         return len(self.items)
 
+    @override
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
 

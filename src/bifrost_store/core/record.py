@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from typing_extensions import override
+
 from bifrost_store.core.clock import format_time, parse_time
 from bifrost_store.core.json import canonical_json
 from bifrost_store.core.scope import Scope
@@ -31,6 +33,7 @@ class Key:
     scope: Scope
     id: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.kind} {self.scope} {self.id!r}"
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from typing_extensions import override
+
 from bifrost_store.errors import InvalidKeyError
 
 _ORGANIZATION_ID = re.compile(r"[A-Za-z0-9-]{1,36}")
@@ -61,6 +63,7 @@ class Scope:
         """The partition key of today's tables."""
         return self.organization_id or self.value
 
+    @override
     def __str__(self) -> str:
         return self.value
 

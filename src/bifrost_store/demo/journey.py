@@ -16,6 +16,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 from pydantic import SecretStr
+from typing_extensions import override
 
 from bifrost_store.core.meter import metering
 from bifrost_store.core.page import Page
@@ -82,29 +83,35 @@ class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
         super().__init__()
         self.backend = backend
 
+    @override
     def get_metadata(self) -> Metadata:
         return Metadata(name="demo switch")
 
+    @override
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
         return FlagResolutionDetails(self.backend)
 
+    @override
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
         return FlagResolutionDetails(default_value)
 
+    @override
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
         return FlagResolutionDetails(default_value)
 
+    @override
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
         return FlagResolutionDetails(default_value)
 
+    @override
     def resolve_object_details(
         self,
         flag_key: str,

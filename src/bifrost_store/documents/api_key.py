@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
@@ -71,6 +72,7 @@ class ApiKey(Document):
     description: str | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "id": record.key.id}
 

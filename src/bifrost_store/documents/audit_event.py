@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.record import Body, Record
@@ -105,6 +106,7 @@ class AuditEvent(Document):
     details: JsonValue = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         scope = record.key.scope
         return {

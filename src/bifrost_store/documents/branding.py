@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.spec import DocumentSpec
@@ -60,6 +62,7 @@ class Branding(Document):
     updated_at: UtcTime | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         scope = record.key.scope
         urls = {shape.url_field: _proxied(scope, shape) if record.body[shape.url_field] else None for shape in LogoShape}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier
@@ -65,5 +66,6 @@ class Config(Document):
     updated_by: str | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "key": record.key.id}

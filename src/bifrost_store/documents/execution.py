@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
+from typing_extensions import override
 
 from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.record import Body, Record
@@ -123,6 +124,7 @@ class Execution(Document):
     result_in_blob: bool = False
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         scope = record.key.scope
         return {"scope": scope, "org_id": scope.organization_id or "GLOBAL", "execution_id": record.key.id}

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
@@ -93,6 +94,7 @@ class Form(Document):
     default_launch_params: dict[str, JsonValue] | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         scope = record.key.scope
         organization_id = scope.organization_id

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier, check_int32
@@ -86,5 +87,6 @@ class JobStatus(Document):
     error_message: str | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "job_name": record.key.id}

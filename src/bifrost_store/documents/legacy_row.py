@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from pydantic import JsonValue
+from typing_extensions import override
 
 from bifrost_store.core.columns import check_columns
 from bifrost_store.core.json import utf16_length
@@ -70,5 +71,6 @@ class LegacyRow(Document):
     columns: dict[str, JsonValue]
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "id": record.key.id}

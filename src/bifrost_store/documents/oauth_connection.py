@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier
@@ -108,5 +110,6 @@ class OAuthConnection(Document):
     updated_by: str | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "connectionName": record.key.id}

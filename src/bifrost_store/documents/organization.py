@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.scope import Scope, is_organization_id
 from bifrost_store.core.spec import DocumentSpec
@@ -43,5 +45,6 @@ class Organization(Document):
     updated_at: UtcTime
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": Scope.organization(record.key.id), "id": record.key.id}

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Final
 
+from typing_extensions import override
+
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier
 from bifrost_store.documents.base import Document, UtcTime
@@ -64,6 +66,7 @@ class Role(Document):
     updated_at: UtcTime
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "id": record.key.id}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier, check_int32
 from bifrost_store.documents.base import Document, UtcTime
@@ -51,5 +53,6 @@ class Schedule(Document):
     created_at: UtcTime | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "workflow_name": record.key.id}

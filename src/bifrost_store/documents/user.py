@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+from typing_extensions import override
+
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, check_identifier
@@ -63,6 +65,7 @@ class User(Document):
     last_entra_id_sync: UtcTime | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         is_platform = record.body.get("userType") == UserType.PLATFORM
         organization_id = None if is_platform else record.body.get("organizationId")
@@ -89,5 +92,6 @@ class Membership(Document):
     created_by: str | None = None
 
     @classmethod
+    @override
     def identity(cls, record: Record) -> Body:
         return {"scope": record.key.scope, "organization_id": record.key.scope.organization_id}

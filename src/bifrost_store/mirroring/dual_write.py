@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.operations import Apply, Operation, Result
@@ -43,6 +45,7 @@ class DualWriteBackend(PassThrough):
         """What tells the secondary."""
         return self._mirror
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         """See `Backend.write`. What the primary has already is told to the secondary too, so that repeating completes."""
 
@@ -70,6 +73,7 @@ class DualWriteBackend(PassThrough):
         if records:
             await self._carry_out([record.key for record in records], known, Attempt())
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         """See `Backend.purge_expired`. The secondary purges its own: what it misses is absent to readers there too, and is
         met by the next purge, so nothing is journaled.
@@ -79,13 +83,16 @@ class DualWriteBackend(PassThrough):
             await self._mirror.purge(kind, limit, is_last=not purged)
         return purged
 
+    @override
     async def provision(self) -> None:
         await self._inner.provision()
         await self._mirror.secondary.provision()
 
+    @override
     async def ping(self) -> str:
         return f"{await self._inner.ping()}; other store: {await self._mirror.secondary.ping()}"
 
+    @override
     async def aclose(self) -> None:
         """Bring every write that was begun to its end. The two stores stay open: whoever opened them closes them."""
         await self._mirror.drain()

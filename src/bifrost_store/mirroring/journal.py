@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.coordination.rows import Form, Rows
 from bifrost_store.core.clock import Clock, format_time, utc_now
@@ -74,6 +76,7 @@ class Entry:
         """Whether a repair has found that no repetition helps."""
         return self.reason.startswith(_STUCK)
 
+    @override
     def __str__(self) -> str:
         return f"all that {self.writer} wrote last" if self.key is None else str(self.key)
 
@@ -90,6 +93,7 @@ class UnreadableEntry:
         """Where it lies."""
         return self.error.key or "an entry without a name"
 
+    @override
     def __str__(self) -> str:
         return f"an entry that cannot be read: {self.error}"
 

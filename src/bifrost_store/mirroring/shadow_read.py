@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Any, Final, TypeVar
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page
@@ -134,14 +136,17 @@ class ShadowReadBackend(PassThrough):
         super().__init__(inner)
         self.shadow = shadow
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         return await self._shadowed("get", str(key), lambda backend: backend.get(key, fallback=fallback))
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         if query.scope is None:
             return await self._inner.query(query)  # in no promised order
         return await self._shadowed("query", f"{query.kind} {query.scope}", lambda backend: backend.query(query))
 
+    @override
     async def aclose(self) -> None:
         await self.shadow.aclose()
         await super().aclose()

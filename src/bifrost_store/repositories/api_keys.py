@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.events import log_event
@@ -27,7 +29,7 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
 )
-from bifrost_store.protocols import NewApiKey
+from bifrost_store.protocols import ApiKeys, NewApiKey
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_string, utc
 from bifrost_store.repositories.reading import all_records, ordered
@@ -39,13 +41,14 @@ _NOTED_EVERY: Final = timedelta(minutes=5)
 _logger = logging.getLogger("bifrost_store.api_keys")
 
 
-class ApiKeyRepository:
+class ApiKeyRepository(ApiKeys):
     """The `ApiKeys` of a store. See `bifrost_store.protocols.ApiKeys`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
 
+    @override
     async def create(
         self,
         *,
@@ -84,6 +87,7 @@ class ApiKeyRepository:
         record = await self._backend.create(Record(_key(str(uuid4())), body))
         return NewApiKey(key, ApiKey.from_record(record))
 
+    @override
     async def validate(self, key: str, workflow: str) -> ApiKey | None:
         check_string(key, "key")
         check_id(workflow, "workflow")
@@ -99,10 +103,12 @@ class ApiKeyRepository:
             _refuse_to_guess(found.unreadable, workflow, hashed, is_open=valid is not None)
         return None if valid is None else await self._noted(valid, now)
 
+    @override
     async def get(self, key_id: str) -> ApiKey | None:
         record = await self._backend.get(_key(key_id))
         return None if record is None else ApiKey.from_record(record)
 
+    @override
     async def list(
         self, *, created_by: str | None = None, workflow_id: str | None = None, include_revoked: bool = False
     ) -> Page[ApiKey]:
@@ -114,6 +120,7 @@ class ApiKeyRepository:
                 filters.append(Eq(name, value))
         return ordered(await self._all(*filters), key=lambda one: (one.workflow_id is None, one.created_at, one.id))
 
+    @override
     async def revoke(self, key_id: str, *, revoked_by: str, etag: str | None = None) -> ApiKey:
         check_id(revoked_by, "revoked_by")
 
@@ -126,6 +133,7 @@ class ApiKeyRepository:
         changed = await change_record(self._backend, _key(key_id), change, etag=etag)
         return ApiKey.from_record(changed.record)
 
+    @override
     async def delete(self, key_id: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(key_id), expected=expected) is not None

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from pydantic.alias_generators import to_camel
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, reverse_timestamp
@@ -18,6 +19,7 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.documents import AuditEvent
 from bifrost_store.documents.audit_event import audit_event_id
 from bifrost_store.errors import InvalidContinuationTokenError, InvalidRequestError
+from bifrost_store.protocols import AuditEvents
 from bifrost_store.repositories.checks import check_count, check_limit, check_name, check_scope, check_string, plain_json, utc
 from bifrost_store.repositories.reading import all_records, ordered
 
@@ -28,13 +30,14 @@ _END: Final = _FIRST + timedelta(milliseconds=10**13)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class AuditRepository:
+class AuditRepository(AuditEvents):
     """The `AuditEvents` of a store. See `bifrost_store.protocols.AuditEvents`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
 
+    @override
     async def append(
         self,
         scope: Scope,
@@ -81,6 +84,7 @@ class AuditRepository:
         }
         return AuditEvent.from_record(await self._backend.create(Record(key, body)))
 
+    @override
     async def list(
         self,
         scope: Scope,
@@ -103,6 +107,7 @@ class AuditRepository:
             page = replace(page, continuation_token=f"{end.date().isoformat()}.{page.continuation_token}")
         return page.convert(AuditEvent.from_record)
 
+    @override
     async def list_all(self, *, since: datetime, until: datetime | None = None, event_type: str | None = None) -> Page[AuditEvent]:
         filters = _compile(since, self._end_of_today() if until is None else until, event_type)
         if filters is None:

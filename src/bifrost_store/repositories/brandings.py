@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from anyio import to_thread
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import BRANDING, BlobStore
@@ -16,7 +17,7 @@ from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import Branding, LogoShape
 from bifrost_store.documents.branding import branding_key
 from bifrost_store.errors import InvalidRequestError, OutcomeUnknownError, StoreError
-from bifrost_store.protocols import Logo
+from bifrost_store.protocols import Brandings, Logo
 from bifrost_store.repositories import logos
 from bifrost_store.repositories.changes import change_record, put_record
 from bifrost_store.repositories.checks import check_id, check_scope, one_of
@@ -26,7 +27,7 @@ _COLOR: Final = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
 _CONTENT_TYPES: Final = {extension: content_type for content_type, extension in EXTENSIONS.items()}
 
 
-class BrandingRepository:
+class BrandingRepository(Brandings):
     """The `Brandings` of a store. See `bifrost_store.protocols.Brandings`.
 
     Args:
@@ -40,10 +41,12 @@ class BrandingRepository:
         self._clock = clock
         self._blobs = blobs
 
+    @override
     async def get(self, scope: Scope) -> Branding:
         record = await self._find(scope)
         return Branding.default() if record is None else Branding.from_record(record)
 
+    @override
     async def set(self, scope: Scope, *, primary_color: str | None, updated_by: str, etag: str | None = None) -> Branding:
         _check_call(scope, updated_by)
         if primary_color is not None and (not isinstance(primary_color, str) or _COLOR.fullmatch(primary_color) is None):
@@ -51,6 +54,7 @@ class BrandingRepository:
         after, _ = await self._put(scope, lambda body: {**body, "primaryColor": primary_color}, updated_by, etag)
         return Branding.from_record(after)
 
+    @override
     async def save_logo(self, scope: Scope, shape: LogoShape, content: bytes, content_type: str, *, updated_by: str) -> Branding:
         _check_call(scope, updated_by)
         shape = one_of(LogoShape, shape, "shape")
@@ -72,6 +76,7 @@ class BrandingRepository:
         await logos.tidy(blobs, before, after, shape)
         return Branding.from_record(after)
 
+    @override
     async def read_logo(self, scope: Scope, shape: LogoShape) -> Logo | None:
         shape = one_of(LogoShape, shape, "shape")
         missing: tuple[Scope, str] | None = None
@@ -86,6 +91,7 @@ class BrandingRepository:
             # A new logo may have taken its place since the record was read; the record then names another.
             missing = (record.key.scope, name)
 
+    @override
     async def delete_logo(self, scope: Scope, shape: LogoShape, *, updated_by: str) -> bool:
         _check_call(scope, updated_by)
         shape = one_of(LogoShape, shape, "shape")

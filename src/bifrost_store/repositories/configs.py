@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
@@ -13,6 +15,7 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Config, ConfigType
 from bifrost_store.errors import InvalidRequestError
+from bifrost_store.protocols import Configs
 from bifrost_store.repositories.changes import put_record
 from bifrost_store.repositories.checks import check_id, check_scope, check_secret_name, check_string, one_of, plain_json
 from bifrost_store.repositories.reading import all_records, overlaid
@@ -20,13 +23,14 @@ from bifrost_store.repositories.reading import all_records, overlaid
 _PYTHON_TYPES: Final[dict[ConfigType, type]] = {ConfigType.STRING: str, ConfigType.INT: int, ConfigType.BOOL: bool}
 
 
-class ConfigRepository:
+class ConfigRepository(Configs):
     """The `Configs` of a store. See `bifrost_store.protocols.Configs`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
 
+    @override
     async def set(
         self,
         scope: Scope,
@@ -59,14 +63,17 @@ class ConfigRepository:
 
         return Config.from_record(await put_record(self._backend, record_key, make, etag=etag))
 
+    @override
     async def get(self, scope: Scope, key: str, *, fallback: bool = True) -> Config | None:
         record = await self._backend.get(_key(scope, key), fallback=GLOBAL if fallback and scope != GLOBAL else None)
         return None if record is None else Config.from_record(record)
 
+    @override
     async def list(self, scope: Scope, *, include_global: bool = True) -> Page[Config]:
         check_scope(scope, Config.spec)
         return await overlaid(self._all, scope, name_of=lambda config: config.key, include_global=include_global)
 
+    @override
     async def delete(self, scope: Scope, key: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(scope, key), expected=expected) is not None

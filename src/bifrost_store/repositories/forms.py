@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
@@ -18,6 +20,7 @@ from bifrost_store.core.version import Etag
 from bifrost_store.documents import AccessLevel, Form, RoleForm, RoleUser
 from bifrost_store.documents.form import check_form_id
 from bifrost_store.errors import InvalidRequestError
+from bifrost_store.protocols import Forms
 from bifrost_store.repositories.changes import Change, change_record
 from bifrost_store.repositories.checks import (
     check_flag,
@@ -34,7 +37,7 @@ from bifrost_store.repositories.reading import all_records, joined, ordered
 from bifrost_store.repositories.role_assignments import Assignments, named_roles, role_of
 
 
-class FormRepository:
+class FormRepository(Forms):
     """The `Forms` of a store. See `bifrost_store.protocols.Forms`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
@@ -43,6 +46,7 @@ class FormRepository:
         self._role_users = Assignments(backend, RoleUser, "userId", clock=clock)
         self._role_forms = Assignments(backend, RoleForm, "formId", clock=clock)
 
+    @override
     async def create(
         self,
         scope: Scope,
@@ -88,22 +92,26 @@ class FormRepository:
         }
         return Form.from_record(await self._backend.create(Record(key, body)))
 
+    @override
     async def get(self, scope: Scope, form_id: str) -> Form | None:
         record = await self._backend.get(_key(scope, form_id), fallback=GLOBAL if scope != GLOBAL else None)
         return None if record is None else Form.from_record(record)
 
+    @override
     async def list(self, scope: Scope, *, active_only: bool = True, include_global: bool = True) -> Page[Form]:
         check_scope(scope, Form.spec)
         check_flag(active_only, "active_only")
         check_flag(include_global, "include_global")
         return await self._found(scope, *_activity(active_only), include_global=include_global)
 
+    @override
     async def list_by_workflow(self, scope: Scope, workflow_name: str, *, active_only: bool = True) -> Page[Form]:
         check_scope(scope, Form.spec)
         check_id(workflow_name, "workflow_name")
         check_flag(active_only, "active_only")
         return await self._found(scope, Eq("linkedWorkflow", workflow_name), *_activity(active_only))
 
+    @override
     async def visible_to(self, scope: Scope, user_id: str, *, is_platform_admin: bool = False) -> Page[Form]:
         check_scope(scope, Form.spec)
         check_id(user_id, "user_id")
@@ -116,6 +124,7 @@ class FormRepository:
         visible = tuple(form for form in forms if _is_for_everyone(form) or (_is_role_based(form) and form.id in form_ids))
         return Page(visible, None, (*forms.unreadable, *roles.unreadable, *shared.unreadable))
 
+    @override
     async def can_view(self, scope: Scope, user_id: str, form_id: str, *, is_platform_admin: bool = False) -> bool:
         check_id(user_id, "user_id")
         check_flag(is_platform_admin, "is_platform_admin")
@@ -132,6 +141,7 @@ class FormRepository:
         _refuse_to_guess(of_user, of_form)
         return False
 
+    @override
     async def update(
         self,
         scope: Scope,
@@ -167,6 +177,7 @@ class FormRepository:
 
         return await self._change(scope, form_id, change, etag)
 
+    @override
     async def deactivate(self, scope: Scope, form_id: str, *, etag: str | None = None) -> Form:
         def change(record: Record) -> Record | None:
             form = Form.from_record(record)
@@ -174,6 +185,7 @@ class FormRepository:
 
         return await self._change(scope, form_id, change, etag)
 
+    @override
     async def delete(self, scope: Scope, form_id: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(scope, form_id), expected=expected) is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
@@ -12,18 +14,20 @@ from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Integration
+from bifrost_store.protocols import Integrations
 from bifrost_store.repositories.changes import put_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_scope, json_object
 from bifrost_store.repositories.reading import all_records, overlaid
 
 
-class IntegrationRepository:
+class IntegrationRepository(Integrations):
     """The `Integrations` of a store. See `bifrost_store.protocols.Integrations`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
 
+    @override
     async def set(
         self,
         scope: Scope,
@@ -51,14 +55,17 @@ class IntegrationRepository:
 
         return Integration.from_record(await put_record(self._backend, key, make, etag=etag))
 
+    @override
     async def get(self, scope: Scope, integration_type: str, *, fallback: bool = True) -> Integration | None:
         record = await self._backend.get(_key(scope, integration_type), fallback=GLOBAL if fallback and scope != GLOBAL else None)
         return None if record is None else Integration.from_record(record)
 
+    @override
     async def list(self, scope: Scope, *, include_global: bool = True) -> Page[Integration]:
         check_scope(scope, Integration.spec)
         return await overlaid(self._all, scope, name_of=lambda one: one.type, include_global=include_global)
 
+    @override
     async def delete(self, scope: Scope, integration_type: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(scope, integration_type), expected=expected) is not None

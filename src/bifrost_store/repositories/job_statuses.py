@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic.alias_generators import to_camel
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
@@ -15,17 +16,19 @@ from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import JobOutcome, JobStatus, JobTrigger
 from bifrost_store.errors import InvalidRequestError
+from bifrost_store.protocols import JobStatuses
 from bifrost_store.repositories.changes import put_record
 from bifrost_store.repositories.checks import check_count, check_id, check_string, json_list, one_of, utc
 from bifrost_store.repositories.reading import all_records, ordered
 
 
-class JobStatusRepository:
+class JobStatusRepository(JobStatuses):
     """The `JobStatuses` of a store. See `bifrost_store.protocols.JobStatuses`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
+    @override
     async def set(
         self,
         job_name: str,
@@ -71,10 +74,12 @@ class JobStatusRepository:
 
         return JobStatus.from_record(await put_record(self._backend, key, make))
 
+    @override
     async def get(self, job_name: str) -> JobStatus | None:
         record = await self._backend.get(_key(job_name))
         return None if record is None else JobStatus.from_record(record)
 
+    @override
     async def list(self) -> Page[JobStatus]:
         found = await all_records(self._backend, "job_status", SYSTEM)
         return ordered(found.convert(JobStatus.from_record), key=lambda one: one.job_name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq, Query
@@ -9,21 +11,24 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import LegacyRow
 from bifrost_store.errors import InvalidKeyError
+from bifrost_store.protocols import LegacyRows
 from bifrost_store.repositories.checks import check_limit, check_scope
 
 _SCOPED_TABLES = ("Entities", "Config")
 
 
-class LegacyRowRepository:
+class LegacyRowRepository(LegacyRows):
     """The `LegacyRows` of a store. See `bifrost_store.protocols.LegacyRows`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
+    @override
     async def get(self, row_id: str) -> LegacyRow | None:
         record = await self._backend.get(Key("legacy_row", _scope_of(row_id), row_id))
         return None if record is None else LegacyRow.from_record(record)
 
+    @override
     async def list(
         self, scope: Scope, *, table: str | None = None, limit: int = 100, continuation_token: str | None = None
     ) -> Page[LegacyRow]:

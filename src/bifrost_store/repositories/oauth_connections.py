@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from pydantic.alias_generators import to_camel
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
@@ -17,19 +18,20 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import OAuthConnection, OAuthFlowType, OAuthStatus
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.protocols import OAuthConnectionRef
+from bifrost_store.protocols import OAuthConnectionRef, OAuthConnections
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_id, check_scope, check_secret_name, check_string, one_of, utc
 from bifrost_store.repositories.reading import all_records, overlaid
 
 
-class OAuthConnectionRepository:
+class OAuthConnectionRepository(OAuthConnections):
     """The `OAuthConnections` of a store. See `bifrost_store.protocols.OAuthConnections`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
 
+    @override
     async def create(
         self,
         scope: Scope,
@@ -73,14 +75,17 @@ class OAuthConnectionRepository:
         }
         return OAuthConnection.from_record(await self._backend.create(Record(key, body)))
 
+    @override
     async def get(self, scope: Scope, connection_name: str, *, fallback: bool = True) -> OAuthConnection | None:
         record = await self._backend.get(_key(scope, connection_name), fallback=GLOBAL if fallback and scope != GLOBAL else None)
         return None if record is None else OAuthConnection.from_record(record)
 
+    @override
     async def list(self, scope: Scope, *, include_global: bool = True) -> Page[OAuthConnection]:
         check_scope(scope, OAuthConnection.spec)
         return await overlaid(self._all, scope, name_of=lambda one: one.connection_name, include_global=include_global)
 
+    @override
     async def update(
         self,
         connection: OAuthConnection | OAuthConnectionRef,
@@ -109,6 +114,7 @@ class OAuthConnectionRepository:
         fields = _checked(**{name: value for name, value in given.items() if value is not UNSET})
         return await self._change(connection, fields, updated_by, etag)
 
+    @override
     async def set_status(
         self,
         connection: OAuthConnection | OAuthConnectionRef,
@@ -123,6 +129,7 @@ class OAuthConnectionRepository:
             check_string(message, "message")
         return await self._change(connection, fields, updated_by, etag)
 
+    @override
     async def set_tokens(
         self,
         connection: OAuthConnection | OAuthConnectionRef,
@@ -143,6 +150,7 @@ class OAuthConnectionRepository:
         }
         return await self._change(connection, fields, updated_by, etag)
 
+    @override
     async def delete(self, scope: Scope, connection_name: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(scope, connection_name), expected=expected) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
@@ -14,6 +16,7 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Organization
 from bifrost_store.errors import InvalidRequestError
+from bifrost_store.protocols import Organizations
 from bifrost_store.repositories.changes import Change, change_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_name, check_string
 from bifrost_store.repositories.reading import all_records, ordered
@@ -22,13 +25,14 @@ MAX_DOMAIN_CHARACTERS = 253
 """Of a domain name (RFC 1035, section 2.3.4, in text form)."""
 
 
-class OrganizationRepository:
+class OrganizationRepository(Organizations):
     """The `Organizations` of a store. See `bifrost_store.protocols.Organizations`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
 
+    @override
     async def create(
         self, name: str, *, created_by: str, domain: str | None = None, id: str | None = None, is_active: bool = True
     ) -> Organization:
@@ -49,10 +53,12 @@ class OrganizationRepository:
         record = Record(_key(str(uuid4()) if id is None else id), body)
         return Organization.from_record(await self._backend.create(record))
 
+    @override
     async def get(self, organization_id: str) -> Organization | None:
         record = await self._backend.get(_key(organization_id))
         return None if record is None else Organization.from_record(record)
 
+    @override
     async def find_by_domain(self, domain: str) -> Organization | None:
         filters = (Eq("domain", _normal_domain(domain)), Eq("isActive", True))
         found = await all_records(self._backend, "organization", GLOBAL, *filters)
@@ -61,11 +67,13 @@ class OrganizationRepository:
             raise page.unreadable[0]
         return min(page, key=lambda one: one.id, default=None)
 
+    @override
     async def list(self, *, active_only: bool = True) -> Page[Organization]:
         filters = (Eq("isActive", True),) if active_only else ()
         found = await all_records(self._backend, "organization", GLOBAL, *filters)
         return ordered(found.convert(Organization.from_record), key=lambda one: (one.name, one.id))
 
+    @override
     async def update(
         self,
         organization_id: str,
@@ -91,6 +99,7 @@ class OrganizationRepository:
 
         return await self._change(organization_id, change, etag)
 
+    @override
     async def deactivate(self, organization_id: str, *, etag: str | None = None) -> Organization:
         def change(record: Record) -> Record | None:
             organization = Organization.from_record(record)
@@ -100,6 +109,7 @@ class OrganizationRepository:
 
         return await self._change(organization_id, change, etag)
 
+    @override
     async def delete(self, organization_id: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(organization_id), expected=expected) is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
@@ -14,6 +16,7 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Schedule
 from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError
+from bifrost_store.protocols import Schedules
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_id, check_name, check_string, utc
 from bifrost_store.repositories.reading import all_records, ordered
@@ -21,13 +24,14 @@ from bifrost_store.repositories.reading import all_records, ordered
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class ScheduleRepository:
+class ScheduleRepository(Schedules):
     """The `Schedules` of a store. See `bifrost_store.protocols.Schedules`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
 
+    @override
     async def create(
         self, workflow_name: str, *, cron_expression: str, next_run_at: datetime, description: str | None = None
     ) -> Schedule:
@@ -46,17 +50,21 @@ class ScheduleRepository:
         }
         return Schedule.from_record(await self._backend.create(Record(key, body)))
 
+    @override
     async def get(self, workflow_name: str) -> Schedule | None:
         record = await self._backend.get(_key(workflow_name))
         return None if record is None else Schedule.from_record(record)
 
+    @override
     async def list(self) -> Page[Schedule]:
         return await self._all()
 
+    @override
     async def due(self, now: datetime) -> Page[Schedule]:
         # Times are kept to the microsecond, so that this is "at now or earlier".
         return await self._all(Range("nextRunAt", None, format_time(_after(utc(now, "now")))))
 
+    @override
     async def claim(
         self, schedule: Schedule | str, *, now: datetime, next_run_at: datetime, execution_id: str | None = None
     ) -> Schedule | None:
@@ -80,6 +88,7 @@ class ScheduleRepository:
             return None
         return None if changed.before is None else Schedule.from_record(changed.record)
 
+    @override
     async def record_run(self, schedule: Schedule, execution_id: str) -> Schedule:
         check_id(execution_id, "execution_id")
 
@@ -92,6 +101,7 @@ class ScheduleRepository:
         changed = await change_record(self._backend, schedule.record.key, change, known=schedule.record)
         return Schedule.from_record(changed.record)
 
+    @override
     async def update(
         self,
         workflow_name: str,
@@ -120,6 +130,7 @@ class ScheduleRepository:
         changed = await change_record(self._backend, _key(workflow_name), change, etag=etag)
         return Schedule.from_record(changed.record)
 
+    @override
     async def delete(self, workflow_name: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(workflow_name), expected=expected) is not None

@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
+from typing_extensions import override
+
 from bifrost_store.blobs.protocol import UPLOADS, Blob, BlobStore
 from bifrost_store.core.clock import Clock, as_utc
 from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, InvalidRequestError
-from bifrost_store.protocols import Link, Upload, UploadContent
+from bifrost_store.protocols import Link, Upload, UploadContent, Uploads
 from bifrost_store.repositories.checks import check_string
 
 MAX_FILE_NAME_CHARACTERS: Final = 300
@@ -28,7 +30,7 @@ _NAME: Final = re.compile(r"[0-9a-f]{32}_(?P<file>.+)", re.DOTALL)
 _CONTENT_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?:; ?[!-:<-~]{1,200})?", re.ASCII)
 
 
-class UploadRepository:
+class UploadRepository(Uploads):
     """The `Uploads` of a store. See `bifrost_store.protocols.Uploads`.
 
     Args:
@@ -40,6 +42,7 @@ class UploadRepository:
         self._blobs = blobs
         self._clock = clock
 
+    @override
     async def save(self, file_name: str, content: bytes, content_type: str) -> Upload:
         check_string(file_name, "file_name")
         if not 1 <= len(file_name) <= MAX_FILE_NAME_CHARACTERS:
@@ -54,10 +57,12 @@ class UploadRepository:
         await self._blobs.put(UPLOADS, upload.name, content, content_type=content_type)
         return upload
 
+    @override
     async def read(self, name: str) -> UploadContent | None:
         _check_name(name)
         return _content(await self._blobs.read(UPLOADS, name))
 
+    @override
     async def link(self, name: str, *, valid_for: timedelta) -> Link:
         _check_name(name)
         if not isinstance(valid_for, timedelta) or not timedelta(seconds=1) <= valid_for <= MAX_VALID_FOR:
@@ -66,6 +71,7 @@ class UploadRepository:
         expires_at = (now + valid_for).replace(microsecond=0)
         return Link(await self._blobs.link(UPLOADS, name, now=now, expires_at=expires_at), expires_at)
 
+    @override
     async def read_link(self, url: str) -> UploadContent | None:
         check_string(url, "url")
         return _content(await self._blobs.read_link(UPLOADS, url, now=self._clock()))

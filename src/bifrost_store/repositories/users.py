@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
@@ -28,6 +30,7 @@ from bifrost_store.errors import (
     InvalidRequestError,
     PreconditionFailedError,
 )
+from bifrost_store.protocols import Users
 from bifrost_store.repositories.changes import Change, change_record, check_state, read
 from bifrost_store.repositories.checks import check_flag, check_id, check_name, one_of, utc
 from bifrost_store.repositories.memberships import MembershipRecords
@@ -39,7 +42,7 @@ MAX_FILTER_VALUES: Final = 100
 _NEVER_LOGGED_IN: Final = datetime.min.replace(tzinfo=UTC)
 
 
-class UserRepository:
+class UserRepository(Users):
     """The `Users` of a store. See `bifrost_store.protocols.Users`."""
 
     def __init__(self, backend: Backend, *, clock: Clock) -> None:
@@ -47,6 +50,7 @@ class UserRepository:
         self._clock = clock
         self._memberships = MembershipRecords(backend, clock=clock)
 
+    @override
     async def create(
         self,
         email: str,
@@ -89,10 +93,12 @@ class UserRepository:
             return await self._shown(await self._backend.create(Record(key, body)))
         return User.from_record(await self._create_member(Record(key, body), organization, created_by))
 
+    @override
     async def get(self, email: str) -> User | None:
         record = await self._backend.get(_key(email))
         return None if record is None else await self._shown(record)
 
+    @override
     async def find_by_entra_id(self, entra_user_id: str) -> User | None:
         check_id(entra_user_id, "entra_user_id")
         found = (await self._all(Eq("entraUserId", entra_user_id))).convert(User.from_record)
@@ -101,6 +107,7 @@ class UserRepository:
         first = min(found, key=lambda user: user.id, default=None)
         return None if first is None else await self._shown(first.record)
 
+    @override
     async def list(self, *, by_last_login: bool = False) -> Page[User]:
         page = (await self._all()).convert(User.from_record)
         if any(_lacks_organization(user) for user in page):
@@ -108,6 +115,7 @@ class UserRepository:
             page = page.convert(lambda user: _in_organization(user, first.get(user.id)))
         return _in_order(page, by_last_login=by_last_login)
 
+    @override
     async def list_organization(self, organization_id: str, *, by_last_login: bool = False) -> Page[User]:
         scope = _organization_scope(organization_id)
         found = await self._memberships.of_organization(scope)
@@ -116,6 +124,7 @@ class UserRepository:
         members = tuple(_in_organization(user, scope) for user in page if user.user_type is UserType.ORG)
         return _in_order(Page(members, None, (*page.unreadable, *found.unreadable)), by_last_login=by_last_login)
 
+    @override
     async def update(
         self,
         email: str,
@@ -142,12 +151,14 @@ class UserRepository:
 
         return await self._change(email, change, etag)
 
+    @override
     async def promote(self, email: str, *, etag: str | None = None) -> User:
         promoted = {"userType": UserType.PLATFORM.value, "isPlatformAdmin": True, "organizationId": None}
         user = await self._change(email, lambda record: _with(record, promoted), etag)
         await self._memberships.end_all(email)
         return user
 
+    @override
     async def demote(self, email: str, organization_id: str, *, demoted_by: str = "system", etag: str | None = None) -> User:
         key = _key(email)
         scope = _organization_scope(organization_id)
@@ -167,6 +178,7 @@ class UserRepository:
             raise
         return User.from_record(changed.record)
 
+    @override
     async def rename(self, email: str, new_email: str) -> User:
         if email == new_email:
             raise InvalidRequestError("new_email: equals the present one")
@@ -174,6 +186,7 @@ class UserRepository:
         record = await rename_user(self._backend, self._memberships, old, new)
         return await self._shown(record)
 
+    @override
     async def record_login(self, email: str, *, at: datetime | None = None) -> User:
         moment = self._clock() if at is None else utc(at, "at")
 
@@ -185,10 +198,12 @@ class UserRepository:
 
         return await self._change(email, change, None)
 
+    @override
     async def any_exist(self) -> bool:
         page = await self._backend.query(Query("user", GLOBAL, limit=1))
         return bool(page.items or page.unreadable)
 
+    @override
     async def delete(self, email: str, *, etag: str | None = None) -> bool:
         key = _key(email)
         expected = None if etag is None else Etag.parse(etag)
@@ -200,6 +215,7 @@ class UserRepository:
         await self._memberships.end_all(email)
         return await self._backend.delete(key, expected=expected) is not None
 
+    @override
     async def assign(self, email: str, organization_id: str, *, created_by: str) -> Membership:
         key = _key(email)
         scope = _organization_scope(organization_id)
@@ -212,6 +228,7 @@ class UserRepository:
             await self._move_organization(key, None, await self._memberships.scopes(email))
         return Membership.from_record(membership)
 
+    @override
     async def unassign(self, email: str, organization_id: str) -> bool:
         key = _key(email)
         scope = _organization_scope(organization_id)
@@ -221,6 +238,7 @@ class UserRepository:
             await self._move_organization(key, organization_id, others)
         return await self._memberships.end(email, scope)
 
+    @override
     async def memberships(self, email: str) -> Page[Membership]:
         key = _key(email)
         (user, _), records = await together(lambda: readable_part(self._backend, key), lambda: self._memberships.of_user(email))
@@ -228,6 +246,7 @@ class UserRepository:
             return Page(())
         return records.convert(Membership.from_record)
 
+    @override
     async def members(self, organization_id: str) -> Page[Membership]:
         records = await self._memberships.of_organization(_organization_scope(organization_id))
         emails = [record.key.id for record in records]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import anyio
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.registry import SOURCE
@@ -65,6 +66,7 @@ class Lack:
     migration_id: str | None = None
     error: StoreError | None = None
 
+    @override
     def __str__(self) -> str:
         return f"{self.store} {self.reason}"
 

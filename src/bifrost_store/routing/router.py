@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 import anyio
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend, Layout, Repair, ScanPage
 from bifrost_store.blobs.protocol import BlobStore
@@ -98,6 +99,7 @@ class RoutedBackend(Backend):
         )
 
     @property
+    @override
     def name(self) -> str:
         return "routed"
 
@@ -142,6 +144,7 @@ class RoutedBackend(Backend):
         """Return the blob store of every backend that may hold data."""
         return [self.blobs(name) for name in self._names]
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         if fallback is None:
             return await self._read(lambda own: own.get(key), key.scope)
@@ -154,9 +157,11 @@ class RoutedBackend(Backend):
 
         return await self._read(read, key.scope, fallback)
 
+    @override
     async def stored(self, key: Key) -> Record | None:
         return await self._read(lambda own: own.stored(key), key.scope)
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         """See `Backend.write`. The terms are those of the route, in place of the given ones."""
         self._loop.check()
@@ -221,6 +226,7 @@ class RoutedBackend(Backend):
                 raise _unknown(operations) from error
         raise _unknown(operations)
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         if query.scope is not None:
             return await self._read(lambda own: own.query(query), query.scope)
@@ -246,6 +252,7 @@ class RoutedBackend(Backend):
             if len(records) == query.limit:
                 return Page(tuple(records), encode_token(across(query), [name, token or ""]), tuple(unreadable))
 
+    @override
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         """See `Backend.aggregate`. Without a scope, and with several backends, every record is read."""
         if query.scope is not None:
@@ -260,6 +267,7 @@ class RoutedBackend(Backend):
             return groups
         return await groups_of_pages(replace(query, limit=_PAGE_SIZE, continuation_token=None), self.query, group_by, sum_of)
 
+    @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         names = await self.serving_names()
         start, token = start_of(names, scan_place(resume_token))
@@ -268,6 +276,7 @@ class RoutedBackend(Backend):
                 following = dump_json([name, page.resume_token])
                 yield ScanPage(tuple(await self._routed(page.records, name)), page.unreadable, following, page.rejected)
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = _PAGE_SIZE) -> list[Record]:
         """See `Backend.purge_expired`. A stale copy is removed where it stayed behind, but not returned: what goes with the
         record, its blobs, is that of the backend which the routes name.
@@ -278,11 +287,13 @@ class RoutedBackend(Backend):
                     return routed
         return []
 
+    @override
     async def provision(self) -> None:
         for name in self._names:
             await self.backend(name).provision()
             await self.blobs(name).provision()
 
+    @override
     async def ping(self) -> str:
         """Return two lines for each backend that may hold data: what it says, and what its blob store says."""
         lines = []
@@ -291,15 +302,18 @@ class RoutedBackend(Backend):
         return "\n".join(lines)
 
     @property
+    @override
     def repair(self) -> Repair:
         """Repairs every backend that has something to repair, and names what cannot be read in any, as `scan` finds it."""
         return RepairOfAll(self.all_backends())
 
     @property
+    @override
     def layout(self) -> Layout:
         """That of every backend which has one, one after the other."""
         return LayoutOfAll([layout for backend in self.all_backends() if (layout := backend.layout) is not None])
 
+    @override
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             async with AsyncExitStack() as stack:

@@ -10,6 +10,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 
 import anyio
 from aiohttp import web
+from typing_extensions import override
 
 from bifrost_store.opening.store import open_store
 from bifrost_store.settings import StoreSettings
@@ -56,6 +57,7 @@ class Kill(Reaction):
     count: int = 0
     has_killed: bool = False
 
+    @override
     async def before(self, request: SeenRequest) -> web.Response | None:
         """Count a write, and kill before the first."""
         self.count += request.is_write
@@ -63,6 +65,7 @@ class Kill(Reaction):
             self._kill()
         return None
 
+    @override
     async def after(self, request: SeenRequest, answer: web.Response) -> web.Response:
         """Kill before the answer is passed on."""
         if self.count >= self.number > 0:

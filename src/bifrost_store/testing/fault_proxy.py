@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import anyio
 from aiohttp import ClientSession, web
+from typing_extensions import override
 from yarl import URL
 
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
@@ -63,6 +64,7 @@ class Answer(Reaction):
     code: str = "InjectedFault"
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @override
     async def before(self, request: SeenRequest) -> web.Response:
         body = f'{{"odata.error":{{"code":"{self.code}","message":{{"lang":"en-US","value":"{self.code}"}}}}}}'
         headers = {"x-ms-error-code": self.code, **self.headers}
@@ -72,6 +74,7 @@ class Answer(Reaction):
 class DropBefore(Reaction):
     """Closes the connection; the service never hears of the request."""
 
+    @override
     async def before(self, request: SeenRequest) -> None:
         raise Dropped
 
@@ -79,6 +82,7 @@ class DropBefore(Reaction):
 class DropAfter(Reaction):
     """Closes the connection once the service has answered: what was asked is done, and nobody is told."""
 
+    @override
     async def after(self, request: SeenRequest, answer: web.Response) -> web.Response:
         raise Dropped
 
@@ -89,6 +93,7 @@ class Freeze(Reaction):
 
     seconds: float = 30
 
+    @override
     async def before(self, request: SeenRequest) -> None:
         await anyio.sleep(self.seconds)
         raise Dropped
@@ -104,6 +109,7 @@ class Late(Reaction):
     def __init__(self) -> None:
         self.kept: list[SeenRequest] = []
 
+    @override
     async def before(self, request: SeenRequest) -> None:
         self.kept.append(request)
         raise Dropped

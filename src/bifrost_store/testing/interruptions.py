@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt
@@ -57,14 +59,17 @@ class StoppingBackend(PassThrough):
         self._countdown = countdown
 
     @property
+    @override
     def _inner(self) -> Backend:
         self._countdown.check()
         return super()._inner
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         self._countdown.count()
         return await super().write(operations, attempt=attempt)
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         self._countdown.count()
         return await super().purge_expired(kind=kind, limit=limit)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock
@@ -41,16 +43,20 @@ class ModelBackend(Backend):
         self._records: dict[Key, Record] = {}
 
     @property
+    @override
     def name(self) -> str:
         return NAME
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         found = self._present(key)
         return found if found is not None or fallback is None else self._present(replace(key, scope=fallback))
 
+    @override
     async def stored(self, key: Key) -> Record | None:
         return self._records.get(key)
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         before = dict(self._records)
         try:
@@ -93,12 +99,14 @@ class ModelBackend(Backend):
             self._records[record.key] = self._named(record)
         return is_wanted
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         position = decode_token(query)
         found = [record for record in self._matching(query) if position is None or _position(query, record) > position]
         items = tuple(found[: query.limit])
         return Page(items, encode_token(query, _position(query, items[-1])) if len(found) > query.limit else None)
 
+    @override
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         groups: dict[tuple[FilterValue, ...], list[Record]] = {}
         for record in self._matching(query):
@@ -108,6 +116,7 @@ class ModelBackend(Backend):
             for values, records in sorted(groups.items(), key=lambda group: [_rank(value) for value in group[0]])
         ]
 
+    @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         start = _scan_start(resume_token)
         found = (record for key, record in self._records.items() if not self._is_internal(key))
@@ -115,18 +124,22 @@ class ModelBackend(Backend):
         for first in range(start, len(records), _PAGE_SIZE):
             yield ScanPage(tuple(records[first : first + _PAGE_SIZE]), (), str(first + _PAGE_SIZE))
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         expired = [record for record in self._records.values() if record.key.kind == kind and record.is_expired(self._now())]
         for record in expired[:limit]:
             del self._records[record.key]
         return expired[:limit]
 
+    @override
     async def provision(self) -> None:
         """There is nothing to make."""
 
+    @override
     async def ping(self) -> str:
         return f"model: {len(self._records)} records"
 
+    @override
     async def aclose(self) -> None:
         """There is nothing to close."""
 

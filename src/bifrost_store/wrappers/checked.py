@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.columns import check_columns
@@ -39,20 +41,24 @@ class CheckedBackend(PassThrough):
         self._recorded = recorded or Recorded()
 
     @property
+    @override
     def _inner(self) -> Backend:
         self._loop.check()
         return super()._inner
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         self._check_key(key)
         if fallback is not None:
             self._check_key(replace(key, scope=fallback))
         return await self._inner.get(key, fallback=None if fallback == key.scope else fallback)
 
+    @override
     async def stored(self, key: Key) -> Record | None:
         self._check_key(key)
         return await self._inner.stored(key)
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
             raise InvalidRequestError(f"batch: 1 to {MAX_BATCH_OPERATIONS} operations, not {len(operations)}")
@@ -72,6 +78,7 @@ class CheckedBackend(PassThrough):
         if sum(_json_bytes(op.record) for op in operations if not isinstance(op, Delete)) > MAX_BATCH_BYTES:
             raise DocumentTooLargeError(f"batch: more than {MAX_BATCH_BYTES} bytes as JSON; split it")
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         self._check_query(query)
         if not 1 <= query.limit <= MAX_PAGE_SIZE:
@@ -79,10 +86,12 @@ class CheckedBackend(PassThrough):
         _check_position(query)
         return await self._inner.query(query)
 
+    @override
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         self.check_aggregate(query, group_by, sum_of)
         return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = MAX_PAGE_SIZE) -> list[Record]:
         self._spec(kind)
         return await self._inner.purge_expired(kind=kind, limit=limit)

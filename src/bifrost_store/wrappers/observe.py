@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend, Difference, Layout, Repair, RepairReport, ScanPage
 from bifrost_store.backends.registry import BACKENDS
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
@@ -32,26 +34,32 @@ class ObservedBackend(PassThrough):
         self._observer = observer
         self._place = Place("backend", inner.name, BACKENDS[inner.name].telemetry_name if inner.name in BACKENDS else inner.name)
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         with self._operation("get", key.kind):
             return await self._inner.get(key, fallback=fallback)
 
+    @override
     async def stored(self, key: Key) -> Record | None:
         with self._operation("stored", key.kind):
             return await self._inner.stored(key)
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         with self._operation(name_of(operations), operations[0].key.kind, batch_size=len(operations)):
             return await self._inner.write(operations, attempt=attempt)
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         with self._operation("query", query.kind):
             return await self._inner.query(query)
 
+    @override
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         with self._operation("aggregate", query.kind):
             return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
 
+    @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         """See `Backend.scan`. Each page is an operation, and so is finding that there is none left."""
         pages = aiter(self._inner.scan(resume_token))
@@ -62,24 +70,29 @@ class ObservedBackend(PassThrough):
                 return
             yield page
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         with self._operation("purge_expired", kind):
             return await self._inner.purge_expired(kind=kind, limit=limit)
 
+    @override
     async def provision(self) -> None:
         with self._operation("provision"):
             await self._inner.provision()
 
+    @override
     async def ping(self) -> str:
         with self._operation("ping"):
             return await self._inner.ping()
 
     @property
+    @override
     def repair(self) -> Repair | None:
         inner = self._inner.repair
         return None if inner is None else _ObservedRepair(inner, self._operation)
 
     @property
+    @override
     def layout(self) -> Layout | None:
         inner = self._inner.layout
         return None if inner is None else _ObservedLayout(inner, self._operation)
@@ -112,7 +125,7 @@ class _ObservedLayout:
             return await self.inner.fix()
 
 
-class ObservedBlobStore:
+class ObservedBlobStore(BlobStore):
     """A `BlobStore` whose operations are observed.
 
     Args:
@@ -126,6 +139,7 @@ class ObservedBlobStore:
         self._observer = observer
         self._place = Place("blobs", backend, "blob")
 
+    @override
     async def put(
         self,
         container: str,
@@ -138,34 +152,42 @@ class ObservedBlobStore:
         with self._operation("put", container):
             await self._inner.put(container, name, data, content_type=content_type, owner=owner)
 
+    @override
     async def get(self, container: str, name: str) -> bytes | None:
         with self._operation("get", container):
             return await self._inner.get(container, name)
 
+    @override
     async def read(self, container: str, name: str) -> Blob | None:
         with self._operation("read", container):
             return await self._inner.read(container, name)
 
+    @override
     async def describe(self, container: str, name: str) -> BlobInfo | None:
         with self._operation("describe", container):
             return await self._inner.describe(container, name)
 
+    @override
     async def copy(self, container: str, source: str, target: str) -> None:
         with self._operation("copy", container):
             await self._inner.copy(container, source, target)
 
+    @override
     async def delete(self, container: str, name: str) -> bool:
         with self._operation("delete", container):
             return await self._inner.delete(container, name)
 
+    @override
     async def copy_for(self, owner: str, container: str, source: str, target: str, *, over_unknown: bool = False) -> Holder:
         with self._operation("copy", container):
             return await self._inner.copy_for(owner, container, source, target, over_unknown=over_unknown)
 
+    @override
     async def delete_for(self, owner: str, container: str, name: str, *, over_unknown: bool = False) -> Holder:
         with self._operation("delete", container):
             return await self._inner.delete_for(owner, container, name, over_unknown=over_unknown)
 
+    @override
     async def list(self, container: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """See `BlobStore.list`. Every 500 blobs are an operation."""
         blobs = aiter(self._inner.list(container, prefix))
@@ -177,25 +199,31 @@ class ObservedBlobStore:
             if len(part) < _BLOBS_AT_ONCE:
                 return
 
+    @override
     async def address(self, container: str, name: str) -> str:
         return await self._inner.address(container, name)
 
+    @override
     async def link(self, container: str, name: str, *, now: datetime, expires_at: datetime) -> str:
         with self._operation("link", container):
             return await self._inner.link(container, name, now=now, expires_at=expires_at)
 
+    @override
     async def read_link(self, container: str, url: str, *, now: datetime) -> Blob | None:
         with self._operation("read_link", container):
             return await self._inner.read_link(container, url, now=now)
 
+    @override
     async def provision(self) -> None:
         with self._operation("provision"):
             await self._inner.provision()
 
+    @override
     async def ping(self) -> str:
         with self._operation("ping"):
             return await self._inner.ping()
 
+    @override
     async def aclose(self) -> None:
         await self._inner.aclose()
 

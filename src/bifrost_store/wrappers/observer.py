@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, cast
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
+from typing_extensions import override
 
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.meter import Meter, close_meter, open_meter
@@ -174,6 +175,7 @@ class _ObservedRepository:
             if not method_name.startswith("_") and iscoroutinefunction(method):
                 setattr(self, method_name, _observed(observer, f"{name}.{method_name}", method))
 
+    @override
     def __repr__(self) -> str:
         return f"<observed {self._inner!r}>"
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import anyio
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.cosmos.aio import CosmosClient
+from typing_extensions import override
 
 from bifrost_store.backends.cosmos.account import CosmosAccount, Remove
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, understood, wrap_errors
@@ -107,9 +108,11 @@ class CosmosBackend(Backend):
         return cls(lambda **options: CosmosClient(endpoint, credential, **options), database, specs, clock=clock)
 
     @property
+    @override
     def name(self) -> str:
         return BACKEND
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
         with wrap_errors("get", key):
@@ -117,29 +120,35 @@ class CosmosBackend(Backend):
         now = self._now()
         return next((record for record in records if record is not None and record.is_present(now)), None)
 
+    @override
     async def stored(self, key: Key) -> Record | None:
         with wrap_errors("stored", key):
             return await self._reader.state(key)
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         writes = [self._write(operation, attempt) for operation in operations]
         with wrap_errors(name_of(operations), operations[0].key if len(operations) == 1 else None):
             await self._writer.carry_out(writes, attempt)
         return [write.result for write in writes]
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         with wrap_errors("query"):
             return await self._queries.page(query)
 
+    @override
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         with wrap_errors("aggregate"):
             return await self._queries.aggregate(query, group_by, sum_of)
 
+    @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         with wrap_errors("scan"):
             async for page in self._scanner.pages(resume_token):
                 yield page
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         purged: list[Record] = []
         with wrap_errors("purge_expired"):
@@ -168,14 +177,17 @@ class CosmosBackend(Backend):
                 continue
             return True
 
+    @override
     async def provision(self) -> None:
         with wrap_errors("provision"), understood():
             await provision(await self._account.client(), self._account.database)
 
     @property
+    @override
     def layout(self) -> Layout:
         return CosmosLayout(self._account)
 
+    @override
     async def ping(self) -> str:
         """Return the account, the database, and what makes it promise less than it should.
 
@@ -192,6 +204,7 @@ class CosmosBackend(Backend):
         warnings = [str(difference) for difference in found if difference.is_warning]
         return "; ".join([f"cosmos: {host}, database {self._account.database}, all containers present", *warnings])
 
+    @override
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._account.aclose()

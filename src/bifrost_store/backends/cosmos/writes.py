@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
+from typing_extensions import override
+
 from bifrost_store.backends.cosmos.documents import NativeEtag
 from bifrost_store.backends.cosmos.errors import BACKEND
 from bifrost_store.core.attempts import Attempt
@@ -98,11 +100,13 @@ class CreateWrite(Write):
         super().__init__(clock, record.key, attempt)
         self._given = record
 
+    @override
     def prepare(self) -> None:
         stored = self._stored
         self._follow(NO_VERSION if stored is None else stored.version, self._given)
         self.over = native_of(stored)
 
+    @override
     def see(self, stored: Record | None, *, is_lost: bool) -> None:
         sent = self.record
         if stored is not None and self._is_own(stored):
@@ -125,12 +129,14 @@ class ReplaceWrite(Write):
         self._native = None if hint is None else NativeEtag.parse(hint)
         self.looks_first = self._native is None or Record(self.key, {}, expires_at=self._native.expires_at).is_expired(clock())
 
+    @override
     def prepare(self) -> None:
         native = self._native
         assert native is not None
         self._follow(replace(self._expected, epoch=native.epoch), self._given)
         self.over = native.etag
 
+    @override
     def see(self, stored: Record | None, *, is_lost: bool) -> None:
         if stored is None or not stored.is_present(self._now()):
             if is_lost:
@@ -154,11 +160,13 @@ class DeleteWrite(Write):
         self._expected = expected
         self.looks_first = True
 
+    @override
     def prepare(self) -> None:
         assert self._stored is not None
         self._follow(self._stored.version, self._stored.tombstone(NO_VERSION))
         self.over = native_of(self._stored)
 
+    @override
     def see(self, stored: Record | None, *, is_lost: bool) -> None:
         if self._is_own(stored):
             return self._settle(stored, is_own=True)
@@ -184,10 +192,12 @@ class ApplyWrite(Write):
         self._wanted = over
         self.looks_first = over is not None or not record.is_first
 
+    @override
     def prepare(self) -> None:
         self.record = replace(self._given, native_etag=None, backend=BACKEND)
         self.over = native_of(self._stored)
 
+    @override
     def see(self, stored: Record | None, *, is_lost: bool) -> None:
         is_there = stored is not None and stored.version == self._given.version
         if self._wanted is not None:
@@ -197,6 +207,7 @@ class ApplyWrite(Write):
             return self._settle(is_lost and is_there)
         self._stored = stored
 
+    @override
     def _result_of(self, stored: Record) -> Result:
         return True
 

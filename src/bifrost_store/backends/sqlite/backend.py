@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final, cast
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.connection import Connection, Execute
@@ -57,9 +59,11 @@ class SqliteBackend(Backend):
         self._clock = clock
 
     @property
+    @override
     def name(self) -> str:
         return NAME
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         parameters = {**_key_parameters(key), "fallback": (fallback or key.scope).value, "now": self._now()}
         with mapped_errors(self._path, "get", key):
@@ -69,11 +73,13 @@ class SqliteBackend(Backend):
         own = [row for row in rows if row[1] == key.scope.value]
         return record_from_row((own or rows)[0], self._specs)
 
+    @override
     async def stored(self, key: Key) -> Record | None:
         with mapped_errors(self._path, "stored", key):
             rows = await self._connection.read(queries.STORED, _key_parameters(key))
         return record_from_row(rows[0], self._specs) if rows else None
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         if len(operations) == 1:
             key = operations[0].key
@@ -89,6 +95,7 @@ class SqliteBackend(Backend):
                         results.append(await self._carry_out(execute, operation, attempt))
                 return results
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         position, now = decode_token(query), self._now()
         records: list[Record] = []
@@ -109,6 +116,7 @@ class SqliteBackend(Backend):
                 return Page(tuple(records), None, tuple(unreadable))
             position = [rows[-1][1], rows[-1][3]] if query.scope is None else [rows[-1][3]]
 
+    @override
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         statement = queries.compile_aggregate(query, group_by, sum_of, self._now())
         with mapped_errors(self._path, "aggregate"):
@@ -116,6 +124,7 @@ class SqliteBackend(Backend):
         groups = [_group(row, len(group_by)) for row in rows if row[-1] > 0]
         return sorted(groups, key=group_order)
 
+    @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         position = ["", "", ""] if resume_token is None else _scan_position(resume_token)
         while True:
@@ -130,15 +139,18 @@ class SqliteBackend(Backend):
             errors, rejected = tuple(unreadable), tuple(map(row_as_json, unreadable.values()))
             yield ScanPage(tuple(records), errors, dump_json(position), rejected)
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         with mapped_errors(self._path, "purge_expired", is_write=True):
             rows = await self._connection.execute(queries.PURGE, {"kind": kind, "limit": limit, "now": self._now()})
         return [record for row in rows if (record := self._purged(row)) is not None]
 
+    @override
     async def provision(self) -> None:
         with mapped_errors(self._path, "provision"):
             await self._connection.provision()
 
+    @override
     async def ping(self) -> str:
         """Return SQLite's version, the path and the journal mode, after checking the file and its table; that reads all of it."""
         with mapped_errors(self._path, "ping"):
@@ -147,6 +159,7 @@ class SqliteBackend(Backend):
             raise BackendError(f"SQLite database {self._path!r}: {DAMAGED}", backend=NAME, operation="ping")
         return f"SQLite {version}, {self._path}, journal mode {mode}"
 
+    @override
     async def aclose(self) -> None:
         with mapped_errors(self._path, "aclose"):
             await self._connection.aclose()

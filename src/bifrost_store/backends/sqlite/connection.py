@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import aiosqlite
 import anyio
 import anyio.to_thread
+from typing_extensions import override
 
 from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.backends.sqlite.file import IN_MEMORY, DatabaseFile
@@ -34,6 +35,7 @@ _RETRY_SECONDS: Final = 0.02
 class _Parameters(dict[str, Value]):
     """Values of a statement, which the driver's log does not show."""
 
+    @override
     def __repr__(self) -> str:
         return f"<{len(self)} values>"
 

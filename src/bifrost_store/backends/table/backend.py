@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from azure.core.exceptions import AzureError
 from azure.data.tables.aio import TableServiceClient
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend, RawRows, Repair, ScanPage
 from bifrost_store.backends.table.account import METERED, Remove, TableAccount
@@ -105,9 +106,11 @@ class TableBackend(Backend):
         return cls(service, specs, clock=clock, recorded=recorded)
 
     @property
+    @override
     def name(self) -> str:
         return BACKEND
 
+    @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
         with wrap_errors("get", key):
@@ -115,6 +118,7 @@ class TableBackend(Backend):
         now = self._now()
         return next((record for record in records if record is not None and record.is_present(now)), None)
 
+    @override
     async def stored(self, key: Key) -> Record | None:
         with wrap_errors("stored", key):
             try:
@@ -125,25 +129,30 @@ class TableBackend(Backend):
                 raise state.error
         return state.record or (None if state.marker is None else state.marker.tombstone)
 
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         writes = [self._write(operation, attempt) for operation in operations]
         with wrap_errors(name_of(operations), operations[0].key if len(operations) == 1 else None):
             await self._writer.carry_out(writes, attempt)
         return [write.result for write in writes]
 
+    @override
     async def query(self, query: Query) -> Page[Record]:
         with wrap_errors("query"):
             return await self._queries.page(query)
 
+    @override
     async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
         with wrap_errors("aggregate"):
             return await self._queries.aggregate(query, group_by, sum_of)
 
+    @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
         with wrap_errors("scan"):
             async for page in self._scanner.pages(resume_token):
                 yield page
 
+    @override
     async def purge_expired(self, *, kind: str, limit: int = 500) -> list[Record]:
         """See `Backend.purge_expired`. Index rows go first, so that a crash leaves the record to be purged again."""
         purged: list[Record] = []
@@ -197,13 +206,16 @@ class TableBackend(Backend):
         return True
 
     @property
+    @override
     def repair(self) -> Repair:
         return TableRepair(self.account, self._writer, self._mappings)
 
     @property
+    @override
     def raw_rows(self) -> RawRows:
         return TableRows(self.account)
 
+    @override
     async def provision(self) -> None:
         with wrap_errors("provision"):
             existing = await self.account.table_names()
@@ -211,6 +223,7 @@ class TableBackend(Backend):
                 if table not in existing:
                     await self.account.create_table(table)
 
+    @override
     async def ping(self) -> str:
         with wrap_errors("ping"):
             missing = sorted(set(TABLES) - set(await self.account.table_names()))
@@ -219,6 +232,7 @@ class TableBackend(Backend):
             raise NotProvisionedError(f"{account} lacks {', '.join(missing)}; run `bifrost-store init`", backend=BACKEND)
         return f"table: account {self.account.name}, all tables present"
 
+    @override
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             await self.account.aclose()

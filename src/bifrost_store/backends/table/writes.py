@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
@@ -121,6 +123,7 @@ class CreateWrite(Write):
         is_located = reader.twins.is_located(record.key.scope.partition_key)
         self.looks_first = isinstance(self._mapping, ExecutionMapping) and not record.has_new_id and not is_located
 
+    @override
     def changes(self) -> list[Change]:
         self.record = record = replace(self._given, version=self._attempt.follow(self._base()), backend=BACKEND)
         return [*put_rows(self._mapping.encode(record), self._state.rows), *self._put_marker(record, self._state.marker)]
@@ -131,6 +134,7 @@ class CreateWrite(Write):
         marker = self._state.marker
         return NO_VERSION if marker is None or marker.tombstone is None else marker.tombstone.version
 
+    @override
     async def look(self, is_lost: bool) -> None:
         sent = self.record
         self._state = state = await self._look_at_rows(is_first=sent is None)
@@ -148,6 +152,7 @@ class CreateWrite(Write):
             return state_of(self._mapping, self.key, (await self._reader.search(self.key, is_thorough=False))[:1])
         return await self._reader.state(self.key, self._given.sort_key)
 
+    @override
     def sent(self, etags: list[str]) -> None:
         assert self.record is not None
         self.is_settled = True
@@ -168,6 +173,7 @@ class ReplaceWrite(Write):
         self._may_be_twin = is_foreign and isinstance(self._mapping, ExecutionMapping)
         self.looks_first = self._native is None or self._is_expired(self._native) or self._may_be_twin
 
+    @override
     def changes(self) -> list[Change]:
         native = self._native
         assert native is not None
@@ -190,6 +196,7 @@ class ReplaceWrite(Write):
             return self._mapping.oldest(self._now()) is not None
         return Record(self.key, {}, expires_at=native.expires_at).is_expired(self._now())
 
+    @override
     async def look(self, is_lost: bool) -> None:
         stored = await self._look_at_rows()
         if stored is None or not stored.is_present(self._now()):
@@ -219,6 +226,7 @@ class ReplaceWrite(Write):
         self._stored_rows = list(state.rows)
         return state.record
 
+    @override
     def sent(self, etags: list[str]) -> None:
         assert self.record is not None
         self.is_settled = True
@@ -234,9 +242,11 @@ class DeleteWrite(Write):
         self._expected = expected
         self._removals: list[Change] = []
 
+    @override
     def changes(self) -> list[Change]:
         return [*self._removals, Put(self._marker_row(self.record))] if self.record is not None else []
 
+    @override
     async def look(self, is_lost: bool) -> None:
         sent = self.record
         self.record = None
@@ -259,6 +269,7 @@ class DeleteWrite(Write):
             raise self._unknown()
         self._settle(None)
 
+    @override
     def sent(self, etags: list[str]) -> None:
         assert self.record is not None
         self.is_settled = True
@@ -276,6 +287,7 @@ class ApplyWrite(Write):
         self._state = _NOTHING
         self._knows_marker = False
 
+    @override
     def changes(self) -> list[Change]:
         self.record = record = replace(self._given, backend=BACKEND)
         state = self._state
@@ -288,6 +300,7 @@ class ApplyWrite(Write):
             return [*rows, Put(self._marker_row(record))]
         return [*rows, *self._put_marker(record, state.marker)]
 
+    @override
     async def look(self, is_lost: bool) -> None:
         if self.record is None:
             await self._look_at_rows()
@@ -329,9 +342,11 @@ class ApplyWrite(Write):
         self._settle(is_lost and self._is_stored())
         return True
 
+    @override
     def sent(self, etags: list[str]) -> None:
         self.is_settled, self.result = True, True
 
+    @override
     def _result_as_sent(self) -> Result:
         return True
 

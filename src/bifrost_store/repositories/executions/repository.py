@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
@@ -27,7 +29,7 @@ from bifrost_store.errors import (
     InvalidKeyError,
     InvalidRequestError,
 )
-from bifrost_store.protocols import ExecutionFilter, ExecutionRef, ExecutionStatistics, Result
+from bifrost_store.protocols import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics, Result
 from bifrost_store.repositories.changes import Change, Changed, change_record, delete_record
 from bifrost_store.repositories.checks import (
     as_list,
@@ -60,7 +62,7 @@ KIND: Final = "execution"
 _EVERY_EXECUTION: Final = ExecutionFilter()
 
 
-class ExecutionRepository:
+class ExecutionRepository(Executions):
     """The `Executions` of a store. See `bifrost_store.protocols.Executions`.
 
     Args:
@@ -84,6 +86,7 @@ class ExecutionRepository:
         self._payloads = PayloadBlobs(blobs, backend)
         self._models = ExecutionModels(backend, self._payloads)
 
+    @override
     async def create(
         self,
         scope: Scope,
@@ -125,10 +128,12 @@ class ExecutionRepository:
             return await self._repeated(key, new, error)
         return await self._shown(stored, known_values(None, blobs))
 
+    @override
     async def get(self, scope: Scope, execution_id: str, *, fallback: bool = True) -> Execution | None:
         record = await self._find(scope, execution_id, fallback=fallback)
         return None if record is None else await self._models.show(record)
 
+    @override
     async def get_status(self, scope: Scope, execution_id: str, *, fallback: bool = True) -> ExecutionStatus | None:
         try:
             record = await self._find(scope, execution_id, fallback=fallback)
@@ -141,6 +146,7 @@ class ExecutionRepository:
         status = record.body["status"]
         return ExecutionStatus(status) if status in set(ExecutionStatus) else Execution.from_record(record).status
 
+    @override
     async def list(
         self,
         scope: Scope,
@@ -159,6 +165,7 @@ class ExecutionRepository:
         page = await self._backend.query(Query(KIND, scope, filters, limit, continuation_token))
         return await self._models.show_all(page)
 
+    @override
     async def set_status(
         self, execution: Execution | ExecutionRef, status: ExecutionStatus, *, etag: str | None = None
     ) -> Execution:
@@ -168,6 +175,7 @@ class ExecutionRepository:
         rules = self._rules()
         return (await self._change(execution, lambda record: rules.set_status(record, status), etag))[1]
 
+    @override
     async def complete(
         self,
         execution: Execution | ExecutionRef,
@@ -202,9 +210,11 @@ class ExecutionRepository:
             await self._payloads.copy_again(changed.record)
         return shown
 
+    @override
     async def cancel(self, execution: Execution | ExecutionRef, *, etag: str | None = None) -> Execution:
         return (await self._change(execution, self._rules().cancel, etag))[1]
 
+    @override
     async def stuck(
         self,
         *,
@@ -225,6 +235,7 @@ class ExecutionRepository:
         page = Page(tuple(one for one in shown if not one.status.is_final), None, shown.unreadable)
         return ordered(page, key=lambda one: (LIVE_STATUSES.index(one.status), one.execution_id, one.scope))
 
+    @override
     async def count_by_status(
         self, scope: Scope, *, since: datetime | None = None, until: datetime | None = None
     ) -> Mapping[ExecutionStatus, int]:
@@ -232,11 +243,13 @@ class ExecutionRepository:
         window = compile_window(since, until)
         return {} if window is None else await count_by_status(self._backend, scope, window)
 
+    @override
     async def statistics(self, scope: Scope, *, since: datetime, until: datetime | None = None) -> ExecutionStatistics:
         check_scope(scope, Execution.spec)
         figures = await compute_figures(self._backend, scope, compile_window(since, until))
         return figures.shown_with(await self._models.show_all(figures.recent_failures))
 
+    @override
     async def delete(self, scope: Scope, execution_id: str, *, etag: str | None = None) -> bool:
         key = _key(scope, execution_id)
         try:
@@ -247,6 +260,7 @@ class ExecutionRepository:
             await self._payloads.remove_all([deleted])
         return deleted is not None
 
+    @override
     async def purge_expired(self) -> int:
         if self._check_purge is not None:
             await self._check_purge()
@@ -256,39 +270,47 @@ class ExecutionRepository:
             count += len(purged)
         return count
 
+    @override
     async def save_result(
         self, execution: Execution | ExecutionRef, result: Any, *, result_type: str | None = None, etag: str | None = None
     ) -> Execution:
         placement = await self._payloads.prepare(result, place_result, _target(execution)[0].id, result, result_type)
         return await self._save(execution, placement, etag)
 
+    @override
     async def load_result(self, execution: Execution | ExecutionRef) -> Result | None:
         result: Result | None = await self._load(execution, "result")
         return result
 
+    @override
     async def save_logs(
         self, execution: Execution | ExecutionRef, logs: Sequence[Mapping[str, Any]], *, etag: str | None = None
     ) -> Execution:
         return await self._save_json(execution, "logs", logs, _entries, etag)
 
+    @override
     async def load_logs(self, execution: Execution | ExecutionRef) -> builtins.list[dict[str, Any]] | None:
         logs: builtins.list[dict[str, Any]] | None = await self._load(execution, "logs")
         return logs
 
+    @override
     async def save_variables(
         self, execution: Execution | ExecutionRef, variables: Mapping[str, Any], *, etag: str | None = None
     ) -> Execution:
         return await self._save_json(execution, "variables", variables, partial(json_object, field="variables", at_most=None), etag)
 
+    @override
     async def load_variables(self, execution: Execution | ExecutionRef) -> dict[str, Any] | None:
         variables: dict[str, Any] | None = await self._load(execution, "variables")
         return variables
 
+    @override
     async def save_snapshot(
         self, execution: Execution | ExecutionRef, snapshot: Sequence[Any], *, etag: str | None = None
     ) -> Execution:
         return await self._save_json(execution, "snapshot", snapshot, partial(json_list, field="snapshot", at_most=None), etag)
 
+    @override
     async def load_snapshot(self, execution: Execution | ExecutionRef) -> builtins.list[Any] | None:
         snapshot: builtins.list[Any] | None = await self._load(execution, "snapshot")
         return snapshot

@@ -15,6 +15,7 @@ from functools import cache, partial
 from typing import Any
 
 import anyio
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.registry import LEASED
@@ -73,6 +74,7 @@ class _NeedsLook:
     store: str
     scope: Scope
 
+    @override
     def __str__(self) -> str:
         return f"the control documents differ about {self.scope}"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.errors import BackendUnavailableError
 from bifrost_store.routing.copies import Lack
@@ -23,11 +25,13 @@ class GuardedSecondary(PassThrough):
         self._lack = lack
 
     @property
+    @override
     def _inner(self) -> Backend:
         lack = self._lack()
         if lack is not None:
             raise BackendUnavailableError(f"nothing is sent to {lack.store}, which {lack.reason}", backend=lack.store)
         return super()._inner
 
+    @override
     async def aclose(self) -> None:
         """The store stays open: whoever opened it closes it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError, readable_columns
 from bifrost_store.backends.table.escaping import escape, unescape
@@ -39,22 +41,26 @@ class ApiKeyMapping(RowMapping):
         Column("description", "Description", TEXT),
     )
 
+    @override
     def places(self, key: Key) -> list[Address]:
         own = self.address(key, "")
         return [own, replace(own, row_key=_GLOBAL_PREFIX + escape(key.id))]
 
+    @override
     def encode(self, record: Record) -> list[Row]:
         (row,) = super().encode(record)
         own, shared = self.places(record.key)
         place = shared if record.body["workflowId"] is None else own
         return [{**row, "RowKey": place.row_key, "KeyId": record.key.id}]
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         for prefix in (self.prefix, _GLOBAL_PREFIX):
             if row_key.startswith(prefix):
                 return self.checked_key(partition_key, unescape(row_key.removeprefix(prefix)))
         return None
 
+    @override
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         body = super().read_body(key, row, is_old=is_old)
         # A column that went missing must not turn the key of one workflow into one for all.
@@ -64,6 +70,7 @@ class ApiKeyMapping(RowMapping):
             return body
         return since({**body, "isRevoked": body["isRevoked"] or self.contradiction(row) is not None})
 
+    @override
     def contradiction(self, row: Row) -> str | None:
         """A key that says when it was revoked, but not that it is."""
         read = readable_columns(self.columns, row, {})
@@ -71,6 +78,7 @@ class ApiKeyMapping(RowMapping):
             return "column Revoked: not true, though there is a RevokedAt; read as revoked"
         return None
 
+    @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         wanted: set[object] | None = None
         for condition in filters:
@@ -89,6 +97,7 @@ class ApiKeyMapping(RowMapping):
         ]
         return [KeyRange("GLOBAL", prefix, end_of(prefix)) for prefix in prefixes]
 
+    @override
     def narrowed(self, key_range: KeyRange, filters: Sequence[Filter]) -> Sequence[Filter]:
         return [one for condition in filters if (one := _narrowed(key_range, condition)) is not None]
 

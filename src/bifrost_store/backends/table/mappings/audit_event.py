@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import INTEGER, JSON, TEXT, Column
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
@@ -46,17 +48,21 @@ class AuditEventMapping(RowMapping):
         Column("details", "Details", JSON),
     )
 
+    @override
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, time_of(key.id).date().isoformat(), key.id)
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         organization_id = columns.get(_SCOPE_COLUMN) or "GLOBAL"
         key = self.checked_key(organization_id, row_key) if isinstance(organization_id, str) else None
         return key if key is not None and self.address(key, "").partition_key == partition_key else None
 
+    @override
     def write_columns(self, record: Record) -> Row:
         return {**super().write_columns(record), _SCOPE_COLUMN: record.key.scope.partition_key}
 
+    @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         lo, hi = _bounds(filters)
         if not _are_times(lo, hi):
@@ -68,6 +74,7 @@ class AuditEventMapping(RowMapping):
             return [KeyRange(None, lo, hi)]
         return [KeyRange((newest - timedelta(days=number)).isoformat(), lo, hi) for number in range(count)]
 
+    @override
     def is_ordered(self, scope: Scope | None, filters: Sequence[Filter]) -> bool:
         return scope is not None and all(part.partition_key is not None for part in self.ranges(scope, filters))
 

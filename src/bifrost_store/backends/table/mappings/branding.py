@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import NAMES, TEXT, TIME, Column, encode_columns
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
@@ -30,18 +32,23 @@ class BrandingMapping(RowMapping):
         Column("logos", "BsLogos", NAMES, default={}),
     )
 
+    @override
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, key.scope.partition_key, self.prefix)
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         return self.checked_key(partition_key, BRANDING_ID) if row_key == self.prefix else None
 
+    @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         return [KeyRange(None if scope is None else scope.partition_key, self.prefix, f"{self.prefix}!")]
 
+    @override
     def write_columns(self, record: Record) -> Row:
         return encode_columns(self.columns, {**record.body, "logos": record.body["logos"] or None})
 
+    @override
     def distrust(self, record: Record) -> Record:
         """The old application may have put another logo where the addresses say, beside the blobs of ours."""
         return replace(record, body={**record.body, "logos": {}})

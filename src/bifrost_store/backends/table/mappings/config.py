@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import TEXT, TIME, Column, UnreadableColumnError, encode_columns
 from bifrost_store.backends.table.mappings.base import RowMapping
@@ -28,9 +30,11 @@ class ConfigMapping(RowMapping):
     )
 
     @cached_property
+    @override
     def column_names(self) -> dict[str, str]:
         return {**super().column_names, "secretRef": "Value"}
 
+    @override
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         body = super().read_body(key, row, is_old=is_old)
         is_secret = body["configType"] == ConfigType.SECRET_REF
@@ -42,6 +46,7 @@ class ConfigMapping(RowMapping):
             "secretRef": value if is_secret else None,
         }
 
+    @override
     def write_columns(self, record: Record) -> Row:
         body = record.body
         text = body["secretRef"] if body["configType"] == ConfigType.SECRET_REF else _as_text(body["configType"], body["value"])

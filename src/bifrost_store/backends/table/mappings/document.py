@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import JSON
 from bifrost_store.backends.table.errors import BACKEND
@@ -25,11 +27,13 @@ class DocumentMapping(RowMapping):
         self.spec = spec  # type: ignore[misc]
         self.prefix = f"bs-doc-{spec.kind}:"  # type: ignore[misc]
 
+    @override
     def write_columns(self, record: Record) -> Row:
         text = dump_json({"body": record.body, "extra": record.extra})
         parts = range(0, len(text), MAX_COLUMN_UNITS)
         return {f"{_BODY}{number}": text[start : start + MAX_COLUMN_UNITS] for number, start in enumerate(parts)}
 
+    @override
     def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
         row = stored.properties
         text = "".join(str(row[f"{_BODY}{number}"]) for number in range(len(row)) if f"{_BODY}{number}" in row)

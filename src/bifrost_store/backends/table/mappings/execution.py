@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
     BOOLEAN,
@@ -95,22 +97,28 @@ class ExecutionMapping(RowMapping):
     def __init__(self, recorded: Recorded | None = None) -> None:
         self._recorded = recorded or Recorded()
 
+    @override
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, key.scope.partition_key, self.prefix + sort_key)
 
+    @override
     def marker(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, key.scope.partition_key, LOCATOR_PREFIX + key.id)
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         match = _ROW_KEY.fullmatch(row_key)
         return None if match is None else self.checked_key(partition_key, match["id"])
 
+    @override
     def sort_key_of(self, key: Key, row_key: str) -> str:
         return row_key.removeprefix(self.prefix)
 
+    @override
     def is_ordered(self, scope: Scope | None, filters: Sequence[Filter]) -> bool:
         return True
 
+    @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         lo, hi = self.prefix, end_of(self.prefix)
         for condition in filters:
@@ -119,10 +127,12 @@ class ExecutionMapping(RowMapping):
                 hi = hi if condition.lt is None else min(hi, self.prefix + condition.lt)
         return [KeyRange(None if scope is None else scope.partition_key, lo, hi)]
 
+    @override
     def oldest(self, now: datetime) -> str | None:
         before = self._recorded.ended_before(now)
         return None if before is None else self.prefix + reverse_timestamp(before)
 
+    @override
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         body = super().read_body(key, row, is_old=is_old)
         if is_old:
@@ -131,6 +141,7 @@ class ExecutionMapping(RowMapping):
         body["result"], body["resultType"] = _read_result(body["result"], body["resultType"])
         return body
 
+    @override
     def write_columns(self, record: Record) -> Row:
         body = record.body
         result = dump_json(body["result"]) if body["resultType"] == "json" and body["result"] is not None else body["result"]
@@ -139,6 +150,7 @@ class ExecutionMapping(RowMapping):
             del columns[_INPUT]
         return columns
 
+    @override
     def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
         record = super()._decode_content(key, stored, is_old=is_old)
         raw = stored.properties.get(_INPUT)
@@ -147,6 +159,7 @@ class ExecutionMapping(RowMapping):
             record.extra[_INPUT] = to_json(raw)
         return record
 
+    @override
     def _versioned(self, record: Record, stored: StoredRow, version: Version, memo: str) -> Record:
         # Version and digest are of what the row holds; when it ends without a stored expiry, the migration says.
         versioned = super()._versioned(record, stored, version, memo)
@@ -154,6 +167,7 @@ class ExecutionMapping(RowMapping):
         native = NativeEtag(stored.etag, memo, aged.expires_at, version.epoch).encode()
         return aged if aged is versioned else replace(aged, native_etag=native)
 
+    @override
     def distrust(self, record: Record) -> Record:
         """Forget payload blobs of ours that the old application has superseded under its own names."""
         blobs = record.body["blobs"]
@@ -172,15 +186,19 @@ class ExecutionMapping(RowMapping):
             body={**record.body, "blobs": kept, "result": result, "resultType": result_type, "resultSize": None},
         )
 
+    @override
     def key_fields(self, key: Key) -> Body:
         return {"executionId": key.id}
 
+    @override
     def memo(self, record: Record) -> str:
         return str(record.body["status"])
 
+    @override
     def memo_of_foreign(self, record: Record) -> str:
         return self.memo(record) + UNLOCATED
 
+    @override
     def index_rows(self, record: Record) -> list[Row]:
         body = record.body
         id_, scope = record.key.id, record.key.scope
@@ -204,6 +222,7 @@ class ExecutionMapping(RowMapping):
             rows.append(_row(status_key(body["status"], id_), identity, _without(shown, "FormId"), at))
         return rows
 
+    @override
     def stale_index_keys(self, record: Record, memo: str) -> list[str]:
         status = memo.removesuffix(UNLOCATED)
         if status in LIVE_STATUSES and status != record.body["status"]:

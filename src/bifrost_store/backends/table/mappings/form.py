@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote, unquote
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column, encode_columns
 from bifrost_store.backends.table.escaping import escape
@@ -40,14 +42,17 @@ class FormMapping(RowMapping):
         Column("defaultLaunchParams", "DefaultLaunchParams", JSON),
     )
 
+    @override
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         body = super().read_body(key, row, is_old=is_old)
         return since(body) if is_old else body
 
+    @override
     def memo(self, record: Record) -> str:
         workflow = record.body["linkedWorkflow"]
         return quote(workflow, safe="") if isinstance(workflow, str) else ""
 
+    @override
     def index_rows(self, record: Record) -> list[Row]:
         if not isinstance(record.body["linkedWorkflow"], str):
             return []
@@ -62,10 +67,12 @@ class FormMapping(RowMapping):
             }
         ]
 
+    @override
     def stale_index_keys(self, record: Record, memo: str) -> list[str]:
         workflow = unquote(memo)
         return [_index_key(workflow, record.key.id)] if workflow and workflow != record.body["linkedWorkflow"] else []
 
+    @override
     def owner(self, index_row: StoredRow) -> Key | None:
         home = index_row.properties.get(_HOME)
         return self.checked_key(home, index_row.row_key.rpartition(":")[2]) if isinstance(home, str) else None

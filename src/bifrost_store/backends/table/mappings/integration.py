@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.record import Body, Key
@@ -22,5 +24,6 @@ class IntegrationMapping(RowMapping):
         Column("updatedBy", "UpdatedBy", TEXT),
     )
 
+    @override
     def key_fields(self, key: Key) -> Body:
         return {"type": key.id}

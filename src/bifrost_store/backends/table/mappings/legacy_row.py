@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
@@ -27,9 +29,11 @@ class LegacyRowMapping(RowMapping):
     prefix = ""
     columns = ()
 
+    @override
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(*key.id.split("/", 2))
 
+    @override
     def places(self, key: Key) -> list[Address]:
         own = self.address(key, "")
         is_run = own.table == ExecutionMapping.table and own.row_key.startswith(ExecutionMapping.prefix)
@@ -49,12 +53,15 @@ class LegacyRowMapping(RowMapping):
                 scope = GLOBAL
         return Key(self.kind, scope, legacy_row_id(table, partition_key, row_key))
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         return None
 
+    @override
     def write_columns(self, record: Record) -> Row:
         return {name: from_json(value) for name, value in record.body["columns"].items()}
 
+    @override
     def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
         row = stored.properties
         hidden = VERSION_COLUMNS | KEY_COLUMNS

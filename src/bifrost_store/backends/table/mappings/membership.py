@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import TEXT, TIME, Column
 from bifrost_store.backends.table.escaping import escape, unescape
@@ -35,13 +37,16 @@ class MembershipMapping(RowMapping):
         Column("createdBy", "CreatedBy", TEXT, older_names=("GrantedBy",)),
     )
 
+    @override
     def address(self, key: Key, sort_key: str) -> Address:
         return Address(self.table, "GLOBAL", f"{self.prefix}{key.scope.partition_key}:{escape(key.id)}")
 
+    @override
     def places(self, key: Key) -> list[Address]:
         anchor = self.address(key, "")
         return [anchor, replace(anchor, row_key=f"{TWIN_PREFIX}{escape(key.id)}:{key.scope.partition_key}")]
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         if partition_key != "GLOBAL":
             return None
@@ -53,18 +58,22 @@ class MembershipMapping(RowMapping):
             return None
         return self.checked_key(organization_id, unescape(email))
 
+    @override
     def key_fields(self, key: Key) -> Body:
         return {"email": key.id}
 
+    @override
     def twins(self, record: Record) -> list[Row]:
         _, twin = self.places(record.key)
         key = {"PartitionKey": twin.partition_key, "RowKey": twin.row_key}
         return [{**key, **self.write_columns(record), **version_columns(record)}]
 
+    @override
     def write_columns(self, record: Record) -> Row:
         columns = super().write_columns(record)
         return {**columns, "UserId": record.key.id, "OrganizationId": record.key.scope.partition_key}
 
+    @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         if scope is not None:
             return [_range(f"{self.prefix}{scope.partition_key}:")]

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
     JSON,
@@ -75,20 +77,25 @@ class OAuthConnectionMapping(RowMapping):
     )
 
     @cached_property
+    @override
     def column_names(self) -> dict[str, str]:
         return {**dict.fromkeys((*_ALWAYS, *_LATER), "Value"), **super().column_names}
 
+    @override
     def address(self, key: Key, sort_key: str) -> Address:
         return self.places(key)[0]
 
+    @override
     def places(self, key: Key) -> list[Address]:
         start = self.prefix + escape(key.id)
         return [Address(self.table, key.scope.partition_key, f"{start}_{part}") for part in _PARTS]
 
+    @override
     def span(self, key: Key) -> KeyRange:
         start = self.prefix + escape(key.id)
         return KeyRange(key.scope.partition_key, f"{start}_c", f"{start}_p")
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         match = OAUTH_KEY.fullmatch(row_key.removeprefix("config:"))
         if match is None or not row_key.startswith(self.prefix):
@@ -96,9 +103,11 @@ class OAuthConnectionMapping(RowMapping):
         key = self.checked_key(partition_key, unescape(match["name"]))
         return key if key is not None and row_key in {place.row_key for place in self.places(key)} else None
 
+    @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         return [KeyRange(None if scope is None else scope.partition_key, self.prefix, "config:oauth`")]
 
+    @override
     def merge(self, key: Key, rows: Sequence[StoredRow]) -> Record | None:
         by_place = {row.row_key: row for row in rows}
         anchor, *references = (by_place.get(place.row_key) for place in self.places(key))
@@ -120,6 +129,7 @@ class OAuthConnectionMapping(RowMapping):
                 raise self.unreadable(key, joined, f"column Value: expected text, found {type(value).__name__}", at=row)
         return self.decode(key, joined)
 
+    @override
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         metadata = _metadata(row)
         body = super().read_body(key, row, is_old=is_old)
@@ -130,11 +140,13 @@ class OAuthConnectionMapping(RowMapping):
             body["scopes"] = ""
         return {**body, "updatedAt": updated_at, "connectionName": key.id}
 
+    @override
     def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
         record = super()._decode_content(key, stored, is_old=is_old)
         rest = {name: value for name, value in _metadata(stored.properties).items() if name not in _KNOWN}
         return replace(record, extra={**record.extra, _REST: dump_json(rest)}) if rest else record
 
+    @override
     def encode(self, record: Record) -> list[Row]:
         anchor, *references = super().encode(record)
         for _, column, _ in _REFERENCES:
@@ -143,10 +155,12 @@ class OAuthConnectionMapping(RowMapping):
             del anchor[_REST]
         return [anchor, *references]
 
+    @override
     def write_columns(self, record: Record) -> Row:
         description = f"OAuth metadata for {record.key.id}"
         return {**super().write_columns(record), "Type": "json", "Value": _value(record), "Description": description}
 
+    @override
     def twins(self, record: Record) -> list[Row]:
         _, *places = self.places(record.key)
         stamp = {name: value for name, value in super().write_columns(record).items() if name in ("UpdatedAt", "UpdatedBy")}
@@ -164,9 +178,11 @@ class OAuthConnectionMapping(RowMapping):
             if record.body[field] is not None
         ]
 
+    @override
     def memo(self, record: Record) -> str:
         return "".join("1" if record.body[field] is not None else "0" for field, _, _ in _REFERENCES)
 
+    @override
     def stale_rows(self, record: Record, memo: str) -> list[Address]:
         _, *places = self.places(record.key)
         now = self.memo(record)

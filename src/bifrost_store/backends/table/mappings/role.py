@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
 from bifrost_store.backends.table.mappings.base import RowMapping, since
@@ -24,6 +26,7 @@ class RoleMapping(RowMapping):
         Column("updatedAt", "UpdatedAt", TIME, is_forgiven=True),
     )
 
+    @override
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         body = super().read_body(key, row, is_old=is_old)
         return since(body) if is_old else body

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import TEXT, TIME, Column
 from bifrost_store.backends.table.escaping import escape, unescape
@@ -28,15 +30,18 @@ class _AssignmentMapping(RowMapping):
     table = RELATIONSHIPS
     member: ClassVar[str]
 
+    @override
     def address(self, key: Key, sort_key: str) -> Address:
         role_id, _, member_id = key.id.partition(":")
         return Address(self.table, "GLOBAL", f"{self.prefix}{escape(member_id)}:{role_id}")
 
+    @override
     def home(self, row_key: str) -> str | None:
         if not row_key.startswith(self.prefix):
             return None
         return RoleMapping.prefix + row_key.rpartition(":")[2]
 
+    @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         scope = columns.get(SCOPE)
         if partition_key != "GLOBAL" or not row_key.startswith(self.prefix) or not isinstance(scope, str):
@@ -44,12 +49,14 @@ class _AssignmentMapping(RowMapping):
         member_id, _, role_id = row_key.removeprefix(self.prefix).rpartition(":")
         return self.checked_key(scope, assignment_id(role_id, unescape(member_id)))
 
+    @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
         for condition in filters:
             if isinstance(condition, Eq) and condition.field == self.member:
                 return [_range(f"{self.prefix}{escape(str(condition.value))}:")]
         return [_range(self.prefix)]
 
+    @override
     def key_fields(self, key: Key) -> Body:
         role_id, _, member_id = key.id.partition(":")
         return {"roleId": role_id, self.member: member_id}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, readable_columns
 from bifrost_store.backends.table.mappings.base import RowMapping, since
@@ -29,6 +31,7 @@ class UserMapping(RowMapping):
         Column("organizationId", "BsOrganizationId", TEXT),
     )
 
+    @override
     def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
         body = super().read_body(key, row, is_old=is_old)
         named = {
@@ -40,6 +43,7 @@ class UserMapping(RowMapping):
             return named
         return since({**named, "isPlatformAdmin": named["isPlatformAdmin"] and not self.contradiction(row)}, "lastLogin")
 
+    @override
     def contradiction(self, row: Row) -> str | None:
         """An administrator who is no platform user, which nothing that creates users allows."""
         read = readable_columns(self.columns, row, {})
@@ -47,6 +51,7 @@ class UserMapping(RowMapping):
             return "column IsPlatformAdmin: true, but UserType is not PLATFORM; read as no administrator"
         return None
 
+    @override
     def distrust(self, record: Record) -> Record:
         """Forget the organization to show: the old application may have moved the user."""
         return record.with_body({**record.body, "organizationId": None})
