@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.coordination.rows import Form, Row, Rows
 from bifrost_store.core.record import Body, Record
 from bifrost_store.errors import (
     CorruptDocumentError,
     DocumentExistsError,
-    DocumentNotFoundError,
     MigrationRefusedError,
     OutcomeUnknownError,
     PreconditionFailedError,
@@ -91,30 +91,29 @@ class StateStore:
     async def _write(self, state: MigrationState) -> MigrationState:
         if self._saved is not None and self._saved.state == state:
             return state
-        body = state.body()
-        try:
+        rows = Rows(self._backend, _FORM)
+        row = None
+        with contextlib.suppress(DocumentExistsError, OutcomeUnknownError):
             if self._saved is None:
-                record = await self._backend.create(Record(STATE_KEY, body))
+                row = await rows.create(STATE_KEY.id, state)
             else:
-                record = await self._backend.replace(self._saved.record.with_body(body), self._saved.record.etag)
-        except (PreconditionFailedError, DocumentExistsError, DocumentNotFoundError, OutcomeUnknownError) as error:
-            record = await self._own(body, error)
-        self._saved = Saved(state, record)
+                row = await rows.change(Row(self._saved.state, self._saved.record), state)
+        self._saved = Saved(state, await self._own(state) if row is None else row.record)
         return state
 
-    async def _own(self, body: Body, error: Exception) -> Record:
+    async def _own(self, state: MigrationState) -> Record:
         """Return the stored record if it is what was to be written, its answer having been lost."""
         record = await self._backend.get(STATE_KEY)
-        if record is not None and record.body == body:
+        if record is not None and record.body == state.body():
             return record
         saved = None if self._saved is None else self._saved.record.version
-        if isinstance(error, OutcomeUnknownError) and record is not None and record.version == saved:
-            raise error
+        if (None if record is None else record.version) == saved:
+            raise OutcomeUnknownError("the answer was lost when the state of the migration was written; try again")
         found = "gone" if record is None else f"in phase {record.body.get('phase')}"
         raise MigrationRefusedError(
             f"another operator has changed the migration meanwhile: it is {found} now; this run stopped, and nothing is lost",
             next_step="bifrost-store migrate status",
-        ) from error
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -143,6 +142,11 @@ class StateStore:
         return self._saved.state
 
 
+def _body(state: MigrationState | None) -> Body:
+    assert state is not None  # a damaged one is read, and never written
+    return state.body()
+
+
 def _parsed(record: Record) -> MigrationState | None:
     """Return the state that *record* is, or None if it is damaged."""
     try:
@@ -152,6 +156,9 @@ def _parsed(record: Record) -> MigrationState | None:
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise CorruptDocumentError(f"{error}; it is of a newer release of this library: use that one") from error
         return None
+
+
+_FORM: Final = Form(STATE_KEY.kind, _parsed, _body)
 
 
 class StateProgress:

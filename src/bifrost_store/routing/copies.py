@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.registry import SOURCE
+from bifrost_store.coordination.rows import Form, Row, Rows
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.core.tasks import for_each
@@ -21,10 +22,8 @@ from bifrost_store.errors import (
     BackendUnavailableError,
     CorruptDocumentError,
     DocumentExistsError,
-    DocumentNotFoundError,
     NotProvisionedError,
     OutcomeUnknownError,
-    PreconditionFailedError,
     StoreError,
 )
 from bifrost_store.routing.control import Control
@@ -34,6 +33,7 @@ STATE_KEY: Final = Key(CONTROL.kind, SYSTEM, "phase")
 """Of what operators know of a migration; see `migration.state`."""
 HOME: Final = SOURCE
 """The store that migrations begin in. Where copies are of two migrations, and none was known before, its own says which this is."""
+_FORM: Final = Form(CONTROL.kind, lambda record: Control.parse(record.body), Control.body)
 _ATTEMPTS: Final = 8
 
 
@@ -137,7 +137,7 @@ class ControlCopies:
     async def create(self, control: Control) -> bool:
         """Store a first copy in the store that it names; return whether it is this one that is there now."""
         try:
-            await self.stores[control.store].create(Record(CONTROL_KEY, control.body()))
+            await Rows(self.stores[control.store], _FORM).create(CONTROL_KEY.id, control)
         except (DocumentExistsError, OutcomeUnknownError):
             found = await self.read(control.store)
             return found is not None and found.control == control
@@ -148,11 +148,8 @@ class ControlCopies:
 
         False also where the answer was lost and later changes hide what happened: read again, whatever came of it.
         """
-        try:
-            await self.stores[copy.control.store].replace(copy.record.with_body(control.body()), copy.record.etag)
-        except (PreconditionFailedError, DocumentNotFoundError, OutcomeUnknownError):
-            return False
-        return True
+        rows = Rows(self.stores[copy.control.store], _FORM)
+        return await rows.change(Row(copy.control, copy.record), control) is not None
 
     async def put(self, control: Control, over: Record | None) -> bool:
         """Store a copy where there is none, or in place of *over*, which is none to go by; return whether it is there now."""
