@@ -7,6 +7,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,7 @@ from bifrost_store.migration.state_store import StateStore
 from bifrost_store.migration.status import lines_of
 from bifrost_store.routing.membership.lease_rows import LeaseRows, LeaseState
 from bifrost_store.testing.examples import organization
-from tests.unit.member_world import Reach, World, in_world
+from tests.unit.member_world import Process, Reach, World, in_world
 from tests.unit.test_dead_ends import Platform, on_a_platform
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -107,6 +108,55 @@ def test_a_killed_run_and_a_killed_process_are_told_as_such(tmp_path: Path, gone
         assert f"{gone} 1234: gone" in told
         assert "gone" == status.values()["stores"]["table"]["processes"][0]["state"]
         assert "2026-05-01T12:00:00" in status.values()["running"]["interrupted_since"]
+
+    on_a_platform(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("process", "seconds", "state", "told"),
+    [
+        ("elsewhere 1 2", 4, "live", "live, 4 s ago by its own clock"),
+        ("elsewhere 1 2", -90, "live", "live, 0 s ago by its own clock"),
+        ("elsewhere 1 2", 31, "silent", "silent since 2026-05-01 11:59:29 UTC by its own clock"),
+        ("here", 31, "gone", "gone since 2026-05-01 11:59:29 UTC by its own clock"),
+        ("elsewhere 1 2", None, "live", "live, flag"),
+    ],
+)
+def test_a_process_that_is_silent_is_not_told_as_live(
+    tmp_path: Path, gone: str, process: str, seconds: int | None, state: str, told: str
+) -> None:
+    """Killed on another machine: nobody has watched its row, but the row says when it was written."""
+
+    async def work(platform: Platform) -> None:
+        await platform.give("start")
+        seen_at = None if seconds is None else NOW - timedelta(seconds=seconds)
+        row = LeaseState(process=gone if process == "here" else process, seen_at=seen_at)
+        await LeaseRows(cast(Backend, platform.world.stores["table"])).create(new_writer(), row)
+        status = replace(await platform.operator().status(), now=NOW)
+
+        assert told in "\n".join(lines_of(status))
+        (listed,) = status.values()["stores"]["table"]["processes"]
+        assert (state, None if seen_at is None else seen_at) == (
+            listed["state"],
+            listed["seen_at"] and datetime.fromisoformat(listed["seen_at"]),
+        )
+
+    on_a_platform(tmp_path, work)
+
+
+def test_a_process_writes_when_it_was_there(tmp_path: Path) -> None:
+    """At joining, at each renewal, and whenever it takes part in a hand-over."""
+
+    async def work(platform: Platform) -> None:
+        process = Process(platform.world, "table")
+        await process.answers()
+        first = (await platform.world.row()).state
+        await asyncio.sleep(15)
+        second = (await platform.world.row()).state
+        assert first.seen_at is not None
+        assert second.seen_at is not None
+        assert first.seen_at < second.seen_at
+        assert first.beat < second.beat
 
     on_a_platform(tmp_path, work)
 

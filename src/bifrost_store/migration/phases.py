@@ -294,7 +294,8 @@ class Migration:
             patience: Seconds after which a store that says nothing counts as one that does not answer; all are asked at once.
         """
         standing = Standing(self._stores, source=self._source, target=self._target, clock=self._now, patience=patience)
-        return await status_of(standing, self._stores, now=self._now(), patience=patience)
+        lease = timedelta(seconds=self._timing.lease)
+        return await status_of(standing, self._stores, now=self._now(), patience=patience, lease=lease)
 
     async def _check(self, step: Step, state: MigrationState, *, repair: bool) -> None:
         """Refuse a step before a cut-over as it would be itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -58,6 +58,7 @@ class MigrationStatus:
         control: The control document, or None.
         stores: By backend name.
         now: When it was asked, by the operator's clock.
+        lease: Of all processes.
         remedy: What to do about a store that lacks something or does not answer; None where all is well.
     """
 
@@ -65,6 +66,7 @@ class MigrationStatus:
     control: Control | None
     stores: Mapping[str, StoreStatus]
     now: datetime
+    lease: timedelta
     remedy: str | None = None
 
     @property
@@ -107,7 +109,7 @@ class MigrationStatus:
             "days_left": None if state is None else state.days_left(self.now),
             "old_executions_end": None if control is None or control.retention is None else control.retention.values(),
             "kept_until": format_time(kept) if isinstance(kept, datetime) else kept,
-            "stores": {name: _store_values(store) for name, store in self.stores.items()},
+            "stores": {name: _store_values(self, store) for name, store in self.stores.items()},
         }
 
 
@@ -127,7 +129,9 @@ def progress_of(state: MigrationState, now: datetime) -> dict[str, dict[str, flo
     return found
 
 
-async def status_of(standing: Standing, stores: Mapping[str, Backend], *, now: datetime, patience: float) -> MigrationStatus:
+async def status_of(
+    standing: Standing, stores: Mapping[str, Backend], *, now: datetime, patience: float, lease: timedelta
+) -> MigrationStatus:
     """Ask both stores for everything at once, each for so many seconds."""
     (saved, copy), answers, found = await together(
         lambda: for_each(lambda store: _in_time(store.read, patience), [standing.saved, standing.saved_copy]),
@@ -154,7 +158,7 @@ async def status_of(standing: Standing, stores: Mapping[str, Backend], *, now: d
             told[name] = replace(told[name], is_needed=not (told[name].is_away or control.finished))
     if remedy is None:
         remedy = next((_remedy(name, store, standing, state) for name, store in told.items() if _is_wrong(store)), None)
-    return MigrationStatus(state, standing.control, told, now, remedy)
+    return MigrationStatus(state, standing.control, told, now, lease, remedy)
 
 
 def _is_wrong(store: StoreStatus) -> bool:
@@ -214,7 +218,7 @@ def lines_of(status: MigrationStatus) -> list[str]:
     if state is not None:
         lines += _state_lines(state, status.now)
     for name, store in status.stores.items():
-        lines += _store_lines(name, store)
+        lines += _store_lines(status, name, store)
     return [*lines, f"next: {status.next}"]
 
 
@@ -256,25 +260,41 @@ def _running_values(running: Running, now: datetime) -> dict[str, Any]:
     }
 
 
-def _state_of(row: LeaseRow) -> str:
-    """Return what a lease row says; a process of this machine that ended without a word does not live, whatever its row says."""
-    return "gone" if row.state.state == "live" and is_gone(row.state.process) else row.state.state
+def _state_of(status: MigrationStatus, row: LeaseRow) -> str:
+    """Return what can be said of a process: its row says ``live`` until somebody has watched it for a whole lease.
+
+    One of this machine is asked whether it is there. Of another the row says when it was written, by the clock of its process.
+    """
+    if row.state.state == "live" and is_gone(row.state.process):
+        return "gone"
+    seen_at = row.state.seen_at
+    is_silent = row.state.state == "live" and seen_at is not None and status.now - seen_at > status.lease
+    return "silent" if is_silent else row.state.state
 
 
-def _store_lines(name: str, store: StoreStatus) -> list[str]:
+def _shown_state(status: MigrationStatus, row: LeaseRow) -> str:
+    state, seen_at = _state_of(status, row), row.state.seen_at
+    if seen_at is None:
+        return state
+    if state != "live":
+        return f"{state} since {seen_at:%Y-%m-%d %H:%M:%S} UTC by its own clock"
+    return f"live, {max(0.0, (status.now - seen_at).total_seconds()):.0f} s ago by its own clock"
+
+
+def _store_lines(status: MigrationStatus, name: str, store: StoreStatus) -> list[str]:
     if store.problem is not None:
         return [f"{name}: {store.problem}" + ("" if store.is_needed else "; nothing needs it now")]
     lines = [f"{name}: {store.journal} journal entries, {len(store.processes)} processes"]
     lines += [f"  journal entry {entry}: {reason}" for entry, reason in store.stuck.items()]
     for row in store.processes:
-        lines.append(f"  {row.state.process}: {_state_of(row)}, flag {row.state.flag}")
+        lines.append(f"  {row.state.process}: {_shown_state(status, row)}, flag {row.state.flag}")
         if row.state.problem is not None:
             lines.append(f"    in trouble: {row.state.problem}")
     return lines
 
 
-def _store_values(store: StoreStatus) -> dict[str, Any]:
-    processes = [{"id": row.id, **row.state.model_dump(), "state": _state_of(row)} for row in store.processes]
+def _store_values(status: MigrationStatus, store: StoreStatus) -> dict[str, Any]:
+    processes = [{"id": row.id, **row.state.model_dump(mode="json"), "state": _state_of(status, row)} for row in store.processes]
     return {
         "ok": store.problem is None,
         "is_needed": store.is_needed,

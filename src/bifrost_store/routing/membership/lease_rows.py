@@ -1,8 +1,9 @@
-"""Lease rows: one for each process and store. They hold no time; what is watched is whether they change."""
+"""Lease rows: one for each process and store. No time in them decides anything; what is watched is whether they change."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,6 +28,7 @@ class LeaseState(BaseModel):
         flag: What its flag says.
         state: ``lapsed`` once taken away from a silent process.
         problem: Which of the process's background work fails, and how, for people; None while all is well.
+        seen_at: When the process wrote it last, by its own clock, for people: clocks differ.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -38,10 +40,11 @@ class LeaseState(BaseModel):
     flag: str | None = None
     state: Literal["live", "lapsed"] = "live"
     problem: str | None = None
+    seen_at: datetime | None = None
 
     def body(self) -> dict[str, Any]:
-        """Return what is stored: of a problem nothing while there is none, as releases that know of none refuse it."""
-        return self.model_dump(exclude=None if self.problem else {"problem"})
+        """Return what is stored."""
+        return self.model_dump(mode="json")
 
 
 LeaseRow = Row[LeaseState]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import utc_now
 from bifrost_store.core.version import new_writer
 from bifrost_store.errors import BackendUnavailableError, CorruptDocumentError, OutcomeUnknownError
 from bifrost_store.routing.copies import ControlCopies, Copy, Lack
@@ -92,7 +93,7 @@ class Lease:
             began = self._monotonic()
             if not await self._write(beat=self.state.beat + 1, flag=flag, problem=problem):
                 self._ends_at = float("-inf")
-                fresh = self._fresh.model_copy(update={"flag": flag, "problem": problem})
+                fresh = self._fresh.model_copy(update={"flag": flag, "problem": problem, "seen_at": utc_now()})
                 self._row = await self._created(fresh)
             await self._look()
             self._had_copy = self._had_copy or self.store in self.seen
@@ -136,7 +137,7 @@ class Lease:
     async def _write(self, **changes: Any) -> bool:
         if self._row is None:
             return False
-        wanted = self._row.state.model_copy(update=changes)
+        wanted = self._row.state.model_copy(update={**changes, "seen_at": utc_now()})
         row = await self._rows.change(self._row, wanted)
         if row is None:
             # An answer was lost, the lease was taken away, or its row was damaged.
