@@ -1,4 +1,4 @@
-"""`python -m tests.faults load`, `faults` and `replaced`; see `running` and `replacing`."""
+"""`python -m tests.faults load`, `heat`, `faults` and `replaced`; see `running`, `heat` and `replacing`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults.heat import paused_long, under_heat
 from tests.faults.replacing import when_replaced
 from tests.faults.running import Result, under_faults, under_load, waited_long
 
@@ -15,8 +16,8 @@ from tests.faults.running import Result, under_faults, under_load, waited_long
 def main() -> int:
     """Run what is asked for, say what came of it, and return 0 if all is well."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("what", choices=["load", "faults", "replaced"])
-    parser.add_argument("--times", type=int, default=10, help="load: how often there and back; replaced: how often")
+    parser.add_argument("what", choices=["load", "heat", "faults", "replaced"])
+    parser.add_argument("--times", type=int, default=10, help="load and heat: how often there and back; replaced: how often")
     parser.add_argument("--seeds", type=int, default=50, help="faults: how many seeds, from 0 on")
     parser.add_argument("--seed", type=int, action="append", help="faults: only this seed (repeatable)")
     parser.add_argument("--seconds", type=float, default=30.0, help="faults: how long things befall everybody")
@@ -26,6 +27,10 @@ def main() -> int:
         result = asyncio.run(under_load(folder, times=given.times))
         result.wrong += waited_long(result)
         return _tell("load", result, folder)
+    if given.what == "heat":
+        result = asyncio.run(under_heat(folder, times=given.times))
+        result.wrong += paused_long(result)
+        return _tell("heat", result, folder)
     failed = []
     for seed in given.seed or range(given.seeds):
         own = folder / str(seed)

@@ -11,7 +11,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.registry import BackendFactory
 from bifrost_store.core.clock import utc_now
 from bifrost_store.documents import SPECS
-from tests.faults.history import COUNTER, Expected, Possible
+from tests.faults.history import COUNTERS, Expected, Possible
 from tests.faults.records import STORES, key_of, value_of
 
 
@@ -39,15 +39,17 @@ async def check(settings: StoreSettings, expected: Expected) -> Verdict:
 
 
 async def check_stores(stores: Mapping[str, Backend], expected: Expected) -> Verdict:
-    """Compare *stores* with what the logs say: each record in each, and the counter."""
+    """Compare *stores* with what the logs say: each record in each, and the counters."""
     wrong = list(expected.wrong)
     for name, store in stores.items():
         for record, possible in expected.records.items():
             wrong += await _check_record(name, store, record, possible)
-        counted = await store.get(key_of(COUNTER))
-        number = 0 if counted is None else int(counted.body["value"])
-        if not expected.counted <= number <= expected.counted + expected.open_counts:
-            wrong.append(f"{name} counts {number}; {expected.counted} additions were acknowledged, {expected.open_counts} are open")
+        for counter in COUNTERS:
+            found = await store.get(key_of(counter))
+            number = 0 if found is None else int(found.body["value"])
+            counted, is_open = expected.counted[counter], expected.open_counts[counter]
+            if not counted <= number <= counted + is_open:
+                wrong.append(f"{name}: {counter} is {number}; {counted} additions were acknowledged, {is_open} are open")
     return Verdict(len(expected.records), wrong)
 
 

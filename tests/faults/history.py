@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ Value = str | None
 
 What = Literal["begun", "done", "not done", "unknown", "read", "wrong"]
 COUNTER = "counter"
-"""The record that all workers add 1 to."""
+COUNTERS = (COUNTER, "second-counter")
+"""The records that all workers add 1 to; most runs use the first alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +93,16 @@ class Expected:
 
     Attributes:
         records: By key.
-        counted: Additions to the counter that were acknowledged.
-        open_counts: Additions whose outcome nobody knows.
+        counted: Additions that were acknowledged, by counter.
+        open_counts: Additions whose outcome nobody knows, by counter.
         outcomes: How many events there are of each sort.
         slowest: The call that took longest, reads left out.
         wrong: What must not have happened.
     """
 
     records: dict[str, Possible] = field(default_factory=dict)
-    counted: int = 0
-    open_counts: int = 0
+    counted: Counter[str] = field(default_factory=Counter)
+    open_counts: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, int] = field(default_factory=dict)
     slowest: Event | None = None
     wrong: list[str] = field(default_factory=list)
@@ -114,7 +116,7 @@ def expected(logs: Iterable[Path]) -> Expected:
             found.outcomes[event.what] = found.outcomes.get(event.what, 0) + 1
             if event.what == "wrong":
                 found.wrong.append(f"{path.name}: {event.key}: {event.note}")
-            elif event.key == COUNTER:
+            elif event.key in COUNTERS:
                 _count(found, event)
             else:
                 found.records.setdefault(event.key, Possible()).take(event)
@@ -126,9 +128,9 @@ def expected(logs: Iterable[Path]) -> Expected:
 def _count(found: Expected, event: Event) -> None:
     match event.what:
         case "begun":
-            found.open_counts += 1
+            found.open_counts[event.key] += 1
         case "done":
-            found.open_counts -= 1
-            found.counted += 1
+            found.open_counts[event.key] -= 1
+            found.counted[event.key] += 1
         case "not done":
-            found.open_counts -= 1
+            found.open_counts[event.key] -= 1

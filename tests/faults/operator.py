@@ -23,6 +23,8 @@ class Operator:
         line: How the commands reach the stores.
         ends: How often each command ended how, such as ``cutover 0``.
         pauses: For each hand-over, the seconds in which nobody could begin anything.
+        attempts: For each hand-over, how often it was announced.
+        refused: What hand-overs said that were not done.
         phase: That the last command told.
         last: What the last command that failed said.
         wrong: What must not have happened.
@@ -33,6 +35,8 @@ class Operator:
     line: Line
     ends: Counter[str] = field(default_factory=Counter)
     pauses: list[float] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     phase: str = ""
     last: str = ""
     wrong: list[str] = field(default_factory=list)
@@ -49,10 +53,13 @@ class Operator:
         self.ends[f"{arguments[0]} {report['exit']}"] += 1
         if report["exit"] != 0:
             self.last = f"{' '.join(arguments)}: exit {report['exit']}: {_said(report)}"
+            if arguments[0] in ("cutover", "rollback") and "error" in report:
+                self.refused.append(self.last)
             if "Traceback" in report["complained"] or "more than" in report["complained"]:
                 self.wrong.append(f"{' '.join(arguments)}: {report['complained']}")
         elif "hand_over" in report and "paused_seconds" in report["hand_over"]:
             self.pauses.append(report["hand_over"]["paused_seconds"])
+            self.attempts.append(report["hand_over"]["attempts"])
         return report["exit"] == 0
 
     async def insist(self, *arguments: str, otherwise: Sequence[str] = ()) -> None:

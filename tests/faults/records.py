@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bifrost_store import Scope
 from bifrost_store.core.record import Key, Record
-from tests.faults.history import COUNTER, Value
+from tests.faults.history import COUNTERS, Value
 
 STORES = ("table", "cosmos")
 SCOPES = (Scope.organization("acme"), Scope.organization("zenith"))
@@ -12,9 +12,9 @@ COUNTED = SCOPES[0]
 
 
 def key_of(name: str) -> Key:
-    """Return the key of the record that a log calls *name*: ``<kind> <organization> <id>``, or the counter."""
-    if name == COUNTER:
-        return Key("config", COUNTED, COUNTER)
+    """Return the key of the record that a log calls *name*: ``<kind> <organization> <id>``, or a counter."""
+    if name in COUNTERS:
+        return Key("config", COUNTED, name)
     kind, organization, record_id = name.split(" ")
     return Key(kind, Scope.organization(organization), record_id)
 

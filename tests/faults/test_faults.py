@@ -12,6 +12,7 @@ from bifrost_store.demo.azurite import Azurite
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.model import ModelBackend
 from tests.faults.checking import check_stores
+from tests.faults.heat import under_heat
 from tests.faults.history import COUNTER, Event, EventLog, Possible, What, expected
 from tests.faults.records import COUNTED, SCOPES, STORES, name_of
 from tests.faults.replacing import when_replaced
@@ -41,6 +42,11 @@ async def test_nothing_is_lost_under_load(empty_azurite: Azurite, tmp_path: Path
 async def test_there_is_a_way_on_when_the_target_is_not_the_one_that_it_was(empty_azurite: Azurite, tmp_path: Path) -> None:
     """Before and after the cut-over, while workers write: named, and what is named as next leads on without a loss."""
     passed(await when_replaced(tmp_path, 1, times=2, azurite=empty_azurite))
+
+
+async def test_hand_overs_are_not_starved(empty_azurite: Azurite, tmp_path: Path) -> None:
+    """There and back once under 64 writers of two records; how long all must wait is measured by `nox -s load`."""
+    passed(await under_heat(tmp_path, times=1, azurite=empty_azurite))
 
 
 async def stores_with(value: str | None, *, counted: int = 0) -> dict[str, Backend]:

@@ -23,7 +23,7 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
 )
-from tests.faults.history import COUNTER, Event, EventLog, Possible, Value
+from tests.faults.history import COUNTER, COUNTERS, Event, EventLog, Possible, Value
 from tests.faults.records import COUNTED, SCOPES, name_of
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ class Task:
         seed: Of everything that it does by chance.
         clock_off: How far its wall clock is off.
         pause: The longest between two calls of one task, in seconds.
+        adders: Tasks that do nothing but add to the counters; 0: it does everything.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Task:
     seed: int
     clock_off: timedelta = timedelta()
     pause: float = 0.1
+    adders: int = 0
 
 
 def work(settings: StoreSettings, task: Task) -> None:
@@ -63,6 +65,10 @@ async def _work(settings: StoreSettings, task: Task) -> None:
     async with open_store(settings, clock=lambda: utc_now() + task.clock_off) as store:
         worker = _Worker(store, log, task, is_over)
         async with asyncio.TaskGroup() as tasks:
+            for number in range(task.adders):
+                tasks.create_task(worker.count(COUNTERS[number % len(COUNTERS)]))
+            if task.adders:
+                return
             for number in range(KEYS):
                 tasks.create_task(worker.tend_config(SCOPES[number % len(SCOPES)], f"{task.name}-{number}"))
             for scope in SCOPES:
@@ -120,19 +126,19 @@ class _Worker:
         elif found is not None and self._random.random() < 0.3:
             await self._write(name, possible, None, executions.delete(scope, run))
 
-    async def count(self) -> None:
-        """Add 1 to the counter of all workers."""
+    async def count(self, counter: str = COUNTER) -> None:
+        """Add 1 to a counter of all workers."""
         while await self._goes_on():
             try:
-                found = await self._store.config.get(COUNTED, COUNTER, fallback=False)
+                found = await self._store.config.get(COUNTED, counter, fallback=False)
             except StoreError as error:
-                self._failed(COUNTER, error)
+                self._failed(counter, error)
                 continue
             if found is None:
-                self._log.add(Event(COUNTER, "wrong", note="the counter is gone"))
+                self._log.add(Event(counter, "wrong", note="the counter is gone"))
                 continue
             value = str(int(str(found.value)) + 1)
-            await self._write(COUNTER, Possible(), value, self._set(COUNTED, COUNTER, value, found.etag))
+            await self._write(counter, Possible(), value, self._set(COUNTED, counter, value, found.etag))
 
     async def _goes_on(self) -> bool:
         if not self._is_over.is_set():
@@ -176,7 +182,7 @@ class _Worker:
                 self._add(possible, Event(name, "unknown", value, seconds, note))
                 return
             self._add(possible, Event(name, "not done", value, seconds, note))
-            is_foreseen = isinstance(error, _REFUSALS) and (name == COUNTER or not is_sure)
+            is_foreseen = isinstance(error, _REFUSALS) and (name in COUNTERS or not is_sure)
             if not is_foreseen and not (isinstance(error, BackendError) and error.is_retryable):
                 self._log.add(Event(name, "wrong", value, note=f"a write was refused: {note}"))
         else:

@@ -24,7 +24,7 @@ from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.routing.timing import Timing
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Reaction, SeenRequest
 from tests import commands
-from tests.faults.history import COUNTER, expected
+from tests.faults.history import COUNTERS, expected
 from tests.faults.records import COUNTED, STORES
 from tests.faults.worker import Task, work
 
@@ -129,6 +129,7 @@ class World:
         self.slowness = slowness
         self._given = 0
         self._pause = 0.0
+        self._adders = 0
         self._stack = AsyncExitStack()
 
     async def line(self, *, through_proxies: bool) -> Line:
@@ -151,9 +152,13 @@ class World:
     def _connections(self) -> tuple[Any, Any]:
         return self.settings.table_connection_string, self.settings.cosmos_connection_string
 
-    async def hire(self, count: int, *, through_proxies: bool, pause: float) -> None:
-        """Start *count* workers that wait up to *pause* seconds between two calls, longer on a slow machine."""
-        self._pause = pause * self.slowness
+    async def hire(self, count: int, *, through_proxies: bool, pause: float, adders: int = 0) -> None:
+        """Start *count* workers that wait up to *pause* seconds between two calls, longer on a slow machine.
+
+        Args:
+            adders: Tasks of each that do nothing but add to the counters; 0: it does everything.
+        """
+        self._pause, self._adders = pause * self.slowness, adders
         for number in range(count):
             line = await self.line(through_proxies=through_proxies)
             log = self.folder / f"worker-{number}-0.jsonl"
@@ -177,7 +182,7 @@ class World:
     def _start(self, line: Line, log: Path) -> ForkServerProcess:
         off = timedelta(seconds=self.random.uniform(-600, 600))
         log.touch()
-        task = Task(log.stem, log, self.random.getrandbits(32), off, self._pause)
+        task = Task(log.stem, log, self.random.getrandbits(32), off, self._pause, self._adders)
         process = commands.processes().Process(target=work, args=(line.settings, task), daemon=True)
         process.start()
         return process
@@ -228,7 +233,7 @@ class World:
 
 @asynccontextmanager
 async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: Azurite | None = None) -> AsyncIterator[World]:
-    """Bring both accounts up, with the counter and a few hundred records from before; everything ends with the block."""
+    """Bring both accounts up, with the counters and a few hundred records from before; everything ends with the block."""
     async with AsyncExitStack() as stack:
         slowness = await asyncio.to_thread(_slowness)
         running = azurite or await stack.enter_async_context(run_azurite())
@@ -241,7 +246,8 @@ async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: 
         )
         async with open_store(settings) as store:
             await store.provision()
-            await store.config.set(COUNTED, COUNTER, "0", config_type=ConfigType.STRING, updated_by="w")
+            for counter in COUNTERS:
+                await store.config.set(COUNTED, counter, "0", config_type=ConfigType.STRING, updated_by="w")
         world = World(folder, seed, settings, slowness)
         stack.push_async_callback(world.aclose)
         yield world

@@ -18,7 +18,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.record import Record
+from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.version import Version, new_write_id
 from bifrost_store.demo.azurite import Azurite
@@ -30,7 +30,7 @@ from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import audit_event, config, execution, legacy_row, user
 from tests.contract.cosmos_harness import CosmosHarness, CosmosStore
 from tests.contract.harness import SqliteHarness, SqliteStore, TableHarness, TableStore
-from tests.unit.migration_support import backfill, verification
+from tests.unit.migration_support import Watched, backfill, verification
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
@@ -312,6 +312,34 @@ async def test_what_keeps_changing_could_not_be_checked(pair: Pair) -> None:
     report = await verification(*pair.stores, pair.clock, sleep=sleep).run(repair=True)
     assert report.counts["could_not_check"] == 1
     assert report.open_count == 1
+
+
+class Restless(Watched):
+    """A primary in which `THEME` has changed since it was read last."""
+
+    def __init__(self, primary: Backend, secondary: Backend, *, is_followed: bool) -> None:
+        super().__init__(primary)
+        self.secondary = secondary
+        self.is_followed = is_followed
+
+    async def stored(self, key: Key) -> Record | None:
+        before = await self.inner.stored(key)
+        if key != THEME.key or before is None:
+            return before
+        if self.is_followed:
+            await self.secondary.apply(before)
+        await overwrite(self.inner, version=following(before))
+        return await self.inner.stored(key)
+
+
+@pytest.mark.parametrize(("is_followed", "finding"), [(True, "same"), (False, "could_not_check")])
+async def test_what_never_rests_is_compared_with_what_the_primary_has_shown(pair: Pair, is_followed: bool, finding: str) -> None:
+    """The secondary is always one state behind: it follows. One that is left behind does not."""
+    restless = Restless(*pair.stores, is_followed=is_followed)
+    if not is_followed:
+        await lost_write(pair)
+    report = await verification(restless, pair.secondary.backend, pair.clock).run()
+    assert report.counts == {**dict.fromkeys(FINDINGS, 0), "same": 4} | {finding: 5 if is_followed else 1}
 
 
 async def test_a_hand_over_meanwhile_makes_the_result_worthless(pair: Pair) -> None:

@@ -31,6 +31,8 @@ OPEN: Final = ("differs", "only_primary", "only_secondary", "could_not_check")
 _UNKNOWN_KIND: Final = "unreadable"
 _LOOKS: Final = 5
 _LOOK_AGAIN_SECONDS: Final = 1.0
+_CLOSE_LOOKS: Final = 40
+"""At a record that changed at each look before: one after the other, without a pause."""
 _SHOWN: Final = 20
 
 
@@ -113,7 +115,12 @@ class _Look:
     @property
     def states(self) -> tuple[object, ...]:
         """What is another after a write."""
-        return tuple(one and (one.version, one.is_tombstone, one.digest) for one in (self.primary, self.secondary))
+        return _state(self.primary), _state(self.secondary)
+
+
+def _state(record: Record | None) -> object:
+    """Return what is another after a write."""
+    return record and (record.version, record.is_tombstone, record.sort_key, record.digest)
 
 
 class Verification:
@@ -221,7 +228,7 @@ class Verification:
                     await self._found(look, repair=repair)
             looks = [look for look in looks if look.key not in agreed]
         for look in looks:
-            if not self._is_settled(look):
+            if not self._is_settled(look) and not await self._follows(look.key):
                 reason = f"changed at each of {_LOOKS} looks"
                 self._tell("could_not_check", look.key.kind, {"key": str(look.key), "reason": reason}, "it keeps changing")
 
@@ -238,6 +245,20 @@ class Verification:
                 self._tell("could_not_check", key.kind, {"key": str(key), "reason": str(error)}, "no key of this kind")
                 return _Look(key, problem=str(error))
         return _Look(key, found["primary"], found["secondary"])
+
+    async def _follows(self, key: Key) -> bool:
+        """Return whether the secondary shows a state that the primary has shown: so it is with a record that never rests."""
+        shown: set[object] = set()
+        for _ in range(_CLOSE_LOOKS):
+            try:
+                primary, secondary = await self._primary.stored(key), await self._secondary.stored(key)
+            except (CorruptDocumentError, InvalidRequestError):
+                return False
+            shown.add(_state(primary))
+            if primary is not None and secondary is not None and _state(secondary) in shown:
+                self._note(key.kind, "same")
+                return True
+        return False
 
     def _is_settled(self, look: _Look) -> bool:
         """Return whether there is nothing more to say about a record; what matches is counted here."""
