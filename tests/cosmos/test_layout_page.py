@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bifrost_store.backends.cosmos.documents import document_from_record, record_from_document
-from bifrost_store.backends.cosmos.layout import CONTAINERS, ID_PREFIXES
+from bifrost_store.backends.cosmos.layout import CONTAINER_OF, CONTAINERS, ID_PREFIXES
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.clock import START
 
@@ -53,7 +53,7 @@ def test_an_example_is_what_is_written(document: dict[str, Any]) -> None:
     now = START
     if isinstance(record.expires_at, datetime):
         now = record.expires_at + MARGIN - timedelta(seconds=document["ttl"])
-    has_ttl = CONTAINERS[SPECS[record.key.kind].container].default_ttl not in (None, -1)
+    has_ttl = CONTAINERS[CONTAINER_OF[SPECS[record.key.kind].feed]].default_ttl not in (None, -1)
 
     assert document["meta"]["writeId"] == record.version.write_id
     assert json.dumps(document) == json.dumps(document_from_record(record, now, has_ttl=has_ttl))

@@ -10,7 +10,7 @@ from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
 from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosHttpResponseError, CosmosResourceNotFoundError
 
-from bifrost_store.backends.cosmos.layout import CONTAINERS, ID_PREFIXES
+from bifrost_store.backends.cosmos.layout import CONTAINER_OF, CONTAINERS, ID_PREFIXES
 from bifrost_store.backends.cosmos.provisioning import Difference, differences, fix, provision
 from bifrost_store.documents import SPECS
 from bifrost_store.emulator import CosmosEmulator
@@ -289,7 +289,7 @@ async def test_several_write_regions_are_a_warning(client: CosmosClient, monkeyp
 @pytest.mark.parametrize("kind", SPECS)
 def test_what_queries_name_is_indexed(kind: str) -> None:
     """Every field that a filter may name, and those of the envelope that queries use, have an index in their container."""
-    container = CONTAINERS[SPECS[kind].container]
+    container = CONTAINERS[CONTAINER_OF[SPECS[kind].feed]]
     paths = [(name,) for name in ("scope", "type", "sortKey", *SPECS[kind].queryable)]
 
     assert [] == [path for path in [*paths, ("meta", "expiresAt")] if not is_indexed(path, container.indexing_policy)]

@@ -17,6 +17,9 @@ MAX_INT32 = 2_147_483_647
 MAX_RECORD_UNITS = 400_000
 """UTF-16 units of a record in all: under Table Storage's 1 MiB for an entity, whatever else the row holds."""
 
+Feed = Literal["entities", "executions", "execution_data"]
+"""What is followed by itself: everything that people configure, runs, and what runs write while they go on."""
+
 
 def check_identifier(text: str, field: str) -> None:
     """Refuse what cannot be an identifier: empty, over 128 characters, or with lone surrogates.
@@ -53,7 +56,7 @@ class DocumentSpec:
         fields: Names that a body has, each of them always present; None: any.
         queryable: Fields that filters and aggregates may name.
         scopes: Where records of this kind may live.
-        container: The Cosmos DB container that holds them.
+        feed: Whose changes they are among: those that are followed together are stored together, where a backend has such places.
         column_limit: UTF-16 units of any one field's stored text; None: only the record's own limit counts.
         record_limit: UTF-16 units of the whole record's text; None: unlimited.
         is_json: Whether a field of a body is stored as JSON text, which counts for its size; by default all but text is.
@@ -71,7 +74,7 @@ class DocumentSpec:
     fields: frozenset[str] | None = None
     queryable: frozenset[str] = frozenset()
     scopes: Literal["global", "organization", "tenant", "system", "any"] = "tenant"
-    container: Literal["entities", "executions"] = "entities"
+    feed: Feed = "entities"
     column_limit: int | None = MAX_COLUMN_UNITS
     record_limit: int | None = MAX_RECORD_UNITS
     is_json: Callable[[str, Mapping[str, object]], bool] = lambda field, body: not isinstance(body[field], str)

@@ -101,7 +101,7 @@ class Execution(Document):
             }
         ),
         queryable=frozenset({"status", "workflowName", "executedBy", "formId", "startedAt", "completedAt", "durationMs"}),
-        container="executions",
+        feed="executions",
         check_id=check_execution_id,
     )
 

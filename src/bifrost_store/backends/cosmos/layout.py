@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from bifrost_store.core.spec import Feed
+
 EVERYTHING: Final = "/*"
 ETAG_PATH: Final = '/"_etag"/?'
 """The service leaves it out of every index, and says so in this spelling."""
@@ -106,6 +108,11 @@ CONTAINERS: Final[Mapping[str, ContainerLayout]] = MappingProxyType(
     {container.name: container for container in (_ENTITIES, _EXECUTIONS, _EXECUTION_DATA, _LEASES)}
 )
 """Every container, by name."""
+
+CONTAINER_OF: Final[Mapping[Feed, str]] = MappingProxyType(
+    {"entities": _ENTITIES.name, "executions": _EXECUTIONS.name, "execution_data": _EXECUTION_DATA.name}
+)
+"""The container of each feed."""
 
 ID_PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
     {

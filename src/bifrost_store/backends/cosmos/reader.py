@@ -8,7 +8,7 @@ from typing import Any, Final
 from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.documents import TOMBSTONE, Document, record_from_document
 from bifrost_store.backends.cosmos.ids import document_id
-from bifrost_store.backends.cosmos.layout import CONTAINERS
+from bifrost_store.backends.cosmos.layout import CONTAINER_OF, CONTAINERS
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.spec import Specs
 
@@ -24,7 +24,7 @@ class CosmosReader:
 
     def container(self, kind: str) -> str:
         """Return the name of the container that holds *kind*."""
-        return self._specs[kind].container
+        return CONTAINER_OF[self._specs[kind].feed]
 
     def has_ttl(self, kind: str) -> bool:
         """Return whether every document of *kind* must say how long it lives, as its container would decide otherwise."""

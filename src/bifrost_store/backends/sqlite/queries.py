@@ -84,7 +84,7 @@ def check_names(specs: Specs) -> None:
 def index_statements(specs: Specs) -> Iterator[str]:
     """Yield what makes the indexes on queryable fields, for kinds that keep many records in a scope."""
     for spec in specs.values():
-        for name in _INDEXED_FIELDS.get(spec.container, ()):
+        for name in _INDEXED_FIELDS.get(spec.feed, ()):
             if name in spec.queryable:
                 yield (
                     f"CREATE INDEX IF NOT EXISTS records_{spec.kind}_{name} ON records (scope, {_extract(name)}, sort_key) "
