@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.registry import BACKENDS
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -24,6 +28,20 @@ SDK_PLACES = {
     "typer": ("cli/",),
     "opentelemetry": ("wrappers/telemetry.py", "wrappers/observer.py", "wrappers/tally.py"),
 }
+
+
+NAMING_PLACES = ("backends/", "settings.py", "emulator/", "testing/")
+"""What may name a backend: its own folder, the registry, the settings; and the emulator and test tools, which are of one."""
+ROWS_OF_TABLES = {"documents/legacy_row.py", "repositories/legacy_rows.py"}
+"""Where "table" is a field of old rows."""
+AMBIENT = {
+    "_meters": "costs are counted by hooks of the SDKs, to which nothing can be passed",
+    "_present_call": "a call's spans and costs belong to it, however deep they arise; as OpenTelemetry's own context",
+    "_sendings": "hooks of the SDKs ask before each request whether it may leave",
+    "_statuses": "hooks of the Cosmos DB SDK note how each sending was answered",
+    "_what_counts": "hooks of the SDKs count a request as what the caller knows it to be",
+}
+"""Context variables, each with the reason why it cannot be an argument."""
 
 
 def place(path: Path) -> str:
@@ -60,3 +78,48 @@ def test_files_are_made_for_their_owner_alone() -> None:
     found = {place(path) for path in SOURCES if WRITES_A_FILE.search(path.read_text("utf-8"))}
 
     assert [] == [name for name in found if not name.startswith(FILE_PLACES)]
+
+
+def constants(path: Path) -> set[object]:
+    """Return every constant of a module that is no docstring."""
+    tree = ast.parse(path.read_text("utf-8"))
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in texts}
+
+
+def test_backends_are_named_by_themselves_alone() -> None:
+    """No name of a backend stands outside `backends/` and the settings: everybody else takes it from the registry."""
+    outside = [path for path in SOURCES if not place(path).startswith(NAMING_PLACES)]
+    found = {place(path) for path in outside if BACKENDS.keys() & constants(path)}
+
+    assert found <= ROWS_OF_TABLES
+
+
+def test_modules_of_our_own_are_imported_by_statements() -> None:
+    """What imports by name hides from readers and checkers: the registry does, and the package itself for its public names."""
+    found = {
+        place(path) for path in SOURCES if re.search(r"import_module\((f?\"bifrost_store|f\"\{__name__)", path.read_text("utf-8"))
+    }
+
+    assert found == {"__init__.py", "backends/registry.py"}
+
+
+def test_what_is_ambient_has_its_reason() -> None:
+    """Context variables are only where hooks of libraries leave no other way."""
+    found = {name for path in SOURCES for name in re.findall(r"^(\w+)[^\n=]*= ContextVar\(", path.read_text("utf-8"), re.MULTILINE)}
+
+    assert found == AMBIENT.keys()
+
+
+def test_wrappers_forward_nothing_by_hand() -> None:
+    """What a wrapper does not change, `PassThrough` forwards: no method of another only calls the same of the inner backend."""
+    by_hand = re.compile(r"def (\w+)\([^)]*\)[^:]*:\n(?:        \"\"\"[^\n]*\n)?        return (?:await )?self\._inner\.\1\(")
+    rooms = ("wrappers/", "mirroring/", "routing/")
+    found = {
+        place(path): [name for name in by_hand.findall(path.read_text("utf-8")) if hasattr(Backend, name)]
+        for path in SOURCES
+        if place(path).startswith(rooms)
+    }
+
+    assert len(found.pop("wrappers/pass_through.py")) >= 7
+    assert {} == {name: methods for name, methods in found.items() if methods}

@@ -26,9 +26,13 @@ from bifrost_store.settings import StoreSettings, variable_name
 BACKENDS: Final[Mapping[str, BackendFacts]] = {facts.name: facts for facts in (sqlite.FACTS, table.FACTS, cosmos.FACTS)}
 LEASED: Final = frozenset(name for name, facts in BACKENDS.items() if facts.is_leased)
 """Stores that a migration can be about; others hold neither leases nor control documents."""
+EMBEDDED: Final = sqlite.FACTS.name
+"""Needs no service."""
 SOURCE: Final = table.FACTS.name
 TARGET: Final = cosmos.FACTS.name
 """From where to where a migration leads."""
+PRICED: Final = cosmos.FACTS.name
+"""The backend whose calls have a price each."""
 RAW_ROWS: Final = table.FACTS.name
 """The backend with `RawRows`, in whose form the platform's data sets are."""
 

@@ -86,7 +86,9 @@ def _remedy(error: Exception, again: str) -> str:
         case MigrationRefusedError(next_step=str(next_step)):
             return next_step
         case NotProvisionedError():
-            return f"bifrost-store init, with BIFROST_STORE_BACKEND={error.backend or 'table'}, then {again}"
+            from bifrost_store.backends.registry import SOURCE
+
+            return f"bifrost-store init, with BIFROST_STORE_BACKEND={error.backend or SOURCE}, then {again}"
         case AccessDeniedError():
             return f"correct the credentials, then {again}"
         case ConfigurationError():

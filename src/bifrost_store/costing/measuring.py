@@ -7,6 +7,7 @@ from typing import Final
 
 import anyio
 
+from bifrost_store.backends.registry import PRICED
 from bifrost_store.blobs.protocol import EXECUTION_DATA
 from bifrost_store.core.meter import Meter, metering
 from bifrost_store.costing.lifecycle import EACH_EXPIRED, STAND_IN_FOR_EXPIRY, STEPS, Scene, Step
@@ -75,7 +76,7 @@ async def _charge(scene: Scene, step: Step) -> Charge:
 
 
 def _requests(meter: Meter) -> int:
-    return meter.requests["cosmos"] + meter.requests["cosmos_short_page"]
+    return meter.requests[PRICED] + meter.requests[f"{PRICED}_short_page"]
 
 
 async def _blob_bytes(scene: Scene, given: object) -> int:

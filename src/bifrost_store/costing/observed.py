@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Final
 
+from bifrost_store.backends.registry import PRICED
 from bifrost_store.core.usage import OperationUsage, UsageReport
 from bifrost_store.costing.mix import Mix, Rate
 from bifrost_store.costing.projection import LIST_PRICES, Charge, Measurement, Prices, Projection, project
 from bifrost_store.errors import InvalidRequestError
 
 _CREATE: Final = "executions.create"
-_COSMOS: Final = "cosmos"
 
 
 def project_usage(
@@ -30,7 +30,7 @@ def project_usage(
     """
     rows: defaultdict[str, list[OperationUsage]] = defaultdict(list)
     for row in report.operations:
-        if _COSMOS in row.backend.split("+"):
+        if PRICED in row.backend.split("+"):
             rows[row.operation].append(row)
     created = sum(row.calls - row.failures for row in rows[_CREATE])
     if created == 0:
@@ -45,6 +45,6 @@ def project_usage(
 
 def _charge(rows: list[OperationUsage], calls: int) -> Charge:
     requests = sum(
-        count for row in rows for what, count in row.requests_by_service.items() if what in (_COSMOS, "cosmos_short_page")
+        count for row in rows for what, count in row.requests_by_service.items() if what in (PRICED, f"{PRICED}_short_page")
     )
     return Charge(sum(row.request_units for row in rows) / calls, requests / calls)

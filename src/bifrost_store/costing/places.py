@@ -11,14 +11,13 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from bifrost_store.backends.registry import place_of
+from bifrost_store.backends.registry import PRICED, place_of
 from bifrost_store.core.clock import utc_now
 from bifrost_store.errors import MissingDependencyError
 from bifrost_store.opening.store import open_store
 from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 
-_BACKEND: Final = "cosmos"
 _RETENTION: Final = timedelta(days=1)
 
 
@@ -56,7 +55,7 @@ async def emulated() -> AsyncIterator[Place]:
     with TemporaryDirectory(prefix="bifrost-store-cost-") as folder:
         async with CosmosEmulator(options=options) as emulator:
             settings = StoreSettings(
-                backend=_BACKEND,
+                backend=PRICED,
                 cosmos_connection_string=SecretStr(emulator.connection_string),
                 blob_folder=folder,
                 execution_retention_days=_RETENTION.days,
@@ -74,10 +73,10 @@ async def account(settings: StoreSettings | None = None) -> AsyncIterator[Place]
         ConfigurationError: They name no account.
     """
     settings = (settings or StoreSettings.from_environment()).model_copy(
-        update={"backend": _BACKEND, "execution_retention_days": _RETENTION.days}
+        update={"backend": PRICED, "execution_retention_days": _RETENTION.days}
     )
     async with open_store(settings) as store:
-        yield Place(store, place_of(settings, _BACKEND), is_model=False, is_own=False)
+        yield Place(store, place_of(settings, PRICED), is_model=False, is_own=False)
 
 
 class _MovableClock:

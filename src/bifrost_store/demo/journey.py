@@ -18,6 +18,7 @@ from openfeature.provider import AbstractProvider, Metadata
 from pydantic import SecretStr
 from typing_extensions import override
 
+from bifrost_store.backends.registry import EMBEDDED, PRICED, RAW_ROWS, SOURCE, TARGET
 from bifrost_store.core.meter import metering
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import GLOBAL
@@ -35,7 +36,7 @@ from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows
 
 _DOMAIN = "bifrost-store-demo"
-_BACKENDS = ("table", "sqlite", "cosmos")
+_BACKENDS = (SOURCE, EMBEDDED, TARGET)
 _NO_AZURITE = "Azurite is not here (no Node, or no network to install it): "
 _ALONE = "SQLite answers alone, so there is nothing to compare with"
 
@@ -131,7 +132,7 @@ async def travel() -> Journey:
         for target in backends[1:]:
             await _load(settings, target, folder)
         calls = await _call_each(settings, backends)
-        legs = await move(settings, folder / "reports", lambda: NOW) if {"table", "cosmos"} <= set(backends) else []
+        legs = await move(settings, folder / "reports", lambda: NOW) if {SOURCE, TARGET} <= set(backends) else []
         return Journey(backends, calls, notes, legs)
 
 
@@ -146,19 +147,19 @@ async def _bring_up(stack: AsyncExitStack, folder: Path) -> tuple[StoreSettings,
         notes.append(f"{missing} is not installed: Cosmos DB is left out; pip install '{EXTRAS}'")
     if find_command() is None:
         notes.append(_NO_AZURITE + (_ALONE if missing else "Table Storage and its data set are left out"))
-        return StoreSettings(backend="sqlite", blob_folder=str(folder / "blobs"), **values), notes
+        return StoreSettings(backend=EMBEDDED, blob_folder=str(folder / "blobs"), **values), notes
     azurite = await stack.enter_async_context(run_azurite())
-    return StoreSettings(backend="table", table_connection_string=SecretStr(azurite.connection_string), **values), notes
+    return StoreSettings(backend=SOURCE, table_connection_string=SecretStr(azurite.connection_string), **values), notes
 
 
 async def _fill(settings: StoreSettings, folder: Path) -> None:
     """Put data into the first backend: today's rows, where there are tables for them; dump them for the others."""
-    if settings.backend == "table":
+    if settings.backend == RAW_ROWS:
         with resources.as_file(resources.files("bifrost_store.demo") / "data") as data:
             await load_rows(settings, data)
     async with open_store(settings, clock=lambda: NOW) as store:
         await store.provision()
-        if settings.backend != "table":
+        if settings.backend != RAW_ROWS:
             await store.organizations.create(
                 "Juniper Clinics", created_by="ada@msp.example", domain="juniper.example", id="juniper"
             )
@@ -194,7 +195,7 @@ async def _make_calls(store: Store, backend: str, calls: list[Answers]) -> None:
         # A call without a scope asks the other backends too, which may hold data: that is not this one's cost.
         others = tuple(name for name in _BACKENDS if name != backend)
         call.requests[backend] = sum(count for what, count in meter.requests.items() if not what.startswith(others))
-        call.request_units[backend] = round(meter.request_units, 2) if backend == "cosmos" else 0.0
+        call.request_units[backend] = round(meter.request_units, 2) if backend == PRICED else 0.0
 
 
 def compare(call: Answers, backend: str, answer: Answer) -> None:

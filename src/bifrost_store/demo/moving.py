@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bifrost_store.backends.registry import SOURCE, TARGET
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.meter import metering
 from bifrost_store.core.scope import GLOBAL
@@ -42,7 +43,7 @@ class Leg:
 
 async def move(settings: StoreSettings, folder: Path, clock: Clock) -> list[Leg]:
     """Move the tables that *settings* name to an empty database of Cosmos DB, and back, while a store serves from them."""
-    own = settings.model_copy(update={"backend": "table", "cosmos_database": _DATABASE, "lease_seconds": 2.0})
+    own = settings.model_copy(update={"backend": SOURCE, "cosmos_database": _DATABASE, "lease_seconds": 2.0})
     async with open_migration(own, folder=folder, clock=clock) as migration, open_store(own, clock=clock) as store:
         legs: list[Leg] = []
         for step, do in _steps(migration, store).items():
@@ -91,5 +92,5 @@ async def _answering(store: Store) -> str:
     """Return the backend that a read is sent to now."""
     with metering() as meter:
         await store.config.get(GLOBAL, "nothing")
-    names = [name for name in ("table", "cosmos") if any(what.startswith(name) for what in meter.requests)]
+    names = [name for name in (SOURCE, TARGET) if any(what.startswith(name) for what in meter.requests)]
     return ", ".join(names)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,49 +19,39 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
-from bifrost_store.documents.execution import PayloadName, check_execution_id
 from bifrost_store.errors import (
     CorruptDocumentError,
     DocumentExistsError,
-    DocumentNotFoundError,
     InvalidContinuationTokenError,
-    InvalidKeyError,
     InvalidRequestError,
 )
-from bifrost_store.protocols import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics, Result
-from bifrost_store.repositories.changes import Change, Changed, change_record, delete_record
+from bifrost_store.protocols import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics
+from bifrost_store.repositories.changes import delete_record
 from bifrost_store.repositories.checks import (
-    as_list,
     check_id,
     check_limit,
     check_name,
     check_scope,
-    json_list,
     json_object,
     one_of,
     utc,
 )
-from bifrost_store.repositories.executions.models import ExecutionModels, known_values
-from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope, PayloadBlobs
+from bifrost_store.repositories.executions.models import known_values
+from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope
 from bifrost_store.repositories.executions.payloads import (
-    NewBlob,
     Placement,
-    is_in_blob,
-    missing_blob,
     place_input,
-    place_json,
-    place_result,
 )
 from bifrost_store.repositories.executions.queries import compile_filter, compile_window, started_before, status_filter
-from bifrost_store.repositories.executions.rules import NewExecution, Outcome, Rules, new_outcome, refused
+from bifrost_store.repositories.executions.rules import NewExecution, Outcome, new_outcome, refused
+from bifrost_store.repositories.executions.saving import KIND, SavedPayloads, blobs_of, key_of, target_of
 from bifrost_store.repositories.executions.statistics import compute_figures, count_by_status
 from bifrost_store.repositories.reading import all_records, ordered
 
-KIND: Final = "execution"
 _EVERY_EXECUTION: Final = ExecutionFilter()
 
 
-class ExecutionRepository(Executions):
+class ExecutionRepository(SavedPayloads, Executions):
     """The `Executions` of a store. See `bifrost_store.protocols.Executions`.
 
     Args:
@@ -79,12 +68,8 @@ class ExecutionRepository(Executions):
         retention: timedelta | None,
         check_purge: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._backend = backend
+        super().__init__(backend, clock=clock, blobs=blobs, retention=retention)
         self._check_purge = check_purge
-        self._clock = clock
-        self._retention = retention
-        self._payloads = PayloadBlobs(blobs, backend)
-        self._models = ExecutionModels(backend, self._payloads)
 
     @override
     async def create(
@@ -100,7 +85,7 @@ class ExecutionRepository(Executions):
         execution_id: str | None = None,
         started_at: datetime | None = None,
     ) -> Execution:
-        key = _key(scope, str(uuid4()) if execution_id is None else execution_id)
+        key = key_of(scope, str(uuid4()) if execution_id is None else execution_id)
         check_id(workflow_name, "workflow_name")
         check_id(executed_by, "executed_by")
         check_name(executed_by_name, "executed_by_name", least=0)
@@ -119,7 +104,7 @@ class ExecutionRepository(Executions):
         )
         record = new.record(key, placement, self._clock(), self._retention)
         record = replace(record, has_new_id=execution_id is None)
-        blobs = _blobs([placement])
+        blobs = blobs_of([placement])
         try:
             async with self._payloads.writing(scope, blobs) as write:
                 await write.put()
@@ -190,7 +175,7 @@ class ExecutionRepository(Executions):
     ) -> Execution:
         make = partial(
             new_outcome,
-            _target(execution)[0].id,
+            target_of(execution)[0].id,
             status,
             duration_ms=duration_ms,
             error_message=error_message,
@@ -201,7 +186,7 @@ class ExecutionRepository(Executions):
         outcome = await self._payloads.prepare([error_message, error_type, result], make)
         rules = self._rules()
         changed, shown = await self._change(
-            execution, lambda record: rules.complete(record, outcome), etag, _blobs(outcome.placements)
+            execution, lambda record: rules.complete(record, outcome), etag, blobs_of(outcome.placements)
         )
         if changed.before is None and not await self._is_repeated(outcome, shown):
             raise refused(shown.record, f"has ended already, with another outcome: {shown.status}")
@@ -251,7 +236,7 @@ class ExecutionRepository(Executions):
 
     @override
     async def delete(self, scope: Scope, execution_id: str, *, etag: str | None = None) -> bool:
-        key = _key(scope, execution_id)
+        key = key_of(scope, execution_id)
         try:
             deleted = await delete_record(self._backend, key, etag=etag)
         except CorruptDocumentError:
@@ -270,64 +255,9 @@ class ExecutionRepository(Executions):
             count += len(purged)
         return count
 
-    @override
-    async def save_result(
-        self, execution: Execution | ExecutionRef, result: Any, *, result_type: str | None = None, etag: str | None = None
-    ) -> Execution:
-        placement = await self._payloads.prepare(result, place_result, _target(execution)[0].id, result, result_type)
-        return await self._save(execution, placement, etag)
-
-    @override
-    async def load_result(self, execution: Execution | ExecutionRef) -> Result | None:
-        result: Result | None = await self._load(execution, "result")
-        return result
-
-    @override
-    async def save_logs(
-        self, execution: Execution | ExecutionRef, logs: Sequence[Mapping[str, Any]], *, etag: str | None = None
-    ) -> Execution:
-        return await self._save_json(execution, "logs", logs, _entries, etag)
-
-    @override
-    async def load_logs(self, execution: Execution | ExecutionRef) -> builtins.list[dict[str, Any]] | None:
-        logs: builtins.list[dict[str, Any]] | None = await self._load(execution, "logs")
-        return logs
-
-    @override
-    async def save_variables(
-        self, execution: Execution | ExecutionRef, variables: Mapping[str, Any], *, etag: str | None = None
-    ) -> Execution:
-        return await self._save_json(execution, "variables", variables, partial(json_object, field="variables", at_most=None), etag)
-
-    @override
-    async def load_variables(self, execution: Execution | ExecutionRef) -> dict[str, Any] | None:
-        variables: dict[str, Any] | None = await self._load(execution, "variables")
-        return variables
-
-    @override
-    async def save_snapshot(
-        self, execution: Execution | ExecutionRef, snapshot: Sequence[Any], *, etag: str | None = None
-    ) -> Execution:
-        return await self._save_json(execution, "snapshot", snapshot, partial(json_list, field="snapshot", at_most=None), etag)
-
-    @override
-    async def load_snapshot(self, execution: Execution | ExecutionRef) -> builtins.list[Any] | None:
-        snapshot: builtins.list[Any] | None = await self._load(execution, "snapshot")
-        return snapshot
-
-    def _rules(self) -> Rules:
-        return Rules(self._clock(), self._retention)
-
     async def _find(self, scope: Scope, execution_id: str, *, fallback: bool) -> Record | None:
-        key = _key(scope, execution_id)
+        key = key_of(scope, execution_id)
         return await self._backend.get(key, fallback=GLOBAL if fallback and scope != GLOBAL else None)
-
-    async def _shown(self, record: Record, known: Mapping[str, Any]) -> Execution:
-        """Return the model of a record that was just written."""
-        shown = await self._models.show(record, known)
-        if shown is None:
-            raise DocumentNotFoundError(f"{record.key} was deleted right after this change", key=str(record.key))
-        return shown
 
     async def _repeated(self, key: Key, new: NewExecution, error: DocumentExistsError) -> Execution:
         """Return what is stored if it is what the caller wanted to create."""
@@ -345,74 +275,7 @@ class ExecutionRepository(Executions):
         given = None if outcome.result is None else outcome.result.value
         return await self._payloads.prepare(given, outcome.is_repeated_by, stored, result)
 
-    async def _change(
-        self, execution: Execution | ExecutionRef, change: Change, etag: str | None, blobs: Sequence[NewBlob] = ()
-    ) -> tuple[Changed, Execution]:
-        """Make a change whose blobs are put before the record and settled after it."""
-        key, known = _target(execution)
-        async with self._payloads.writing(key.scope, blobs) as write:
-            changed = await change_record(self._backend, key, change, known=known, etag=etag, before_write=write.put)
-        if changed.before is None:
-            await write.discard()
-        else:
-            await self._payloads.settle(changed.before, changed.record, blobs)
-        return changed, await self._shown(changed.record, known_values(execution, blobs))
-
-    async def _save(self, execution: Execution | ExecutionRef, placement: Placement, etag: str | None) -> Execution:
-        rules = self._rules()
-        return (await self._change(execution, lambda record: rules.save(record, placement), etag, _blobs([placement])))[1]
-
-    async def _save_json(
-        self,
-        execution: Execution | ExecutionRef,
-        payload: PayloadName,
-        value: object,
-        check: Callable[[object], builtins.list[Any] | dict[str, Any]],
-        etag: str | None,
-    ) -> Execution:
-        execution_id = _target(execution)[0].id
-        placement = await self._payloads.prepare(value, lambda: place_json(execution_id, payload, check(value)))
-        return await self._save(execution, placement, etag)
-
-    async def _load(self, execution: Execution | ExecutionRef, payload: PayloadName) -> Any:
-        """Return a payload, or None. The record is read, once more, where it may be out of date."""
-        key, known = _target(execution)
-        record = known or await self._backend.get(key)
-        value = None if record is None else await self._payloads.load(record, payload)
-        if value is None and record is not None and (known is not None or is_in_blob(record, payload)):
-            record = await self._backend.get(key)
-            value = None if record is None else await self._payloads.load(record, payload)
-        if value is None and record is not None and is_in_blob(record, payload):
-            raise missing_blob(record, payload)
-        return value
-
-
-def _key(scope: Scope, execution_id: str) -> Key:
-    check_scope(scope, Execution.spec)
-    check_id(execution_id, "execution id")
-    check_execution_id(execution_id)
-    return Key(KIND, scope, execution_id)
-
-
-def _target(execution: object) -> tuple[Key, Record | None]:
-    """Return the key of an execution, and its record as the caller has it."""
-    match execution:
-        case Execution():
-            return execution.record.key, execution.record
-        case ExecutionRef(scope, execution_id):
-            return _key(scope, execution_id), None
-        case _:
-            raise InvalidKeyError(f"execution: must be an Execution or an ExecutionRef, not {type(execution).__name__}")
-
 
 def _placed_input(execution_id: str, value: object) -> tuple[dict[str, Any], Placement]:
     plain = json_object(value, "input_data", at_most=None)
     return plain, place_input(execution_id, plain)
-
-
-def _entries(logs: object) -> builtins.list[dict[str, Any]]:
-    return [json_object(entry, f"logs[{number}]", at_most=None) for number, entry in enumerate(as_list(logs, "logs"))]
-
-
-def _blobs(placements: Sequence[Placement]) -> builtins.list[NewBlob]:
-    return [placement.blob for placement in placements if placement.blob is not None]
