@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
 
 import pytest
@@ -21,8 +22,7 @@ from bifrost_store.testing.fixtures import (  # noqa: F401
 )
 from bifrost_store.testing.harness import Harness
 from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene
-from tests.contract.dual import DualHarness
-from tests.contract.harness import HARNESSES, ModelHarness, SqliteHarness, TableHarness
+from tests.contract.harness import HARNESSES, ModelHarness, TableHarness
 
 OTHERS = {"sqlite": TableHarness, "table": CosmosHarness, "cosmos": TableHarness}
 """What stands beside each backend where both are selected: the ways that data moves."""
@@ -60,22 +60,19 @@ def selected(config: pytest.Config) -> list[type[Harness]]:
     return [harness for harness in HARNESSES if not wanted or harness.name in wanted]
 
 
-@pytest.fixture(scope="session")
-def sqlite_harness() -> SqliteHarness:
-    """SQLite."""
-    return SqliteHarness()
+def _plain(harness: type[Harness]) -> object:
+    """Return the fixture of a harness that needs nothing."""
+
+    @pytest.fixture(scope="session", name=f"{harness.name}_harness")
+    def plain() -> Harness:
+        return harness()
+
+    return plain
 
 
-@pytest.fixture(scope="session")
-def dual_harness() -> DualHarness:
-    """Dual writes."""
-    return DualHarness()
-
-
-@pytest.fixture(scope="session")
-def model_harness() -> ModelHarness:
-    """The reference."""
-    return ModelHarness()
+for _harness in HARNESSES:
+    if not inspect.signature(_harness).parameters:
+        globals()[f"{_harness.name}_harness"] = _plain(_harness)
 
 
 @pytest.fixture

@@ -162,8 +162,8 @@ def place_of(settings: StoreSettings, backend: str) -> str:
     if backend == "sqlite":
         path = settings.sqlite_path
         return f"sqlite {path if path == ':memory:' else Path(path).absolute()}"
-    endpoint: str | None = getattr(settings, f"{backend}_endpoint")
-    secret: SecretStr | None = getattr(settings, f"{backend}_connection_string")
+    endpoint: str | None = getattr(settings, f"{backend}_endpoint", None)
+    secret: SecretStr | None = getattr(settings, f"{backend}_connection_string", None)
     if endpoint is None and secret is not None:
         parts = {name: value for name, _, value in (part.partition("=") for part in secret.get_secret_value().split(";"))}
         endpoint = parts.get("TableEndpoint") or parts.get("AccountEndpoint") or parts.get("AccountName")

@@ -322,8 +322,6 @@ def touched(record: Record, number: int = 1) -> Record:
     match record.key.kind:
         case "execution":
             return changed(record, errorMessage=text)
-        case "config":
-            return changed(record, description=text)
         case "oauth_connection":
             return changed(record, statusMessage=text)
         case "integration":
@@ -334,8 +332,6 @@ def touched(record: Record, number: int = 1) -> Record:
             return changed(record, displayName=text)
         case "role" | "form":
             return changed(record, name=text)
-        case "api_key" | "schedule":
-            return changed(record, description=text)
         case "job_status":
             return changed(record, errorMessage=text)
         case "audit_event":
@@ -346,5 +342,7 @@ def touched(record: Record, number: int = 1) -> Record:
             return changed(record, name=text)
         case "membership":
             return changed(record, createdBy=text)
-        case _:
+        case "legacy_row":
             return changed(record, columns={"Text": text})
+        case _:
+            return changed(record, description=text)

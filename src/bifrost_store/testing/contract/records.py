@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import NEVER, Record
 from bifrost_store.core.scope import GLOBAL
-from bifrost_store.documents import SPECS
 from bifrost_store.testing import record_strategies, strategies
 from bifrost_store.testing.clock import START
 from bifrost_store.testing.examples import config, config_of_json, execution, legacy_row, membership, user
@@ -20,11 +19,6 @@ from bifrost_store.testing.harness import StoreUnderTest
 from bifrost_store.testing.strict import exact_json, exactly
 
 pytestmark = pytest.mark.anyio
-
-
-def test_every_kind_is_tried() -> None:
-    """The strategies make records of every kind that the library knows."""
-    assert sorted(kind for kind, spec in SPECS.items() if not spec.is_internal) == sorted(record_strategies.KINDS)
 
 
 @given(record=record_strategies.records())
