@@ -323,13 +323,13 @@ class Restless(Watched):
         self.is_followed = is_followed
 
     async def stored(self, key: Key) -> Record | None:
-        before = await self.inner.stored(key)
+        before = await super().stored(key)
         if key != THEME.key or before is None:
             return before
         if self.is_followed:
             await self.secondary.apply(before)
-        await overwrite(self.inner, version=following(before))
-        return await self.inner.stored(key)
+        await overwrite(self._inner, version=following(before))
+        return await super().stored(key)
 
 
 @pytest.mark.parametrize(("is_followed", "finding"), [(True, "same"), (False, "could_not_check")])
