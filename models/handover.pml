@@ -557,6 +557,14 @@ end_wait:
 #define MAY_CRASH
 #endif
 
+/* `finish` is a move in the copy of B alone, so that it needs no A. */
+#if defined(FINISH) && defined(TAKEOVER)
+#define IS_LAST(at) ((at) == B)
+#else
+#define IS_LAST(at) false
+#endif
+#define REACHES (UP(A) || IS_LAST(s))
+
 proctype Coordinator()
 {
   byte s, i, m_route, m_epoch, m_move, m_attempt, m_target, m_suspects;
@@ -583,11 +591,14 @@ proctype Coordinator()
 #endif
 
 again:
-  atomic { UP(A);                                                                 /* the copy of the primary decides */
+  atomic { UP(A) || IS_LAST(PRIMARY(control[B].route));                           /* the copy of the primary decides */
     i = 0; m_suspects = 0; is_clean = 0;
-    s = (control[A].epoch >= control[B].epoch -> A : B);
+    s = (UP(A) && control[A].epoch >= control[B].epoch -> A : B);
     m_route = control[s].route; m_epoch = control[s].epoch;
-    raise(1 - s, m_route, m_epoch);
+    if
+    :: UP(1 - s) -> raise(1 - s, m_route, m_epoch)
+    :: else
+    fi;
     s = PRIMARY(m_route);
 #ifdef REPLACED
     if
@@ -611,7 +622,7 @@ again:
   };
   if
   :: m_move == NONE ->
-     atomic { UP(A);
+     atomic { REACHES;
        if
        :: IS_STILL(NONE) ->
           m_attempt++; m_move = ANNOUNCED; m_target = NEXT_ROUTE(m_route);
@@ -629,27 +640,27 @@ again:
   :: m_move == ANNOUNCED ->
 #ifdef ANNOUNCE
      do
-     :: atomic { UP(A) && i < PROCESSES && (row[i] != s || heard[i] == m_attempt) -> i++ }
-     :: atomic { UP(A) && i < PROCESSES && row[i] == s && ended[i] -> row[i] = NOWHERE; suspects[s] = suspects[s] | (1 << i); i++ }
-     :: atomic { UP(A) && i < PROCESSES && !IS_STILL(ANNOUNCED) -> goto again }
-     :: atomic { UP(A) && i == PROCESSES -> i = 0; break }
+     :: atomic { REACHES && i < PROCESSES && (row[i] != s || heard[i] == m_attempt) -> i++ }
+     :: atomic { REACHES && i < PROCESSES && row[i] == s && ended[i] -> row[i] = NOWHERE; suspects[s] = suspects[s] | (1 << i); i++ }
+     :: atomic { REACHES && i < PROCESSES && !IS_STILL(ANNOUNCED) -> goto again }
+     :: atomic { REACHES && i == PROCESSES -> i = 0; break }
      od;
 #endif
      if
      :: MUST_AGREE ->
         if
-        :: atomic { UP(A) && journal[s] != 0 -> skip }; mend(s)
+        :: atomic { REACHES && journal[s] != 0 -> skip }; mend(s)
         :: else
         fi;
 #ifndef MUTATE_NO_COMPARISON
         if
 #ifdef START
-        :: atomic { UP(A) -> m_suspects = suspects[s] };                    /* the backfill, and what verification repairs */
+        :: atomic { REACHES -> m_suspects = suspects[s] };                    /* the backfill, and what verification repairs */
 #else
 #ifdef REPLACED
-        :: atomic { UP(A) && (suspects[s] != 0 || !is_filled) -> m_suspects = suspects[s] };
+        :: atomic { REACHES && (suspects[s] != 0 || !is_filled) -> m_suspects = suspects[s] };
 #else
-        :: atomic { UP(A) && suspects[s] != 0 -> m_suspects = suspects[s] };
+        :: atomic { REACHES && suspects[s] != 0 -> m_suspects = suspects[s] };
 #endif
 #endif
            compare(s);
@@ -657,7 +668,7 @@ again:
            :: !is_clean -> compare(s)
            :: else
            fi;
-           atomic { UP(A);
+           atomic { REACHES;
              if
              :: is_clean -> is_filled = 1; suspects[s] = suspects[s] & ~m_suspects; is_clean = 0; m_suspects = 0
              :: else -> goto withdraw
@@ -667,7 +678,7 @@ again:
 #endif
      :: else
      fi;
-     atomic { UP(A);
+     atomic { REACHES;
        if
        :: IS_STILL(ANNOUNCED) -> control[s].move = PREPARED; m_move = PREPARED
        :: else -> goto again
@@ -676,41 +687,41 @@ again:
   fi;
 
 #ifdef MUTATE_JOURNAL_FIRST
-  atomic { UP(A);
+  atomic { REACHES;
     if
     :: journal[s] != 0 && MUST_AGREE -> goto withdraw
     :: else
     fi };
 #endif
   do                                                                       /* every lease acknowledges, leaves or lapses */
-  :: atomic { UP(A) && i < PROCESSES && (row[i] != s || acked[i] == m_attempt) -> i++ }
-  :: atomic { UP(A) && i < PROCESSES && row[i] == s && ended[i] ->
+  :: atomic { REACHES && i < PROCESSES && (row[i] != s || acked[i] == m_attempt) -> i++ }
+  :: atomic { REACHES && i < PROCESSES && row[i] == s && ended[i] ->
 #ifndef MUTATE_NO_FENCE
        row[i] = NOWHERE;
 #endif
        suspects[s] = suspects[s] | (1 << i); i++ }
 #ifdef MUTATE_NO_WATCH
-  :: atomic { UP(A) && i < PROCESSES && row[i] == s -> row[i] = NOWHERE; suspects[s] = suspects[s] | (1 << i); i++ }
+  :: atomic { REACHES && i < PROCESSES && row[i] == s -> row[i] = NOWHERE; suspects[s] = suspects[s] | (1 << i); i++ }
 #endif
-  :: atomic { UP(A) && i < PROCESSES && !IS_STILL(PREPARED) -> goto again }
-  :: atomic { UP(A) && i == PROCESSES -> i = 0; break }
+  :: atomic { REACHES && i < PROCESSES && !IS_STILL(PREPARED) -> goto again }
+  :: atomic { REACHES && i == PROCESSES -> i = 0; break }
   od;
 #ifndef MUTATE_NO_COMPARISON
-  atomic { UP(A);
+  atomic { REACHES;
     if
     :: suspects[s] != 0 && MUST_AGREE -> goto withdraw
     :: else
     fi };
 #endif
 #if !defined(MUTATE_JOURNAL_FIRST) && !defined(MUTATE_NO_JOURNAL_CHECK)
-  atomic { UP(A);
+  atomic { REACHES;
     if
     :: journal[s] != 0 && MUST_AGREE -> goto withdraw
     :: else
     fi };
 #endif
   MAY_CRASH
-  atomic { UP(A);                                                                 /* commit */
+  atomic { REACHES;                                                                 /* commit */
     if
 #ifdef REPLACED
 #ifndef MUTATE_NO_COPY_CHECK
@@ -733,12 +744,12 @@ again:
     fi };
   MAY_CRASH
 #ifdef MUTATE_BLIND_COMPLETION
-  atomic { UP(A); control[1 - s].route = m_target; control[1 - s].epoch = m_epoch + 1; control[1 - s].move = NONE };
+  atomic { REACHES; control[1 - s].route = m_target; control[1 - s].epoch = m_epoch + 1; control[1 - s].move = NONE };
 #endif
   goto again;                                                              /* which completes the other copy */
 
 withdraw:
-  atomic { UP(A);
+  atomic { REACHES;
     if
     :: IS_STILL(m_move) -> control[s].move = NONE
     :: else

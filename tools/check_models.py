@@ -102,6 +102,8 @@ CHECKS = (
     Check("TAKEOVER LAPSES=0"),
     Check("TAKEOVER ABANDON LAPSES=0 ATTEMPTS=1 ZOMBIES"),
     Check("TAKEOVER LAPSES=0 ATTEMPTS=1 ZOMBIES FAULTS=1"),
+    Check("FINISH TAKEOVER HANDOVERS=3 LAPSES=0 PROCESSES=1", is_quick=True),
+    Check("FINISH TAKEOVER HANDOVERS=3 LAPSES=0 ATTEMPTS=1"),
     # The target is emptied, or another takes its place, and the former one comes back.
     Check("REPLACED LAPSES=0"),
     Check("REPLACED PROCESSES=1", is_quick=True),
@@ -148,6 +150,7 @@ MUTATIONS = (
     Check("MUTATE_TARGET_UNASKED START FLAGS", "two primaries"),
     Check("MUTATE_TARGET_UNTOLD MUTATE_TARGET_UNASKED START FLAGS", "two primaries"),
     Check("MUTATE_ONE_COPY TAKEOVER COORDINATORS=0", "two primaries"),
+    Check("MUTATE_ONE_COPY FINISH TAKEOVER HANDOVERS=3 LAPSES=0 PROCESSES=1", "two primaries"),
     Check("MUTATE_TAKEOVER_AT_ONCE TAKEOVER COORDINATORS=0", "two primaries"),
     Check("MUTATE_TAKEOVER_NEXT_EPOCH TAKEOVER ABANDON LAPSES=0", "two primaries"),
     Check("MUTATE_TAKEOVER_ALWAYS TAKEOVER LAPSES=0", "two primaries"),
