@@ -16,7 +16,7 @@ from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpec
 from bifrost_store.errors import ConfigurationError, StoreError
 
 _HELP = (
-    "Tools for a bifrost store. Where the data is, the environment says: BIFROST_STORE_BACKEND (sqlite, the default, or table) "
+    "Tools for a bifrost store. Where the data is, the environment says: BIFROST_STORE_BACKEND (sqlite by default, table, cosmos) "
     "and more, listed in docs/reference/settings.md."
 )
 app = typer.Typer(
