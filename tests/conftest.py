@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
+from functools import partialmethod
+from unittest.mock import patch
 
 import pytest
+from azure.core.pipeline.transport import AioHttpTransport
 
 pytest.register_assert_rewrite("bifrost_store.testing")
 
@@ -20,6 +24,7 @@ anyio_backend = fixtures.anyio_backend
 
 _AZURITE = pytest.StashKey[SharedAzurite]()
 _SERVERS = {"shared_azurite", "cosmos_server"}
+_COLLECTED_AFTER = (20_000, 50, 50)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,10 +33,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server."""
+    """Mark what needs a server, and begin with what takes long: it must not end the run alone."""
     for item in items:
         if _SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what collecting tests has made, which stays, and come less often."""
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_AFTER)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_proxies() -> Iterator[None]:
+    """Let the SDKs not ask this process's environment for proxies: aiohttp does that on another thread, before each request."""
+    without = partialmethod(AioHttpTransport.__init__, use_env_settings=False)
+    with patch.object(AioHttpTransport, "__init__", without):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

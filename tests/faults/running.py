@@ -68,16 +68,18 @@ def waited_long(result: Result) -> list[str]:
 
 
 async def under_faults(
-    folder: Path, seed: int, *, seconds: float = 30.0, workers: int = WORKERS, azurite: Azurite | None = None
+    folder: Path, seed: int, *, seconds: float = 30.0, pause: float = 0.3, azurite: Azurite | None = None
 ) -> Result:
     """Let whatever *seed* draws happen for so many seconds while the operator goes there and back; then look.
+
+    Workers wait up to *pause* seconds between two calls.
 
     On a machine that is slower or busy, all durations are longer: what happens between them is the same.
     """
     began = monotonic()
     async with open_world(folder, seed, lease_seconds=FAULT_LEASE_SECONDS, azurite=azurite) as world:
         operator = Operator(world, await world.line(through_proxies=True))
-        await world.hire(workers, through_proxies=True, pause=0.3)
+        await world.hire(WORKERS, through_proxies=True, pause=pause)
         schedule = Schedule(world, operator, FAULT_LEASE_SECONDS)
         is_started = world.random.random() < _STARTED_SHARE
         if is_started:

@@ -28,17 +28,23 @@ def passed(result: Result) -> None:
     assert result.figures["hand-overs"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 3, 12])
 async def test_nothing_is_lost_whatever_happens(empty_azurite: Azurite, tmp_path: Path, seed: int) -> None:
-    """Killed, frozen and cut off at random, at three paces; then both stores hold what everybody was told."""
-    passed(await under_faults(tmp_path, seed, seconds=12, azurite=empty_azurite))
+    """Killed, frozen and cut off at random, at three paces; then both stores hold what everybody was told.
+
+    For less long and with fewer writes than in `nox -s faults`, which are what costs.
+    """
+    passed(await under_faults(tmp_path, seed, seconds=12, pause=0.6, azurite=empty_azurite))
 
 
+@pytest.mark.long
 async def test_nothing_is_lost_under_load(empty_azurite: Azurite, tmp_path: Path) -> None:
     """There and back once, with nothing in the way. How long writes wait is measured by `nox -s load`."""
     passed(await under_load(tmp_path, times=1, lease_seconds=FAULT_LEASE_SECONDS, azurite=empty_azurite))
 
 
+@pytest.mark.long
 async def test_there_is_a_way_on_when_the_target_is_not_the_one_that_it_was(empty_azurite: Azurite, tmp_path: Path) -> None:
     """Before and after the cut-over, while workers write: named, and what is named as next leads on without a loss."""
     passed(await when_replaced(tmp_path, 1, times=2, azurite=empty_azurite))
