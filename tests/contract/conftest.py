@@ -23,6 +23,7 @@ from bifrost_store.testing.fixtures import (  # noqa: F401
 from bifrost_store.testing.harness import Harness
 from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene
 from tests.contract.harness import HARNESSES, ModelHarness, TableHarness
+from tests.contract.leaving_out import is_told_without
 
 OTHERS = {"sqlite": TableHarness, "table": CosmosHarness, "cosmos": TableHarness}
 """What stands beside each backend where both are selected: the ways that data moves."""
@@ -45,12 +46,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about backends that are not selected, so that nothing of a backend's own is ever skipped."""
+    """Leave out what is about backends that are not selected, so that nothing of a backend's own is ever skipped.
+
+    And of dual writes, what `leaving_out` says.
+    """
     names = {harness.name for harness in selected(config)}
     foreign = {f"{harness.name}_only" for harness in HARNESSES if harness.name not in names}
-    left_out = [item for item in items if foreign.intersection(getattr(item, "fixturenames", ()))]
+    left_out = {item for item in items if foreign.intersection(getattr(item, "fixturenames", ())) or is_told_without(item)}
     if left_out:
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
 
 
