@@ -9,10 +9,8 @@ import pytest
 
 from bifrost_store import GLOBAL, ConfigType, Store, StoreSettings, open_store
 from bifrost_store.core.meter import metering
-from bifrost_store.core.tasks import for_each
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator
-from bifrost_store.errors import StoreError
 from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.rows import load_rows
@@ -20,32 +18,15 @@ from tests import commands
 from tests.e2e.functions_app.replay import CALLS, Replay
 from tests.e2e.migrating import COUNTS, Settings, migrate, settings_of
 from tests.e2e.test_functions_app import differing
-from tests.golden.answers import call_of, golden_answer
-from tests.golden.test_golden import DATA, DIFFERENCES, RECORDS
+from tests.golden.test_golden import DATA, RECORDS, wrong_answers
 
 pytestmark = pytest.mark.anyio
+_EVERY = 10
 
 
 @pytest.fixture
 def settings(empty_azurite: Azurite, empty_cosmos: CosmosEmulator) -> Settings:
     return settings_of(empty_azurite, empty_cosmos)
-
-
-async def wrong_answers(store: Store) -> list[str]:
-    """Return the names of golden records that are not answered as they should be."""
-
-    async def is_right(name: str) -> bool:
-        record = RECORDS[name]
-        try:
-            answer = await call_of(record)(store, record["args"])
-        except StoreError as error:
-            answer = type(error).__name__
-        golden = golden_answer(record)
-        return DIFFERENCES[name].holds(golden, answer) if name in DIFFERENCES else golden == answer
-
-    names = list(RECORDS)
-    found = await for_each(is_right, names)
-    return [name for name, is_one in zip(names, found, strict=True) if not is_one]
 
 
 async def answering(store: Store) -> str:
@@ -62,7 +43,10 @@ async def run_migrate(*arguments: str, settings: Settings, check: int = 0) -> di
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the legacy data set is not here; set BIFROST_LEGACY_DATA to its folder")
 async def test_there_and_back_with_golden_answers(settings: Settings) -> None:
-    """With default options every golden answer, old executions' too, as `tests/golden` has them before: there and back."""
+    """With default options every golden answer, old executions' too, as `tests/golden` has them before: there and back.
+
+    After the way back some are asked: the tables are those of before, as a verification compares record by record.
+    """
     own = StoreSettings.from_environment(settings)
     await load_rows(own, DATA)
     async with open_store(own) as store:
@@ -79,7 +63,7 @@ async def test_there_and_back_with_golden_answers(settings: Settings) -> None:
         assert found is not None
         assert written.value == found.value
         await store.config.delete(GLOBAL, "on_cosmos", etag=written.etag)
-        assert [] == await wrong_answers(store)
+        assert [] == await wrong_answers(store, list(RECORDS)[::_EVERY])
     assert "verified" == (await run_migrate("verify", settings=settings))["phase"]
     assert "abandoned" == (await run_migrate("abandon", "--yes", settings=settings))["phase"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bifrost_store import Store, StoreSettings, open_store
+from bifrost_store.core.tasks import for_each
 from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.errors import StoreError
 from bifrost_store.transfer.records import dump_records, load_records
@@ -28,6 +29,23 @@ pytestmark = [
 ]
 DIFFERENCES = {**differences.DIFFERENCES, **differences_roles_forms.DIFFERENCES, **differences_connections.DIFFERENCES}
 RECORDS = {name_of(record): record for record in load(DATA / "golden")} if DATA.is_dir() else {}
+
+
+async def wrong_answers(store: Store, names: Iterable[str] = RECORDS) -> list[str]:
+    """Return those of the golden records that are not answered as they should be; ids that came in id order compare as sets."""
+
+    async def said_wrongly(name: str) -> str | None:
+        record = RECORDS[name]
+        try:
+            answer = await call_of(record)(store, record["args"])
+        except StoreError as error:
+            answer = type(error).__name__
+        golden = golden_answer(record)
+        is_right = golden != answer and DIFFERENCES[name].holds(golden, answer) if name in DIFFERENCES else golden == answer
+        return None if is_right else f"{name}: expected {golden}, found {answer}"
+
+    found = await for_each(said_wrongly, list(names))
+    return [text for text in found if text is not None]
 
 
 @pytest.fixture(scope="module")
@@ -81,25 +99,10 @@ def store(request: pytest.FixtureRequest) -> Store:
     return found
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDS if name not in DIFFERENCES])
-async def test_the_answer_agrees(store: Store, name: str) -> None:
-    """A golden record's call gives the golden answer; ids that came in id order compare as sets."""
-    record = RECORDS[name]
-
-    assert golden_answer(record) == await call_of(record)(store, record["args"])
-
-
-@pytest.mark.parametrize("name", DIFFERENCES)
-async def test_a_listed_difference_is_the_one_that_its_reason_says(store: Store, name: str) -> None:
-    """A record that is listed as different still is, and only in the way that the reason gives."""
-    record = RECORDS[name]
-    try:
-        answer = await call_of(record)(store, record["args"])
-    except StoreError as error:
-        answer = type(error).__name__
-
-    assert golden_answer(record) != answer
-    assert DIFFERENCES[name].holds(golden_answer(record), answer)
+async def test_the_answers_agree(store: Store) -> None:
+    """A golden record's call gives the golden answer; one that is listed as different, another, for the reason given."""
+    assert len(RECORDS) > len(DIFFERENCES)
+    assert [] == await wrong_answers(store)
 
 
 async def test_schedules_and_jobs_are_read_as_their_rows_say(store: Store) -> None:
