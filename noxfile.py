@@ -25,6 +25,8 @@ BACKENDS = sorted(path.parent.name for path in (ROOT / "src" / "bifrost_store" /
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 PRESENT_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 SDKS = ["aiohttp", "azure-core", "azure-cosmos", "azure-data-tables", "azure-identity", "azure-storage-blob"]
+BYTECODE_IS_KEPT = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Where the environment forbids it, every process of the tests would compile the library and the tests anew."""
 SIDE_BY_SIDE = [f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal"]
 """Tests wait for servers as much as they compute. `-- --numprocesses=0` runs them one after another."""
 
@@ -222,16 +224,16 @@ def demo(session: nox.Session) -> None:
 
 
 def azurite(session: nox.Session, *, is_required: bool = True) -> dict[str, str]:
-    """Return the environment that says how to start Azurite, which is installed where it is missing."""
+    """Return the environment of a run: how to start Azurite, which is installed where it is missing."""
     if os.environ.get("BIFROST_AZURITE"):
-        return {}
+        return BYTECODE_IS_KEPT
     try:
-        return {"BIFROST_AZURITE": _npm_command(session, "azurite", AZURITE_VERSION, "dist/src/azurite.js")}
+        return BYTECODE_IS_KEPT | {"BIFROST_AZURITE": _npm_command(session, "azurite", AZURITE_VERSION, "dist/src/azurite.js")}
     except nox.command.CommandFailed:
         if is_required:
             session.error("Azurite cannot be installed; Node or the npm registry is out of reach")
         session.log("Azurite cannot be installed here; going on without Table Storage")
-        return {}
+        return BYTECODE_IS_KEPT
 
 
 def cosmosdb_server(session: nox.Session) -> dict[str, str]:
