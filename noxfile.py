@@ -82,7 +82,7 @@ def thorough(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("version", PYTHONS)
 def versions(session: nox.Session, version: str) -> None:
-    """The unit tests and the contract on SQLite, but for what needs a server, with another Python; skipped where there is none."""
+    """The unit tests and the contract on SQLite with another Python, but for what needs a server or long; skipped without one."""
     python = interpreter(version)
     if python is None:
         session.skip(f"there is no Python {version} on this machine")
@@ -90,9 +90,12 @@ def versions(session: nox.Session, version: str) -> None:
         session.skip(f"Python {version} is what the other sessions run on")
     venv = ROOT / ".nox" / f"versions-{version}"
     own = str(venv / "bin" / "python")
-    session.run(python, "-m", "venv", str(venv), external=True)
-    session.run(own, "-m", "pip", "install", "--quiet", "-e", ".[all]", *dependencies("test"), external=True)
-    command = [own, "-m", "pytest", *SIDE_BY_SIDE, "tests/unit", "tests/contract", "--backend=sqlite", "-m", "not servers"]
+    session.install("uv")
+    if not Path(own).exists():
+        session.run("uv", "venv", "--quiet", "--python", python, str(venv))
+    session.run("uv", "pip", "install", "--quiet", "--python", own, "-e", ".[all]", *dependencies("test"))
+    chosen = ["tests/unit", "tests/contract", "--backend=sqlite", "-m", "not servers and not long"]
+    command = [own, "-m", "pytest", *SIDE_BY_SIDE, *chosen]
     session.run(*command, *session.posargs, env=azurite(session), external=True)
 
 

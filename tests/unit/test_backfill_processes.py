@@ -21,7 +21,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.migration.backfill import WORKERS
 from bifrost_store.testing.examples import execution
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 _BATCH = 32
 _KILLS = 4
 _ROOM_KIB = 16 * 1024

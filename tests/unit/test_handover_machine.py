@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import pytest
 from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -302,6 +303,7 @@ async def _check(world: World) -> None:
         assert is_same(first, second, clock=utc_now), f"{key}: {primary} {first}, {secondary} {second}"
 
 
+@pytest.mark.long
 def test_nothing_acknowledged_is_lost() -> None:
     """Whatever happens, in whatever order."""
     run_state_machine_as_test(

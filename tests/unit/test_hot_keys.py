@@ -44,6 +44,7 @@ async def write_for_ever(world: World, process: Process, number: int, written: l
             await asyncio.sleep(0.01 * (number % 7))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [0.1, 0.4], ids=["overtaking", "too slow"])
 def test_hand_overs_are_not_starved(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """64 writers on 2 records: each hand-over commits, nobody waits for 2 seconds, and both stores hold the same at the end."""
