@@ -79,6 +79,7 @@ class App:
         started = time.perf_counter()
         try:
             reply = self._route(call, fault)
+            reply.headers["Content-Location"] = f"{call.request.scheme}://{call.header('host')}{call.request.target}"
         except ServiceError as error:
             reply = _reply_of(error)
         except Exception:  # noqa: BLE001 - a mistake of ours must not end the server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bifrost_store.emulator.sql.analysis import FILTER_PLACEHOLDER, Service, classify, query_plan, unsupported_features
+from bifrost_store.emulator.numbers import number
+from bifrost_store.emulator.sql.analysis import FILTER_PLACEHOLDER, Service, classify, unsupported_features
 from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.sql.execute import execute
 from bifrost_store.emulator.sql.parser import parse
+from bifrost_store.emulator.sql.plans import query_plan
 from tests.emulator.sql.tables import run
 from tests.thorough import examples
 
@@ -27,8 +30,13 @@ SERVICES: list[tuple[str, Service]] = [
     ("SELECT VALUE c.a FROM c WHERE c.b IN (1, 2) AND c.d LIKE 'x%'", Service.DIRECT),
     ("SELECT VALUE t FROM c JOIN t IN c.tags", Service.DIRECT),
     ("SELECT VALUE (SELECT VALUE COUNT(1) FROM t IN c.tags) FROM c", Service.DIRECT),
-    ("SELECT VALUE ARRAY(SELECT DISTINCT TOP 1 VALUE t FROM t IN c.tags ORDER BY t) FROM c", Service.DIRECT),
+    ("SELECT VALUE ARRAY(SELECT DISTINCT TOP 1 VALUE t FROM t IN c.tags) FROM c", Service.DIRECT),
     ("SELECT TOP 2 5", Service.DIRECT),
+    ("SELECT VALUE COUNT(1) FROM x IN (SELECT VALUE [1, 2])", Service.DIRECT),
+    ("SELECT VALUE s.a FROM (SELECT c.a FROM c WHERE c.b = 1) AS s", Service.DIRECT),
+    ("SELECT VALUE COUNT(1) FROM (SELECT c.a FROM c) AS s", Service.PLAN),
+    ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.a FROM c)", Service.PLAN),
+    ("SELECT COUNT(s) AS n FROM (SELECT DISTINCT c.a FROM c) AS s", Service.PLAN),
     ("SELECT * FROM c ORDER BY c.a", Service.PLAN),
     ("SELECT TOP 1 * FROM c", Service.PLAN),
     ("SELECT * FROM c OFFSET 0 LIMIT 1", Service.PLAN),
@@ -42,6 +50,23 @@ SERVICES: list[tuple[str, Service]] = [
     ("SELECT COUNT(1) + SUM(c) FROM c", Service.REFUSED),
     ("SELECT c.a, COUNT(1) FROM c GROUP BY c.a", Service.REFUSED),
     ("SELECT VALUE c.a FROM c GROUP BY c.a", Service.REFUSED),
+    *(
+        (f"SELECT VALUE s FROM ({inner}) AS s", Service.REFUSED)
+        for inner in (
+            "SELECT DISTINCT VALUE c.a FROM c",
+            "SELECT TOP 1 c.a FROM c",
+            "SELECT VALUE COUNT(1) FROM c",
+            "SELECT c.a FROM c GROUP BY c.a",
+            "SELECT s.a FROM (SELECT DISTINCT c.a FROM c) AS s",
+        )
+    ),
+    ("SELECT VALUE SUM(s) FROM (SELECT DISTINCT VALUE c.a FROM c) AS s", Service.REFUSED),
+    ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.a FROM c) AS s WHERE s > 1", Service.REFUSED),
+    ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT TOP 3 VALUE c.a FROM c)", Service.REFUSED),
+]
+
+UNPLANNABLE = [
+    text for text, service in SERVICES if service is Service.REFUSED and ("+" in text or "{" in text or "(SELECT" in text)
 ]
 
 FILTER = "({documentdb-formattableorderbyquery-filter})"
@@ -59,7 +84,19 @@ REWRITTEN: list[tuple[str, str]] = [
     ("SELECT TOP 10 VALUE AVG(r.age + 1) FROM Root r",
      'SELECT VALUE [{"item": {"sum": SUM((r.age + 1)), "count": COUNT((r.age + 1))}}]\nFROM Root AS r'),
     ("SELECT VALUE MIN(c.b) FROM c WHERE c.key > 1 OFFSET 1 LIMIT 2",
-     'SELECT VALUE [{"item": MIN(c.b)}]\nFROM c\nWHERE (c.key > 1)'),
+     'SELECT VALUE [{"item": MIN(c.b), "item2": {"min": MIN(c.b), "count": COUNT(c.b)}}]\nFROM c\nWHERE (c.key > 1)'),
+    ("SELECT COUNT(c.b) FROM c", 'SELECT {"$1": {"item": COUNT(c.b)}} AS payload\nFROM c'),
+    ("SELECT MAX(c.b) AS m, AVG(c.b) AS a FROM c WHERE c.k = 1",
+     ('SELECT {"m": {"item": MAX(c.b), "item2": {"max": MAX(c.b), "count": COUNT(c.b)}}, '
+      '"a": {"item": {"sum": SUM(c.b), "count": COUNT(c.b)}}} AS payload\nFROM c\nWHERE (c.k = 1)')),
+    ("SELECT c.age, c.name, COUNT(1) AS n FROM c GROUP BY c.age, c.name",
+     ('SELECT [{"item": c.age}, {"item": c.name}] AS groupByItems, {"age": c.age, "name": c.name, "n": {"item": COUNT(1)}} AS payload\n'
+      "FROM c\nGROUP BY c.age, c.name")),
+    ("SELECT VALUE COUNT(1) FROM c GROUP BY c.age OFFSET 1 LIMIT 2",
+     'SELECT [{"item": c.age}] AS groupByItems, [{"item": COUNT(1)}] AS payload\nFROM c\nGROUP BY c.age'),
+    ('SELECT VALUE {"age": c.age} FROM c GROUP BY c.age',
+     'SELECT [{"item": c.age}] AS groupByItems, {"age": c.age} AS payload\nFROM c\nGROUP BY c.age'),
+    ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.a FROM c WHERE c.b = 1)", "SELECT DISTINCT VALUE c.a\nFROM c\nWHERE (c.b = 1)"),
     ("SELECT VALUE SUM(k.n) FROM c JOIN k IN c.k ORDER BY c.a",
      'SELECT VALUE [{"item": SUM(k.n)}]\nFROM c\nJOIN k IN c.k\nORDER BY c.a'),
     ("SELECT * FROM Root r ORDER BY r.blah DESC",
@@ -86,12 +123,15 @@ def test_services(text: str, service: Service) -> None:
     query = parse(text)
 
     assert service is classify(query)
-    if service is Service.REFUSED:
-        assert unsupported_features(query, SDK_FEATURES)
-        with pytest.raises(SqlError, match="Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates"):
-            query_plan(query)
-    else:
+    if service is not Service.REFUSED and "(SELECT DISTINCT" not in text:
         assert not unsupported_features(query, SDK_FEATURES)
+
+
+@pytest.mark.parametrize("text", UNPLANNABLE)
+def test_no_plan_is_made_of_what_cannot_be_put_together(text: str) -> None:
+    """Expressions over aggregates, and subqueries whose rows depend on all items, have no plan, whatever a client supports."""
+    with pytest.raises(SqlError, match=r"Compositions of aggregates|A query across partitions cannot read a subquery"):
+        query_plan(parse(text))
 
 
 @pytest.mark.parametrize(("text", "rewritten"), REWRITTEN)
@@ -137,7 +177,82 @@ def test_features_are_named() -> None:
     assert ["Aggregate", "CountIf", "OffsetAndLimit"] == unsupported_features(
         parse("SELECT VALUE COUNTIF(c.a) FROM c OFFSET 1 LIMIT 1")
     )
-    assert ["GroupBy"] == unsupported_features(parse("SELECT VALUE c.a FROM c GROUP BY c.a"), SDK_FEATURES)
+    for text, wanted in (
+        ("SELECT VALUE c.a FROM c GROUP BY c.a", ["GroupBy"]),
+        ("SELECT c.a, COUNT(1), MIN(c.b) FROM c GROUP BY c.a", ["GroupBy", "MultipleAggregates"]),
+        ("SELECT COUNT(1) FROM c", ["NonValueAggregate"]),
+        ("SELECT COUNT(1), MIN(c.b) AS m FROM c", ["MultipleAggregates", "NonValueAggregate"]),
+        ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.a FROM c)", ["DCount"]),
+    ):
+        assert wanted == unsupported_features(parse(text), SDK_FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("SELECT c.age, UPPER(c.name), AVG(c.n) FROM c GROUP BY c.age, UPPER(c.name)",
+         (["c.age", "UPPER(c.name)"], {"age": None, "$1": None, "$2": "Average"}, [], None)),
+        ("SELECT COUNT(1), SUM(c.n) AS s FROM c", ([], {"$1": "Count", "s": "Sum"}, [], None)),
+        ("SELECT VALUE COUNT(1) FROM c GROUP BY c.age", (["c.age"], {}, ["Count"], None)),
+        ("SELECT VALUE c.age FROM c GROUP BY c.age", (["c.age"], {}, [], None)),
+        ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.age FROM c)", ([], {}, [], {"dCountAlias": ""})),
+        ("SELECT COUNT(1) AS n FROM (SELECT DISTINCT c.age, c.name FROM c) AS s", ([], {}, [], {"dCountAlias": "n"})),
+    ],
+)  # fmt: skip
+def test_what_groups_and_counts_are_put_together_by(text: str, wanted: Any) -> None:
+    """A plan says how groups are found, what each alias is, and that distinct rows are to be counted."""
+    info = query_plan(parse(text))["queryInfo"]
+    assert wanted == (info["groupByExpressions"], info["groupByAliasToAggregateType"], info["aggregates"], info["dCountInfo"])
+    assert list(wanted[1]) == info["groupByAliases"]
+
+
+def by_other_clients(text: str, ranges: list[list[Any]]) -> list[Any]:
+    """Run a query over ranges of items as the SDKs for .NET and JavaScript do: groups, their aggregates, distinct rows counted."""
+    info = query_plan(parse(text))["queryInfo"]
+    rows = [row for items in ranges for row in run(info["rewrittenQuery"], items)]
+    if info["dCountInfo"]:
+        count = len({json.dumps(row, sort_keys=True) for row in rows})
+        return [{info["dCountInfo"]["dCountAlias"]: count} if info["dCountInfo"]["dCountAlias"] else count]
+    groups: dict[str, dict[str, list[Any]]] = {}
+    types = info["groupByAliasToAggregateType"] or {"": (info["aggregates"] or [None])[0]}
+    for row in rows:
+        group = groups.setdefault(json.dumps(row.get("groupByItems")), {name: [] for name in types})
+        for name in types:
+            part = row.get("payload", {}) if name == "" else row["payload"].get(name, {})
+            group[name].append(part[0] if name == "" and types[name] else part)
+    found = [{name: _put_together(types[name], parts) for name, parts in group.items()} for group in groups.values()]
+    return [one[""] for one in found] if info["hasSelectValue"] else found
+
+
+def _put_together(kind: str | None, parts: list[Any]) -> Any:
+    if kind is None:
+        return parts[0]
+    shares = [part.get("item2") or part.get("item") for part in parts]
+    if kind in ("Min", "Max"):
+        return {"Min": min, "Max": max}[kind](share[kind.lower()] for share in shares if share["count"])
+    if kind == "Average":
+        return number(sum(share["sum"] for share in shares) / sum(share["count"] for share in shares))
+    return sum(shares)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT COUNT(1) AS n, MAX(c.f) AS m, MIN(c.s), AVG(c.n) AS a, SUM(c.f) AS t, COUNTIF(c.n > 2) AS i FROM c",
+        "SELECT c.s, COUNT(1) AS n, MIN(c.f) AS m, AVG(c.n) AS a FROM c GROUP BY c.s",
+        "SELECT c.s, c.n, SUM(c.f) AS t FROM c WHERE c.f > 1 GROUP BY c.s, c.n",
+        "SELECT UPPER(c.s) AS u, COUNT(1) FROM c GROUP BY UPPER(c.s)",
+        "SELECT VALUE COUNT(1) FROM c GROUP BY c.n",
+        "SELECT VALUE MAX(c.f) FROM c GROUP BY c.s",
+        "SELECT VALUE c.s FROM c GROUP BY c.s",
+        "SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.n FROM c)",
+        "SELECT COUNT(1) AS n FROM (SELECT DISTINCT c.s, c.n FROM c WHERE c.f < 4)",
+    ],
+)
+def test_plans_by_other_clients(text: str) -> None:
+    """What ranges say of groups, aggregates and distinct rows can be put together into what the whole query gives."""
+    wanted, found = run(text, ITEMS), by_other_clients(text, RANGES)
+    assert sorted(map(json.dumps, wanted)) == sorted(map(json.dumps, found))
 
 
 class _Producer:

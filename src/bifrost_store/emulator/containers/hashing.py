@@ -58,7 +58,7 @@ def split_evenly(count: int, *, kind: str, version: int) -> list[EpkRange]:
     if kind == "Hash" and version < 2:
         inner = [_encode_v1(float((index << 32) // count)).hex().upper() for index in range(1, count)]
     else:
-        inner = [f"{_LARGEST_HASH * index // count:032X}" for index in range(1, count)]
+        inner = [f"{_LARGEST_HASH // count * index:032X}" for index in range(1, count)]
     bounds = [MIN_EPK, *inner, MAX_EPK]
     return [EpkRange(low, high) for low, high in pairwise(bounds)]
 

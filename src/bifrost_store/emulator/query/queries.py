@@ -11,16 +11,26 @@ from bifrost_store.emulator.containers import charges
 from bifrost_store.emulator.containers.container import Container
 from bifrost_store.emulator.containers.hashing import MAX_EPK, MIN_EPK, EpkRange
 from bifrost_store.emulator.engine import Engine
-from bifrost_store.emulator.query.pinned import pinned_scope
+from bifrost_store.emulator.query.pinned import key_ranges, pinned_scope
 from bifrost_store.emulator.query.rowpages import RowPage, RowReader, row_text
 from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body
 from bifrost_store.emulator.requests.pages import PageSize, page_size, position_from, token_for
 from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.aggregates import has_aggregate
-from bifrost_store.emulator.sql.analysis import FILTER_PLACEHOLDER, Service, classify, query_plan, unsupported_features
+from bifrost_store.emulator.sql.analysis import (
+    FILTER_PLACEHOLDER,
+    Service,
+    check_plannable,
+    classify,
+    inner_queries,
+    is_rowwise,
+    reads_items,
+    unsupported_features,
+)
 from bifrost_store.emulator.sql.errors import SqlError, TimeLimitError
 from bifrost_store.emulator.sql.execute import bind_parameters, execute, matches
 from bifrost_store.emulator.sql.parser import parse
+from bifrost_store.emulator.sql.plans import query_plan
 from bifrost_store.emulator.sql.policy import check_order_by
 from bifrost_store.emulator.sql.syntax import Query
 from bifrost_store.emulator.sql.values import Value
@@ -72,7 +82,7 @@ class Queries:
             supported = call.optional("x-ms-cosmos-supported-query-features")
             if supported is not None:
                 _check_features(unsupported_features(query, [name.strip() for name in supported.split(",")]))
-            plan = query_plan(query, parameters)
+            plan = query_plan(query, parameters, key_ranges(container, query, parameters))
         except SqlError as error:
             raise _refused(error) from None
         return Reply(200, jsontext.dump(plan), container_headers(container))
@@ -104,7 +114,7 @@ class Queries:
             size = PageSize(call.page_items)
         position = position_from(call.optional("x-ms-continuation"), call.request.body)
         try:
-            if scope.is_whole and query.sources and classify(query) is Service.DIRECT:
+            if scope.is_whole and reads_items(query) and classify(query) is Service.DIRECT:
                 return self._page_of_next(container, query, parameters, size, position)
             return RowReader(self._engine, container, scope, query, parameters).page(size, position), scope
         except (ValueError, TypeError, IndexError, OverflowError) as error:
@@ -142,9 +152,11 @@ class Queries:
         check_order_by(query, container.indexing_policy, parameters)
         service = classify(query)
         if service is Service.REFUSED:
+            if not all(map(is_rowwise, inner_queries(query))):
+                check_plannable(query)
             raise bad_request(_REFUSED)
         if service is Service.PLAN:
-            plan = json.dumps(query_plan(query, parameters))
+            plan = json.dumps(query_plan(query, parameters, key_ranges(container, query, parameters)))
             raise ServiceError(400, _NOT_SERVED, sub_status=1004, more={"additionalErrorInfo": plan})
 
     def _reply(self, call: Call, container: Container, scope: Scope, page: RowPage, query: Query) -> Reply:

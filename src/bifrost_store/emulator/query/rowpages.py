@@ -18,7 +18,7 @@ from bifrost_store.emulator.engine import Engine
 from bifrost_store.emulator.query.candidates import Candidates, Keys, is_sortable
 from bifrost_store.emulator.requests.pages import PageSize, size_of
 from bifrost_store.emulator.requests.scope import Scope
-from bifrost_store.emulator.sql.aggregates import has_aggregate
+from bifrost_store.emulator.sql.analysis import inner_queries, is_rowwise, reads_items
 from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.sql.execute import count_of, prepare
 from bifrost_store.emulator.sql.indexes import index_use
@@ -93,8 +93,8 @@ class RowReader:
         self._query = query
         self._parameters = parameters
         use = index_use(query, parameters)
-        is_plain = not (query.group_by or query.is_distinct or has_aggregate(query.selection))
-        self._is_streamed = is_plain and is_sortable(use)
+        is_streamed = reads_items(query) and all(map(is_rowwise, (_unbounded(query), *inner_queries(query))))
+        self._is_streamed = is_streamed and is_sortable(use)
         self._is_scan = query.where is not None and not use.filters
         self._excludes = not engine.options.sorts_undefined
         if not self._is_streamed:
@@ -140,8 +140,7 @@ class RowReader:
         delivered, to_skip, after, resumed_rows = self._resumed(position, offset)
         left = min(counts) - delivered if counts else None
         here = position or [0, offset, None, 0, 0]
-        plain = dataclasses.replace(query, top=None, offset=None, limit=None)
-        run = prepare(plain, self._parameters, now=self._engine.clock.now, is_sorted=True)
+        run = prepare(_unbounded(query), self._parameters, now=self._engine.clock.now, is_sorted=True)
         for row in run(self._items(page, after)) if left != 0 else ():
             self._rows_of_item += 1
             if after is not None and self._number == after[1] and self._rows_of_item <= resumed_rows:
@@ -168,6 +167,10 @@ class RowReader:
             return int(delivered), int(to_skip), None, 0
         keys = self._candidates.keys_of(int(number)) if carried is None else tuple(bytes.fromhex(key) for key in carried)
         return int(delivered), int(to_skip), (keys, int(number)), int(rows)
+
+
+def _unbounded(query: Query) -> Query:
+    return dataclasses.replace(query, top=None, offset=None, limit=None)
 
 
 def _looks_into_items(query: Query) -> bool:

@@ -1,74 +1,90 @@
-"""Queries that span partitions: which of them the gateway refuses, and the plan by which the SDK runs them instead."""
+"""Queries that span partitions: what the gateway makes of them, and what their plans need of a client."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from enum import Enum
-from typing import Any
 
 from bifrost_store.emulator.sql.aggregates import as_aggregate, has_aggregate
 from bifrost_store.emulator.sql.errors import SqlError
-from bifrost_store.emulator.sql.execute import count_of
-from bifrost_store.emulator.sql.printing import print_node
-from bifrost_store.emulator.sql.syntax import (
-    ArrayLiteral,
-    Call,
-    Literal,
-    Logical,
-    Member,
-    Name,
-    Node,
-    ObjectLiteral,
-    Path,
-    Query,
-    SelectItem,
-    SelectList,
-    SelectStar,
-    SelectValue,
-)
-from bifrost_store.emulator.sql.values import Value
+from bifrost_store.emulator.sql.syntax import Call, Literal, Name, Node, Query, SelectList, SelectStar, SelectValue
+from bifrost_store.emulator.sql.values import UNDEFINED
 
 FILTER_PLACEHOLDER = "{documentdb-formattableorderbyquery-filter}"
 """What clients put a condition of their own for, to go on where they stopped; the Python SDK puts ``true``."""
-
-_PLAN_AGGREGATES = {"AVG": "Average", "COUNT": "Count", "COUNTIF": "CountIf", "MAX": "Max", "MIN": "Min", "SUM": "Sum"}
 
 
 class Service(Enum):
     """How the gateway answers a query that spans partitions. One with a partition key or range id is always direct."""
 
     DIRECT = "direct"
-    """From all ranges, one after the other; a query without FROM just once."""
+    """From all ranges, one after the other; a query that reads no item just once."""
 
     PLAN = "plan"
     """400/1004: the client fetches the plan and asks each range itself. So it is with one physical range too."""
 
     REFUSED = "refused"
-    """400: GROUP BY, aggregates without VALUE, aggregates within other expressions. No plan helps."""
+    """400: GROUP BY and aggregates without VALUE, which clients that know how ask a plan for, and what has no plan."""
+
+
+def inner_queries(query: Query) -> Iterator[Query]:
+    """Yield the queries that *query* reads its items through: the one in its first source, the one in that one's, and so on."""
+    while query.sources and isinstance(query.sources[0].collection, Query):
+        query = query.sources[0].collection
+        yield query
+
+
+def reads_items(query: Query) -> bool:
+    """Tell whether *query* reads the container; ``SELECT 1`` does not, nor does ``FROM x IN (SELECT VALUE [1])``."""
+    return bool([query, *inner_queries(query)][-1].sources)
+
+
+def is_rowwise(query: Query) -> bool:
+    """Tell whether each row of *query* itself comes of one item or row that it reads, in whatever order."""
+    return not (query.is_distinct or query.group_by or query.top or query.offset or has_aggregate(query.selection))
 
 
 def classify(query: Query) -> Service:
     """Tell how *query* is answered when it spans partitions."""
-    has_aggregates = has_aggregate(query.selection)
-    if query.group_by or (has_aggregates and _value_aggregate(query) is None):
-        return Service.REFUSED
-    if not query.sources:
+    if not reads_items(query):
         return Service.DIRECT
+    if counts_distinct(query) is not None:
+        return Service.PLAN
+    has_aggregates = has_aggregate(query.selection)
+    if query.group_by or (has_aggregates and value_aggregate(query) is None) or not all(map(is_rowwise, inner_queries(query))):
+        return Service.REFUSED
     needs_plan = query.order_by or query.is_distinct or query.top or query.offset or has_aggregates
     return Service.PLAN if needs_plan else Service.DIRECT
 
 
+def check_plannable(query: Query) -> None:
+    """Raise `SqlError` for what clients cannot put together from several partitions, whatever they support."""
+    if counts_distinct(query) is not None:
+        return
+    if not all(map(is_rowwise, inner_queries(query))):
+        raise SqlError(
+            "SC9004",
+            "A query across partitions cannot read a subquery that has DISTINCT, GROUP BY, TOP, OFFSET LIMIT or an aggregate.",
+        )
+    if not _stand_alone(query.selection):
+        raise SqlError("SC9003", "Compositions of aggregates and other expressions are not allowed.")
+
+
 def unsupported_features(query: Query, supported: Collection[str] = ()) -> list[str]:
     """Return the features that *query* needs of a client, less the *supported* ones, as named in request headers."""
-    aggregate = _value_aggregate(query)
+    is_counted = counts_distinct(query) is not None
+    calls = [] if is_counted else aggregates_of(query.selection)
+    is_value = isinstance(query.selection, SelectValue)
     wanted = {
-        "Aggregate": aggregate is not None,
-        "CountIf": aggregate is not None and as_aggregate(aggregate) == "COUNTIF",
-        "Distinct": query.is_distinct,
+        "Aggregate": bool(calls) and is_value and not query.group_by,
+        "CountIf": any(as_aggregate(call) == "COUNTIF" for call in calls),
+        "DCount": is_counted,
+        "Distinct": query.is_distinct or is_counted,
         "GroupBy": bool(query.group_by),
+        "MultipleAggregates": len(calls) > 1,
         "MultipleOrderBy": len(query.order_by) > 1,
-        "NonValueAggregate": aggregate is None and has_aggregate(query.selection),
+        "NonValueAggregate": bool(calls) and not is_value and not query.group_by,
         "OffsetAndLimit": query.offset is not None,
         "OrderBy": bool(query.order_by),
         "Top": query.top is not None,
@@ -76,118 +92,50 @@ def unsupported_features(query: Query, supported: Collection[str] = ()) -> list[
     return [name for name, is_wanted in wanted.items() if is_wanted and name not in supported]
 
 
-def query_plan(query: Query, parameters: Mapping[str, Value] | None = None) -> dict[str, Any]:
-    """Return the plan of *query* as the gateway sends it, over the whole range of partitions.
-
-    Args:
-        parameters: For TOP, OFFSET and LIMIT.
-
-    Raises:
-        SqlError: There is no plan (`Service.REFUSED`), or TOP, OFFSET or LIMIT is no number.
-    """
-    if classify(query) is Service.REFUSED:
-        raise SqlError("SC9003", "Cross partition query only supports 'VALUE <AggregateFunc>' for aggregates.")
-    return {
-        "partitionedQueryExecutionInfoVersion": 2,
-        "queryInfo": _query_info(query, parameters or {}),
-        "queryRanges": [{"min": "", "max": "FF", "isMinInclusive": True, "isMaxInclusive": False}],
-        "hybridSearchQueryInfo": None,
-    }
-
-
-def _query_info(query: Query, parameters: Mapping[str, Value]) -> dict[str, Any]:
-    aggregate = _value_aggregate(query)
-    order_by = () if aggregate else query.order_by
-    counts = {
-        clause: None if node is None else count_of(clause, node, parameters)
-        for clause, node in (("TOP", query.top), ("OFFSET", query.offset), ("LIMIT", query.limit))
-    }
-    return {
-        "distinctType": _distinct_type(query),
-        "top": counts["TOP"],
-        "offset": counts["OFFSET"],
-        "limit": counts["LIMIT"],
-        "orderBy": ["Descending" if item.is_descending else "Ascending" for item in order_by],
-        "orderByExpressions": [print_node(item.expression) for item in order_by],
-        "groupByExpressions": [],
-        "groupByAliases": [],
-        "aggregates": [_PLAN_AGGREGATES[aggregate.name.upper()]] if aggregate else [],
-        "groupByAliasToAggregateType": {},
-        "rewrittenQuery": _rewritten(query, (counts["OFFSET"] or 0) + (counts["LIMIT"] or 0)),
-        "hasSelectValue": isinstance(query.selection, SelectValue),
-        "dCountInfo": None,
-        "hasNonStreamingOrderBy": False,
-    }
-
-
-def _value_aggregate(query: Query) -> Call | None:
+def value_aggregate(query: Query) -> Call | None:
+    """Return the aggregate of ``SELECT VALUE``, if it is just that."""
     expression = query.selection.expression if isinstance(query.selection, SelectValue) else None
     return expression if isinstance(expression, Call) and as_aggregate(expression) else None
 
 
-def _distinct_type(query: Query) -> str:
-    """Return Ordered if equal rows come one after the other: ORDER BY begins with just what is selected."""
-    if not query.is_distinct:
-        return "None"
-    selection = query.selection
-    selected = [selection.expression] if isinstance(selection, SelectValue) else []
-    if isinstance(selection, SelectList):
-        selected = [item.expression for item in selection.items]
-    first = [item.expression for item in query.order_by[: len(selected)]]
-    is_ordered = len(first) == len(selected) > 0 and all(expression in first for expression in selected)
-    return "Ordered" if is_ordered else "Unordered"
+def aggregates_of(node: Node) -> list[Call]:
+    """Return the aggregates that *node* computes, leaving out those of subqueries."""
+    if isinstance(node, Query):
+        return []
+    if isinstance(node, Call) and as_aggregate(node):
+        return [node]
+    return [call for child in node.children() for call in aggregates_of(child)]
 
 
-def _rewritten(query: Query, needed: int) -> str:
-    """Return what the client asks each range; empty for the query as it is.
-
-    Args:
-        needed: The rows of each range that OFFSET and LIMIT may leave in the end.
-    """
-    aggregate = _value_aggregate(query)
-    if aggregate is not None:
-        return print_node(_unbounded(replace(query, selection=_partial_aggregate(aggregate), is_distinct=False)))
-    # The client makes rows distinct before it counts them, so ranges must not count.
-    counted = _unbounded(query) if query.is_distinct else query
-    if counted.offset is not None:
-        counted = replace(counted, offset=Literal(0), limit=Literal(needed))
-    if query.order_by:
-        return _with_order_items(counted)
-    return "" if counted == query and query.offset is None else print_node(counted)
-
-
-def _unbounded(query: Query) -> Query:
-    return replace(query, top=None, offset=None, limit=None)
-
-
-def _partial_aggregate(aggregate: Call) -> SelectValue:
-    item: Node = aggregate
-    if as_aggregate(aggregate) == "AVG":
-        item = ObjectLiteral((("sum", Call("SUM", aggregate.arguments)), ("count", Call("COUNT", aggregate.arguments))))
-    return SelectValue(ArrayLiteral((ObjectLiteral((("item", item),)),)))
-
-
-def _with_order_items(query: Query) -> str:
-    """Return a query whose rows carry what they are sorted by: ``_rid``, ``orderByItems`` and the row as ``payload``."""
-    keys = ArrayLiteral(tuple(ObjectLiteral((("item", item.expression),)) for item in query.order_by))
-    payload = _payload(query)
-    items = [SelectItem(keys, "orderByItems"), SelectItem(payload, "payload")]
-    if query.sources and query.sources[0].alias:
-        items.insert(0, SelectItem(Path(Name(query.sources[0].alias), (Member("_rid"),)), None))
-    condition: Node = Name(f"({FILTER_PLACEHOLDER})")
-    if query.where is not None:
-        condition = Logical("AND", (query.where, condition))
-    if isinstance(query.selection, SelectValue):
-        condition = Logical("AND", (condition, Call("IS_DEFINED", (payload,))))
-    return print_node(replace(query, selection=SelectList(tuple(items)), is_distinct=False, where=condition))
-
-
-def _payload(query: Query) -> Node:
-    """Return the whole row as one expression."""
-    selection = query.selection
-    if isinstance(selection, SelectStar):
-        return Name(query.sources[0].alias or "")
+def counts_distinct(query: Query) -> str | None:
+    """Return the name of the count in ``SELECT COUNT(1) AS name FROM (SELECT DISTINCT …)``, "" with VALUE; else None."""
+    selection, inner = query.selection, next(inner_queries(query), None)
+    if inner is None or not inner.is_distinct or len(query.sources) > 1 or query.sources[0].is_iterated:
+        return None
+    is_plain = not (query.is_distinct or query.where or query.group_by or query.order_by or query.top or query.offset)
+    if not is_plain or not all(map(is_rowwise, (replace(inner, is_distinct=False), *inner_queries(inner)))):
+        return None
     if isinstance(selection, SelectValue):
-        return selection.expression
-    expressions = (item.expression for item in selection.items)
-    return ObjectLiteral(tuple(zip(selection.names(), expressions, strict=True)))
+        expression, name = selection.expression, ""
+    elif isinstance(selection, SelectList) and len(selection.items) == 1:
+        expression, name = selection.items[0].expression, selection.names()[0]
+    else:
+        return None
+    return name if _counts_rows(expression, query.sources[0].alias) else None
+
+
+def _counts_rows(node: Node, alias: str | None) -> bool:
+    if not isinstance(node, Call) or as_aggregate(node) != "COUNT":
+        return False
+    (argument,) = node.arguments
+    return argument == Name(alias or "") or (isinstance(argument, Literal) and argument.value is not UNDEFINED)
+
+
+def _stand_alone(node: Node) -> bool:
+    """Tell whether every aggregate of a selection is an item of it, no part of an expression."""
+    items = [item.expression for item in node.items] if isinstance(node, SelectList) else [node]
+    if isinstance(node, SelectValue):
+        items = [node.expression]
+    if isinstance(node, SelectStar):
+        items = []
+    return all(as_aggregate(item) or not has_aggregate(item) for item in items)

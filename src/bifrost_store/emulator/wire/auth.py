@@ -42,7 +42,9 @@ class Authority:
         """Raise 401 unless the request at a path of *segments* is signed, 403 if its date is too far from *now*."""
         date, other_date = headers.get("x-ms-date", ""), headers.get("date", "")
         resource_type, link, rid_link = resource_of(segments)
-        signature = _signature(headers.get("authorization", ""))
+        kind, signature = _signature(headers.get("authorization", ""))
+        if kind == "aad":
+            return self._check_token(signature)
         for candidate in (link, rid_link):
             expected = self.sign(verb, resource_type, candidate, date, "" if date else other_date)
             both = self.sign(verb, resource_type, candidate, date, other_date)
@@ -50,6 +52,15 @@ class Authority:
                 return _check_date(date or other_date, now)
         shown = _payload(verb, resource_type, link, date, other_date).replace("\n", "\\n")
         raise ServiceError(401, _REFUSAL.format(shown))
+
+    def _check_token(self, token: str) -> None:
+        """Raise 401 unless a token as of Entra ID is one for emulators, whose signature is the key itself."""
+        try:
+            given = base64.urlsafe_b64decode(token.rpartition(".")[2] + "==")
+        except ValueError:
+            given = b""
+        if token.count(".") != 2 or not hmac.compare_digest(base64.b64encode(self._key), given):
+            raise ServiceError(401, "The emulator knows no directory: of tokens of Entra ID it takes those made for emulators.")
 
     def check_bearer(self, header: str) -> None:
         """Raise 401 unless the header carries the key itself, as the control path wants it."""
@@ -74,13 +85,15 @@ def _payload(verb: str, resource_type: str, link: str, date: str, other_date: st
     return f"{verb.lower()}\n{resource_type.lower()}\n{link}\n{date.lower()}\n{other_date.lower()}\n"
 
 
-def _signature(header: str) -> str:
+def _signature(header: str) -> tuple[str, str]:
+    """Return the kind of a request's authorization, and its signature or token."""
     if not header:
         raise ServiceError(401, "Required Header authorization is missing. Ensure a valid Authorization token is passed.")
     token = dict(parse_qsl(unquote(header).replace("+", "%2B")))
-    if token.get("type") != "master" or "sig" not in token or not token["sig"].isascii():
+    kind = token.get("type", "")
+    if kind not in ("master", "aad") or "sig" not in token or not token["sig"].isascii():
         raise ServiceError(401, "The authorization token is not of the kind 'type=master&ver=1.0&sig=...'.")
-    return token["sig"]
+    return kind, token["sig"]
 
 
 def _check_date(text: str, now: float) -> None:
