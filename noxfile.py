@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 AZURITE_VERSION = "3.35.0"
 COSMOSDB_SERVER_VERSION = "1.0.1"
-OLDEST_NODE = 18
+SECOND_CLIENT_VERSION = "4.9.3"
+OLDEST_NODE = 20
 BACKENDS = sorted(path.parent.name for path in (ROOT / "src" / "bifrost_store" / "backends").glob("*/backend.py"))
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 PRESENT_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -148,6 +149,18 @@ def second_opinion(session: nox.Session) -> None:
     env = cosmosdb_server(session)
     command = ["python", "-m", "pytest", "-p", "tests.second_opinion.plugin", "tests/contract", "--backend=cosmos"]
     session.run(*command, *session.posargs, env=env)
+
+
+@nox.session(name="second-client")
+def second_client(session: nox.Session) -> None:
+    """The emulator by a client that others wrote, `@azure/cosmos` for JavaScript: items, queries, bulk, the change feed, splits."""
+    session.install("-e", ".[emulator]")
+    try:
+        script = shlex.split(_npm_command(session, "@azure/cosmos", SECOND_CLIENT_VERSION, "package.json"))
+    except nox.command.CommandFailed:
+        session.error("@azure/cosmos cannot be installed; Node or the npm registry is out of reach")
+    modules = Path(script[1]).parents[3]
+    session.run("python", "tools/second_client.py", str(modules), script[0], *session.posargs)
 
 
 @nox.session

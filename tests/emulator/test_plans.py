@@ -103,7 +103,7 @@ def test_a_plan_needs_what_it_needs(wire: Wire, text: str, lacking: list[str]) -
 @pytest.mark.cosmos_emulator(partitions=3)
 @pytest.mark.parametrize(
     "inner",
-    ["SELECT DISTINCT VALUE c.g FROM c", "SELECT TOP 3 VALUE c.g FROM c", "SELECT VALUE COUNT(1) FROM c",
+    ["SELECT DISTINCT VALUE c.g FROM c", "SELECT VALUE COUNT(1) FROM c",
      "SELECT c.g FROM c GROUP BY c.g", "SELECT VALUE x FROM (SELECT DISTINCT VALUE c.g FROM c) AS x"],
 )  # fmt: skip
 @pytest.mark.parametrize("outer", ["SELECT VALUE COUNT(1)", "SELECT VALUE x", "SELECT DISTINCT VALUE x", "SELECT VALUE MAX(x)"])
@@ -173,7 +173,7 @@ def test_rows_of_distinct_subqueries_come_once(wire: Wire, size: int) -> None:
         wire.create({"id": f"{number:02}", "pk": "k", "g": number % 5})
     for inner, wanted in (
         ("SELECT DISTINCT VALUE c.g FROM c", [0, 1, 2, 3, 4]),
-        ("SELECT TOP 7 VALUE c.g FROM c", [0, 1, 2, 3, 4, 0, 1]),
+        ("SELECT VALUE COUNT(1) FROM c", [12]),
     ):
         found: list[Any] = []
         headers = {"x-ms-max-item-count": str(size)}

@@ -23,6 +23,7 @@ from bifrost_store.emulator.engine import Engine
 from bifrost_store.emulator.query.queries import NOT_CROSS_PARTITION, Queries
 from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body
 from bifrost_store.emulator.requests.operations import operation_of
+from bifrost_store.emulator.requests.unserved import refuse_unserved
 from bifrost_store.emulator.wire import jsontext
 from bifrost_store.emulator.wire.auth import Authority
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request, not_found
@@ -114,6 +115,7 @@ class App:
             raise ServiceError(403, "The request is not allowed.")
         if segments[:1] == ["_emulator"]:
             return self._admin.answer(call, self._authority)
+        refuse_unserved(call)
         self._authority.check(method, segments, call.request.headers, self.engine.clock.token_time())
         if fault is not None and fault.status is not None:
             raise _ordered(fault)

@@ -85,7 +85,6 @@ SUBQUERIES: list[tuple[str, list[Any]]] = [
      [{"id": "a", "g": 4.5}, {"id": "b", "g": 5}, {"id": "c"}]),
     ("SELECT VALUE (SELECT VALUE 1 + 1)", [2]),
     ("SELECT VALUE ARRAY(SELECT DISTINCT VALUE x FROM x IN [1])", None),
-    ("SELECT VALUE ARRAY(SELECT TOP 1 VALUE k.name FROM k IN c.kids ORDER BY k.grade DESC) FROM c WHERE c.n = 1", [["Bob"]]),
     ("SELECT VALUE ARRAY(SELECT VALUE ARRAY(SELECT VALUE p.p FROM p IN k.pets) FROM k IN c.kids) FROM c WHERE c.n < 3",
      [[["x"], []], [["y", "z"]]]),
 ]  # fmt: skip

@@ -30,7 +30,7 @@ SERVICES: list[tuple[str, Service]] = [
     ("SELECT VALUE c.a FROM c WHERE c.b IN (1, 2) AND c.d LIKE 'x%'", Service.DIRECT),
     ("SELECT VALUE t FROM c JOIN t IN c.tags", Service.DIRECT),
     ("SELECT VALUE (SELECT VALUE COUNT(1) FROM t IN c.tags) FROM c", Service.DIRECT),
-    ("SELECT VALUE ARRAY(SELECT DISTINCT TOP 1 VALUE t FROM t IN c.tags) FROM c", Service.DIRECT),
+    ("SELECT VALUE ARRAY(SELECT DISTINCT VALUE t FROM t IN c.tags) FROM c", Service.DIRECT),
     ("SELECT TOP 2 5", Service.DIRECT),
     ("SELECT VALUE COUNT(1) FROM x IN (SELECT VALUE [1, 2])", Service.DIRECT),
     ("SELECT VALUE s.a FROM (SELECT c.a FROM c WHERE c.b = 1) AS s", Service.DIRECT),
@@ -54,7 +54,6 @@ SERVICES: list[tuple[str, Service]] = [
         (f"SELECT VALUE s FROM ({inner}) AS s", Service.REFUSED)
         for inner in (
             "SELECT DISTINCT VALUE c.a FROM c",
-            "SELECT TOP 1 c.a FROM c",
             "SELECT VALUE COUNT(1) FROM c",
             "SELECT c.a FROM c GROUP BY c.a",
             "SELECT s.a FROM (SELECT DISTINCT c.a FROM c) AS s",
@@ -62,7 +61,7 @@ SERVICES: list[tuple[str, Service]] = [
     ),
     ("SELECT VALUE SUM(s) FROM (SELECT DISTINCT VALUE c.a FROM c) AS s", Service.REFUSED),
     ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.a FROM c) AS s WHERE s > 1", Service.REFUSED),
-    ("SELECT VALUE COUNT(1) FROM (SELECT DISTINCT TOP 3 VALUE c.a FROM c)", Service.REFUSED),
+    ("SELECT VALUE COUNT(1) FROM x IN (SELECT DISTINCT VALUE c.a FROM c)", Service.REFUSED),
 ]
 
 UNPLANNABLE = [

@@ -13,6 +13,11 @@ _OPERATIONS: Final = frozenset(["add", "set", "replace", "remove", "incr", "move
 _SYSTEM_PROPERTIES: Final = frozenset(["id", "_rid", "_self", "_etag", "_ts", "_attachments", "_lsn"])
 
 
+def patch_request(body: Any) -> Any:
+    """Return a patch's condition and operations; the SDK for JavaScript sends a list of operations alone."""
+    return {"operations": body} if isinstance(body, list) else body
+
+
 def check_operations(operations: object) -> list[dict[str, Any]]:
     """Return the operations of a patch.
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bifrost_store.emulator.containers.container import Container
 from bifrost_store.emulator.containers.items import ItemWriter, Key, Outcome, Preconditions
+from bifrost_store.emulator.containers.patch import patch_request
 from bifrost_store.emulator.engine import Engine
 from bifrost_store.emulator.requests.calls import Call, Reply, container_headers
 from bifrost_store.emulator.requests.scope import key_of
@@ -14,7 +15,9 @@ from bifrost_store.emulator.wire import jsontext
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 MAX_OPERATIONS: Final = 100
-_FAILED_DEPENDENCY: Final = 424
+FAILED_DEPENDENCY: Final = 424
+_HYBRID_ROW: Final = b"\x81"
+"""What a batch in Microsoft's binary format begins with."""
 
 
 class _BatchError(Exception):
@@ -29,7 +32,7 @@ class _BatchError(Exception):
 
 def execute_batch(engine: Engine, call: Call, container: Container) -> Reply:
     """Carry out a batch: 200 and every operation's result, or 207 and nothing done."""
-    operations = _operations(call)
+    operations = operations_of(call)
     key = key_of(call, container)
     try:
         with engine.writing(container) as writer:
@@ -38,11 +41,18 @@ def execute_batch(engine: Engine, call: Call, container: Container) -> Reply:
         return _failed(container, key, failure, len(operations))
     headers = container_headers(container, container.range_of(key.epk))
     headers["x-ms-item-count"] = str(len(outcomes))
-    results = [_result(container, outcome) for outcome in outcomes]
+    results = [result_of(container, outcome) for outcome in outcomes]
     return Reply(200, f"[{','.join(results)}]", headers, sum(outcome.charge for outcome in outcomes))
 
 
-def _operations(call: Call) -> list[dict[str, Any]]:
+def operations_of(call: Call) -> list[dict[str, Any]]:
+    """Return the operations of a batch request.
+
+    Raises:
+        ServiceError: 400; they are none, or too many.
+    """
+    if call.body()[:1] == _HYBRID_ROW:
+        raise bad_request("The emulator does not read batches in HybridRow, which the SDK for .NET sends; they must be JSON.")
     operations = jsontext.load(call.body())
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
         raise bad_request("A batch request is a list of operations.")
@@ -57,18 +67,25 @@ def _carry_out(writer: ItemWriter, key: Key, operations: list[dict[str, Any]]) -
     outcomes: list[Outcome] = []
     for index, operation in enumerate(operations):
         try:
-            outcomes.append(_one(writer, key, operation))
+            outcomes.append(carry_out(writer, key, operation))
         except ServiceError as error:
             raise _BatchError(index, error, outcomes) from None
     return outcomes
 
 
-def _one(writer: ItemWriter, key: Key, operation: dict[str, Any]) -> Outcome:
+def carry_out(writer: ItemWriter, key: Key, operation: dict[str, Any]) -> Outcome:
+    """Carry out one operation.
+
+    Raises:
+        ServiceError: It cannot be done, or is none.
+    """
     body, item_id = operation.get("resourceBody"), operation.get("id")
     preconditions = Preconditions(_etag(operation, "ifMatch"), _etag(operation, "ifNoneMatch"))
     kind = operation.get("operationType")
     if kind in ("Replace", "Read", "Delete", "Patch") and not isinstance(item_id, str):
         raise bad_request(f"A batch operation of type {kind} needs an id.")
+    if kind == "Patch":
+        body = patch_request(body)
     if kind in ("Create", "Upsert", "Replace", "Patch") and not isinstance(body, dict):
         raise bad_request(f"A batch operation of type {kind} needs a resourceBody.")
     match kind:
@@ -94,7 +111,8 @@ def _etag(operation: dict[str, Any], name: str) -> str | None:
     return value
 
 
-def _result(container: Container, outcome: Outcome) -> str:
+def result_of(container: Container, outcome: Outcome) -> str:
+    """Return the result of an operation that was done, as JSON."""
     start = f'{{"statusCode":{outcome.status},"requestCharge":{outcome.charge:.2f}'
     if outcome.item is None:
         return start + "}"
@@ -103,7 +121,7 @@ def _result(container: Container, outcome: Outcome) -> str:
 
 
 def _failed(container: Container, key: Key, failure: _BatchError, count: int) -> Reply:
-    statuses = [_FAILED_DEPENDENCY] * count
+    statuses = [FAILED_DEPENDENCY] * count
     statuses[failure.index] = failure.error.status
     spent = [outcome.charge for outcome in failure.outcomes] + [failure.error.charge or 1.0]
     results = [

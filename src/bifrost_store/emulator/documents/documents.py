@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from bifrost_store.emulator.containers import charges, rids
 from bifrost_store.emulator.containers.container import Container
 from bifrost_store.emulator.containers.items import ItemReader, Key, Outcome, Preconditions
 from bifrost_store.emulator.containers.partition import mismatch
+from bifrost_store.emulator.containers.patch import patch_request
 from bifrost_store.emulator.containers.throttle import Throttle
 from bifrost_store.emulator.documents.batch import execute_batch
+from bifrost_store.emulator.documents.bulk import execute_bulk, is_bulk
 from bifrost_store.emulator.documents.change_feed import read_changes
 from bifrost_store.emulator.engine import CONSISTENCY_LEVELS, Engine
 from bifrost_store.emulator.query.queries import Queries
 from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body, with_container
 from bifrost_store.emulator.requests.pages import PageSize, page_size, position_from, size_of, token_for
 from bifrost_store.emulator.requests.scope import Scope, key_of, scope_of
+from bifrost_store.emulator.wire import jsontext
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request, not_found
 
 _QUERY: Final = "application/query+json"
@@ -41,6 +44,8 @@ class Documents:
         asked = call.header("x-ms-consistency-level").lower()
         _check_consistency(asked, level)
         factor = charges.STRONG_READS if (asked or level) in _TWO_REPLICAS and _is_read(call) else 1.0
+        if is_bulk(call):
+            return execute_bulk(self._engine, call, container, self._throttle)
         scope = scope_of(call, container)
         self._throttle.admit(container, scope.physicals)
         try:
@@ -93,7 +98,7 @@ class Documents:
                 case "PUT":
                     outcome = writer.replace(key, item_id, call.json_object(), preconditions)
                 case "PATCH":
-                    outcome = writer.patch(key, item_id, call.json_object(), preconditions)
+                    outcome = writer.patch(key, item_id, _patch(call), preconditions)
                 case "DELETE":
                     outcome = writer.delete(key, item_id, preconditions)
                 case _:
@@ -152,6 +157,13 @@ class Documents:
 def _is_read(call: Call) -> bool:
     """Return whether a request only reads: an item, a feed, or a page of a query."""
     return call.method == "GET" or call.flag("x-ms-documentdb-isquery") or call.header("content-type").startswith(_QUERY)
+
+
+def _patch(call: Call) -> dict[str, Any]:
+    change = patch_request(jsontext.load(call.body()))
+    if not isinstance(change, dict):
+        raise bad_request("A patch is an object with operations.")
+    return change
 
 
 def _preconditions(call: Call) -> Preconditions:

@@ -12,9 +12,11 @@ from bifrost_store.emulator.sql.printing import print_node
 from bifrost_store.emulator.sql.syntax import (
     Call,
     Collection,
+    Index,
     Literal,
     Name,
     Node,
+    Parameter,
     Path,
     Query,
     SelectList,
@@ -31,7 +33,7 @@ MAX_DEPTH = 100
 MAX_JOINS = 10
 """``maxJoinsPerSqlQuery`` of the service's account document."""
 
-MAX_COUNT = 2**32 - 1
+MAX_COUNT = 2**31 - 1
 """The largest number that TOP, OFFSET and LIMIT take."""
 
 
@@ -62,6 +64,18 @@ def _check_query(query: Query, outer: frozenset[str], *, is_outermost: bool) -> 
             check_count(clause, count.value, count.span)
 
 
+def _check_subquery(query: Query, scope: frozenset[str], *, is_root: bool = False) -> None:
+    """Check a query within another one; *is_root* says that it reads the container."""
+    for clause, code, is_there in (
+        ("'ORDER BY' is", "SC2202", query.order_by),
+        ("'TOP' is", "SC2203", query.top),
+        ("'OFFSET LIMIT' clause is", "SC2204", query.offset),
+    ):
+        if is_there:
+            raise SqlError(code, f"{clause} not supported in subqueries.")
+    _check_query(query, scope, is_outermost=is_root)
+
+
 def _clauses(query: Query) -> Iterator[tuple[str, tuple[Node, ...]]]:
     yield "SELECT", (query.selection,)
     yield "WHERE", () if query.where is None else (query.where,)
@@ -75,7 +89,7 @@ def _check_sources(query: Query, outer: frozenset[str], *, is_outermost: bool) -
     for position, source in enumerate(query.sources):
         collection = source.collection
         if isinstance(collection, Query):
-            _check_query(collection, scope, is_outermost=is_outermost and position == 0)
+            _check_subquery(collection, scope, is_root=is_outermost and position == 0)
         elif not (is_outermost and position == 0):
             _resolve(collection, scope)
         if source.alias is not None:
@@ -144,8 +158,10 @@ def _check_expression(node: Node, scope: frozenset[str], clause: str) -> None:
     if isinstance(node, Name):
         _resolve(node, scope)
     elif isinstance(node, Query):
-        _check_query(node, scope, is_outermost=False)
+        _check_subquery(node, scope)
         return
+    elif isinstance(node, Index) and not isinstance(node.expression, Literal | Parameter):
+        raise SqlError("SC2990", "The specified query includes 'member indexer' which is currently not supported.", *node.span)
     elif isinstance(node, Call):
         _check_call(node, clause)
     for child in node.children():

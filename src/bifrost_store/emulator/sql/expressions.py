@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from bifrost_store.emulator import numbers
 from bifrost_store.emulator.sql.aggregates import AGGREGATES, Aggregate, as_aggregate
 from bifrost_store.emulator.sql.comparisons import between, compare_to_constant, is_in, like
 from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.sql.functions import FUNCTIONS
 from bifrost_store.emulator.sql.operators import BINARY, UNARY, logical_not
-from bifrost_store.emulator.sql.paths import dynamic_step, member_path, static_path
+from bifrost_store.emulator.sql.paths import member_path, static_path
 from bifrost_store.emulator.sql.rows import Constant, Getter, Row
 from bifrost_store.emulator.sql.syntax import (
     ArrayLiteral,
@@ -129,30 +130,21 @@ def _name(node: Name, scope: Scope, _: Context) -> Getter:
 
 
 def _path(node: Path, scope: Scope, context: Context) -> Getter:
-    steps = [_static_step(step, context) for step in node.steps]
+    steps = tuple(_step(step, context) for step in node.steps)
     if isinstance(node.base, Name):
         names = tuple(step for step in steps if type(step) is str)
         if len(names) == len(steps):
             return member_path(scope.places[node.base.name], names)
     getter = compile_expression(node.base, scope, context)
-    for step, static in zip(node.steps, steps, strict=True):
-        if static is not None:
-            getter = _folded(static_path(getter, static), getter)
-        else:
-            assert isinstance(step, Index)
-            index = compile_expression(step.expression, scope, context)
-            getter = _folded(dynamic_step(getter, index), getter, index)
-    return getter
+    return _folded(static_path(getter, steps), getter)
 
 
-def _static_step(step: Member | Index, context: Context) -> str | int | None:
-    """Return the name or position that a step has in every row, or None."""
+def _step(step: Member | Index, context: Context) -> str | int | None:
+    """Return the name or position that a step has in every row; None leads nowhere."""
     if isinstance(step, Member):
         return step.name
-    if not isinstance(step.expression, Literal | Parameter):
-        return None
     value = compile_expression(step.expression, Scope(), context)([])
-    return value if type(value) is str or type(value) is int else None
+    return value if type(value) is str else numbers.whole(value)
 
 
 def _unary(node: Unary, scope: Scope, context: Context) -> Getter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bifrost_store.emulator.numbers import whole
 from bifrost_store.emulator.sql.rows import Getter, Row
 from bifrost_store.emulator.sql.values import UNDEFINED, Value, lookup
 
@@ -29,20 +28,9 @@ def member_path(place: int, names: tuple[str, ...]) -> Getter:
     return several
 
 
-def static_path(getter: Getter, step: str | int) -> Getter:
-    """Return one known step below a value."""
-    path = (step,)
+def static_path(getter: Getter, steps: tuple[str | int | None, ...]) -> Getter:
+    """Return what known steps lead to below a value; undefined if one of them is None."""
+    path = tuple(step for step in steps if step is not None)
+    if len(path) < len(steps):
+        return lambda _: UNDEFINED
     return lambda row: lookup(getter(row), path)
-
-
-def dynamic_step(getter: Getter, index: Getter) -> Getter:
-    """Return the step below a value that *index* names: a property by string, an element by integer."""
-
-    def step(row: Row) -> Value:
-        position = index(row)
-        if type(position) is str:
-            return lookup(getter(row), (position,))
-        number = whole(position)
-        return UNDEFINED if number is None else lookup(getter(row), (number,))
-
-    return step

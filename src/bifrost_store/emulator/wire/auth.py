@@ -91,6 +91,8 @@ def _signature(header: str) -> tuple[str, str]:
         raise ServiceError(401, "Required Header authorization is missing. Ensure a valid Authorization token is passed.")
     token = dict(parse_qsl(unquote(header).replace("+", "%2B")))
     kind = token.get("type", "")
+    if kind == "resource":
+        raise ServiceError(400, "The emulator does not serve resource tokens: permissions are stored and open nothing.")
     if kind not in ("master", "aad") or "sig" not in token or not token["sig"].isascii():
         raise ServiceError(401, "The authorization token is not of the kind 'type=master&ver=1.0&sig=...'.")
     return kind, token["sig"]
