@@ -1,4 +1,4 @@
-"""COUNT, COUNTIF, SUM, AVG, MIN and MAX: each takes in values one by one and then gives its result."""
+"""COUNT, COUNTIF, SUM, AVG, MIN, MAX, MAKELIST and MAKESET: each takes in values one by one and then gives its result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bifrost_store.emulator import numbers
 from bifrost_store.emulator.sql.syntax import Call, Node, Query
-from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, compare
+from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, compare, sort_key
 
 
 class Aggregate(Protocol):
@@ -89,10 +89,36 @@ class _Maximum(_Extreme):
     sign = 1
 
 
+class _List:
+    """All values but undefined, in an array."""
+
+    def __init__(self) -> None:
+        self._values: list[Value] = []
+
+    def add(self, value: Value) -> None:
+        if value is not UNDEFINED:
+            self._values.append(value)
+
+    def result(self) -> Value:
+        return self._values
+
+
+class _Set(_List):
+    """The values once each."""
+
+    def result(self) -> Value:
+        found: dict[bytes, Value] = {}
+        for value in self._values:
+            found.setdefault(sort_key(value), value)
+        return list(found.values())
+
+
 AGGREGATES: dict[str, Callable[[], Aggregate]] = {
     "AVG": _Average,
     "COUNT": _Count,
     "COUNTIF": _CountIf,
+    "MAKELIST": _List,
+    "MAKESET": _Set,
     "MAX": _Maximum,
     "MIN": _Minimum,
     "SUM": _Sum,

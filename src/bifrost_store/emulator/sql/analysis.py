@@ -82,6 +82,7 @@ def unsupported_features(query: Query, supported: Collection[str] = ()) -> list[
         "DCount": is_counted,
         "Distinct": query.is_distinct or is_counted,
         "GroupBy": bool(query.group_by),
+        "ListAndSetAggregate": any(as_aggregate(call) in ("MAKELIST", "MAKESET") for call in calls),
         "MultipleAggregates": len(calls) > 1,
         "MultipleOrderBy": len(query.order_by) > 1,
         "NonValueAggregate": bool(calls) and not is_value and not query.group_by,

@@ -55,10 +55,10 @@ def check(query: Query) -> None:
 
 def _check_query(query: Query, outer: frozenset[str], *, is_outermost: bool) -> None:
     scope = _check_sources(query, outer, is_outermost=is_outermost)
-    _check_selection(query)
     for clause, nodes in _clauses(query):
         for node in nodes:
             _check_expression(node, scope, clause)
+    _check_selection(query)
     for clause, count in (("TOP", query.top), ("OFFSET", query.offset), ("LIMIT", query.limit)):
         if isinstance(count, Literal):
             check_count(clause, count.value, count.span)

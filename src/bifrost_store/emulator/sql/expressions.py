@@ -11,7 +11,7 @@ from bifrost_store.emulator import numbers
 from bifrost_store.emulator.sql.aggregates import AGGREGATES, Aggregate, as_aggregate
 from bifrost_store.emulator.sql.comparisons import between, compare_to_constant, is_in, like
 from bifrost_store.emulator.sql.errors import SqlError
-from bifrost_store.emulator.sql.functions import FUNCTIONS
+from bifrost_store.emulator.sql.functions import FUNCTIONS, Function
 from bifrost_store.emulator.sql.operators import BINARY, UNARY, logical_not
 from bifrost_store.emulator.sql.paths import member_path, static_path
 from bifrost_store.emulator.sql.rows import Constant, Getter, Row
@@ -96,10 +96,14 @@ def constant_of(node: Node, parameters: Mapping[str, Value]) -> Constant | None:
     for part, _ in walk(node):
         if isinstance(part, Name | Query) or as_aggregate(part):
             return None
-        if isinstance(part, Call) and FUNCTIONS[part.name.upper()].is_timed:
+        if isinstance(part, Call) and _is_fleeting(FUNCTIONS[part.name.upper()]):
             return None
     getter = compile_expression(node, Scope(), Context(parameters, 0, math.inf, _no_subqueries))
     return getter if isinstance(getter, Constant) else None
+
+
+def _is_fleeting(function: Function) -> bool:
+    return function.is_timed or function.is_random
 
 
 def _no_subqueries(query: Query, _: Scope, __: Context, ___: bool) -> Run:
@@ -253,6 +257,8 @@ def _call(node: Call, scope: Scope, context: Context) -> Getter:
     function = FUNCTIONS[node.name.upper()]
     compute = function.call
     arguments = [compile_expression(argument, scope, context) for argument in node.arguments]
+    if function.is_random:
+        return lambda _: compute()
     if function.is_timed:
         arguments.insert(0, Constant(context.ticks))
     if len(arguments) == 1:

@@ -35,7 +35,16 @@ from bifrost_store.emulator.sql.syntax import (
 )
 from bifrost_store.emulator.sql.values import Value
 
-_PLAN_AGGREGATES = {"AVG": "Average", "COUNT": "Count", "COUNTIF": "CountIf", "MAX": "Max", "MIN": "Min", "SUM": "Sum"}
+_PLAN_AGGREGATES = {
+    "AVG": "Average",
+    "COUNT": "Count",
+    "COUNTIF": "CountIf",
+    "MAKELIST": "MakeList",
+    "MAKESET": "MakeSet",
+    "MAX": "Max",
+    "MIN": "Min",
+    "SUM": "Sum",
+}
 
 
 class KeyRange(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 
 from bifrost_store.emulator import numbers
@@ -105,6 +106,7 @@ TABLE: Table = {
     "PI": Function(0, 0, lambda: math.pi),
     "POWER": _math(numbers.power, 2),
     "RADIANS": _math(math.radians),
+    "RAND": Function(0, 0, random.random, is_random=True),
     "ROUND": _rounding(_round),
     "SIGN": _math(_sign),
     "SIN": _math(math.sin),

@@ -21,12 +21,14 @@ class Function:
 
     Attributes:
         call: Takes the arguments' values, UNDEFINED among them. If `is_timed`, the current ticks come before them.
+        is_random: Each call gives another value.
     """
 
     least: int
     most: int
     call: Callable[..., Value]
     is_timed: bool = False
+    is_random: bool = False
 
 
 Table: TypeAlias = dict[str, Function]

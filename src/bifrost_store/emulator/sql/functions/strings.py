@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -84,14 +84,12 @@ def _substring(text: Value, start: Value, count: Value) -> Value:
 
 
 def _trim(*, left: bool, right: bool) -> Function:
-    def trim(text: str, part: str | None = None) -> Value:
-        if part is None:
-            return text.strip() if left and right else text.lstrip() if left else text.rstrip()
-        while part and left and text.startswith(part):
-            text = text[len(part) :]
-        while part and right and text.endswith(part):
-            text = text[: -len(part)]
-        return text
+    """A function that takes away characters of a set at the ends; without a set, white space."""
+
+    def trim(text: str, characters: str | None = None) -> Value:
+        if left:
+            text = text.lstrip(characters)
+        return text.rstrip(characters) if right else text
 
     return Function(1, 2, for_strings(trim))
 
@@ -107,16 +105,43 @@ def _compiled(pattern: str, modifiers: str) -> re.Pattern[str]:
     flags = re.NOFLAG
     for modifier in modifiers:
         if modifier not in _FLAGS:
-            raise SqlError("SC2080", f"RegexMatch does not know the modifier '{modifier}'.")
+            raise SqlError("SC2080", f"A regular expression does not know the modifier '{modifier}'.")
         flags |= _FLAGS[modifier]
     try:
         return re.compile(pattern, flags)
     except (re.error, RecursionError, OverflowError):
-        raise SqlError("SC2081", f"RegexMatch was given an invalid regular expression: {pattern[:200]}") from None
+        raise SqlError("SC2081", f"The regular expression is invalid: {pattern[:200]}") from None
 
 
 def _regex_match(text: str, pattern: str, modifiers: str = "") -> bool:
     return _compiled(pattern, modifiers).search(text) is not None
+
+
+def _extract(call: Callable[[Iterator[str]], Value]) -> Function:
+    """A function of the matches of a regular expression, or of a group of each."""
+
+    def extract(text: Value, pattern: Value, modifiers: Value = "", group: Value = 0) -> Value:
+        number = whole(group)
+        if not all(type(argument) is str for argument in (text, pattern, modifiers)) or number is None:
+            return UNDEFINED
+        compiled = _compiled(pattern, modifiers)
+        if not 0 <= number <= compiled.groups:
+            return UNDEFINED
+        return call(found[number] or "" for found in compiled.finditer(text))
+
+    return Function(2, 4, extract)
+
+
+def _part(place: int, *, is_last: bool) -> Function:
+    """A function that gives what stands before (0) or after (2) a delimiter, the empty string where there is none."""
+
+    def part(text: str, delimiter: str) -> Value:
+        if not delimiter:
+            return UNDEFINED
+        before, found, after = text.rpartition(delimiter) if is_last else text.partition(delimiter)
+        return (before, found, after)[place] if found else ""
+
+    return Function(2, 2, for_strings(part))
 
 
 def _join(items: Value, separator: Value) -> Value:
@@ -159,10 +184,14 @@ TABLE: Table = {
     "ENDSWITH": _comparison(str.endswith),
     "INDEX_OF": Function(2, 3, _index_of),
     "LASTINDEXOF": Function(2, 3, _last_index_of),
+    "LASTSUBSTRINGAFTER": _part(2, is_last=True),
+    "LASTSUBSTRINGBEFORE": _part(0, is_last=True),
     "LEFT": Function(2, 2, _left),
     "LENGTH": Function(1, 1, for_strings(len)),
     "LOWER": Function(1, 1, for_strings(str.lower)),
     "LTRIM": _trim(left=True, right=False),
+    "REGEXEXTRACT": _extract(lambda found: next(found, UNDEFINED)),
+    "REGEXEXTRACTALL": _extract(list),
     "REGEXMATCH": Function(2, 3, for_strings(_regex_match)),
     "REPLACE": Function(3, 3, for_strings(lambda text, old, new: text.replace(old, new) if old else UNDEFINED)),
     "REPLICATE": Function(2, 2, _replicate),
@@ -179,6 +208,8 @@ TABLE: Table = {
     "STRINGTONUMBER": _from_json(int, float),
     "STRINGTOOBJECT": _from_json(dict),
     "SUBSTRING": Function(3, 3, _substring),
+    "SUBSTRINGAFTER": _part(2, is_last=False),
+    "SUBSTRINGBEFORE": _part(0, is_last=False),
     "TOSTRING": Function(1, 1, to_text),
     "TRIM": _trim(left=True, right=True),
     "UPPER": Function(1, 1, for_strings(str.upper)),
