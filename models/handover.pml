@@ -211,7 +211,7 @@ inline raise(low, h_route, h_epoch)
 #define CAN_LOOK true
 #endif
 
-/* Away from a store whose lease was taken away, or which is no longer primary. */
+/* Away from a store whose lease was revoked, or which is no longer primary. */
 inline leave(next)
 {
   if
@@ -414,7 +414,7 @@ end:
 #ifdef MUTATE_OWES_NOTHING
           next_write()
 #else
-          is_told = 1; step = APPLY                                        /* and the process keeps what it owes */
+          is_told = 1; step = APPLY                                        /* and the process keeps what is pending */
 #endif
        fi }
   :: atomic { step == ANSWER && is_told -> next_write() }
@@ -494,7 +494,7 @@ inline compare(truth)
     x_epoch = 0; x_revision = 0; x_write = 0; x_has = 0; y_epoch = 0; y_revision = 0; y_write = 0 }
 }
 
-inline mend(from)
+inline repair_entry(from)
 {
 #ifdef MUTATE_REPAIR_READS_FIRST
   compare(from);
@@ -536,7 +536,7 @@ end_wait:
      atomic { UP(A) && (journal[A] != 0 || journal[B] != 0) ->
        m_epoch = (control[A].epoch >= control[B].epoch -> control[A].epoch : control[B].epoch);
        s = (control[A].epoch >= control[B].epoch -> PRIMARY(control[A].route) : PRIMARY(control[B].route)) };
-     mend(s);
+     repair_entry(s);
      round++
   :: else -> break
   od
@@ -649,7 +649,7 @@ again:
      if
      :: MUST_AGREE ->
         if
-        :: atomic { REACHES && journal[s] != 0 -> skip }; mend(s)
+        :: atomic { REACHES && journal[s] != 0 -> skip }; repair_entry(s)
         :: else
         fi;
 #ifndef MUTATE_NO_COMPARISON

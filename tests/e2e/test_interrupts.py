@@ -46,7 +46,7 @@ POINTS = [
     ("open", "records.jsonl", "load DUMP", "goes on where it stopped"),
     ("import", "azure.data.tables", "tables dump DIR", "a part, which nothing goes on from"),
     ("socket.connect", "", "tables load ROWS", "loads everything again"),
-    ("import", "bifrost_store.migration.phases", "migrate run --drop-expired", "but for a verification, which begins anew"),
+    ("import", "bifrost_store.migration.phases", "migrate run --drop-expired", "but for a verification, which starts over"),
     ("socket.connect", "", "migrate start", "goes on where it stopped"),
     ("socket.connect", "", "migrate cutover --yes", "goes on where it stopped"),
 ]

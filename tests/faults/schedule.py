@@ -90,7 +90,7 @@ class Schedule:
             line.fail(what, store, share, late, self._random)
         await asyncio.sleep(seconds)
         for line in lines:
-            line.mend()
+            line.clear()
 
     async def _kill_operator(self, at: str) -> None:
         for process in list(self._world.commands):

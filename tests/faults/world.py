@@ -84,10 +84,10 @@ class Line:
     settings: StoreSettings
 
     def fail(self, what: str, store: str, share: float, seconds: float, chance: random.Random) -> None:
-        """Let *share* of the requests to *store* fail, until `mend`."""
+        """Let *share* of the requests to *store* fail, until `clear`."""
         self.proxies[store].react(reaction(what, store, seconds), when=lambda _: chance.random() < share)
 
-    def mend(self) -> None:
+    def clear(self) -> None:
         """Let everything pass."""
         for proxy in self.proxies.values():
             proxy.clear()

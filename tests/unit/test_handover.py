@@ -154,7 +154,7 @@ async def test_every_process_is_heard_and_drained_before_the_commit(world: World
     assert world.now <= TIMING.renew + 1
 
 
-async def test_a_silent_process_is_taken_away_and_its_last_writes_are_compared(world: World) -> None:
+async def test_a_silent_process_is_revoked_and_its_last_writes_are_compared(world: World) -> None:
     """It wrote the primary and died: the other store has the record before it becomes primary."""
     await world.begin()
     process = await world.join()
@@ -166,13 +166,13 @@ async def test_a_silent_process_is_taken_away_and_its_last_writes_are_compared(w
     carried = await world.stores["b"].stored(written.key)
     assert carried is not None
     assert written.version == carried.version
-    assert ["process 0"] == report.taken_away
+    assert ["process 0"] == report.revoked
     assert 0 == await Journal(world.stores["a"]).count()
     assert world.now >= TIMING.watch
 
 
 async def test_a_process_that_does_not_drain_costs_one_wait(world: World) -> None:
-    """Prepared is called off in time; then it freezes, is taken away, and the hand-over goes on under another attempt."""
+    """Prepared is called off in time; then it freezes, is revoked, and the hand-over goes on under another attempt."""
     await world.begin()
     process = await world.join()
     process.drains = False
@@ -186,7 +186,7 @@ async def test_a_process_that_does_not_drain_costs_one_wait(world: World) -> Non
     report = await world.coordinator().hand_over("cutover", (EVERY_SCOPE,), TURNED)
 
     assert 2 <= report.attempts <= 4
-    assert ["process 0"] == report.taken_away
+    assert ["process 0"] == report.revoked
     assert len(others.attempts) == len(set(others.attempts)) >= 2
     assert [("b", "a", 2)] * 2 == await routes(world)
 
@@ -202,14 +202,14 @@ async def test_processes_that_never_come_to_rest_refuse_it(world: World) -> None
     assert (await world.control()).move is None
 
 
-async def test_the_journal_is_paid_first(world: World) -> None:
+async def test_the_journal_is_repaired_first(world: World) -> None:
     """What a dual write could not apply is there before the other store answers."""
     await world.begin()
     written = await world.stores["a"].create(config("owed"), epoch=1)
     await Journal(world.stores["a"]).note([written.key], "test")
     report = await world.coordinator().hand_over("cutover", (EVERY_SCOPE,), TURNED)
 
-    assert 1 == report.paid
+    assert 1 == report.repaired
     assert await world.stores["b"].stored(written.key) is not None
 
 
@@ -344,7 +344,7 @@ async def test_a_target_that_holds_something_is_not_started_into(world: World) -
 
 
 async def test_a_process_whose_flag_names_the_target_is_waited_for(world: World) -> None:
-    """It has read the target's copy, or is taken away, before the source's is made."""
+    """It has read the target's copy, or is revoked, before the source's is made."""
     process = await world.join("b", flag="b")
     await start(world.coordinator(), source="a", target="b", migration_id="m")
 
@@ -352,7 +352,7 @@ async def test_a_process_whose_flag_names_the_target_is_waited_for(world: World)
     assert any(event == "start.processes_in_target" for event, _ in world.events)
 
 
-async def test_the_heir_answers_when_the_primary_is_dead(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_successor_answers_when_the_primary_is_dead(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a full watch, two epochs later; when the dead store is back its copy is raised, and nothing is done twice."""
     await world.begin()
 
@@ -361,8 +361,8 @@ async def test_the_heir_answers_when_the_primary_is_dead(world: World, monkeypat
 
     with monkeypatch.context() as dead:
         dead.setattr(world.stores["a"], "get", away)
-        report = await take_over(world.copies, dead="a", heir="b", sleep=world.sleep)
-        again = await take_over(world.copies, dead="a", heir="b", sleep=world.sleep)
+        report = await take_over(world.copies, dead="a", successor="b", sleep=world.sleep)
+        again = await take_over(world.copies, dead="a", successor="b", sleep=world.sleep)
     await world.copies.look()
 
     assert ((EVERY_SCOPE,), 3, ()) == (report.keys, report.epoch, again.keys)
@@ -375,5 +375,5 @@ async def test_a_store_that_answers_is_not_taken_over(world: World) -> None:
     await world.begin()
 
     with pytest.raises(MigrationRefusedError, match="answers after all"):
-        await take_over(world.copies, dead="a", heir="b", sleep=world.sleep)
+        await take_over(world.copies, dead="a", successor="b", sleep=world.sleep)
     assert [("a", "b", 1)] * 2 == await routes(world)

@@ -312,7 +312,7 @@ def test_an_operation_whose_lease_ended_is_answered_once_it_is_renewed() -> None
     in_world(work)
 
 
-def test_an_operation_whose_lease_was_taken_away_is_not_answered() -> None:
+def test_an_operation_whose_lease_was_revoked_is_not_answered() -> None:
     """It is told apart from an answer; the next one begins under a new lease (L3, W6)."""
 
     async def work(world: World) -> None:

@@ -97,7 +97,7 @@ def test_nothing_to_do_is_said() -> None:
 
 def test_what_a_hand_over_did_is_told_in_the_past_tense() -> None:
     """Where the scopes went, what was repaired, who was silent, how long writers waited, and what was left behind."""
-    done = HandOverReport("cutover", ("*",), attempts=1, paused_seconds=0.25, taken_away=["host 1"], paid=3, left={"a": "b"})
+    done = HandOverReport("cutover", ("*",), attempts=1, paused_seconds=0.25, revoked=["host 1"], repaired=3, left={"a": "b"})
     lines = lines_of_move(Step.CUTOVER, destination_of(Step.CUTOVER, VERIFIED), ["*"], control(), done)
 
     assert [

@@ -190,7 +190,7 @@ def test_a_step_shows_life_while_it_runs_and_none_afterwards(tmp_path: Path, mon
                 await platform.operator().verify()
         status = await platform.operator().status()
         assert "verify: interrupted since" in "\n".join(lines_of(status))
-        assert "begins anew" in "\n".join(lines_of(status))
+        assert "starts over" in "\n".join(lines_of(status))
         await platform.give("verify")
         assert (await platform.operator().status()).values()["running"] is None
 
@@ -309,7 +309,7 @@ def test_again_is_what_was_given(given: dict[str, Any], words: str) -> None:
 
 def test_an_interrupted_verification_says_that_it_begins_anew() -> None:
     """It must be of one piece."""
-    with pytest.raises(Interrupted, match="a verification begins anew") as ended, failed("verify"):
+    with pytest.raises(Interrupted, match="a verification starts over") as ended, failed("verify"):
         raise KeyboardInterrupt
 
     assert "bifrost-store migrate verify" == ended.value.next

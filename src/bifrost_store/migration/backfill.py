@@ -159,7 +159,7 @@ class Backfill:
         self._unreadable = 0
 
     async def run(self) -> BackfillReport:
-        """Carry what an earlier run has not. A report that is not ``ok`` makes the next run begin anew.
+        """Carry what an earlier run has not. A report that is not ``ok`` makes the next run start over.
 
         Raises:
             MigrationRefusedError: The route has changed, somebody else moves the migration, or a file cannot be written.

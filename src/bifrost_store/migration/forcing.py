@@ -107,7 +107,7 @@ class Forced:
             keys = keys_to_move(control, place, ())
             done = await self._coordinator().hand_over(place.kind, keys, place.after)
             lines = [*lines_of_move(step, place, keys, control, done), *plan.lines[:-1]]
-            more = {"hand_over": asdict(done), "given_up": standing.source}
+            more = {"hand_over": done.values(), "given_up": standing.source}
         state = await standing.note()
         return PhaseReport(step, state.phase, True, next_of(state, standing.control), tuple(lines), more)
 
@@ -119,7 +119,7 @@ class Forced:
         done = await take_over(
             standing.copies,
             dead=dead,
-            heir=successor,
+            successor=successor,
             gives_up=step is Step.ROLLBACK,
             lost=lost,
             timing=coordinator.timing,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, NoReturn
 
 import anyio
 
@@ -37,8 +37,8 @@ class HandOverReport:
         epoch: Of the new routes.
         attempts: Announcements that it took.
         paused_seconds: How long nobody could begin anything in these scopes, at the successful attempt.
-        taken_away: Processes that were silent.
-        paid: Journal entries that were paid.
+        revoked: Processes that were silent, whose leases were revoked.
+        repaired: Journal entries whose records were repaired.
         left: With force: journal entries that are left behind, by what they are about, with the reason.
     """
 
@@ -47,13 +47,17 @@ class HandOverReport:
     epoch: int = 0
     attempts: int = 0
     paused_seconds: float = 0.0
-    taken_away: list[str] = field(default_factory=list)
-    paid: int = 0
+    revoked: list[str] = field(default_factory=list)
+    repaired: int = 0
     left: dict[str, str] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """Return the report as one JSON object; its deprecated names stay until 0.2."""
+        return {**asdict(self), "taken_away": self.revoked, "paid": self.repaired}
 
     def note(self, pending: Pending) -> None:
         """Take over what was done about the journal."""
-        self.paid, self.left = pending.paid, dict(pending.left)
+        self.repaired, self.left = pending.repaired, dict(pending.left)
 
 
 class _BeginAgain(Exception):  # noqa: N818 - no error: the next attempt
@@ -132,7 +136,7 @@ class Coordinator:
             return HandOverReport(kind, tuple(keys), (await self._newest()).highest_epoch)
         plan = _Plan(kind, tuple(keys), before, target, force)
         watch = self.watch(before.primary)
-        report = HandOverReport(kind, plan.keys, taken_away=watch.taken_away)
+        report = HandOverReport(kind, plan.keys, revoked=watch.revoked)
         reason = "another coordinator was faster"
         for _ in range(_ATTEMPTS):
             try:
@@ -161,12 +165,12 @@ class Coordinator:
             if _move(copy).stage == "announced":
                 await self._wait_until_heard(plan, copy, watch)
                 if pending is not None:
-                    await self._pay(pending, copy, report)
+                    await self._repair(pending, copy, report)
                 copy = await self._prepared(plan, copy)
             began = self.monotonic()
             await self._wait_until_acknowledged(plan, copy, watch)
             if pending is not None:
-                await self._pay_the_rest(pending, report, began + self.timing.call_off)
+                await self._repair_the_rest(pending, report, began + self.timing.call_off)
             await self._commit(plan, copy, report)
             report.paused_seconds = round(self.monotonic() - began, 3)
         except BaseException:
@@ -221,7 +225,7 @@ class Coordinator:
         return MigrationRefusedError(f"{store}, which {role}, {reason}; nothing has moved", next_step=next_step)
 
     async def _wait_until_heard(self, plan: _Plan, copy: Copy, watch: Watch) -> None:
-        """Step 3: every process in the source polls for this announcement, has gone, or was taken away."""
+        """Step 3: every process in the source polls for this announcement, has gone, or had its lease revoked."""
         attempt, began, told = _move(copy).attempt, self.monotonic(), False
         while True:
             rows = await watch.look(copy.control)
@@ -230,7 +234,7 @@ class Coordinator:
                 check_flags(rows, plan.target.primary)
             for row in waiting:
                 if watch.is_silent(row):
-                    await self._take_away(watch, row, copy.control)
+                    await self._revoke(watch, row, copy.control)
             if not waiting:
                 return
             if not told:
@@ -238,7 +242,7 @@ class Coordinator:
                 told = True
             if self.monotonic() - began > self.timing.withdraw + self.timing.watch:
                 names = ", ".join(row.state.process for row in waiting)
-                raise MigrationRefusedError(f"processes do not take part: {names}", next_step="stop them or start them anew")
+                raise MigrationRefusedError(f"processes do not take part: {names}", next_step="stop or restart them")
             await self._check_still_there(copy)
             await self.sleep(self.timing.poll)
 
@@ -248,19 +252,19 @@ class Coordinator:
         while True:
             waiting = [row for row in await watch.look(copy.control) if row.state.acknowledged != attempt]
             for row in waiting:
-                if watch.is_silent(row) and await self._take_away(watch, row, copy.control) and plan.is_away:
+                if watch.is_silent(row) and await self._revoke(watch, row, copy.control) and plan.is_away:
                     raise _BeginAgain
             if not waiting:
                 return
             if self.monotonic() >= ends_at:
                 names = ", ".join(row.state.process for row in waiting)
-                self._again(f"processes do not come to rest for {self.timing.call_off:g} seconds: {names}")
+                self._again(f"processes have not finished their operations within {self.timing.call_off:g} seconds: {names}")
             await self.sleep(self.timing.poll / 4)
 
-    async def _take_away(self, watch: Watch, row: LeaseRow, control: Control) -> bool:
-        is_ended = await watch.take_away(row, control)
+    async def _revoke(self, watch: Watch, row: LeaseRow, control: Control) -> bool:
+        is_ended = await watch.revoke(row, control)
         if is_ended:
-            self.tell("handover.lease_taken_away", {"process": row.state.process})
+            self.tell("handover.lease_revoked", {"process": row.state.process})
         return is_ended
 
     def _pending(self, plan: _Plan, copy: Copy) -> Pending:
@@ -274,14 +278,14 @@ class Coordinator:
             force=plan.force,
         )
 
-    async def _pay(self, pending: Pending, copy: Copy, report: HandOverReport) -> None:
+    async def _repair(self, pending: Pending, copy: Copy, report: HandOverReport) -> None:
         """Step 4: repair what the journal names, so that what is left fits into the pause; else the hand-over is refused."""
         found = await pending.found()
         report.note(pending)
         for _ in range(_PASSES):
             if not found.count:
                 return
-            self.tell("handover.paying", {"entries": found.count})
+            self.tell("handover.repairing", {"entries": found.count})
             found = await pending.repair()
             report.note(pending)
             pending.check(found)
@@ -291,10 +295,10 @@ class Coordinator:
             await self.sleep(self.timing.poll)
         raise pending.refusal(found)
 
-    async def _pay_the_rest(self, pending: Pending, report: HandOverReport, ends_at: float) -> None:
+    async def _repair_the_rest(self, pending: Pending, report: HandOverReport, ends_at: float) -> None:
         """Step 7: nobody writes any more, so what the journal names now is repaired at once, or the attempt is called off."""
         with anyio.move_on_after(max(0.0, ends_at - self.monotonic())):
-            found = await pending.found(anew=True)
+            found = await pending.found(fresh=True)
             report.note(pending)
             while found.count:
                 found = await pending.repair(in_pause=True)
@@ -356,7 +360,7 @@ def check_flags(rows: Sequence[LeaseRow], wanted: str) -> None:
     if wrong:
         raise MigrationRefusedError(
             f"the flag of live processes does not say {wanted}: {', '.join(wrong)}",
-            next_step=f"set it to {wanted} everywhere and start them anew, then try again",
+            next_step=f"set it to {wanted} everywhere and restart them, then try again",
         )
 
 

@@ -50,7 +50,7 @@ class Pending:
         force: Leave behind what cannot be repaired, and name it.
 
     Attributes:
-        paid: Entries that were repaired.
+        repaired: Entries that were repaired.
         left: Entries that are left behind, with the reason.
     """
 
@@ -80,16 +80,16 @@ class Pending:
             linger_seconds=math.inf,  # what may arrive late goes over to the next journal
         )
         self._done = RepairPass()
-        self.paid = 0
+        self.repaired = 0
         self.left: dict[str, str] = {}
 
-    async def found(self, *, anew: bool = False) -> Found:
+    async def found(self, *, fresh: bool = False) -> Found:
         """Return what is pending now and stands in the way.
 
         Args:
-            anew: Whatever was seen equal may differ by now.
+            fresh: Whatever was seen equal may differ by now.
         """
-        if anew:
+        if fresh:
             self._done = RepairPass()
         found = Found()
         async for entry in self._journal.entries():
@@ -108,7 +108,7 @@ class Pending:
             in_pause: Leave out what takes a scan of the store.
         """
         self._done = await self._repair.run_once(with_writers=not in_pause)
-        self.paid += self._done.paid
+        self.repaired += self._done.paid
         return await self.found()
 
     def may_pause(self, found: Found) -> bool:

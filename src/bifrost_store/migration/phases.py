@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -123,7 +123,7 @@ class Migration:
         state = await self._standing.note()
         lines += ["every write goes to both stores from here on", retention_line(self._recorded.retention)]
         is_started = state.phase not in (Phase.STARTING, Phase.ABANDONED)
-        return self._report(Step.START, state, ok=is_started, lines=lines, hand_over=asdict(done))
+        return self._report(Step.START, state, ok=is_started, lines=lines, hand_over=done.values())
 
     async def backfill(self, *, drop_expired: bool = False) -> PhaseReport:
         """Carry over everything that readers see; goes on where an earlier run stopped.
@@ -328,7 +328,7 @@ class Migration:
             keys = keys_to_move(before, place, scopes)
             async with self._standing.asked(state, step, scopes):
                 done = await self._coordinator().hand_over(place.kind, keys, place.after, force=force)
-            more["hand_over"] = asdict(done)
+            more["hand_over"] = done.values()
             lines = lines_of_move(step, place, keys, before, done)
         state = await self._standing.note(moved=step is Step.CUTOVER and not plan.is_done)
         return self._report(step, state, ok=True, lines=lines, **more)

@@ -104,7 +104,7 @@ def plan_of(
         return Plan(step, state.phase, (f"nothing to do: every scope asked for is on {_shown(place.after)}",), is_done=True)
     lines = [f"{_named_together(keys, control)}: from {_pair(*place.before)} to {_shown(place.after)}"]
     if journal and place.after.primary != place.before[0]:
-        lines.append(f"first, the journal's {journal} entries are paid")
+        lines.append(f"first, the records that the journal's {journal} entries name are repaired")
     dropped = 0 if state.verification is None else state.verification.counts.get(NO_LONGER_SEEN, 0)
     lines += [dropped_line(dropped)] if dropped and step is Step.CUTOVER else []
     lines += [_PARTICULAR[step], "writers wait for less than 3 seconds while it happens; interrupting it is safe"]
@@ -117,10 +117,10 @@ def plan_of(
 def lines_of_move(step: Step, place: Destination, keys: Sequence[str], control: Control, done: HandOverReport) -> list[str]:
     """Return what the hand-over of *keys*, which had the routes of *control*, has done, in the past tense."""
     lines = [f"{_named_together(keys, control)} went from {_pair(*place.before)} to {_shown(place.after)}"]
-    if done.paid:
-        lines.append(f"{done.paid} records that the journal named were repaired first")
-    if done.taken_away:
-        lines.append(f"processes that were silent were taken off the list: {', '.join(done.taken_away)}")
+    if done.repaired:
+        lines.append(f"{done.repaired} records that the journal named were repaired first")
+    if done.revoked:
+        lines.append(f"processes that were silent were taken off the list: {', '.join(done.revoked)}")
     if done.attempts:
         lines.append(f"writers waited for {done.paused_seconds:g} seconds")
     lines.append(_PARTICULAR[step])
@@ -143,10 +143,10 @@ def plan_of_copying(step: Step, state: MigrationState, obstacles: Sequence[str] 
     return Plan(step, state.phase, lines, tuple(obstacles), remedy if obstacles else state.command(step))
 
 
-def plan_of_takeover(step: Step, dead: str, heir: str, reason: str) -> Plan:
+def plan_of_takeover(step: Step, dead: str, successor: str, reason: str) -> Plan:
     """Return what a forced step does while the store that answers now is dead, or not this migration's any more."""
     lines = (
-        f"{reason}; once every lease there has ended, {heir} answers for all that {dead} answered for",
+        f"{reason}; once every lease there has ended, {successor} answers for all that {dead} answered for",
         f"you assert that no process reaches {dead} any more",
         f"lost may be what was acknowledged and only {dead}'s journal names; `verify` shows it when {dead} is back",
     )
@@ -188,7 +188,7 @@ def _obstacles(asked: Asked, state: MigrationState, control: Control, *, now: da
         case Step.CUTOVER if state.asked is not None and state.asked != asked:
             begun = "every scope" if not state.asked.scopes else ", ".join(state.asked.scopes)
             return [
-                f"{state.asked.step} of {begun} was begun and may be half done; to choose anew, {VERIFY} first"
+                f"{state.asked.step} of {begun} was begun and may be half done; to choose again, {VERIFY} first"
             ], state.asked.command
         case Step.CUTOVER:
             return _verification_obstacles(state, control, now), VERIFY

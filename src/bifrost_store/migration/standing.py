@@ -224,7 +224,7 @@ class Standing:
         before = ids.get(self.source)
         if self.target in self.copies.lacks and state.phase is not Phase.NONE:
             is_dual = self.control is not None and self.target in self.control.stores
-            state = state.begun_anew().at(Phase.STARTED if is_dual else Phase.STARTING, self._now())
+            state = state.without_results().at(Phase.STARTED if is_dual else Phase.STARTING, self._now())
         if before is not None and ids.get(self.target) == before:
             return state.model_copy(update={"migration_id": before, "replaces": None})
         if self.target in ids or before != state.migration_id:

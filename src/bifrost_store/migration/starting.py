@@ -81,7 +81,7 @@ async def _wait_for_processes(coordinator: Coordinator, target: str) -> None:
         waiting = [row for row in rows if row.state.flag in (None, target) and watch.changes(row) < _RENEWALS]
         for row in waiting:
             if watch.is_silent(row):
-                await watch.take_away(row, copy.control)
+                await watch.revoke(row, copy.control)
         if not waiting:
             return
         if not told:

@@ -274,7 +274,7 @@ class MigrationState(_Value):
         saved, given = (" ".join(one.words) or "none of these options" for one in (self.options, options))
         raise MigrationRefusedError(
             f"this migration was begun with {saved}, and {step} is given with {given} now: what was carried so far would not fit; "
-            f"to choose anew, {command_of(Step.ABANDON)}, then begin again",
+            f"to choose again, {command_of(Step.ABANDON)}, then begin again",
             next_step=self.command(step),
         )
 
@@ -302,7 +302,7 @@ class MigrationState(_Value):
             return state if was_cut_over else state.model_copy(update={"cut_over_at": now})
         if phase in (Phase.ABANDONED, Phase.STARTED) and phase is not self.phase:
             # What was carried over is no longer what the source holds.
-            state = state.begun_anew()
+            state = state.without_results()
             return state.model_copy(update={"options": None}) if phase is Phase.ABANDONED else state
         return state
 
@@ -311,7 +311,7 @@ class MigrationState(_Value):
         """Above all that records were written under, for where no control document tells it any more; 0 before the first."""
         return self.epoch and self.epoch + LOST_EPOCHS
 
-    def begun_anew(self) -> Self:
+    def without_results(self) -> Self:
         """Return the state without what was done with the target as it was."""
         gone: dict[str, Any] = {"backfill": None, "verification": None, "progress": {}, "cut_over_at": None, "dropped_before": None}
         return self.model_copy(update=gone)

@@ -46,7 +46,7 @@ class StateStore:
     async def read(self) -> MigrationState | None:
         """Return what is stored now, or None; later changes are made to exactly that.
 
-        None also where it is damaged: what counts are the control documents, and from them it is made anew.
+        None also where it is damaged: what counts are the control documents, and from them it is made again.
 
         Raises:
             CorruptDocumentError: It is of a newer release of this library, or not even its record can be read.

@@ -38,7 +38,7 @@ class StoreStatus:
         is_away: It does not answer.
         is_needed: Whether something is wrong without it; the one that the routes do not name is not needed.
         stuck: Those among them that no repetition helps, by what they are about, with the reason; a hand-over waits for them.
-        processes: The leases in it; one that is silent is listed until it is taken away.
+        processes: The leases in it; one that is silent is listed until its lease is revoked.
     """
 
     problem: str | None = None
@@ -246,8 +246,10 @@ def _running_line(running: Running, now: datetime) -> str:
     stopped = interrupted_since(running, now)
     if stopped is None:
         return f"{running.step}: running since {running.began_at:%Y-%m-%d %H:%M:%S} UTC, by {running.runner}"
-    again = "begins anew" if running.step is Step.VERIFY else "goes on where it stopped"
-    return f"{running.step}: interrupted since {stopped:%Y-%m-%d %H:%M:%S} UTC, was run by {running.runner}; given again it {again}"
+    again = "starts over" if running.step is Step.VERIFY else "goes on where it stopped"
+    return (
+        f"{running.step}: interrupted since {stopped:%Y-%m-%d %H:%M:%S} UTC, was run by {running.runner}; if repeated, it {again}"
+    )
 
 
 def _running_values(running: Running, now: datetime) -> dict[str, Any]:

@@ -48,33 +48,34 @@ async def take_over(
     copies: ControlCopies,
     *,
     dead: str,
-    heir: str,
+    successor: str,
     gives_up: bool = False,
     lost: Control | None = None,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     timing: Timing | None = None,
     tell: Tell = tell_nobody,
 ) -> TakeoverReport:
-    """Let *heir* answer for all that *dead* answered for. Whoever calls it asserts that no process reaches *dead* any more.
+    """Let *successor* answer for all that *dead* answered for. Whoever calls it asserts that no process reaches *dead* any more.
 
     Dead is also a store that answers and has no copy to go by, or takes no writes from anybody.
 
     Args:
         gives_up: Such a store is given up: whatever lies there then, nothing is sent to it until `start` takes it up again.
-        lost: The heir's copy where it has lost its own; None: then there is no migration.
+        lost: The successor's copy where it has lost its own; None: then there is no migration.
 
     Raises:
-        MigrationRefusedError: *dead* answers after all, the heir knows of no migration, or its document changed meanwhile.
-        BackendError: The heir does not answer.
+        MigrationRefusedError: *dead* answers after all, the successor knows of no migration, or its document changed meanwhile.
+        BackendError: The successor does not answer.
     """
-    copy = await _copy_of(copies, heir, lost)
+    copy = await _copy_of(copies, successor, lost)
     control = copy.control
     is_lacking = await _check_dead(copies, dead, control)
     keys = tuple(key for key, route in control.routes.items() if route.primary == dead)
-    lone = [key for key in keys if control.routes[key].secondary != heir]
+    lone = [key for key in keys if control.routes[key].secondary != successor]
     if lone:
         raise MigrationRefusedError(
-            f"{heir} is not told of the writes of {', '.join(lone)}: it does not hold what {dead} held", next_step=f"restore {dead}"
+            f"{successor} is not told of the writes of {', '.join(lone)}: it does not hold what {dead} held",
+            next_step=f"restore {dead}",
         )
     if keys:
         wait = (timing or Timing()).watch
@@ -89,24 +90,24 @@ async def take_over(
                 next_step="give this command the credentials of the processes, or stop them",
             )
     epoch = control.highest_epoch + (TAKEOVER_EPOCHS if keys else 0)
-    routes = {**control.routes, **{key: Route(primary=heir, secondary=dead, epoch=epoch) for key in keys}}
+    routes = {**control.routes, **{key: Route(primary=successor, secondary=dead, epoch=epoch) for key in keys}}
     given_up = tuple(sorted({*control.disowned, *([dead] if gives_up and is_lacking else [])}))
     wanted = control.model_copy(update={"routes": folded(routes), "move": None if keys else control.move, "disowned": given_up})
     if wanted != control and not await copies.change(copy, wanted):
         raise MigrationRefusedError(
-            f"the control document of {heir} has changed meanwhile", next_step="bifrost-store migrate status"
+            f"the control document of {successor} has changed meanwhile", next_step="bifrost-store migrate status"
         )
     tell("takeover.committed", {"epoch": epoch})
     return TakeoverReport(keys, epoch, dead, dead in given_up)
 
 
-async def _copy_of(copies: ControlCopies, heir: str, lost: Control | None) -> Copy:
-    """Return the heir's copy; one that it has lost is put back first."""
-    if lost is not None and not isinstance(await copies.find(heir), Copy):
+async def _copy_of(copies: ControlCopies, successor: str, lost: Control | None) -> Copy:
+    """Return the successor's copy; one that it has lost is put back first."""
+    if lost is not None and not isinstance(await copies.find(successor), Copy):
         await give(copies, lost)
-    copy = await copies.read(heir)
+    copy = await copies.read(successor)
     if copy is None:
-        raise MigrationRefusedError(f"{heir} has no control document: there is no migration", next_step="restore the settings")
+        raise MigrationRefusedError(f"{successor} has no control document: there is no migration", next_step="restore the settings")
     return copy
 
 

@@ -247,7 +247,7 @@ class Verification:
         return _Look(key, found["primary"], found["secondary"])
 
     async def _follows(self, key: Key) -> bool:
-        """Return whether the secondary shows a state that the primary has shown: so it is with a record that never rests."""
+        """Return whether the secondary shows a state that the primary has shown, as where a record changes all the time."""
         shown: set[object] = set()
         for _ in range(_CLOSE_LOOKS):
             try:

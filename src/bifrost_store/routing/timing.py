@@ -16,13 +16,13 @@ class Timing:
     Attributes:
         lease: A lease, from before its renewal was sent.
         renew: Between renewals.
-        watch: A row seen unchanged for so long may be taken away.
+        watch: A row seen unchanged for so long may be revoked.
         poll: Between readings of the control document while a move is under way.
         call_off: From seeing ``prepared`` to calling it off.
         wait: An operation waits for a hand-over, then raises a retryable error.
         withdraw: An announcement nobody carries on is withdrawn by anyone.
         patience: A store that says nothing for so long does not answer: the other must do, and the lease must not wait for it.
-        sweep: Between a process's looks at the rows of all: silent ones are taken away.
+        sweep: Between a process's looks at the rows of all: silent ones are revoked.
     """
 
     lease: float = 30.0

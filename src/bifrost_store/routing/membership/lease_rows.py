@@ -26,7 +26,7 @@ class LeaseState(BaseModel):
         heard: Attempt of the announcement that the process watches closely, or None.
         acknowledged: Attempt that it has drained for, or None.
         flag: What its flag says.
-        state: ``lapsed`` once taken away from a silent process.
+        state: ``lapsed`` once it was revoked, as its process was silent.
         problem: Which of the process's background work fails, and how, for people; None while all is well.
         seen_at: When the process wrote it last, by its own clock, for people: clocks differ.
     """

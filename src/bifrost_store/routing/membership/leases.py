@@ -125,7 +125,7 @@ class Lease:
     async def _created(self, state: LeaseState) -> LeaseRow:
         try:
             return await self._rows.create(new_writer(), state)
-        except OutcomeUnknownError as error:  # a row that may be there is nobody's, and is taken away like any other
+        except OutcomeUnknownError as error:  # a row that may be there is nobody's, and is revoked like any other
             raise BackendUnavailableError("a lease could not be written; try again", backend=error.backend) from error
 
     async def _look(self) -> None:
@@ -140,7 +140,7 @@ class Lease:
         wanted = self._row.state.model_copy(update={**changes, "seen_at": utc_now()})
         row = await self._rows.change(self._row, wanted)
         if row is None:
-            # An answer was lost, the lease was taken away, or its row was damaged.
+            # An answer was lost, the lease was revoked, or its row was damaged.
             with suppress(CorruptDocumentError):
                 row = await self._rows.read(self._row.id)
         self._row = row if row is not None and row.state == wanted else None

@@ -29,7 +29,7 @@ async def settle(
         attempt: As it was carried out, its `epoch` and `may_send` now those of the present route and lease.
         operations: What it was to do; several were one batch.
         backend: Of the present route: its `DualWriteBackend`, or where it has no secondary its primary.
-        is_lease_lost: The lease that the attempt began under was taken away: its entry in the journal may have been repaired.
+        is_lease_lost: The lease that the attempt began under was revoked: its entry in the journal may have been repaired.
 
     Raises:
         OutcomeUnknownError: Something else is stored: the write may have happened, and may happen yet.

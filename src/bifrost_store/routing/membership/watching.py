@@ -1,4 +1,4 @@
-"""Watches the lease rows of one store, and takes away those of processes that are silent. Rules L5 and J4 of the protocol."""
+"""Watches the lease rows of one store, and revokes those of processes that are silent. Rules L5 and J4 of the protocol."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Watch:
     """What one coordinator, or one process that sweeps, has seen of the leases of one store.
 
     Args:
-        name: Of the store.
-        backend: It, addressed directly.
+        name: Name of the store.
+        backend: The store, addressed directly.
         monotonic: Seconds of a clock that runs on while the machine sleeps.
-        timing: Of the migration.
+        timing: Durations of the migration.
 
     Attributes:
-        taken_away: The processes whose leases were taken away by it.
+        revoked: The processes whose leases it revoked.
     """
 
     def __init__(self, name: str, backend: Backend, *, monotonic: Callable[[], float], timing: Timing) -> None:
@@ -35,21 +35,21 @@ class Watch:
         self.monotonic = monotonic
         self.timing = timing
         self._silence = Silence(monotonic)
-        self.taken_away: list[str] = []
+        self.revoked: list[str] = []
 
     async def look(self, control: Control) -> list[LeaseRow]:
-        """Return the live rows as they are now; those that were taken away, by whomever, are buried first."""
+        """Return the live rows as they are now; those that were revoked, by whomever, are removed first."""
         rows = await self._rows_now()
         for row in rows:
             if row.state.state == LAPSED:
-                await self._bury(row, control)
+                await self._remove(row, control)
         return [row for row in rows if row.state.state != LAPSED]
 
     async def sweep(self, control: Callable[[], Awaitable[Control | None]]) -> None:
-        """End the leases of all silent processes, and bury those that were taken away.
+        """Revoke the leases of all silent processes, and remove the rows of leases that were revoked.
 
         Args:
-            control: Reads the store's control document, if there is one; not before there is somebody to bury.
+            control: Reads the store's control document, if there is one; not before there is a row to remove.
         """
         gone = [row for row in await self._rows_now() if row.state.state == LAPSED or self.is_silent(row)]
         if not gone:
@@ -57,9 +57,9 @@ class Watch:
         now = await control()
         for row in gone:
             if row.state.state == LAPSED:
-                await self._bury(row, now)
+                await self._remove(row, now)
             else:
-                await self.take_away(row, now)
+                await self.revoke(row, now)
 
     async def _rows_now(self) -> list[LeaseRow]:
         rows = [row async for row in self._rows.all()]
@@ -67,30 +67,30 @@ class Watch:
         return rows
 
     def is_silent(self, row: LeaseRow) -> bool:
-        """Return whether *row* was seen unchanged for so long that it may be taken away."""
+        """Return whether *row* was seen unchanged for so long that it may be revoked."""
         return self._silence.seconds(row.id) >= self.timing.watch
 
     def changes(self, row: LeaseRow) -> int:
         """Return how often *row* was seen changed since it was first seen."""
         return self._silence.changes(row.id)
 
-    async def take_away(self, row: LeaseRow, control: Control | None) -> bool:
+    async def revoke(self, row: LeaseRow, control: Control | None) -> bool:
         """End the lease of a silent process, if it still is silent; return whether it was ended."""
         lapsed = await self._rows.change(row, row.state.model_copy(update={"state": LAPSED}))
         if lapsed is None:
             return False
-        self.taken_away.append(row.state.process)
-        await self._bury(lapsed, control)
+        self.revoked.append(row.state.process)
+        await self._remove(lapsed, control)
         return True
 
-    async def _bury(self, row: LeaseRow, control: Control | None) -> None:
-        """Note what the gone process may owe, and delete its row."""
-        if control is not None and self._may_owe(control):
+    async def _remove(self, row: LeaseRow, control: Control | None) -> None:
+        """Note that the last writes of the gone process may be missing in the other store, and delete its row."""
+        if control is not None and self._is_mirrored(control):
             await self._journal.note_writer(row.id)
         await self._rows.forget(row.record)
         await self._rows.purge()
 
-    def _may_owe(self, control: Control) -> bool:
+    def _is_mirrored(self, control: Control) -> bool:
         """Whether another store must hear of what is written to this one, or may have to by now."""
         routes: list[Route | Target] = [*control.routes.values()]
         if control.move is not None:
