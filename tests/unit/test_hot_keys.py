@@ -29,7 +29,7 @@ KEYS = [config(name, scope=ACME) for name in ("hot", "hotter")]
 
 
 async def write_for_ever(world: World, process: Process, number: int, written: list[int]) -> None:
-    """Replace one of the two records again and again, as a repository does: read, change, and again where others were faster."""
+    """Keep replacing one of the two records, as a repository does: read, change, and repeat where others were faster."""
     key = KEYS[number % 2].key
     while True:
         try:

@@ -101,9 +101,11 @@ def test_what_a_hand_over_did_is_told_in_the_past_tense() -> None:
     lines = lines_of_move(Step.CUTOVER, destination_of(Step.CUTOVER, VERIFIED), ["*"], control(), done)
 
     assert [
-        "every scope went from table with cosmos told of every write to cosmos with table told of every write",
+        "every scope went from table (every write also goes to cosmos) to cosmos (every write also goes to table)",
         "3 records that the journal named were repaired first",
         "processes that were silent were taken off the list: host 1",
         "writers waited for 0.25 seconds",
     ] == lines[:4]
     assert "left behind: a: b" == lines[-1]
+    values = done.values()
+    assert (["host 1"], ["host 1"], 3, 3) == tuple(values[name] for name in ("revoked", "taken_away", "repaired", "paid"))

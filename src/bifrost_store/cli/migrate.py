@@ -112,15 +112,15 @@ def cutover(
         bool,
         typer.Option(
             "--force",
-            help="Where Table Storage is dead, whose own writes may then be lost; or to leave behind what the journal names "
-            "and cannot be repaired: the report names it.",
+            help="Go on although Table Storage is dead, or the journal names records that cannot be repaired. "
+            "Their last writes may be lost; the report names them.",
         ),
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let Cosmos DB answer. Table Storage is told of every write, so that rolling back loses nothing."""
+    """Serve from Cosmos DB. Table Storage receives every write too, so that rolling back loses nothing."""
     scopes = _scopes(scope)
     words = words_of(scope=scope, force=force)
     _hand_over(
@@ -143,14 +143,15 @@ def rollback(
         bool,
         typer.Option(
             "--force",
-            help="Also where Cosmos DB is dead, or the journal names what cannot be repaired: that may be lost, and is named.",
+            help="Go on although Cosmos DB is dead, or the journal names records that cannot be repaired. "
+            "Their last writes may be lost; the report names them.",
         ),
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let Table Storage answer again. Cosmos DB is told of every write, so that a later cut-over loses nothing."""
+    """Serve from Table Storage again. Cosmos DB receives every write too, so that a later cut-over loses nothing."""
     scopes = _scopes(scope)
     words = words_of(scope=scope, force=force)
     _hand_over(
@@ -167,7 +168,7 @@ def rollback(
 
 @app.command()
 def abandon(*, dry_run: DryRun = False, yes: Yes = False, as_json: JsonOption = False) -> None:
-    """Leave Table Storage alone again, before the cut-over or after a rollback. Deletes nothing."""
+    """Stop sending writes to Cosmos DB, before the cut-over or after a rollback. Deletes nothing."""
     _hand_over("abandon", lambda migration: migration.abandon(), (), dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -178,14 +179,14 @@ def finish(
         bool,
         typer.Option(
             "--force",
-            help="Also less than 30 days after the last cut-over; or where Table Storage is gone for good, which is given up then.",
+            help="Do not wait for 30 days after the last cut-over; give Table Storage up if it is gone for good.",
         ),
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Leave Cosmos DB alone: there is no way back afterwards. Deletes nothing."""
+    """Stop sending writes to Table Storage: there is no way back afterwards. Deletes nothing."""
     _hand_over(
         "finish",
         lambda migration: migration.finish(force=force),

@@ -50,7 +50,7 @@ class Known:
     """What is known of a migration when something goes wrong.
 
     Attributes:
-        phase: As it was seen last.
+        phase: The phase that was seen last.
         ways_without: For each store that does not answer, the command that goes on if it is gone for good.
     """
 

@@ -116,13 +116,13 @@ class Backfill:
         source, target: Addressed directly. Nothing of the source is changed.
         specs: Every kind that they know.
         clock: Decides what has expired.
-        progress: Where the cursor is kept.
+        progress: Keeps the cursor.
         budget: What may be used of the target.
         dropped: Executions that are left out though readers see them; None: whatever readers see is carried.
         is_current: Whether the route still is the one that this run began under; asked before every round of batches.
         includes: Whether a scope's records are to be carried.
-        epoch_of: Of the route of a scope; nothing is written over where a store has a later one. 0: that is not looked at.
-        folder: Where the rejected rows are written; None: they are only counted.
+        epoch_of: Returns the epoch of a scope's route; nothing is written over where a store has a later one. 0: not looked at.
+        folder: The folder for rejected rows; None: they are only counted.
         sleep: Waits for so many seconds.
     """
 

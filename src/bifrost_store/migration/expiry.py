@@ -23,7 +23,7 @@ class Dropped:
     Attributes:
         before: Executions whose last change is not after it, and that store no expiry of their own.
         specs: Every kind that the stores know.
-        retention: As the control document records it: what readers go by meanwhile.
+        retention: The retention in the control document: readers go by it meanwhile.
     """
 
     before: datetime
@@ -43,8 +43,8 @@ def with_drop(state: MigrationState, retention: Retention | None, *, now: dateti
     """Return *state* with the moment that says what is dropped, if that was asked for: the first run decides.
 
     Args:
-        retention: As the control document records it.
-        period: As the settings say, where nothing is recorded.
+        retention: The retention in the control document.
+        period: The retention of the settings, where nothing is recorded.
 
     Raises:
         MigrationRefusedError: Executions are kept for ever.

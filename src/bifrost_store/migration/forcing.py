@@ -27,9 +27,9 @@ class Forced:
     """Carries out the steps that go on without a store.
 
     Args:
-        standing: Where the migration stands.
+        standing: Knows where the migration stands.
         coordinator: Makes one that carries out hand-overs.
-        retention: As it is recorded, or would be now.
+        retention: Returns the retention that is recorded, or would be now.
     """
 
     def __init__(

@@ -34,9 +34,9 @@ class HandOverReport:
 
     Attributes:
         kind, keys: What moved.
-        epoch: Of the new routes.
+        epoch: The epoch of the new routes.
         attempts: Announcements that it took.
-        paused_seconds: How long nobody could begin anything in these scopes, at the successful attempt.
+        paused_seconds: The time in which nobody could begin anything in these scopes, at the successful attempt.
         revoked: Processes that were silent, whose leases were revoked.
         repaired: Journal entries whose records were repaired.
         left: With force: journal entries that are left behind, by what they are about, with the reason.
@@ -93,12 +93,12 @@ class Coordinator:
 
     Args:
         copies: The control documents.
-        stores: By backend name, addressed directly.
+        stores: The stores by backend name, addressed directly.
         specs: Every kind that they know.
         monotonic: Seconds of a clock that runs on while the machine sleeps.
         sleep: Waits for so many seconds.
         report: Hears what happens.
-        timing: Of all processes of the migration.
+        timing: Durations that all processes of the migration use.
     """
 
     def __init__(

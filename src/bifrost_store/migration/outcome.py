@@ -89,7 +89,7 @@ class ToldProgress:
     """A `Progress` whose counts are told to somebody too.
 
     Attributes:
-        total: How many there are in all, about; None where that is not known.
+        total: The number of records, about; None where it is not known.
     """
 
     def __init__(self, inner: Progress, name: str, tell: Tell, total: int | None = None) -> None:

@@ -26,8 +26,8 @@ async def check_room(copies: ControlCopies, store: str, *, beside: str | None, i
 
     Args:
         beside: The store whose records may be there too; None: nothing may be there.
-        ids: Of this migration, by now and before.
-        migration_id: That the copy is to be of.
+        ids: The ids of this migration, now and before.
+        migration_id: The id that the copy gets.
 
     Raises:
         MigrationRefusedError: It holds something else, or what cannot be read. Nothing was written.

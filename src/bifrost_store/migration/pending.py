@@ -24,9 +24,9 @@ class Found:
     """The entries that concern one hand-over.
 
     Attributes:
-        keys: Of records of its scopes, but for those that were seen equal and only linger.
-        writers: Of processes that are gone.
-        unreadable: Those that cannot be read, whatever they are about.
+        keys: Entries of records of its scopes, but for those that were seen equal and only linger.
+        writers: Entries of processes that are gone.
+        unreadable: Entries that cannot be read, whatever they are about.
     """
 
     keys: list[Entry] = field(default_factory=list)
@@ -44,8 +44,8 @@ class Pending:
 
     Args:
         source, target: Names of the stores.
-        stores: By name, addressed directly.
-        control: As it was when the hand-over was announced.
+        stores: The stores by name, addressed directly.
+        control: The control document as it was when the hand-over was announced.
         is_moving: Whether a scope is handed over.
         force: Leave behind what cannot be repaired, and name it.
 

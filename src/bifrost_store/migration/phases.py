@@ -46,13 +46,13 @@ class Migration:
 
     Args:
         stores: The two stores by backend name, addressed directly.
-        source, target: Where the data is before it, and where it is to go.
+        source, target: The stores in which the data is before and after it.
         specs: Every kind that the stores know.
-        folder: Where reports and rejected rows are written.
+        folder: The folder for reports and rejected rows.
         request_units: What the backfill may use of the target a second; None: what it gives.
         retention: Recorded at the start for executions of the old application; None: they stay for good.
         recorded: What the stores know of the retention that was recorded; told here.
-        timing: Of all processes of the migration.
+        timing: Durations that all processes of the migration use.
         clock: Tells the time of reports, and the age of a verification.
         tell: Hears what happens meanwhile.
     """
@@ -101,7 +101,7 @@ class Migration:
         """Make the second store ready, tell every process, and let all writes go to both from here on.
 
         Args:
-            options: Of the backfill that follows, if they are known already.
+            options: The options of the backfill that follows, if they are known already.
 
         Raises:
             MigrationRefusedError: The target is not as it must be, or holds something else.
@@ -192,11 +192,11 @@ class Migration:
         return self._report(Step.VERIFY, state, ok=not is_open, lines=lines, next_step=next_step, **details(found, summary))
 
     async def cutover(self, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
-        """Let the second store answer, for *scopes* or all; the first is told of every write.
+        """Let the second store answer, for *scopes* or all; the first receives every write too.
 
         Args:
-            scopes: Those that go now; by default all that have not gone.
-            force: Only where the first store is dead: without any check, and what it alone holds may be lost.
+            scopes: The scopes that go now; by default all that have not gone.
+            force: Go on although the first store is dead, without any check: what it alone holds may be lost.
 
         Raises:
             MigrationRefusedError: A check fails; its reasons say which.
@@ -204,23 +204,23 @@ class Migration:
         return await self._move(Step.CUTOVER, scopes, force=force)
 
     async def rollback(self, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
-        """Let the first store answer again; the second is told of every write.
+        """Let the first store answer again; the second receives every write too.
 
         Args:
-            scopes: Those that go back; by default all that were cut over.
-            force: Also where the second store is dead, or processes that died left something open, which may be lost.
+            scopes: The scopes that go back; by default all that were cut over.
+            force: Go on although the second store is dead, or processes that died left something open, which may be lost.
         """
         return await self._move(Step.ROLLBACK, scopes, force=force)
 
     async def abandon(self) -> PhaseReport:
-        """Leave the first store alone again; the second need not be reachable. Deletes nothing."""
+        """Stop sending writes to the second store, which need not be reachable. Deletes nothing."""
         return await self._move(Step.ABANDON)
 
     async def finish(self, *, force: bool = False) -> PhaseReport:
-        """Leave the second store alone. Deletes nothing.
+        """Stop sending writes to the first store. Deletes nothing.
 
         Args:
-            force: Also less than 30 days after the last cut-over; or where the first store is lost, which is given up then.
+            force: Do not wait for 30 days after the last cut-over; give the first store up if it is lost.
 
         Raises:
             MigrationRefusedError: A check fails; its reasons say which.
@@ -255,9 +255,9 @@ class Migration:
         """Return what a step would do now, and why it would be refused, as far as can be told without trying. Changes nothing.
 
         Args:
-            scopes, force: Of a hand-over.
-            repair: Of a verification.
-            options: Of a backfill, or of `run`.
+            scopes, force: Those of a hand-over.
+            repair: That of a verification.
+            options: Those of a backfill, or of `run`.
             may_write: With *force*, find out by a write that changes nothing whether the store that is left takes any.
 
         Raises:

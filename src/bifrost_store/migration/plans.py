@@ -35,9 +35,9 @@ class Destination:
     """Where a step takes its scopes.
 
     Attributes:
-        kind: Of the hand-over.
+        kind: The kind of the hand-over.
         before: Primary and secondary that the scopes have now.
-        after: Those that they get.
+        after: Primary and secondary that they get.
     """
 
     kind: MoveKind
@@ -174,10 +174,10 @@ def plan_of_loss(state: MigrationState, reason: str) -> Plan:
 
 
 _PARTICULAR: Final = {
-    Step.CUTOVER: f"the old store is told of every write, so that rolling back loses nothing, for {ROLLBACK_DAYS} days and more",
-    Step.ROLLBACK: "the new store is told of every write, so that a later cut-over loses nothing",
-    Step.ABANDON: "the new store is no longer told of writes: what it holds grows old; nothing is deleted",
-    Step.FINISH: f"the old store is no longer told of writes: it cannot be gone back to; nothing is deleted, for {KEPT_DAYS} days "
+    Step.CUTOVER: f"the old store receives every write too, so that rolling back loses nothing, for {ROLLBACK_DAYS} days and more",
+    Step.ROLLBACK: "the new store receives every write too, so that a later cut-over loses nothing",
+    Step.ABANDON: "the new store receives no writes any more: what it holds becomes out of date; nothing is deleted",
+    Step.FINISH: f"the old store receives no writes any more: there is no way back to it; nothing is deleted, for {KEPT_DAYS} days "
     "from the cut-over nothing may be purged",
 }
 
@@ -239,4 +239,4 @@ def _shown(place: Route | Target) -> str:
 
 
 def _pair(primary: str, secondary: str | None) -> str:
-    return f"{primary} alone" if secondary is None else f"{primary} with {secondary} told of every write"
+    return f"{primary} only" if secondary is None else f"{primary} (every write also goes to {secondary})"

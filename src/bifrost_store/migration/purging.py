@@ -16,7 +16,7 @@ async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
 
     Args:
         backends: Every backend that may hold data: both stores of a migration keep the same blobs.
-        now: By the caller's clock.
+        now: The time by the caller's clock.
 
     Raises:
         MigrationRefusedError: It must not happen now; the message says from when on it may.

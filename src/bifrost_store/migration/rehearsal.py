@@ -56,10 +56,10 @@ class Rehearsal:
     """One look ahead.
 
     Attributes:
-        stores: By backend name, addressed directly. They are only read.
+        stores: The stores by backend name, addressed directly; they are only read.
         specs: Every kind that they know.
-        now: By the operator's clock.
-        retention: As it is recorded, or as ``start`` would record it now.
+        now: The time by the operator's clock.
+        retention: The retention that is recorded, or that ``start`` would record now.
         request_units: What the backfill may use a second; None: what the target gives.
     """
 

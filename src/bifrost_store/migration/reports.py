@@ -18,7 +18,7 @@ class ReportFile:
 
     Args:
         folder: Made where missing; None: nothing is written.
-        name: Of the file.
+        name: Name of the file.
         goes_on: Keep what an earlier run wrote.
     """
 

@@ -35,17 +35,17 @@ class Standing:
 
     Args:
         stores: The two stores by backend name, addressed directly.
-        source, target: Where the data is before it, and where it is to go.
+        source, target: The stores in which the data is before and after it.
         clock: Tells the time of the phases.
         patience: Seconds after which a store that says nothing counts as one that does not answer.
-        recorded: Is told the retention that the control document records.
+        recorded: Hears the retention that the control document records.
 
     Attributes:
         saved: The state in the source, which counts.
-        saved_copy: That in the target.
+        saved_copy: The copy of it in the target.
         copies: The control documents.
         control: The document that knows the last commit, as it was seen last.
-        phase: As it was seen last; None before anything was asked.
+        phase: The phase that was seen last; None before anything was asked.
     """
 
     def __init__(

@@ -31,10 +31,10 @@ async def start(
     was emptied or another took its place.
 
     Args:
-        source, target: Where the data is, and where it is to go; both provisioned.
+        source, target: The stores in which the data is, and to which it goes; both provisioned.
         migration_id: What the documents are to be of.
-        epoch: Above all that records were ever written under, where no document tells it any more.
-        retention: Is recorded in them for what the old application wrote; what was recorded once stays.
+        epoch: A number above all epochs that records were written under, where no document tells it any more.
+        retention: The retention to be recorded for what the old application wrote; one that was recorded stays.
 
     Raises:
         MigrationRefusedError: The target holds something else, or processes do not come over.

@@ -43,9 +43,9 @@ class Phase(StrEnum):
     VERIFIED = "verified"
     """Both stores were compared, and no difference is open."""
     CUT_OVER = "cut-over"
-    """The second store answers, for some scopes at least; the first is told of every write."""
+    """The second store answers, for some scopes at least; the first receives every write too."""
     ROLLED_BACK = "rolled-back"
-    """The first store answers again, for all scopes; the second is told of every write."""
+    """The first store answers again, for all scopes; the second receives every write too."""
     ABANDONED = "abandoned"
     """The first store is alone again."""
     FINISHED = "finished"
@@ -125,7 +125,7 @@ class Verified(_Value):
     """What the last verification found.
 
     Attributes:
-        began_at, ended_at: By the operator's clock.
+        began_at, ended_at: Times by the operator's clock.
         epoch: The highest of the control document when it began: a later hand-over makes it worthless.
         counts: In total: same, differs, only_primary, only_secondary, could_not_check, expired.
         kinds: The same per kind.
@@ -144,7 +144,7 @@ class Backfilled(_Value):
     """What the last complete backfill did.
 
     Attributes:
-        ended_at: By the operator's clock.
+        ended_at: The time by the operator's clock.
         counts: Records by what became of them.
     """
 
@@ -156,10 +156,10 @@ class Running(_Value):
     """A backfill or a verification that was begun and has not come to its end.
 
     Attributes:
-        step: Which.
+        step: The step.
         runner: Host and process id of whoever carries it out.
         began_at, seen_at: When it began, and when there was the last sign of life, by the operator's clock.
-        is_over: It was given up, by an error or an interruption.
+        is_over: Whether it was given up, by an error or an interruption.
     """
 
     step: Step
@@ -173,7 +173,7 @@ class Asked(_Value):
     """A hand-over that was begun, until it is known to have ended: the same command goes on with it.
 
     Attributes:
-        step: Which.
+        step: The step.
         scopes: Their partition keys; none: all.
     """
 
@@ -192,14 +192,14 @@ class MigrationState(_Value):
     Attributes:
         schema_version: Shape of this value.
         migration_id: The same as in the control documents; another for each pair of stores.
-        replaces: Which one it takes the place of, until all control documents have it.
+        replaces: The id that it takes the place of, until all control documents have it.
         source, target: Backend names: where the data was before ``start``, and where it is to go.
         phase: See `Phase`.
         changed_at: When the phase began, by the operator's clock.
         runner: Host and process of the operator who changed it last: for people.
         options: What shapes the result; None until a backfill, or `run`, was told.
-        dropped_before: Of the executions that are left out, the last change is not after it; None where none are.
-        progress: Of what is under way, by its name: cursors that only it reads.
+        dropped_before: The latest last change of the executions that are left out; None where none are.
+        progress: Cursors of what is under way, by its name; only it reads them.
         backfill, verification: The last that ran to their end.
         cut_over_at: When the last scope was cut over, or first seen so.
         asked: A hand-over that may be half done.

@@ -35,9 +35,9 @@ class StoreStatus:
     Attributes:
         problem: Why it could not be asked, or what it lacks; None where it answered and has its copy of the control document.
         journal: Entries of records that the other store may lack.
-        is_away: It does not answer.
+        is_away: Whether it does not answer.
         is_needed: Whether something is wrong without it; the one that the routes do not name is not needed.
-        stuck: Those among them that no repetition helps, by what they are about, with the reason; a hand-over waits for them.
+        stuck: Entries among them that no repetition helps, by what they are about, with the reason; a hand-over waits for them.
         processes: The leases in it; one that is silent is listed until its lease is revoked.
     """
 
@@ -54,11 +54,11 @@ class MigrationStatus:
     """Where a migration stands.
 
     Attributes:
-        state: As saved and as the control document has it now; None where none was started, or its store does not answer.
+        state: The saved state, as the control document has it now; None where nothing was started, or its store does not answer.
         control: The control document, or None.
-        stores: By backend name.
+        stores: The stores by backend name.
         now: When it was asked, by the operator's clock.
-        lease: Of all processes.
+        lease: The duration of a lease.
         remedy: What to do about a store that lacks something or does not answer; None where all is well.
     """
 
@@ -209,7 +209,7 @@ def lines_of(status: MigrationStatus) -> list[str]:
     lines = [f"phase: {status.phase}" + (f", since {state.changed_at:%Y-%m-%d %H:%M:%S} UTC" if state else "")]
     if status.control is not None:
         for key, route in status.control.routes.items():
-            told = f", {route.secondary} is told of every write" if route.secondary else ""
+            told = f", {route.secondary} receives every write too" if route.secondary else ""
             whose = "every scope without its own" if key == EVERY_SCOPE else key
             lines.append(f"route of {whose}: {route.primary}{told} (epoch {route.epoch})")
         if (move := status.control.move) is not None:

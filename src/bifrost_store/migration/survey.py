@@ -37,7 +37,7 @@ class Survey:
     """One store, read from end to end.
 
     Attributes:
-        name: Of the store.
+        name: Name of the store.
         kinds: Records and tombstones by kind, but those that are left out.
         expired: Executions that are left out; ``no_longer_seen`` of them readers see.
         no_longer_seen: See there.
@@ -105,7 +105,7 @@ async def survey(
 
     Args:
         dropped: What is left out though readers see it.
-        retention: As it is recorded, or would be.
+        retention: The retention that is recorded, or would be.
         includes: Whether a scope's records count.
     """
     found = Survey(name)

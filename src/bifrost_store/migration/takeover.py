@@ -26,7 +26,7 @@ class TakeoverReport:
 
     Attributes:
         keys: The route keys that were given to the other store; none if it had them already.
-        epoch: Of their routes now.
+        epoch: The epoch of their routes now.
         dead: The store that they were taken from.
         is_given_up: Whatever lies there counts for nothing from here on; else it is waited for.
     """
@@ -74,7 +74,7 @@ async def take_over(
     lone = [key for key in keys if control.routes[key].secondary != successor]
     if lone:
         raise MigrationRefusedError(
-            f"{successor} is not told of the writes of {', '.join(lone)}: it does not hold what {dead} held",
+            f"{successor} does not receive the writes of {', '.join(lone)}: it does not hold what {dead} held",
             next_step=f"restore {dead}",
         )
     if keys:

@@ -44,9 +44,9 @@ class VerificationReport:
         kinds: Per kind: same, differs, only_primary, only_secondary, could_not_check, expired, and no_longer_seen: those of the
             expired that readers see in one store alone, as the migration was asked to drop them.
         repaired: Differences that were found and are gone.
-        causes: How often each likely cause was given.
+        causes: Number of differences for each likely cause.
         examples: Keys of the first differences, without values.
-        file: Where every difference is with both values, if there is any.
+        file: The file with every difference and both values, if there is any.
     """
 
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -127,16 +127,16 @@ class Verification:
     """One comparison of two whole stores. Changes nothing unless asked to repair, and can be repeated at any time.
 
     Args:
-        primary, secondary: As the route has them, addressed directly.
+        primary, secondary: The two stores of the route, addressed directly.
         specs: Every kind that they know.
         clock: Decides what has expired.
-        progress: Is told how far it is.
+        progress: Hears how far the comparison is.
         is_current: Whether the route still is the one that this run began under.
         includes: Whether a scope's records are to be compared.
-        epoch_of: Of the route of a scope; nothing is written over where a store has a later one. 0: that is not looked at.
+        epoch_of: Returns the epoch of a scope's route; nothing is written over where a store has a later one. 0: not looked at.
         dropped: Executions that a backfill left out though readers see them.
-        folder: Where the differences are written; None: they are only counted.
-        name: Of the file in it.
+        folder: The folder for the differences; None: they are only counted.
+        name: Name of the file in it.
         sleep: Waits for so many seconds.
     """
 

@@ -31,8 +31,8 @@ async def open_migration(
     """Open both stores, and close them at the end of the block. Holds no lease: it serves nobody.
 
     Args:
-        settings: By default those of the environment; they must name both accounts.
-        folder: Where reports and rejected rows are written; made when there is something to write.
+        settings: The settings, by default those of the environment; they must name both accounts.
+        folder: The folder for reports and rejected rows; made when there is something to write.
         request_units: What the backfill may use of the target a second; None: what it gives.
         clock: Tells the time.
         tell: Hears what happens while a phase runs.
