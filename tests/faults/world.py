@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -128,6 +129,7 @@ class World:
         self.commands: list[ForkServerProcess] = []
         self.slowness = slowness
         self._given = 0
+        self._replacing = threading.Lock()
         self._pause = 0.0
         self._adders = 0
         self._stack = AsyncExitStack()
@@ -171,13 +173,14 @@ class World:
                 await asyncio.sleep(0.1)
 
     def replace(self, worker: Worker) -> None:
-        """Kill a worker, and start another under the same number."""
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.process.join()
-        worker.is_frozen = False
-        log = self.folder / f"worker-{worker.number}-{len(worker.logs)}.jsonl"
-        worker.logs.append(log)
-        worker.process = self._start(worker.line, log)
+        """Kill a worker, and start another under the same number: one replacement at a time, or one of two would be forgotten."""
+        with self._replacing:
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.process.join()
+            worker.is_frozen = False
+            log = self.folder / f"worker-{worker.number}-{len(worker.logs)}.jsonl"
+            worker.logs.append(log)
+            worker.process = self._start(worker.line, log)
 
     def _start(self, line: Line, log: Path) -> ForkServerProcess:
         off = timedelta(seconds=self.random.uniform(-600, 600))
