@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bifrost_store.settings import BackendName
+
 
 @dataclass(frozen=True, slots=True)
 class BackendFacts:
@@ -15,6 +17,6 @@ class BackendFacts:
         is_leased: A migration can be about it: it holds control documents, and processes serve from it under leases.
     """
 
-    name: str
+    name: BackendName
     telemetry_name: str
     is_leased: bool = False

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from openfeature import api
 from openfeature.evaluation_context import EvaluationContext
@@ -36,7 +36,7 @@ from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.rows import load_rows
 
 _DOMAIN = "bifrost-store-demo"
-_BACKENDS = (SOURCE, EMBEDDED, TARGET)
+_BACKENDS: Final[Sequence[str]] = (SOURCE, EMBEDDED, TARGET)
 _NO_AZURITE = "Azurite is not here (no Node, or no network to install it): "
 _ALONE = "SQLite answers alone, so there is nothing to compare with"
 
