@@ -200,3 +200,105 @@ def test_mutated_requests(wire: Wire, cosmos_emulator: CosmosEmulator) -> None:
         assert answer.status < 500
         if answer.status >= 400 or answer.status == 207:
             assert answer.json
+
+
+ENDLESS = {
+    "a header's value": b"GET / HTTP/1.1\r\nX: ",
+    "a header's name": b"GET / HTTP/1.1\r\n",
+    "the target": b"GET /",
+    "the verb's line": b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nZ: ",
+    "a part's length": b"POST /dbs HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "a part's extension": b"POST /dbs HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;x=",
+    "a trailer": b"POST /dbs HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+}
+
+
+@pytest.mark.parametrize("start", ENDLESS.values(), ids=ENDLESS)
+def test_what_does_not_end_is_not_kept(cosmos_emulator: CosmosEmulator, wire: Wire, start: bytes) -> None:
+    """Whatever never ends is refused once it is too long, however it is cut into packets; the server has not kept it."""
+    with socket.create_connection(("127.0.0.1", cosmos_emulator.port), timeout=60) as connection:
+        sent = 0
+        connection.sendall(start)
+        try:
+            while sent < 4 * 1024 * 1024:
+                sent += connection.send(b"0" * 4096)
+        except OSError:
+            pass
+        assert sent < 4 * 1024 * 1024
+    assert wire.send("GET", "/dbs").status == 200
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET",
+        b"GET / HTTP/1.1\r\nHost: ",
+        b"POST /dbs HTTP/1.1\r\nContent-Length: 100\r\n\r\n{",
+        b"GET /dbs HTTP/1.1\r\nHost: a\r\n\r\nGET /",
+    ],
+)
+def test_who_stops_in_the_middle_is_told(
+    cosmos_emulator: CosmosEmulator, wire: Wire, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    """A request that does not arrive in time is 408 and the connection ends; one that waits between requests is left alone."""
+    monkeypatch.setattr("bifrost_store.emulator.wire.http.REQUEST_SECONDS", 0.05)
+    assert wire.send("GET", "/dbs").status == 200
+    with socket.create_connection(("127.0.0.1", cosmos_emulator.port), timeout=60) as connection:
+        connection.sendall(start)
+        found = b""
+        while more := connection.recv(65536):
+            found += more
+    assert re.findall(rb"HTTP/1.1 (\d+)", found)[-1] == b"408"
+    assert wire.send("GET", "/dbs").status == 200
+
+
+LONE = '"\\ud800"'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers"),
+    [
+        ("POST", "/dbs", f'{{"id":{LONE}}}', {}),
+        ("POST", DOCS, f'{{"id":{LONE},"pk":"k"}}', {}),
+        ("POST", DOCS, f'{{"id":"b","pk":{LONE},{LONE}:1}}', {"x-ms-documentdb-partitionkey": f"[{LONE}]"}),
+        ("PUT", f"{DOCS}/a", f'{{"id":"a","pk":"k","s":{LONE}}}', {}),
+        ("PATCH", f"{DOCS}/a", f'{{"operations":[{{"op":"add","path":{LONE},"value":1}}]}}', {}),
+        ("PATCH", f"{DOCS}/a", f'{{"operations":[{{"op":"add","path":"/x","value":{LONE}}}],"condition":{LONE}}}', {}),
+        ("POST", DOCS, f'[{{"operationType":"Read","id":{LONE}}}]', {"x-ms-cosmos-is-batch-request": "True"}),
+        ("POST", DOCS, f'[{{"operationType":{LONE},"id":{LONE}}}]', {"x-ms-cosmos-is-batch-request": "True"}),
+        ("POST", DOCS, f'{{"query":"SELECT VALUE {LONE[1:-1]}","parameters":[]}}', QUERY),
+        ("POST", DOCS, '{"query":"SELECT VALUE \'\\\\ud800\'","parameters":[]}', QUERY),
+        ("POST", DOCS, '{"query":"SELECT VALUE c.id FROM c WHERE c.id = \'\\\\ud800\' ORDER BY c.id","parameters":[]}', QUERY),
+        ("POST", DOCS, f'{{"query":"SELECT * FROM c WHERE c.id = @p","parameters":[{{"name":"@p","value":{LONE}}}]}}', QUERY),
+        ("POST", DOCS, f'{{"query":"SELECT * FROM c","parameters":[{{"name":{LONE},"value":1}}]}}', QUERY),
+        ("GET", f"{DOCS}/%ed%a0%80", None, {}),
+        ("GET", "/dbs/%ff", None, {}),
+        ("GET", DOCS, None, {"x-ms-continuation": "\xff", "if-none-match": "\xff", "a-im": "\xff"}),
+        ("POST", "/dbs/d/colls", '{"id":"x","partitionKey":{"paths":["/a"]}}',
+         {"x-ms-cosmos-offer-autopilot-settings": '{"maxThroughput":1e999}'}),
+    ],
+)  # fmt: skip
+def test_text_that_cannot_be_encoded(wire: Wire, method: str, path: str, body: str | None, headers: dict[str, str]) -> None:
+    """Half a surrogate pair, and bytes that are no text, are replaced or refused, wherever they stand; nothing fails."""
+    wire.make_container()
+    wire.create({"id": "a", "pk": "k"})
+    data = None if body is None else body.encode()
+    answer = wire.send(method, path, data, {"x-ms-documentdb-partitionkey": '["k"]', **headers})
+    assert answer.status < 500
+    answer.body.decode()
+    assert wire.send("GET", f"{DOCS}/a", key=["k"]).status == 200
+
+
+def test_a_full_disk(wire: Wire, cosmos_emulator: CosmosEmulator) -> None:
+    """Where there is no room, a write says so and changes nothing; reads and removals go on."""
+    wire.make_container()
+    wire.create({"id": "a", "pk": "k"})
+    database = cosmos_emulator.call(lambda: cosmos_emulator._running.engine.database)
+    ((pages,),) = cosmos_emulator.call(lambda: database.execute("PRAGMA page_count").fetchall())
+    cosmos_emulator.call(lambda: database.execute(f"PRAGMA max_page_count = {pages + 4}").fetchall())
+    answer = wire.create({"id": "b", "pk": "k", "x": "x" * 1_000_000})
+    assert (answer.status, answer.json["code"]) == (507, "InsufficientStorage")
+    assert "disk" in answer.json["message"]
+    assert wire.send("GET", f"{DOCS}/b", key=["k"]).status == 404
+    assert wire.send("DELETE", f"{DOCS}/a", key=["k"]).status == 204
+    assert wire.create({"id": "c", "pk": "k"}).status == 201

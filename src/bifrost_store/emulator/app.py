@@ -24,6 +24,7 @@ from bifrost_store.emulator.query.queries import NOT_CROSS_PARTITION, Queries
 from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body
 from bifrost_store.emulator.requests.operations import operation_of
 from bifrost_store.emulator.requests.unserved import refuse_unserved
+from bifrost_store.emulator.store.database import DiskFullError
 from bifrost_store.emulator.wire import jsontext
 from bifrost_store.emulator.wire.auth import Authority
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request, not_found
@@ -83,6 +84,8 @@ class App:
             reply.headers["Content-Location"] = f"{call.request.scheme}://{call.header('host')}{call.request.target}"
         except ServiceError as error:
             reply = _reply_of(error)
+        except DiskFullError as error:
+            reply = _reply_of(ServiceError(507, str(error)))
         except Exception:  # noqa: BLE001 - a mistake of ours must not end the server
             _log.exception("%s %s failed", call.method, call.request.target)
             reply = _reply_of(ServiceError(500, "The emulator failed; its log has the details."))

@@ -198,7 +198,7 @@ class Resources:
         throughput, autopilot = call.number(_THROUGHPUT), call.optional(_AUTOPILOT)
         if autopilot is not None:
             try:
-                throughput = int(json.loads(autopilot)["maxThroughput"])
+                throughput = int(jsontext.load_text(autopilot)["maxThroughput"])
             except (ValueError, KeyError, TypeError):
                 raise bad_request(f"The header '{_AUTOPILOT}' is invalid.") from None
         if throughput is None:

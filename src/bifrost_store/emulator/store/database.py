@@ -13,12 +13,16 @@ from typing import Any, Final
 APPLICATION_ID: Final = 0x42694643
 """Marks a file as ours (``BiFC``), in SQLite's header."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _MAGIC: Final = b"SQLite format 3\x00"
 
 
 class DataFileError(Exception):
     """A file that cannot be used; it was left as it was."""
+
+
+class DiskFullError(Exception):
+    """There is no room for what was to be written."""
 
 
 class Database:
@@ -76,10 +80,14 @@ class Database:
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except BaseException:
-            self.execute("ROLLBACK")
+            self.execute("COMMIT")
+        except BaseException as error:
+            # Where the disk is full, SQLite may have rolled back by itself.
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise DiskFullError("The disk that holds the emulator's data is full; nothing was written.") from error
             raise
-        self.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file; what is committed stays."""

@@ -23,6 +23,7 @@ CODES: Final[Mapping[int, str]] = {
     449: "RetryWith",
     500: "InternalServerError",
     503: "ServiceUnavailable",
+    507: "InsufficientStorage",
 }
 """What the service calls its statuses, in the ``code`` of a body."""
 

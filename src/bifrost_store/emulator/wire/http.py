@@ -57,6 +57,9 @@ class Cut:
     is_reset: bool = False
 
 
+REQUEST_SECONDS: Final = 30.0
+"""So long a request may take to arrive; the service's clients send one in a packet or a few."""
+
 _TLS_SECONDS: Final = 10.0
 Answer = Response | Cut
 Handler = Callable[[Request], Answer | Awaitable[Answer]]
@@ -78,6 +81,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
         self._is_refused = False
+        self._unread_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
         self._begin()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -87,6 +92,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._waiting.clear()
+        self._arrived()
         if self._task is not None:
             self._task.cancel()
 
@@ -98,17 +104,33 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
+        self._unread_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._refuse(400, "The connection cannot be upgraded.")
         except httptools.HttpParserError:
             self._refuse(400, "The request is no valid HTTP.")
+        if self._unread_bytes > MAX_HEADER_BYTES:
+            # The parser has seen the end of nothing for so long: a header, or the length of a part, that does not end.
+            self._refuse(431, "The request's headers are too large.")
+        elif self._is_arriving and self._deadline is None and not self._is_refused:
+            self._deadline = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._late)
+
+    def _late(self) -> None:
+        self._refuse(408, f"The request did not arrive within {REQUEST_SECONDS:g} seconds.")
+
+    def _arrived(self) -> None:
+        self._is_arriving = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     # What the parser calls.
 
     def on_message_begin(self) -> None:
         self._begin()
+        self._is_arriving = True
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -119,10 +141,12 @@ class Connection(asyncio.Protocol):
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
+        self._unread_bytes = 0
         if self._headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
         self._body_bytes += len(body)
         if self._body_bytes <= MAX_BODY_BYTES:
             self._body.append(body)
@@ -132,6 +156,8 @@ class Connection(asyncio.Protocol):
             self._body.clear()
 
     def on_message_complete(self) -> None:
+        self._unread_bytes = 0
+        self._arrived()
         if self._is_refused:
             return
         request = Request(
@@ -149,6 +175,7 @@ class Connection(asyncio.Protocol):
             self._handle(request)
 
     def _begin(self) -> None:
+        self._is_arriving = False
         self._target = b""
         self._headers: dict[str, str] = {}
         self._header_bytes = 0
@@ -198,6 +225,7 @@ class Connection(asyncio.Protocol):
         if self._is_refused:
             return
         self._is_refused = True
+        self._arrived()
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode(self._malformed(status, message), is_kept_alive=False, has_body=True))
             self._transport.close()

@@ -29,15 +29,26 @@ def load(body: bytes) -> Any:
 
 
 def load_text(text: str) -> Any:
-    """Return the value of a JSON text, with numbers as `numbers` holds them.
+    """Return the value of a JSON text, with numbers as `numbers` holds them and U+FFFD for each half of a surrogate pair.
 
     Raises:
         ValueError: It is none, holds a number that no double can, or is nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=numbers.read, parse_int=numbers.read)
+        value = json.loads(text, parse_constant=_refuse, parse_float=numbers.read, parse_int=numbers.read)
+        return _whole_characters(value) if "\\ud" in text.lower() else value
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+
+
+def _whole_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(name): _whole_characters(item) for name, item in value.items()}
+    return value
 
 
 def load_object(body: bytes) -> dict[str, Any]:
