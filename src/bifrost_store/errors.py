@@ -103,11 +103,11 @@ class DocumentExistsError(StoreError):
 
 
 class PreconditionFailedError(StoreError):
-    """Someone else changed the document since it was read, or its state forbids the change. Read it again and decide anew."""
+    """Someone else changed the document since it was read, or its state forbids the change. Read it again and decide again."""
 
 
 class CorruptDocumentError(StoreError):
-    """What is stored cannot be read. The message names the row and field, and what would mend it.
+    """What is stored cannot be read. The message names the row and field, and what would fix it.
 
     Attributes:
         document: Kind, scope and id of what cannot be read, where its key tells them.

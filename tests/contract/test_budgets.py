@@ -189,7 +189,7 @@ async def test_roles_that_the_old_application_gave_cost_a_look_at_the_roles(
 
     assert {role.id for role in made} == {one.role_id for one in found}
     assert [(one.scope, one.role_id) for one in again] == [(one.scope, one.role_id) for one in found]
-    assert report.mended["scopes written"] == len(made)
+    assert report.repaired["scopes written"] == len(made)
     assert (before["table"], after["table"]) == (4, 2)
 
 

@@ -277,8 +277,8 @@ async def test_index_rows_may_fail(scene: Scene) -> None:
     report = await innermost(scene.broken).repair.run()
 
     assert exactly(await scene.store.backend.get(created.key)) == exactly(created)
-    assert report.mended["index rows written"] == 3
-    assert (await innermost(scene.broken).repair.run()).mended == {}
+    assert report.repaired["index rows written"] == 3
+    assert (await innermost(scene.broken).repair.run()).repaired == {}
 
 
 @pytest.mark.parametrize("answer", [Answer(403, "AuthorizationFailure"), Answer(404, "ResourceNotFound"), Answer(500)], ids=repr)
@@ -320,7 +320,7 @@ async def test_a_whole_number_beyond_32_bits(scene: Scene) -> None:
     assert exactly(await scene.store.backend.get(created.key)) == exactly(replaced)
     await innermost(scene.broken).repair.run()
     report = await innermost(scene.broken).repair.run()
-    assert (report.mended, report.unreadable) == ({}, [])
+    assert (report.repaired, report.unreadable) == ({}, [])
 
 
 @pytest.mark.parametrize("name", ["create an execution", "complete an execution", "delete an execution", "rename a user"])

@@ -129,7 +129,7 @@ async def test_a_move_that_broke_off_misleads_nobody(tables: TableStore, reposit
     assert [one.id for one in await repositories.forms.list_by_workflow(ORGANIZATION, "other")] == [form.id]
     assert [one.id for one in await repositories.forms.list_by_workflow(ORGANIZATION, "sync")] == [made.id]
     for mended in ({"index rows written": 2, "index rows removed": 2}, {}):
-        assert (await innermost(tables.backend).repair.run()).mended == mended
+        assert (await innermost(tables.backend).repair.run()).repaired == mended
         found = await rows(tables, "workflowform:")
         assert set(found) == {f"workflowform:other:{form.id}", f"workflowform:sync:{made.id}"}
         assert found[f"workflowform:sync:{made.id}"]["FormName"] == "c"

@@ -163,7 +163,7 @@ async def test_repair_sets_the_older_row_aside(tables: TableStore, repositories:
     again = await inner(tables).repair.run()
     (row,) = await repositories.legacy_rows.list(ORGANIZATION)
 
-    assert (report.mended["older rows of executions set aside"], again.mended) == (1, {})
+    assert (report.repaired["older rows of executions set aside"], again.repaired) == (1, {})
     assert row.row_key == run(OLDER)["RowKey"]
     assert {"Status": "Running", "ExecutionId": ID}.items() <= row.columns.items()
     assert await repositories.legacy_rows.get(row.id) == row
@@ -313,7 +313,7 @@ async def test_what_needs_little_of_an_unreadable_run_gets_it(tables: TableStore
     with pytest.raises(PreconditionFailedError):
         await repositories.executions.delete(ORGANIZATION, ID, etag=caught.value.etag)
 
-    assert report.mended["locators added"] == 1
+    assert report.repaired["locators added"] == 1
     assert await repositories.executions.delete(ORGANIZATION, ID)
     assert await repositories.executions.get(ORGANIZATION, ID) is None
 

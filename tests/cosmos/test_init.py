@@ -61,7 +61,7 @@ def test_an_empty_account_is_set_up(init: Init, cosmos_emulator: CosmosEmulator)
 
     for _ in range(2):
         report = json.loads(init("--json"))
-        assert (True, [], []) == (report["ok"], report["mended"], report["differences"])
+        assert (True, [], []) == (report["ok"], report["fixed"], report["differences"])
         assert "database bifrost" in report["stores"][0]
     assert set(CONTAINERS) == with_database(cosmos_emulator, names)
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_mended_says_what_to_do(init: Init, cosmos_emulator: Cosm
     for options in ((), ("--fix",)):
         report = json.loads(init("--json", *options, check=1))
         first = report["differences"][0]
-        assert (False, []) == (report["ok"], report["mended"])
+        assert (False, []) == (report["ok"], report["fixed"])
         assert ("executions", False, False) == (first["place"], first["is_mendable"], first["is_warning"])
         assert "should be /scope" in first["problem"]
         assert "BIFROST_STORE_COSMOS_DATABASE" in first["remedy"]
@@ -116,4 +116,4 @@ def test_other_backends_have_nothing_to_mend(init: Init, monkeypatch: pytest.Mon
     monkeypatch.delenv("BIFROST_STORE_COSMOS_CONNECTION_STRING")
     report = json.loads(init("--fix", "--json"))
 
-    assert (True, [], []) == (report["ok"], report["mended"], report["differences"])
+    assert (True, [], []) == (report["ok"], report["fixed"], report["differences"])

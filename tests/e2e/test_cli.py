@@ -605,7 +605,7 @@ def test_purge_removes_what_has_expired(sqlite: Settings) -> None:
 
 
 def test_repair_mends_what_is_missing_once(table: Settings, sqlite: Settings, tmp_path: Path) -> None:
-    """Index rows that are missing are written again and counted; afterwards there is nothing to mend."""
+    """Index rows that are missing are written again and counted; afterwards there is nothing to repair."""
     rows = tmp_path / "rows"
     (rows / "tables").mkdir(parents=True)
     for file in (DATA / "tables").iterdir():
@@ -614,12 +614,12 @@ def test_repair_mends_what_is_missing_once(table: Settings, sqlite: Settings, tm
     run("tables", "load", rows, settings=table)
     run("init", settings=table)
 
-    mended = report("repair", "--old-application-stopped", settings=table)["mended"]
+    mended = report("repair", "--old-application-stopped", settings=table)["repaired"]
 
     assert sum(mended.values()) >= 64
     run("repair", settings=table)
-    assert "nothing to mend\n" == run("repair", settings=table).stdout
-    assert {} == report("repair", settings=sqlite)["mended"]
+    assert "nothing to repair\n" == run("repair", settings=table).stdout
+    assert {} == report("repair", settings=sqlite)["repaired"]
 
 
 def test_the_demo_says_identical(azurite: Azurite, sqlite: Settings) -> None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def pair(monkeypatch: pytest.MonkeyPatch) -> Pair:
     """Two empty stores, and limits that are soon reached."""
-    for limit in ("MAX_WRITES", "MAX_CALLS", "MAX_OWED_KEYS"):
+    for limit in ("MAX_WRITES", "MAX_CALLS", "MAX_PENDING_KEYS"):
         monkeypatch.setattr(mirror_module, limit, 3)
     return Pair()
 

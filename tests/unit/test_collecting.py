@@ -51,12 +51,12 @@ async def test_what_no_execution_names_is_collected(tmp_path: Path) -> None:
     settings = StoreSettings(sqlite_path=str(tmp_path / "store.db"), blob_folder=str(tmp_path / "blobs"))
     async with open_store(settings) as store:
         run, kept = await fill(store, tmp_path / "blobs")
-        assert (await store.repair()).mended == {}
+        assert (await store.repair()).repaired == {}
         report = await store.repair(collect_payloads=True)
 
-        assert report.mended == {"payload blobs removed that no execution names": 1}
+        assert report.repaired == {"payload blobs removed that no execution names": 1}
         assert await names_in(store) == kept
-        assert (await store.repair(collect_payloads=True)).mended == {}
+        assert (await store.repair(collect_payloads=True)).repaired == {}
         result = await store.executions.load_result(run)
         assert result is not None
         assert result.value == BIG
@@ -70,6 +70,6 @@ async def test_a_row_that_cannot_be_read_keeps_every_blob(tmp_path: Path) -> Non
         other = await store.executions.create(SCOPE, workflow_name="w", executed_by="u", executed_by_name="u")
         connection = innermost(store.backend.backend("sqlite"))._connection
         await connection.execute("UPDATE records SET body = '{' WHERE id = :id RETURNING id", {"id": other.execution_id})
-        assert (await store.repair(collect_payloads=True)).mended == {}
+        assert (await store.repair(collect_payloads=True)).repaired == {}
 
         assert await names_in(store) == {*kept, f"{run.execution_id}/{LEFT}/result.json"}

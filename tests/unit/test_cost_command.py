@@ -91,9 +91,9 @@ def test_the_threshold_decides_about_the_exit_code() -> None:
     [
         ([], "--executions-per-month"),
         (["--executions-per-month", "-1"], "--executions-per-month"),
-        (["--executions-per-month", "inf"], "not a number to reckon with"),
-        (["--executions-per-month", "1", "--alert-above", "nan"], "not a number to reckon with"),
-        (["--executions-per-month", "1", "--price", "inf"], "not a number to reckon with"),
+        (["--executions-per-month", "inf"], "not a finite number"),
+        (["--executions-per-month", "1", "--alert-above", "nan"], "not a finite number"),
+        (["--executions-per-month", "1", "--price", "inf"], "not a finite number"),
         (["--executions-per-month", "1", "--rate", "executions.list"], "'=' and a number"),
         (["--executions-per-month", "1", "--rate", "executions.lst=1"], "there is no operation"),
         (["--executions-per-month", "1", "--rate", "executions.list=-1"], "0 or more"),

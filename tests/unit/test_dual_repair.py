@@ -89,28 +89,28 @@ async def test_a_failure_during_the_comparison_keeps_the_entry(stores: Stores) -
     stores.secondary.after = fail_again
 
     first = await stores.repair.run_once()
-    assert (first.paid, first.left, first.failed) == (0, 1, 0)
+    assert (first.repaired, first.left, first.failed) == (0, 1, 0)
     assert (await stores.repair.run_once()).is_clean
     assert await stores.is_equal()
 
 
 @pytest.mark.parametrize("side", ["primary", "secondary"])
 async def test_a_dead_store_leaves_the_journal_as_it_is(stores: Stores, side: str) -> None:
-    """Entries that cannot be paid are left and counted as failed; the next pass pays them."""
+    """Entries that cannot be repaired are left and counted as failed; the next pass repairs them."""
     created = await stores.primary.create(config())
     await stores.journal.note([created.key], "timeout")
     store = stores.primary if side == "primary" else stores.secondary
     store.before = failing(UNAVAILABLE, "stored" if side == "primary" else "apply")
 
     done = await stores.repair.run_once()
-    assert (done.paid, done.left, done.failed) == (0, 1, 1)
+    assert (done.repaired, done.left, done.failed) == (0, 1, 1)
     store.works()
     assert (await stores.repair.run_once()).is_clean
     assert await stores.is_equal()
 
 
-async def test_a_lost_answer_of_a_removal_is_paid_by_the_next_pass(stores: Stores) -> None:
-    """Nothing counts as paid that was not seen to be."""
+async def test_a_lost_answer_of_a_removal_is_noticed_by_the_next_pass(stores: Stores) -> None:
+    """Nothing counts as repaired that was not seen to be."""
     created = await stores.primary.create(config())
     await stores.journal.note([created.key], "timeout")
     stores.primary.before = failing(OutcomeUnknownError("lost"), "replace", kind=JOURNAL.kind)
@@ -122,7 +122,7 @@ async def test_a_lost_answer_of_a_removal_is_paid_by_the_next_pass(stores: Store
 
 
 async def test_a_dead_writers_last_writes_are_found(stores: Stores) -> None:
-    """Its entry is paid by comparing all that bears its name, deletions too; what others wrote is not compared."""
+    """Its entry is repaired by comparing all that bears its name, deletions too; what others wrote is not compared."""
     dead = new_writer()
     shared = await stores.primary.create(config("shared"))
     await stores.secondary.apply(shared)
@@ -133,7 +133,7 @@ async def test_a_dead_writers_last_writes_are_found(stores: Stores) -> None:
 
     done = await stores.repair.run_once()
 
-    assert (done.is_clean, done.paid, done.checked) == (True, 1, 2)
+    assert (done.is_clean, done.repaired, done.checked) == (True, 1, 2)
     found = await everything(stores.secondary)
     assert {key.id: record.is_tombstone for key, record in found.items()} == {
         config("created").key.id: False,
@@ -162,10 +162,10 @@ async def test_entries_of_other_routes_are_left(stores: Stores) -> None:
     await stores.journal.note([created.key], "timeout")
     make = partial(JournalRepair, stores.primary, stores.secondary, stores.journal, clock=stores.clock)
 
-    assert (await make(is_ours=lambda scope: False).run_once()).paid == 0
+    assert (await make(is_ours=lambda scope: False).run_once()).repaired == 0
     assert (await make(epoch_of=lambda scope: 2).run_once()).left == 1
     assert await everything(stores.secondary) == {}
-    assert (await make(epoch_of=lambda scope: 3).run_once()).paid == 1
+    assert (await make(epoch_of=lambda scope: 3).run_once()).repaired == 1
     assert await stores.is_equal()
 
 

@@ -213,7 +213,7 @@ async def test_the_journal_is_repaired_first(world: World) -> None:
     assert await world.stores["b"].stored(written.key) is not None
 
 
-async def test_a_debt_that_cannot_be_paid_refuses_and_withdraws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_entry_that_cannot_be_repaired_refuses_and_withdraws(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other store takes no writes: no hand-over, no announcement left behind, the debt still there."""
     await world.begin()
     written = await world.stores["a"].create(config("owed"), epoch=1)

@@ -331,7 +331,7 @@ async def test_what_no_repetition_helps_is_left_alone_for_ever_longer(world: Wor
             await journal.note([keys[0]], "test")
         done = await repair.run_once(is_patient=True)
         tried += bool(done.stuck)
-        assert (done.paid, done.left) == (1, 1)
+        assert (done.repaired, done.left) == (1, 1)
 
     assert 5 <= tried <= 15
     found = await store_status(world.stores["a"], 5.0)

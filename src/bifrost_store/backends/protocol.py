@@ -188,22 +188,22 @@ class Backend(Protocol):
 
 @dataclass(slots=True)
 class RepairReport:
-    """What `Repair.run` did: counts by what was mended or found.
+    """What `Repair.run` did: counts by what was repaired or found.
 
     Attributes:
-        mended: The counts.
+        repaired: The counts.
         unreadable: Rows of any kind that cannot be read. Whoever asks for the repair adds them, from `Backend.scan`: one reader
             decides for repair, dump, backfill and verification.
         contradictions: Rows that say what cannot be, one line each; they are read in the stricter way.
     """
 
-    mended: dict[str, int] = field(default_factory=dict)
+    repaired: dict[str, int] = field(default_factory=dict)
     unreadable: list[CorruptDocumentError] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
 
     def note(self, what: str, count: int = 1) -> None:
-        """Count something mended."""
-        self.mended[what] = self.mended.get(what, 0) + count
+        """Count something repaired."""
+        self.repaired[what] = self.repaired.get(what, 0) + count
 
 
 class Repair(Protocol):

@@ -39,14 +39,14 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 _SOURCE_REFUSED: Final = (401, 403, 404, 409)
 """Or the source is missing, or the target locked; the attempt to pass the bytes through here tells which."""
 _OWNER: Final = "bifroststoreowner"
-"""Metadata of a blob: whose it is. Whoever else writes the blob anew leaves it out."""
+"""Metadata of a blob: whose it is. Whoever else writes the blob leaves it out."""
 _CHANGED: Final = frozenset({"BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet"})
 _MAX_RACES: Final = 5
 _UNCONDITIONAL: Final[Mapping[str, Any]] = {}
 _IF_MISSING: Final[Mapping[str, Any]] = {"match_condition": MatchConditions.IfMissing}
 _LINK_REFUSED: Final = (400, 401, 403)
 _NO_ENDPOINT: Final = "the endpoint for Azure Blob Storage must read https://<account>.blob.core.windows.net"
-_MALFORMED: Final = "the connection string for Azure Blob Storage is malformed; copy it anew from the storage account's access keys"
+_MALFORMED: Final = "the connection string for Azure Blob Storage is malformed; copy it from the storage account's access keys"
 
 
 def _what(request: Any) -> str:
@@ -354,7 +354,7 @@ async def _is_met(change: Awaitable[None]) -> bool:
 
 
 def _always_changed(name: str) -> PreconditionFailedError:
-    return PreconditionFailedError(f"blob {name!r} was changed by others again and again; try again", backend=NAME)
+    return PreconditionFailedError(f"blob {name!r} keeps being changed by others; try again", backend=NAME)
 
 
 def _without_query(url: str) -> str:

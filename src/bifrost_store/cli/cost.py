@@ -117,7 +117,7 @@ def _retention_days(given: float | None) -> float:
 
     days = StoreSettings.from_environment().execution_retention_days if given is None else given
     if days is None:
-        raise typer.BadParameter("executions are kept for ever; say how many days to reckon with", param_hint="--retention-days")
+        raise typer.BadParameter("executions are kept for ever; say how many days to count", param_hint="--retention-days")
     return days
 
 

@@ -57,7 +57,7 @@ VerboseOption = Annotated[
 def finite(value: float | None) -> float | None:
     """Refuse what is no number, as a callback of options: Python reads ``nan`` and ``inf`` as floats."""
     if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a number to reckon with")
+        raise typer.BadParameter(f"{value} is not a finite number")
     return value
 
 

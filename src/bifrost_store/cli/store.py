@@ -79,18 +79,18 @@ def repair(
     """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
     from bifrost_store.opening.store import open_store
 
-    async def mend() -> RepairReport:
+    async def work() -> RepairReport:
         async with open_store() as store, counting_all(store) as progress:
             return await store.repair(
                 old_application_stopped=old_application_stopped, collect_payloads=collect_payloads, progress=progress
             )
 
-    done = run(mend)
+    done = run(work)
     unreadable = [str(error) for error in done.unreadable]
-    lines = [f"{what}: {count}" for what, count in done.mended.items()] or ["nothing to mend"]
+    lines = [f"{what}: {count}" for what, count in done.repaired.items()] or ["nothing to repair"]
     lines += [f"unreadable: {line}" for line in unreadable]
     lines += [f"contradiction: {line}" for line in done.contradictions]
-    values = {"mended": done.mended, "unreadable": unreadable, "contradictions": done.contradictions}
+    values = {"repaired": done.repaired, "mended": done.repaired, "unreadable": unreadable, "contradictions": done.contradictions}
     report({"ok": not unreadable, **values}, as_json=as_json, lines=lines)
     if unreadable:
         raise typer.Exit(1)

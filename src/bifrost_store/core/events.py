@@ -28,7 +28,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "handover.repairing": "repairing {entries} records that the journal names",
     "handover.waiting_for_another": "waiting for another hand-over to end: {kind}, which is {stage}",
     "journal.not_paid": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
-    "journal.pass": "of the records that the journal names {paid} were repaired, {left} are left ({stuck} cannot be repaired)",
+    "journal.pass": "of the records that the journal names {repaired} were repaired, {left} are left ({stuck} cannot be repaired)",
     "routing.draining_failed": "waiting for operations to end before a hand-over failed ({error}); it is tried again",
     "shadow_read.differs": "a shadow read ({operation} {subject}) found another answer in the secondary store: {rules}",
     "shadow_read.failed": "a shadow read failed and was not counted ({error}); the caller has its answer",

@@ -84,7 +84,7 @@ def _corrupt(record: Record, reason: str, *fields: str) -> CorruptDocumentError:
         columns = sorted({record.origin.columns[field] for field in fields if field in record.origin.columns})
         place = f" (row {record.origin.row}{', column ' if columns else ''}{', '.join(columns)})"
     return CorruptDocumentError(
-        f"{record.key}: {reason}{place}. Write the field anew, or delete the document",
+        f"{record.key}: {reason}{place}. Write the field again, or delete the document",
         backend=record.backend,
         key=str(record.key),
         document=record.key.parts,

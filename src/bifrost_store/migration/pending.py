@@ -108,7 +108,7 @@ class Pending:
             in_pause: Leave out what takes a scan of the store.
         """
         self._done = await self._repair.run_once(with_writers=not in_pause)
-        self.repaired += self._done.paid
+        self.repaired += self._done.repaired
         return await self.found()
 
     def may_pause(self, found: Found) -> bool:

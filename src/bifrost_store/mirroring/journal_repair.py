@@ -42,7 +42,7 @@ class RepairPass:
     """What one pass over the journal did.
 
     Attributes:
-        paid: Entries that are gone.
+        repaired: Entries that are gone.
         left: Entries that remain: rewritten meanwhile, or their records keep changing, or they failed.
         failed: Of those, how many could not be tried: a store did not answer.
         checked: Records compared for writers that are gone.
@@ -51,7 +51,7 @@ class RepairPass:
         lingering: Entries that stay although both stores are equal, by id: what they are about may arrive yet.
     """
 
-    paid: int = 0
+    repaired: int = 0
     left: int = 0
     failed: int = 0
     checked: int = 0
@@ -147,13 +147,13 @@ class JournalRepair:
             elif self._is_ours(entry.key.scope):
                 chunk.append(entry)
             if len(chunk) == _AT_ONCE:
-                await self._pay_all(chunk, done)
+                await self._repair_all(chunk, done)
                 chunk = []
-        await self._pay_all(chunk, done)
+        await self._repair_all(chunk, done)
         done.left += 0 if with_writers else len(gone)
         if gone and with_writers:
-            await self._pay_writers(gone, done)
-        if done.paid:
+            await self._repair_writers(gone, done)
+        if done.repaired:
             await self._journal.purge()
         self._watched = {name: watched for name, watched in self._watched.items() if name in met}
         return done
@@ -161,26 +161,26 @@ class JournalRepair:
     async def run_logged(self) -> None:
         """Go through the journal once, patiently, and say what came of it."""
         done = await self.run_once(is_patient=True)
-        if done.paid or done.left:
-            extra = {"paid": done.paid, "left": done.left, "failed": done.failed, "stuck": len(done.stuck)}
+        if done.repaired or done.left:
+            extra = {"repaired": done.repaired, "left": done.left, "failed": done.failed, "stuck": len(done.stuck)}
             log_event(_logger, logging.INFO, "journal.pass", **extra)
 
-    async def _pay_all(self, entries: Sequence[Entry], done: RepairPass) -> None:
+    async def _repair_all(self, entries: Sequence[Entry], done: RepairPass) -> None:
         if done.failed:
             # A store that did not answer is left alone until the next pass.
             done.left += len(entries)
             return
-        await for_each(partial(self._pay, done=done), entries)
+        await for_each(partial(self._repair, done=done), entries)
 
-    async def _pay(self, entry: Entry, done: RepairPass) -> None:
+    async def _repair(self, entry: Entry, done: RepairPass) -> None:
         assert entry.key is not None
         is_equal = await self._reconcile(entry.key, done, entry)
         if is_equal and self._may_still_change(entry):
             done.left += 1
             done.lingering[entry.record.key.id] = entry
         elif is_equal and await self._remove(entry, done):
-            done.paid += 1
-            self.tally.note("paid")
+            done.repaired += 1
+            self.tally.note("repaired")
         else:
             done.left += 1
             self.tally.note("left")
@@ -234,7 +234,7 @@ class JournalRepair:
             done.note(entry, error)
             return False
 
-    async def _pay_writers(self, entries: Sequence[Entry], done: RepairPass) -> None:
+    async def _repair_writers(self, entries: Sequence[Entry], done: RepairPass) -> None:
         """Compare every record whose last write was by one of the writers that are gone: one scan for all of them."""
         writers = {entry.writer for entry in entries}
         is_equal = done.failed == 0
@@ -247,6 +247,6 @@ class JournalRepair:
                     break
         for entry in entries:
             if is_equal and await self._remove(entry, done):
-                done.paid += 1
+                done.repaired += 1
             else:
                 done.left += 1

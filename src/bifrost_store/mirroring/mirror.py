@@ -36,14 +36,14 @@ MAX_WRITES: Final = 256
 """Under way at once, those included whose callers were cancelled: each holds records of up to a mebibyte in all."""
 MAX_CALLS: Final = 256
 """To the secondary, those included that were given up and have not ended."""
-MAX_OWED_KEYS: Final = 10_000
+MAX_PENDING_KEYS: Final = 10_000
 """That neither the secondary nor the journal could be told of."""
 _logger = logging.getLogger("bifrost_store.dual_write")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Debt:
-    """Why a key is owed, and by which write; one for each time."""
+class _Pending:
+    """Why a key waits for the journal, and since which write; one for each time."""
 
     reason: str
     write_id: str
@@ -72,14 +72,14 @@ class Mirror:
         self.tally = Tally("dual_write")
         self._patience = patience_seconds
         self._breaker = breaker or CircuitBreaker()
-        self._owed: dict[Key, _Debt] = {}
+        self._pending: dict[Key, _Pending] = {}
         self._writes: set[asyncio.Task[Any]] = set()
         self._calls: set[asyncio.Task[Any]] = set()
 
     @property
     def is_settled(self) -> bool:
-        """Whether everything that was begun is in both stores or in the journal. Only then may a process say farewell."""
-        return not self._owed and not self._writes
+        """Whether everything that was begun is in both stores or in the journal. Only then may a process leave."""
+        return not self._pending and not self._writes
 
     async def carry_out(self, keys: Sequence[Key], write: Callable[[], Awaitable[Told[T]]], attempt: Attempt) -> T:
         """Return what *write*, made as *attempt*, on the primary answers, once the secondary or the journal knows of it.
@@ -88,7 +88,7 @@ class Mirror:
 
         Raises:
             OutcomeUnknownError: It was written, but neither of them could be told.
-            BackendUnavailableError: `MAX_OWED_KEYS` wait for the journal, and it takes none; nothing was written.
+            BackendUnavailableError: `MAX_PENDING_KEYS` wait for the journal, and it takes none; nothing was written.
         """
         await self._make_room()
         # A task of its own: a caller that is cancelled, also by asyncio itself, ends waiting but not the write.
@@ -97,29 +97,29 @@ class Mirror:
         return task.result()
 
     async def drain(self) -> bool:
-        """Bring what was begun to its end, and journal what is owed; return `is_settled`."""
+        """Bring what was begun to its end, and journal what is pending; return `is_settled`."""
         while self._writes:
             await asyncio.wait(self._writes)
         if self._calls:  # abandoned ones: whenever they arrive, what is newer wins
             await asyncio.wait(self._calls, timeout=self._patience)
-        await self.settle_owed()
+        await self.journal_pending()
         return self.is_settled
 
     async def journal_soon(self, keys: Sequence[Key]) -> None:
-        """Journal those of *keys* that are owed, patiently but not for long: what is not done then is done later."""
-        if any(key in self._owed for key in keys):
-            await asyncio.wait({_start(self._calls, self.settle_owed(keys))}, timeout=self._patience)
+        """Journal those of *keys* that are pending, patiently but not for long: what is not done then is done later."""
+        if any(key in self._pending for key in keys):
+            await asyncio.wait({_start(self._calls, self.journal_pending(keys))}, timeout=self._patience)
 
-    async def settle_owed(self, keys: Collection[Key] | None = None) -> None:
-        """Journal the keys, or those of *keys*, that could not be when their writes ended; what fails again stays owed."""
-        for key, debt in [item for item in self._owed.items() if keys is None or item[0] in keys]:
+    async def journal_pending(self, keys: Collection[Key] | None = None) -> None:
+        """Journal the keys, or those of *keys*, that could not be when their writes ended; what fails again stays pending."""
+        for key, pending in [item for item in self._pending.items() if keys is None or item[0] in keys]:
             try:
-                await self.journal.note([key], debt.reason)
+                await self.journal.note([key], pending.reason)
             except StoreError as error:
-                log_event(_logger, logging.WARNING, "dual_write.still_owed", count=len(self._owed), error=type(error).__name__)
+                log_event(_logger, logging.WARNING, "dual_write.still_owed", count=len(self._pending), error=type(error).__name__)
                 return
-            if self._owed.get(key) is debt:  # else a later write owes it anew
-                del self._owed[key]
+            if self._pending.get(key) is pending:  # else a later write left it pending again
+                del self._pending[key]
             self.tally.note("journaled")
 
     async def purge(self, kind: str, limit: int, *, is_last: bool) -> None:
@@ -139,22 +139,22 @@ class Mirror:
             answer, records = await write()
         except StoreError as error:
             if isinstance(error, OutcomeUnknownError):
-                self._owe(keys, UNSETTLED, attempt)
+                self._note_pending(keys, UNSETTLED, attempt)
                 if attempt.may_send is None:  # else whoever has begun it settles it first
                     await self.journal_soon(keys)
             raise
         except BaseException:
-            self._owe(keys, UNSETTLED, attempt)
+            self._note_pending(keys, UNSETTLED, attempt)
             raise
         try:
             await self._tell(records)
         except BaseException as error:
-            self._owe([record.key for record in records], type(error).__name__, attempt)
+            self._note_pending([record.key for record in records], type(error).__name__, attempt)
             raise
         for record in records:
-            debt = self._owed.get(record.key)
-            if debt is not None and debt.write_id == record.version.write_id:
-                del self._owed[record.key]  # the same write, of which nothing was known before
+            pending = self._pending.get(record.key)
+            if pending is not None and pending.write_id == record.version.write_id:
+                del self._pending[record.key]  # the same write, of which nothing was known before
         return answer
 
     async def _tell(self, records: Sequence[Record]) -> None:
@@ -212,18 +212,18 @@ class Mirror:
         return type(error).__name__
 
     async def _make_room(self) -> None:
-        if len(self._owed) >= MAX_OWED_KEYS:
-            await self.settle_owed()
-        if len(self._owed) >= MAX_OWED_KEYS:
+        if len(self._pending) >= MAX_PENDING_KEYS:
+            await self.journal_pending()
+        if len(self._pending) >= MAX_PENDING_KEYS:
             raise BackendUnavailableError(
-                f"{len(self._owed)} keys that may have been written wait for the journal, which the store does not take; "
+                f"{len(self._pending)} keys that may have been written wait for the journal, which the store does not take; "
                 "no more is written until it does, and nothing of this was; reads go on; try again"
             )
         while len(self._writes) >= MAX_WRITES:
             await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
 
-    def _owe(self, keys: Sequence[Key], reason: str, attempt: Attempt) -> None:
-        self._owed.update((key, _Debt(reason, attempt.write_id)) for key in keys)
+    def _note_pending(self, keys: Sequence[Key], reason: str, attempt: Attempt) -> None:
+        self._pending.update((key, _Pending(reason, attempt.write_id)) for key in keys)
         self.tally.note("owed", len(keys))
 
 

@@ -20,7 +20,7 @@ class RepairOfAll:
         for backend in self.backends:
             if (repair := backend.repair) is not None:
                 part = await repair.run(old_application_stopped=old_application_stopped, progress=progress)
-                for what, count in part.mended.items():
+                for what, count in part.repaired.items():
                     report.note(what, count)
                 report.contradictions += part.contradictions
             async for page in backend.scan():

@@ -184,7 +184,7 @@ class RoutedBackend(Backend):
                         await self.member.journal_soon(begun, [operation.key for operation in operations])
                         raise
                 await self.member.look_anew(begun)
-        raise BackendUnavailableError(f"{scope}: the route is out of date again and again; try again", operation="write")
+        raise BackendUnavailableError(f"{scope}: the route keeps changing; try again", operation="write")
 
     def _attempt(self, standing: Standing) -> Attempt:
         if standing.lease_id is None:
@@ -345,7 +345,7 @@ class RoutedBackend(Backend):
 
 
 def _keeps_losing() -> BackendUnavailableError:
-    return BackendUnavailableError("this process loses its lease again and again; try again", operation="read")
+    return BackendUnavailableError("this process keeps losing its lease; try again", operation="read")
 
 
 def _unknown(operations: Sequence[Operation]) -> OutcomeUnknownError:

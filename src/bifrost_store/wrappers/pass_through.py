@@ -27,7 +27,7 @@ class PassThrough(Backend):
 
     @property
     def _inner(self) -> Backend:
-        """What a call goes to, asked anew for each; a wrapper that overrides it may refuse here."""
+        """What a call goes to, asked for each; a wrapper that overrides it may refuse here."""
         return self._wrapped
 
     @property

@@ -62,9 +62,9 @@ _BY_STATUS: Final[dict[int, tuple[type[StoreError], str]]] = {
 _BY_SUB_STATUS: Final[dict[tuple[int, int], tuple[type[StoreError], str]]] = {
     (400, 1001): (
         NotProvisionedError,
-        "a container has another partition key than it needs: see `bifrost-store init`; make it anew, or name another database",
+        "a container has another partition key than it needs: see `bifrost-store init`; make it again, or name another database",
     ),
-    (400, 1024): (BackendUnavailableError, "the container was made anew meanwhile; try again"),
+    (400, 1024): (BackendUnavailableError, "the container was made again meanwhile; try again"),
     (403, 3): (BackendUnavailableError, "this region takes no writes at the moment; try again"),
     (403, 5300): (
         AccessDeniedError,

@@ -58,7 +58,7 @@ class Write(ABC):
 
     @abstractmethod
     def see(self, stored: Record | None, *, is_lost: bool) -> None:
-        """Decide anew from what is *stored*, tombstones included. *is_lost*: an earlier sending may have gone through."""
+        """Decide again from what is *stored*, tombstones included. *is_lost*: an earlier sending may have gone through."""
 
     def sent(self, etag: str) -> None:
         """Take note that what was prepared is stored, and that the service calls it *etag*."""

@@ -231,7 +231,7 @@ def _read_json(data: bytes) -> Any:
 
 def _corrupt(record: Record, name: str, what: str) -> CorruptDocumentError:
     return CorruptDocumentError(
-        f"{record.key}: blob execution-data/{name} {what}. Restore the blob, or save the payload anew",
+        f"{record.key}: blob execution-data/{name} {what}. Restore the blob, or save the payload again",
         backend=record.backend,
         key=str(record.key),
     )

@@ -1,4 +1,4 @@
-"""Work that goes on beside the callers: again and again, whatever it meets, until it is closed."""
+"""Work that goes on beside the callers: repeated until it is closed, whatever fails."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Known:
 
 
 def _is_later(copy: Copy, known: Copy) -> bool:
-    """Return whether *copy* says more than what is *known*; one that was put back begins its versions anew, at a later epoch."""
+    """Return whether *copy* says more than what is *known*; one that was put back begins its versions again, at a later epoch."""
     if copy.control.highest_epoch != known.control.highest_epoch:
         return copy.control.highest_epoch > known.control.highest_epoch
     return copy.record.version.age > known.record.version.age

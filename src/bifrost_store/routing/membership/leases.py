@@ -115,7 +115,7 @@ class Lease:
             return await self._write(beat=self.state.beat + 1, **changes)
 
     async def leave(self) -> None:
-        """Delete the row. Only when everything is drained and nothing is owed."""
+        """Delete the row. Only when everything is drained and nothing is pending."""
         async with self._lock:
             row, self._row = self._row, None
             if row is not None:

@@ -235,7 +235,7 @@ class Member:
             await self._look(lease)
 
     async def journal_soon(self, standing: Standing, keys: Sequence[Key]) -> None:
-        """Journal those of *keys* of which it is not known what the store of *standing* holds; what fails stays owed."""
+        """Journal those of *keys* of which it is not known what the store of *standing* holds; what fails stays pending."""
         if isinstance(standing.plain, DualWriteBackend):
             await standing.plain.mirror.journal_soon(keys)
 
@@ -245,7 +245,7 @@ class Member:
         return self._known.control
 
     async def aclose(self) -> None:
-        """End what was begun, settle what is owed, and leave. A store that does not answer then is left with the lease."""
+        """End what was begun, journal what is pending, and leave. A store that does not answer then is left with the lease."""
         await self.background.aclose()
         await self._participant.aclose()
         is_settled = await self._serving.aclose()

@@ -48,7 +48,7 @@ class Participant:
     Args:
         copies: The control documents.
         under_way: Operations that have begun and not ended, by scope.
-        drain: Brings all writes that were begun to their end; whether nothing is owed.
+        drain: Brings all writes that were begun to their end; whether nothing is pending.
         news: Told of every change of what is under way and seen.
         timing: Of all processes of the migration.
         monotonic: Seconds of a clock that runs on while the machine sleeps.
@@ -105,14 +105,14 @@ class Participant:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _drained(self, attempt: str, task: asyncio.Task[None]) -> None:
-        """Take note that draining has ended, in whatever way: unless it is acknowledged, the next look begins it anew."""
+        """Take note that draining has ended, in whatever way: unless it is acknowledged, the next look begins it again."""
         self._draining.pop(attempt, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log_event(_logger, logging.ERROR, "routing.draining_failed", error, error=type(error).__name__)
 
     async def _acknowledge(self, lease: Lease, move: Move) -> None:
-        """Say that nothing of the move's scopes is under way or owed, once that is so."""
+        """Say that nothing of the move's scopes is under way or pending, once that is so."""
         lease_id = lease.id
         while _is_still_prepared(lease, move):
             self._news.clear()

@@ -83,7 +83,7 @@ class Serving:
         if is_routed and not self._can_open(name):
             raise ConfigurationError(
                 f"a migration sends data to {name}, of which this process's settings say nothing; "
-                f"set its BIFROST_STORE_{name.upper()}_ variables and start it anew"
+                f"set its BIFROST_STORE_{name.upper()}_ variables and restart it"
             )
         backend = self._open_backend(name)
         if name in LEASED:
@@ -127,14 +127,14 @@ class Serving:
         )
 
         async def turn() -> float:
-            await mirror.settle_owed()
+            await mirror.journal_pending()
             await repair.run_logged()
             return _REPAIR_SECONDS
 
         self._repairs.append(self._background.keep(f"repair of the journal of {pair[0]}", turn))
 
     async def drain(self) -> bool:
-        """Bring all writes that were begun to their end; return whether nothing is owed."""
+        """Bring all writes that were begun to their end; return whether nothing is pending."""
         return all([await dual.mirror.drain() for dual in self._duals.values()])
 
     async def aclose(self) -> bool:

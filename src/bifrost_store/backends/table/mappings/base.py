@@ -284,7 +284,7 @@ class RowMapping:
         place = at or stored
         row = f"{self.table or key.id.partition('/')[0]}/{place.partition_key}/{place.row_key}"
         outline = self.outline(key, stored)
-        others = "remove the row with it" if self.spec.is_append_only else "delete the document, or write it anew"
+        others = "remove the row with it" if self.spec.is_append_only else "delete the document, or write it again"
         return CorruptDocumentError(
             f"row {row}: {reason}. Correct the column with a storage tool, {'or ' if self.spec.is_append_only else ''}{others}",
             backend=BACKEND,
