@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from azure.data.tables import TableServiceClient
 
 from bifrost_store import GLOBAL, ConfigType, StoreSettings, open_store
 from bifrost_store.demo.azurite import Azurite
@@ -224,3 +225,19 @@ def test_the_end_without_table_storage(settings: Settings) -> None:
     status = migrate("status", settings=own)
     assert (False, False) == (status["stores"]["table"]["ok"], status["stores"]["table"]["is_needed"])
     assert "BIFROST_STORE_BACKEND=cosmos" in status["next"]
+
+
+def test_dropped_tables_are_made_again(settings: Settings) -> None:
+    """After the cut-over everything is in Cosmos DB: what `status` names puts it back, and rolling back loses nothing."""
+    migrate("run", settings=settings)
+    migrate("cutover", "--yes", settings=settings)
+    with TableServiceClient.from_connection_string(settings["BIFROST_STORE_TABLE_CONNECTION_STRING"]) as tables:
+        for table in list(tables.list_tables()):
+            tables.delete_table(table.name)
+    status = migrate("status", settings=settings, check=1)
+    assert "tables are missing" in status["stores"]["table"]["problem"]
+    assert "bifrost-store migrate verify --repair" in status["next"]
+    repaired = migrate("verify", "--repair", settings=settings)
+    assert repaired["repaired"]
+    assert "rolled-back" == migrate("rollback", "--yes", settings=settings)["phase"]
+    assert not migrate("verify", settings=settings)["differs"]
