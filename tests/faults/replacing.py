@@ -9,18 +9,30 @@ from typing import Any, Final, Literal
 
 from azure.cosmos import ContainerProxy, CosmosClient
 
+from bifrost_store.backends.cosmos.ids import document_id
+from bifrost_store.core.record import Key
+from bifrost_store.core.scope import SYSTEM
 from bifrost_store.demo.azurite import Azurite
 from tests.faults.operator import Operator
 from tests.faults.running import FAULT_LEASE_SECONDS, Result, conclude
 from tests.faults.world import World, open_world
 
-Fate = Literal["dropped", "emptied", "foreign", "document lost", "document damaged"]
+Fate = Literal["dropped", "emptied", "foreign", "document lost", "document damaged", "lease damaged", "journal entry damaged"]
 _DATABASE: Final = "bifrost"
 _LONGEST_WAY: Final = 8
 _ASKED: Final = frozenset({"cutover", "rollback", "abandon", "finish"})
 _BEFORE_CUT_OVER: Final[tuple[Fate, ...]] = ("dropped", "emptied", "foreign", "document lost", "document damaged")
-_AFTER_CUT_OVER: Final[tuple[Fate, ...]] = ("foreign", "document lost", "document damaged")
+_AFTER_CUT_OVER: Final[tuple[Fate, ...]] = (
+    "foreign",
+    "document lost",
+    "document damaged",
+    "lease damaged",
+    "journal entry damaged",
+)
 """What a primary holds is not lost by these: what is written to one that is emptied under its writers may be."""
+_STOPS_NOBODY: Final = frozenset({"lease damaged", "journal entry damaged"})
+"""The platform serves, and `status` exits with 0."""
+_DAMAGED_ENTRY: Final = document_id(Key("journal", SYSTEM, "damaged"))
 
 
 async def when_replaced(folder: Path, seed: int, *, times: int, workers: int = 2, azurite: Azurite | None = None) -> Result:
@@ -39,14 +51,24 @@ async def when_replaced(folder: Path, seed: int, *, times: int, workers: int = 2
             await asyncio.to_thread(befall, fate, world)
             way = await _find_the_way(world, operator)
             lines.append(f"{fate}, {'after' if is_cut_over else 'before'} the cut-over: {'; '.join(way)}")
-            if not way:
+            if not way and fate not in _STOPS_NOBODY:
                 operator.wrong.append(f"{fate}: status says that nothing is wrong")
+            if fate == "journal entry damaged":
+                await _leave_behind(world, operator)
             await operator.start()
         await operator.there()
         await operator.back()
         result = await conclude(world, operator)
     result.lines = lines
     return result
+
+
+async def _leave_behind(world: World, operator: Operator) -> None:
+    """Roll back although the journal has an entry that cannot be read, and delete that as the refusal says."""
+    if await operator.give("rollback", "--yes") or "cannot be read" not in operator.last:
+        operator.wrong.append(f"a damaged journal entry does not stop a rollback, or is not named: {operator.last}")
+    await operator.insist("rollback", "--force", "--yes")
+    await asyncio.to_thread(_delete_entry, world)
 
 
 async def _find_the_way(world: World, operator: Operator) -> list[str]:
@@ -70,9 +92,7 @@ async def _find_the_way(world: World, operator: Operator) -> list[str]:
 
 def befall(fate: Fate, world: World) -> None:
     """Let *fate* befall the Cosmos DB of *world*, past the library."""
-    connection = world.settings.cosmos_connection_string
-    assert connection is not None
-    with CosmosClient.from_connection_string(connection.get_secret_value()) as client:
+    with _client(world) as client:
         database = client.get_database_client(_DATABASE)
         if fate == "dropped":
             client.delete_database(database)
@@ -89,6 +109,27 @@ def befall(fate: Fate, world: World) -> None:
                 entities.delete_item(control["id"], partition_key=control["scope"])
             case "document damaged":
                 entities.upsert_item({**control, "routes": "rubbish"})
+            case "lease damaged":
+                entities.upsert_item({**_any_lease(entities), "beat": "rubbish"})
+            case "journal entry damaged":
+                entities.upsert_item({**_any_lease(entities), "type": "journal", "id": _DAMAGED_ENTRY})
+
+
+def _delete_entry(world: World) -> None:
+    with _client(world) as client:
+        entities = client.get_database_client(_DATABASE).get_container_client("entities")
+        entities.delete_item(_DAMAGED_ENTRY, partition_key=SYSTEM.value)
+
+
+def _client(world: World) -> CosmosClient:
+    connection = world.settings.cosmos_connection_string
+    assert connection is not None
+    return CosmosClient.from_connection_string(connection.get_secret_value())
+
+
+def _any_lease(entities: ContainerProxy) -> dict[str, Any]:
+    found = entities.query_items("SELECT * FROM c WHERE c.type = 'lease'", enable_cross_partition_query=True)
+    return dict(next(iter(found)))
 
 
 def _control_of(entities: ContainerProxy) -> dict[str, Any]:
