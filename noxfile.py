@@ -215,9 +215,10 @@ def rates(session: nox.Session) -> None:
 
 @nox.session
 def reference(session: nox.Session) -> None:
-    """Write docs/reference/repositories/ from the docstrings anew; a test tells when that is due."""
+    """Write docs/reference/repositories/ from the docstrings anew, and what the emulator serves; tests tell when that is due."""
     session.install(*dependencies("test"))
     session.run("python", "tools/reference.py")
+    session.run("python", "tools/emulator_reference.py")
 
 
 @nox.session
