@@ -72,9 +72,11 @@ LISTS = {
             ),
             "test_orderby.py",
             "test_aggregate.py",
+            "test_computed_properties.py",
+            "test_computed_properties_async.py",
         ),
-        130,
-        104,
+        142,
+        138,
     ),
     "all": SuiteList("cosmosEmulator", (), 1198, 1174, port=8081),
 }

@@ -11,6 +11,7 @@ from bifrost_store.emulator.containers import hashing, rids
 from bifrost_store.emulator.containers.charges import TermCounter
 from bifrost_store.emulator.containers.hashing import EpkRange
 from bifrost_store.emulator.containers.partition import PartitionKey, parse_path
+from bifrost_store.emulator.containers.policies import computed_properties
 from bifrost_store.emulator.store.catalog import Resource
 from bifrost_store.emulator.store.items import Condition, Item, ItemTable
 from bifrost_store.emulator.wire.errors import ServiceError
@@ -54,6 +55,7 @@ class Container:
         self.default_ttl: int | None = body.get("defaultTtl")
         self.indexing_policy: dict[str, Any] = body["indexingPolicy"]
         self.terms: Callable[[Any], set[tuple[str, object]]] = TermCounter(self.indexing_policy).terms
+        self.computed = computed_properties(body)
         policy = body.get("uniqueKeyPolicy") or {}
         self.unique_keys = tuple(tuple(parse_path(path) for path in key["paths"]) for key in policy.get("uniqueKeys", ()))
 

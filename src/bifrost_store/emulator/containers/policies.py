@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bifrost_store.emulator.containers.partition import parse_path
+from bifrost_store.emulator.sql.computed import Computed, read_computed
+from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request
 
 MAX_NAME_LENGTH: Final = 255
@@ -15,6 +17,9 @@ MAX_UNIQUE_KEY_PATHS: Final = 16
 """Of these four, "Azure Cosmos DB service quotas" and "Time to live in Azure Cosmos DB"."""
 
 MAX_KEY_LEVELS: Final = 3
+MAX_COMPUTED_PROPERTIES: Final = 20
+"""Of a container ("Azure Cosmos DB service quotas")."""
+
 _ETAG_PATH: Final = '/"_etag"/?'
 _ETAG_PATHS: Final = (_ETAG_PATH, "/_etag/?")
 _CONFLICTS: Final = {"mode": "LastWriterWins", "conflictResolutionPath": "/_ts", "conflictResolutionProcedure": ""}
@@ -59,11 +64,43 @@ def container_properties(body: Mapping[str, Any], existing: Mapping[str, Any] | 
     else:
         _check_ttl(properties["defaultTtl"])
     _check_unique_keys(properties, existing)
+    computed_properties(properties)
     properties.setdefault("conflictResolutionPolicy", dict(_CONFLICTS))
     properties.setdefault("geospatialConfig", {"type": "Geography"})
     if existing is not None and properties["id"] != existing["id"]:
         raise bad_request("The container's id cannot be changed.")
     return properties
+
+
+def computed_properties(properties: Mapping[str, Any]) -> dict[str, Computed]:
+    """Return a container's computed properties by name.
+
+    Raises:
+        ServiceError: 400; one is not valid.
+    """
+    found: dict[str, Computed] = {}
+    given = properties.get("computedProperties") or []
+    if not isinstance(given, list) or len(given) > MAX_COMPUTED_PROPERTIES:
+        raise bad_request(
+            f"One of the specified inputs is invalid: computedProperties is a list of at most {MAX_COMPUTED_PROPERTIES}."
+        )
+    for one in given:
+        name, text = (one.get("name"), one.get("query")) if isinstance(one, dict) else (None, None)
+        if (
+            not isinstance(name, str)
+            or not isinstance(text, str)
+            or not name
+            or name in found
+            or name in ("id", *_SYSTEM_PROPERTIES)
+        ):
+            raise bad_request("One of the specified inputs is invalid: a computed property has a name of its own, and a query.")
+        try:
+            found[name] = read_computed(text)
+        except SqlError as error:
+            raise bad_request(
+                f"One of the specified inputs is invalid: the query of the computed property '{name}' is invalid: {error.message}"
+            ) from None
+    return found
 
 
 def indexing_policy(given: object) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bifrost_store.emulator.query.candidates import Candidates, Keys, is_sortabl
 from bifrost_store.emulator.requests.pages import PageSize, size_of
 from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.analysis import inner_queries, is_rowwise, reads_items
+from bifrost_store.emulator.sql.computed import with_computed
 from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.sql.execute import count_of, prepare
 from bifrost_store.emulator.sql.indexes import index_use
@@ -90,7 +91,7 @@ class RowReader:
     def __init__(self, engine: Engine, container: Container, scope: Scope, query: Query, parameters: Mapping[str, Value]) -> None:
         self._engine = engine
         self._container = container
-        self._query = query
+        self._query = query = with_computed(query, container.computed)
         self._parameters = parameters
         use = index_use(query, parameters)
         is_streamed = reads_items(query) and all(map(is_rowwise, (_unbounded(query), *inner_queries(query))))

@@ -111,7 +111,8 @@ def aggregates_of(node: Node) -> list[Call]:
 def counts_distinct(query: Query) -> str | None:
     """Return the name of the count in ``SELECT COUNT(1) AS name FROM (SELECT DISTINCT …)``, "" with VALUE; else None."""
     selection, inner = query.selection, next(inner_queries(query), None)
-    if inner is None or not inner.is_distinct or len(query.sources) > 1 or query.sources[0].is_iterated:
+    source = query.sources[0] if len(query.sources) == 1 else None
+    if inner is None or source is None or not inner.is_distinct or source.is_iterated:
         return None
     is_plain = not (query.is_distinct or query.where or query.group_by or query.order_by or query.top or query.offset)
     if not is_plain or not all(map(is_rowwise, (replace(inner, is_distinct=False), *inner_queries(inner)))):
@@ -122,7 +123,7 @@ def counts_distinct(query: Query) -> str | None:
         expression, name = selection.items[0].expression, selection.names()[0]
     else:
         return None
-    return name if _counts_rows(expression, query.sources[0].alias) else None
+    return name if _counts_rows(expression, source.alias) else None
 
 
 def _counts_rows(node: Node, alias: str | None) -> bool:

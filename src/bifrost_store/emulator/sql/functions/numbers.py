@@ -78,7 +78,7 @@ def _sign(value: float) -> float:
 
 
 TABLE: Table = {
-    "ABS": _math(abs),
+    "ABS": _math(math.fabs),
     "ACOS": _math(math.acos),
     "ASIN": _math(math.asin),
     "ATAN": _math(math.atan),
