@@ -227,7 +227,7 @@ def test_the_end_without_table_storage(settings: Settings) -> None:
     assert "BIFROST_STORE_BACKEND=cosmos" in status["next"]
 
 
-def test_dropped_tables_are_made_again(settings: Settings) -> None:
+def test_dropped_tables_are_made_again(settings: Settings, tmp_path: Path) -> None:
     """After the cut-over everything is in Cosmos DB: what `status` names puts it back, and rolling back loses nothing."""
     migrate("run", settings=settings)
     migrate("cutover", "--yes", settings=settings)
@@ -237,7 +237,7 @@ def test_dropped_tables_are_made_again(settings: Settings) -> None:
     status = migrate("status", settings=settings, check=1)
     assert "tables are missing" in status["stores"]["table"]["problem"]
     assert "bifrost-store migrate verify --repair" in status["next"]
-    repaired = migrate("verify", "--repair", settings=settings)
+    repaired = migrate("verify", "--repair", "--reports", tmp_path, settings=settings)
     assert repaired["repaired"]
     assert "rolled-back" == migrate("rollback", "--yes", settings=settings)["phase"]
     assert not migrate("verify", settings=settings)["differs"]
