@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
@@ -314,6 +314,7 @@ async def _tried(platform: Platform, command: str) -> None:
         note(f"{command}: {report.phase}")
 
 
+@example(moves=["start", "another database", "abandon", ("document damaged", "table")])
 @settings(max_examples=40, deadline=None)
 @given(
     moves=st.lists(

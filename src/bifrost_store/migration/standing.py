@@ -301,6 +301,8 @@ class Standing:
         if self.control is None:
             is_begun = state.phase not in (Phase.NONE, Phase.STARTING, Phase.ABANDONED)
             needed = {self.source, self.target} if is_begun else set()
+            # Processes ask the source's document whether there is a migration: one that they cannot read stops them.
+            needed |= {name for name, lack in self.copies.lacks.items() if name == self.source and lack.what == "damaged"}
         elif self.control.finished:
             needed = {self.target}
         else:
