@@ -19,7 +19,7 @@ from aiohttp import web
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.cosmos.aio import CosmosClient
 
-from bifrost_store.backends.cosmos import writer
+from bifrost_store.backends import settling
 from bifrost_store.backends.cosmos.backend import CosmosBackend
 from bifrost_store.backends.cosmos.layout import CONTAINERS, ContainerLayout
 from bifrost_store.backends.cosmos.provisioning import provision
@@ -152,7 +152,7 @@ class CosmosStore:
         # Patient where nothing is meant to time out: a busy machine is no fault.
         patience = {} if Fault.TIMEOUT in (fault, then) else {"read_timeout": 10}
         async with self.proxied(**patience) as scene, meeting(scene.proxy, fault, then, _REACTION_TO_FAULT):
-            with patch.object(writer, "_ATTEMPTS", writer._ATTEMPTS if patience else 2):
+            with patch.object(settling, "_ATTEMPTS", settling._ATTEMPTS if patience else 2):
                 yield scene.broken
 
     @asynccontextmanager
@@ -241,7 +241,7 @@ def hurried() -> Iterator[list[float]]:
     with (
         patch("azure.cosmos.aio._retry_utility_async.asyncio", SimpleNamespace(sleep=sleep)),
         patch.object(AsyncHttpTransport, "sleep", sleep_of_transport),
-        patch.object(writer, "_FIRST_PAUSE_SECONDS", 0.001),
+        patch.object(settling, "_FIRST_PAUSE_SECONDS", 0.001),
     ):
         yield waits
 

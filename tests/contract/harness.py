@@ -12,9 +12,9 @@ from unittest.mock import patch
 
 from azure.data.tables.aio import TableServiceClient
 
+from bifrost_store.backends import settling
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
-from bifrost_store.backends.table import writer
 from bifrost_store.backends.table.account import METERED
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
@@ -111,7 +111,7 @@ class TableStore:
         # Patient where nothing is meant to time out: a busy machine is no fault.
         patience = {} if Fault.TIMEOUT in (fault, then) else {"read_timeout": 10}
         async with self.proxied(**patience) as (proxy, backend), meeting(proxy, fault, then, _REACTION_TO_FAULT):
-            with patch.object(writer, "_ATTEMPTS", writer._ATTEMPTS if patience else 2):
+            with patch.object(settling, "_ATTEMPTS", settling._ATTEMPTS if patience else 2):
                 yield backend
 
     @asynccontextmanager
@@ -119,7 +119,7 @@ class TableStore:
         """Yield a proxy, and a backend that reaches the tables through it, impatiently; *options* are those of the SDK."""
         async with FaultProxy(f"http://127.0.0.1:{self.azurite.table_port}") as proxy:
             service = TableServiceClient.from_connection_string(through(self.azurite, tables=proxy), **{**_IMPATIENT, **options})
-            with patch.object(writer, "_FIRST_PAUSE_SECONDS", 0.001):
+            with patch.object(settling, "_FIRST_PAUSE_SECONDS", 0.001):
                 async with closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
                     yield proxy, backend
 

@@ -17,10 +17,10 @@ from azure.cosmos.aio import CosmosClient
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 
+from bifrost_store.backends import settling
 from bifrost_store.backends.cosmos.backend import CosmosBackend
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
-from bifrost_store.backends.table import writer as table_writer
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.azure import AzureBlobStore
 from bifrost_store.core.operations import Create
@@ -94,7 +94,7 @@ async def refused(call: Awaitable[object], kind: type[StoreError], *named: str) 
 async def away_table(address: str) -> AsyncIterator[Backend]:
     text = f"DefaultEndpointsProtocol=http;AccountName=acme;AccountKey={KEY};TableEndpoint=http://{address}/acme?sig={KEY}"
     service = TableServiceClient.from_connection_string(text, retry_total=0)
-    with patch.object(table_writer, "_FIRST_PAUSE_SECONDS", 0.001):
+    with patch.object(settling, "_FIRST_PAUSE_SECONDS", 0.001):
         async with closing(TableBackend(service, SPECS)) as backend:
             yield backend
 

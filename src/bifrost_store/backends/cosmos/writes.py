@@ -60,10 +60,10 @@ class Write(ABC):
     def see(self, stored: Record | None, *, is_lost: bool) -> None:
         """Decide again from what is *stored*, tombstones included. *is_lost*: an earlier sending may have gone through."""
 
-    def sent(self, etag: str) -> None:
-        """Take note that what was prepared is stored, and that the service calls it *etag*."""
+    def sent(self, etags: list[str]) -> None:
+        """Take note that what was prepared is stored, and what the service calls it."""
         assert self.record is not None
-        native = NativeEtag(etag, self.record.version.epoch, self.record.expires_at).encode()
+        native = NativeEtag(etags[0], self.record.version.epoch, self.record.expires_at).encode()
         self._settle(self._result_of(replace(self.record, native_etag=native, backend=BACKEND)))
 
     def settle_as_sent(self) -> None:

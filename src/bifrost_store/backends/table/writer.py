@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Sequence
 
-import anyio
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.data.tables import TableTransactionError
+from typing_extensions import override
 
+from bifrost_store.backends.settling import CONFLICTS, Refusal, Sender, settle
 from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, RowMapping
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
-from bifrost_store.core.attempts import Attempt, Sendings, staying_unknown
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.events import log_event
-from bifrost_store.core.meter import count_retry
 from bifrost_store.core.record import Record
 from bifrost_store.core.tasks import for_each
 from bifrost_store.errors import NotProvisionedError, StoreError
 
-_ATTEMPTS = 5
-_LONGEST_PAUSE_SECONDS = 2.0
-_FIRST_PAUSE_SECONDS = 0.05
-_CONFLICTS = frozenset({404, 409, 412})
 _logger = logging.getLogger("bifrost_store.table")
 
 
-class TableWriter:
+class TableWriter(Sender[Write]):
     """Sends what writes ask for until they are settled."""
+
+    backend = BACKEND
 
     def __init__(self, account: TableAccount, reader: TableReader) -> None:
         self._account = account
@@ -39,55 +36,47 @@ class TableWriter:
     async def carry_out(self, writes: Sequence[Write], attempt: Attempt) -> None:
         """Settle *writes*, all in one transaction; raise the first failure. All are of one kind and partition."""
         await _look_first(writes)
-        await self._send_until_settled(writes, attempt)
+        await settle(writes, self, attempt)
         await self.write_index([change for write in writes for change in self._index_changes(write)], attempt)
 
-    async def _send_until_settled(self, writes: Sequence[Write], attempt: Attempt) -> None:
-        sendings = Sendings()
-        with staying_unknown(sendings, writes[0].key, BACKEND):
-            for number in range(_ATTEMPTS):
-                pending = [write for write in writes if not write.is_settled]
-                batches = [write.changes() for write in pending]
-                if not any(batches):
-                    return
-                if number > 0:
-                    count_retry()
-                try:
-                    changes = [change for batch in batches for change in batch]
-                    etags = await self._account.write(self._table(pending[0]), changes, attempt=attempt)
-                except AzureError as error:
-                    sendings.is_unknown = sendings.is_unknown or is_ambiguous(error)
-                    await self._recover(error, pending, sendings.is_unknown, is_last=number == _ATTEMPTS - 1)
-                    continue
-                sendings.is_unknown = True  # It is carried out: whatever fails from here on is no refusal.
-                for write, batch in zip(pending, batches, strict=True):
-                    write.sent(etags[: len(batch)])
-                    etags = etags[len(batch) :]
+    @override
+    async def send(self, pending: Sequence[Write], attempt: Attempt) -> list[list[str]] | None:
+        batches = [write.changes() for write in pending]
+        if not any(batches):
+            return None
+        changes = [change for batch in batches for change in batch]
+        etags = iter(await self._account.write(self._table(pending[0]), changes, attempt=attempt))
+        return [[next(etags) for _ in batch] for batch in batches]
+
+    @override
+    def refusal(self, error: Exception) -> Refusal | None:
+        if not isinstance(error, AzureError):
+            return None
+        failure = map_error(error)
+        is_conflict = isinstance(error, HttpResponseError) and error.status_code in CONFLICTS
+        return Refusal(failure, is_ambiguous(error), is_conflict and not isinstance(failure, NotProvisionedError))
+
+    @override
+    async def look(self, writes: Sequence[Write], *, is_lost: bool) -> list[StoreError]:
+        outcomes: list[StoreError] = []
+        for write in writes:
+            try:
+                await write.look(is_lost)
+            except StoreError as error:
+                outcomes.append(error)
+        return outcomes
+
+    @override
+    async def repair(self, pending: Sequence[Write], failure: StoreError) -> bool:
+        """Make a table that only rows of no known kind are in."""
+        table = self._table(pending[0])
+        if not isinstance(failure, NotProvisionedError) or table in TABLES:
+            return False
+        await self._account.create_table(table)
+        return True
 
     def _table(self, write: Write) -> str:
         return self._reader.mapping(write.key.kind).address(write.key, write.sort_key).table
-
-    async def _recover(self, error: AzureError, pending: Sequence[Write], is_lost: bool, *, is_last: bool) -> None:
-        """Prepare for sending again, or raise what the caller must hear."""
-        failure = map_error(error)
-        table = self._table(pending[0])
-        if isinstance(failure, NotProvisionedError) and table not in TABLES and not is_last:
-            await self._account.create_table(table)
-            return
-        is_conflict = isinstance(error, HttpResponseError) and error.status_code in _CONFLICTS
-        is_conflict = is_conflict and not isinstance(failure, NotProvisionedError)
-        if is_conflict or is_lost:
-            try:
-                await _look_again(pending, is_lost)
-            except StoreError as outcome:
-                raise outcome from (outcome.__cause__ or error)
-        if all(write.is_settled for write in pending):
-            return
-        pause = failure.retry_after_seconds or _FIRST_PAUSE_SECONDS * 2 ** random.uniform(0, 4)  # noqa: S311 - jitter
-        if is_last or pause > _LONGEST_PAUSE_SECONDS or not (is_conflict or failure.is_retryable):
-            raise error
-        if not is_conflict:
-            await anyio.sleep(pause)
 
     def _index_changes(self, write: Write) -> list[Change]:
         if write.record is None or write.result is False:
@@ -148,20 +137,6 @@ async def _failure_of_look(write: Write) -> StoreError | None:
     except StoreError as error:
         return error
     return None
-
-
-async def _look_again(pending: Sequence[Write], is_lost: bool) -> None:
-    for write in pending:
-        try:
-            await write.look(is_lost)
-        except StoreError:
-            if any(other.is_own for other in pending):
-                continue
-            raise
-    if any(write.is_own for write in pending):
-        # A transaction is all or nothing: what is found of one write holds for all.
-        for write in pending:
-            write.settle_as_sent()
 
 
 def index_changes(mapping: RowMapping, record: Record, previous: Record | None, memo: str) -> list[Change]:
