@@ -90,7 +90,7 @@ async def test_reads_meet_faults(
 ) -> None:
     """A read that fails raises the fault's error, naming the operation, and no key; the same handle works afterwards."""
     make, expected = FAULTS[failure]
-    patience = 0.2 if failure == "frozen" else 10
+    patience = 1.0 if failure == "frozen" else 10
     async with cosmos_harness.open_empty(clock) as store, store.proxied(read_timeout=patience) as scene:
         if is_warm:
             await READS[operation](scene.broken)
