@@ -149,19 +149,19 @@ class CosmosStore:
     async def open_broken(self, fault: Fault, then: Fault | None = None) -> AsyncIterator[Backend]:
         if fault is Fault.NOT_PROVISIONED:
             await self.delete_containers()
-        # Patient where nothing is meant to time out: a busy machine is no fault.
-        patience = {} if Fault.TIMEOUT in (fault, then) else {"read_timeout": 10}
+        is_late = Fault.TIMEOUT in (fault, then)
+        patience = {"read_timeout": SHORT_SECONDS} if is_late else {}
         async with self.proxied(**patience) as scene, meeting(scene.proxy, fault, then, _REACTION_TO_FAULT):
-            with patch.object(settling, "_ATTEMPTS", settling._ATTEMPTS if patience else 2):
+            with patch.object(settling, "_ATTEMPTS", 2 if is_late else settling._ATTEMPTS):
                 yield scene.broken
 
     @asynccontextmanager
     async def proxied(self, **options: Any) -> AsyncIterator[Scene]:
-        """Yield a proxy, and a backend that reaches the server through it, impatiently; *options* are those of the SDK."""
+        """Yield a proxy, and a backend that reaches the server through it; *options* are those of the SDK."""
         emulator = self.server.faulty()
         async with FaultProxy(self.server.endpoint) as proxy:
             with hurried() as waits:
-                async with self.opened(proxy.url, **{**_IMPATIENT, **options}) as backend:
+                async with self.opened(proxy.url, **{**_PATIENT, **options}) as backend:
                     yield Scene(self, proxy, backend, emulator, waits)
 
     @asynccontextmanager
@@ -223,7 +223,9 @@ class Scene:
     waits: list[float]
 
 
-_IMPATIENT: Final[Mapping[str, Any]] = {"read_timeout": 1.0}
+SHORT_SECONDS: Final = 1.0
+"""To wait for an answer where none is to come in time; elsewhere ten, as a busy machine is no fault."""
+_PATIENT: Final[Mapping[str, Any]] = {"read_timeout": 10}
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from bifrost_store.testing.harness import Fault
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.checked import CheckedBackend
 from tests.contract.closing import closing
-from tests.contract.cosmos_harness import CosmosHarness
+from tests.contract.cosmos_harness import SHORT_SECONDS, CosmosHarness
 from tests.contract.dual import DualHarness
 from tests.contract.meeting import OF_CONNECTIONS, meeting
 from tests.emptying import provision_anew
@@ -108,23 +108,23 @@ class TableStore:
     async def open_broken(self, fault: Fault, then: Fault | None = None) -> AsyncIterator[Backend]:
         if fault is Fault.NOT_PROVISIONED:
             await _delete_tables(self.azurite)
-        # Patient where nothing is meant to time out: a busy machine is no fault.
-        patience = {} if Fault.TIMEOUT in (fault, then) else {"read_timeout": 10}
+        is_late = Fault.TIMEOUT in (fault, then)
+        patience = {"read_timeout": SHORT_SECONDS} if is_late else {}
         async with self.proxied(**patience) as (proxy, backend), meeting(proxy, fault, then, _REACTION_TO_FAULT):
-            with patch.object(settling, "_ATTEMPTS", settling._ATTEMPTS if patience else 2):
+            with patch.object(settling, "_ATTEMPTS", 2 if is_late else settling._ATTEMPTS):
                 yield backend
 
     @asynccontextmanager
     async def proxied(self, **options: Any) -> AsyncIterator[tuple[FaultProxy, Backend]]:
-        """Yield a proxy, and a backend that reaches the tables through it, impatiently; *options* are those of the SDK."""
+        """Yield a proxy, and a backend that reaches the tables through it; *options* are those of the SDK."""
         async with FaultProxy(f"http://127.0.0.1:{self.azurite.table_port}") as proxy:
-            service = TableServiceClient.from_connection_string(through(self.azurite, tables=proxy), **{**_IMPATIENT, **options})
+            service = TableServiceClient.from_connection_string(through(self.azurite, tables=proxy), **{**_PATIENT, **options})
             with patch.object(settling, "_FIRST_PAUSE_SECONDS", 0.001):
                 async with closing(TableBackend(service, SPECS, clock=self.clock)) as backend:
                     yield proxy, backend
 
 
-_IMPATIENT: Final[Mapping[str, Any]] = {**METERED, "read_timeout": 1.0, "retry_total": 0}
+_PATIENT: Final[Mapping[str, Any]] = {**METERED, "read_timeout": 10, "retry_total": 0}
 _REACTION_TO_FAULT: Final[Mapping[Fault, Reaction]] = {
     Fault.TIMEOUT: Freeze(),
     Fault.THROTTLED: Answer(429, "TooManyRequests", {"Retry-After": "7"}),

@@ -36,6 +36,7 @@ from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, Fau
 from bifrost_store.testing.operations import NOW, OPERATIONS, view
 from bifrost_store.testing.repositories import repositories_over
 from bifrost_store.testing.strict import exactly
+from tests.contract.cosmos_harness import SHORT_SECONDS
 from tests.contract.harness import TableHarness, TableStore, rows_of
 from tests.innermost import innermost
 
@@ -95,15 +96,19 @@ FAULTS: dict[str, tuple[Reaction, type[StoreError]]] = {
 }
 
 
+def _patience(failure: str) -> dict[str, float]:
+    return {"read_timeout": SHORT_SECONDS} if failure == "frozen" else {}
+
+
 @pytest.mark.parametrize("failure", FAULTS)
 @pytest.mark.parametrize("operation", READS)
-async def test_reads_meet_faults(scene: Scene, operation: str, failure: str) -> None:
+async def test_reads_meet_faults(table_harness: TableHarness, clock: SettableClock, operation: str, failure: str) -> None:
     """A read that fails raises the fault's error, naming the operation, and no key of the account."""
     reaction, expected = FAULTS[failure]
-    scene.proxy.react(reaction, when=always)
-
-    with pytest.raises(StoreError) as caught:
-        await READS[operation](scene.broken)
+    async with opened(table_harness, clock, **_patience(failure)) as scene:
+        scene.proxy.react(reaction, when=always)
+        with pytest.raises(StoreError) as caught:
+            await READS[operation](scene.broken)
 
     assert type(caught.value) is expected
     assert (caught.value.backend, caught.value.operation) == ("table", operation)
@@ -145,17 +150,18 @@ async def test_answers_that_are_none(scene: Scene, body: bytes) -> None:
 
 @pytest.mark.parametrize("failure", ["dropped", "frozen", "busy", "broken"])
 @pytest.mark.parametrize("times", [1, 3])
-async def test_passing_faults_are_waited_out(scene: Scene, failure: str, times: int) -> None:
+async def test_passing_faults_are_waited_out(table_harness: TableHarness, clock: SettableClock, failure: str, times: int) -> None:
     """A write that fails for a while is sent again and takes effect once."""
-    scene.proxy.react(FAULTS[failure][0], times=times)
-    created = await scene.broken.create(config())
-    scene.proxy.react(FAULTS[failure][0], times=times)
-    replaced = await scene.broken.replace(touched(created), created.etag)
-    scene.proxy.react(FAULTS[failure][0], times=times)
+    async with opened(table_harness, clock, **_patience(failure)) as scene:
+        scene.proxy.react(FAULTS[failure][0], times=times)
+        created = await scene.broken.create(config())
+        scene.proxy.react(FAULTS[failure][0], times=times)
+        replaced = await scene.broken.replace(touched(created), created.etag)
+        scene.proxy.react(FAULTS[failure][0], times=times)
 
-    assert replaced.version.revision == 2
-    assert exactly(await scene.store.backend.get(created.key)) == exactly(replaced)
-    assert await scene.broken.delete(created.key) is not None
+        assert replaced.version.revision == 2
+        assert exactly(await scene.store.backend.get(created.key)) == exactly(replaced)
+        assert await scene.broken.delete(created.key) is not None
 
 
 async def test_the_sdk_repeats_reads(table_harness: TableHarness, clock: SettableClock) -> None:
