@@ -264,7 +264,7 @@ def test_a_result_of_the_old_application_is_inline_unless_it_says_otherwise() ->
 )
 def test_an_unreadable_blob_is_named_and_not_shown(payload: PayloadName, name: str, data: bytes) -> None:
     """A blob that holds the wrong thing raises CorruptDocumentError with its name and a remedy, without its content."""
-    with pytest.raises(CorruptDocumentError, match=f"blob execution-data/{name} .* anew") as caught:
+    with pytest.raises(CorruptDocumentError, match=f"blob execution-data/{name} .* again") as caught:
         read_payload(record_of({}), payload, name, data)
 
     assert "secret" not in str(caught.value)
