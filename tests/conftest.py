@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from functools import partialmethod
 from unittest.mock import patch
@@ -28,8 +29,10 @@ _COLLECTED_AFTER = (20_000, 50, 50)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let nothing that tests start outlive this process."""
+    """Let nothing that tests start outlive this process, and let it be interrupted, which a shell's background ignores."""
     config.add_cleanup(reaper())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
