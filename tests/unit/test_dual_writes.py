@@ -249,6 +249,16 @@ async def test_a_newer_state_in_the_secondary_is_looked_at(pair: Pair) -> None:
     assert await pair.owed() == set()
 
 
+async def test_a_state_that_was_put_back_reaches_the_secondary(pair: Pair) -> None:
+    """A write over exactly what is stored may be of a lower revision: the secondary then has a later one, of the same epoch."""
+    created = await pair.dual.create(config(), epoch=1)
+    later = await pair.dual.replace(touched(created), created.etag, epoch=1)
+    assert await pair.dual.apply(touched(created, 2), over=later.native_etag) is True
+
+    assert await pair.is_equal()
+    assert await pair.owed() == set()
+
+
 async def test_writes_that_overtake_each_other_converge(pair: Pair) -> None:
     """Whichever of many writes to one record reaches the secondary first, it ends with the last; nothing is journaled for it."""
     pair.mirror._patience = 3_600  # the turns decide, not the machine's speed

@@ -24,7 +24,7 @@ async def converge(primary: Backend, secondary: Backend, record: Record) -> bool
     """
     for _ in range(_ATTEMPTS):
         try:
-            if await secondary.apply(record) or _is_passed(record, await secondary.stored(record.key)):
+            if await secondary.apply(record) or await _is_passed(record, primary, secondary):
                 return True
             if await reconcile(primary, secondary, record.key, epoch=record.version.epoch) is not Reconciled.LEFT:
                 return True
@@ -33,11 +33,16 @@ async def converge(primary: Backend, secondary: Backend, record: Record) -> bool
     return False
 
 
-def _is_passed(record: Record, found: Record | None) -> bool:
-    """Return whether *found* is *record*, or what the primary made of it later: nobody else writes under a route's epoch."""
+async def _is_passed(record: Record, primary: Backend, secondary: Backend) -> bool:
+    """Return whether *secondary* holds *record*, or what the primary made of it later: nobody else writes under a route's epoch."""
+    found = await secondary.stored(record.key)
     if found is None or found.version.epoch != record.version.epoch or found.version.epoch == 0:
         return False
     if found.version.revision == record.version.revision:
         return found.version == record.version and found.digest == record.digest
     is_foreign = not found.is_tombstone and found.version.write_id == found.digest
-    return found.version.revision > record.version.revision and not is_foreign
+    if found.version.revision < record.version.revision or is_foreign:
+        return False
+    # What the primary holds still was not passed by anything: it was stored over a later state, which `Apply.over` allows.
+    now = await primary.stored(record.key)
+    return now is None or now.version != record.version
