@@ -124,7 +124,7 @@ _MODULES: Final = (
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: whoever imports one module of the package need not wait for all."""
-    from importlib import import_module  # noqa: PLC0415 - as all else
+    from importlib import import_module  # noqa: PLC0415 - nobody need wait for this either
 
     if name == "errors":
         return import_module(f"{__name__}.errors")

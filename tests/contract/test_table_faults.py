@@ -235,6 +235,20 @@ async def test_an_answer_lost_and_the_record_deleted_since(scene: Scene) -> None
         await scene.broken.replace(touched(created), created.etag)
 
 
+async def test_a_batch_whose_answer_was_lost_and_one_record_changed_since(scene: Scene) -> None:
+    """What is found of one operation holds for all: the batch was carried out, whoever wrote on top of its first record since."""
+
+    async def change() -> None:
+        stored = await _current(scene, config("a"))
+        await scene.store.backend.replace(touched(stored, 5), stored.etag)
+
+    scene.proxy.react(Meanwhile(change), times=1)
+    results = await scene.broken.batch([Create(config("a")), Create(config("b"))])
+
+    assert [one.key for one in results if isinstance(one, Record)] == [config("a").key, config("b").key]
+    assert [(await _current(scene, config(key))).version.revision for key in "ab"] == [2, 1]
+
+
 async def test_an_answer_lost_to_someone_elses_write(scene: Scene) -> None:
     """Where our write was refused, and that answer was lost, someone else's write is what we hear of."""
     created = await scene.store.backend.create(config())

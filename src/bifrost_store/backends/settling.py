@@ -22,7 +22,7 @@ _LONGEST_PAUSE_SECONDS: Final = 2.0
 _FIRST_PAUSE_SECONDS: Final = 0.05
 
 
-class Pending(Protocol):
+class Settleable(Protocol):
     """One write to one record, as each backend has its own.
 
     Attributes:
@@ -44,7 +44,7 @@ class Pending(Protocol):
         ...
 
 
-W = TypeVar("W", bound=Pending)
+W = TypeVar("W", bound=Settleable)
 
 
 @dataclass(frozen=True, slots=True)

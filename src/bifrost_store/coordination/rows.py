@@ -21,6 +21,7 @@ from bifrost_store.errors import (
 )
 
 T = TypeVar("T")
+_PURGED_AT_ONCE: Final = 500
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -126,7 +127,7 @@ class Rows(Generic[T]):
     async def purge(self) -> None:
         """Free the space of rows that were removed; what fails is left to the next time."""
         with suppress(StoreError):
-            while await self._backend.purge_expired(kind=self._form.kind):
+            while len(await self._backend.purge_expired(kind=self._form.kind, limit=_PURGED_AT_ONCE)) == _PURGED_AT_ONCE:
                 pass
 
     async def records(self) -> AsyncIterator[Record | CorruptDocumentError]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]
-from json.scanner import py_make_scanner  # type: ignore[attr-defined]
+from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # there, but not in typeshed
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # the same
 from typing import Any, Final
 
 from bifrost_store.errors import InvalidRequestError

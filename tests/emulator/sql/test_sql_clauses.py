@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bifrost_store.emulator.sql.errors import SqlError
-from bifrost_store.emulator.sql.execute import bind_parameters, matches, prepare
-from bifrost_store.emulator.sql.parser import parse, parse_condition
+from bifrost_store.emulator.sql.execute import bind_parameters, prepare
+from bifrost_store.emulator.sql.parser import parse
 from bifrost_store.emulator.sql.values import UNDEFINED
 from tests.emulator.sql.tables import run
 
@@ -246,18 +246,6 @@ def test_scalar_subquery_of_several_rows() -> None:
     """A scalar subquery with more than one row is an error, when a row meets it."""
     with pytest.raises(SqlError, match="cardinality"):
         run("SELECT VALUE (SELECT VALUE k FROM k IN c.kids) FROM c", FAMILIES)
-
-
-def test_condition_of_a_patch() -> None:
-    """A condition is a query without SELECT; places of its errors are its own."""
-    query = parse_condition("FROM c WHERE c.n = 1")
-
-    assert matches(query, {"n": 1})
-    assert not matches(query, {"n": "1"})
-    assert not matches(query, {})
-    with pytest.raises(SqlError) as caught:
-        parse_condition("FROM c WHERE x = 1")
-    assert (13, 14) == (caught.value.start, caught.value.end)
 
 
 def test_parameters() -> None:

@@ -19,7 +19,6 @@ MAX_QUERY_BYTES = 524_288
 """``maxSqlQueryInputLength`` of the service's account document."""
 
 _MAX_CACHED_LENGTH = 16_384
-_CONDITION_PREFIX = "SELECT VALUE 1 "
 
 
 def parse(text: str) -> Query:
@@ -30,21 +29,6 @@ def parse(text: str) -> Query:
         UnsupportedError: It is one for the service, with a construct that the emulator lacks.
     """
     return _cached(text) if len(text) <= _MAX_CACHED_LENGTH else _parse(text)
-
-
-def parse_condition(text: str) -> Query:
-    """Return a patch's condition, ``FROM c WHERE …``, as a query that gives a row where it holds.
-
-    Raises:
-        SqlError: As `parse`; places are those in *text*.
-    """
-    try:
-        return parse(_CONDITION_PREFIX + text)
-    except SqlError as error:
-        if error.start is not None and error.end is not None:
-            error.start -= len(_CONDITION_PREFIX)
-            error.end -= len(_CONDITION_PREFIX)
-        raise
 
 
 @lru_cache(maxsize=512)
