@@ -23,6 +23,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from typing_extensions import override
 
+from bifrost_store.backends.execution_data import ExecutionData
+from bifrost_store.backends.feed import Feed
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page
@@ -157,6 +159,16 @@ class Backend(Protocol):
     @property
     def raw_rows(self) -> RawRows | None:
         """Reads and writes rows as they are, for tools; None where records are kept in no rows of others."""
+        return None
+
+    @property
+    def execution_data(self) -> ExecutionData | None:
+        """Keeps what runs leave while they go on; None where a run's logs and variables can only be stored whole."""
+        return None
+
+    @property
+    def feed(self) -> Feed | None:
+        """Tells what has changed; None where that cannot be followed."""
         return None
 
     # The verbs are written here, once: implementations have `write` alone.

@@ -17,7 +17,7 @@ MAX_INT32 = 2_147_483_647
 MAX_RECORD_UNITS = 400_000
 """UTF-16 units of a record in all: under Table Storage's 1 MiB for an entity, whatever else the row holds."""
 
-Feed = Literal["entities", "executions", "execution_data"]
+FeedName = Literal["entities", "executions", "execution_data"]
 """What is followed by itself: everything that people configure, runs, and what runs write while they go on."""
 
 
@@ -74,7 +74,7 @@ class DocumentSpec:
     fields: frozenset[str] | None = None
     queryable: frozenset[str] = frozenset()
     scopes: Literal["global", "organization", "tenant", "system", "any"] = "tenant"
-    feed: Feed = "entities"
+    feed: FeedName = "entities"
     column_limit: int | None = MAX_COLUMN_UNITS
     record_limit: int | None = MAX_RECORD_UNITS
     is_json: Callable[[str, Mapping[str, object]], bool] = lambda field, body: not isinstance(body[field], str)

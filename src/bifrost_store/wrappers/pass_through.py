@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from typing_extensions import override
 
+from bifrost_store.backends.execution_data import ExecutionData
+from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.protocol import Backend, Layout, RawRows, Repair, ScanPage
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.operations import Operation, Result
@@ -89,3 +91,13 @@ class PassThrough(Backend):
     @override
     def raw_rows(self) -> RawRows | None:
         return self._inner.raw_rows
+
+    @property
+    @override
+    def execution_data(self) -> ExecutionData | None:
+        return self._inner.execution_data
+
+    @property
+    @override
+    def feed(self) -> Feed | None:
+        return self._inner.feed

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from bifrost_store.core.spec import Feed
+from bifrost_store.core.spec import FeedName
 
 EVERYTHING: Final = "/*"
 ETAG_PATH: Final = '/"_etag"/?'
@@ -109,7 +109,7 @@ CONTAINERS: Final[Mapping[str, ContainerLayout]] = MappingProxyType(
 )
 """Every container, by name."""
 
-CONTAINER_OF: Final[Mapping[Feed, str]] = MappingProxyType(
+CONTAINER_OF: Final[Mapping[FeedName, str]] = MappingProxyType(
     {"entities": _ENTITIES.name, "executions": _EXECUTIONS.name, "execution_data": _EXECUTION_DATA.name}
 )
 """The container of each feed."""
