@@ -75,7 +75,7 @@ class Process:
 
     async def answers(self, scope: Scope = ACME) -> str:
         """Return which store answers, once it may."""
-        return await self.member.primary_of(scope)
+        return (await self.member.route_of(scope)).primary
 
 
 class World:

@@ -41,7 +41,7 @@ def in_virtual_time(work: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
 async def serving(loop: VirtualLoop, stores: dict[str, ModelBackend]) -> Member:
     """Return a process that has begun to serve."""
     member = Member(BackendFlag("table"), stores.__getitem__, SPECS, monotonic=loop.time, sleep=asyncio.sleep)
-    await member.primary_of(GLOBAL)
+    await member.route_of(GLOBAL)
     return member
 
 

@@ -39,9 +39,14 @@ class DataScanPage:
 class ExecutionData(Protocol):
     """Keeps documents that are created once, never changed, and removed with their run or when they have expired.
 
-    A method that is given a run never returns, counts or removes a document of another one: of another scope with the same
-    execution id, or of a run that had this id before.
+    Safe for concurrent use within one event loop. A method that is given a run never returns, counts or removes a document of
+    another one: of another scope with the same execution id, or of a run that had this id before.
     """
+
+    @property
+    def shares_transactions(self) -> bool:
+        """Whether several flushes in one call cost about what one does, and wait for each other otherwise."""
+        ...
 
     async def append(self, flushes: Sequence[Sequence[DataDocument]]) -> list[StoreError | None]:
         """Store flushes, each all or nothing: one request each, at the same time, or one transaction for all.
@@ -98,3 +103,18 @@ class ExecutionData(Protocol):
     async def purge_expired(self, *, limit: int = 500) -> int:
         """Remove up to *limit* expired documents for good and return how many. 0: none are left."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlace:
+    """Where the execution data of one scope goes, and is read.
+
+    Attributes:
+        store: Name of the backend that keeps it; None where no store of the scope's route does.
+        data: That backend's.
+        is_complete: Every store of the route keeps execution data. While one does not, runs that end leave blobs for it.
+    """
+
+    store: str | None
+    data: ExecutionData | None
+    is_complete: bool

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import anyio
 from typing_extensions import override
 
+from bifrost_store.backends.execution_data import DataPlace
 from bifrost_store.backends.protocol import Backend, Layout, Repair, ScanPage
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt
@@ -82,6 +83,7 @@ class RoutedBackend(Backend):
         self._names = sorted(names)
         self._open_backend = open_backend
         self._open_blobs = open_blobs
+        self._can_open = can_open
         self._specs = specs
         self._recorded = recorded or Recorded()
         self._backends: dict[str, Backend] = {}
@@ -126,7 +128,19 @@ class RoutedBackend(Backend):
     async def present_blobs(self, scope: Scope) -> BlobStore:
         """Return the blob store that goes with the backend of *scope* now."""
         self._loop.check()
-        return self.blobs(await self.member.primary_of(scope))
+        return self.blobs((await self.member.route_of(scope)).primary)
+
+    async def data_place(self, scope: Scope) -> DataPlace:
+        """Return where the execution data of *scope* goes now: to the primary if that keeps any, else to the secondary.
+
+        So a hand-over changes nothing for a recording that is under way.
+        """
+        self._loop.check()
+        route = await self.member.route_of(scope)
+        names = [name for name in (route.primary, route.secondary) if name is not None]
+        kept = {name: data for name in names if self._can_open(name) and (data := self.backend(name).execution_data) is not None}
+        store = next(iter(kept), None)
+        return DataPlace(store, kept.get(store or ""), len(kept) == len(names))
 
     def blobs(self, backend: str) -> BlobStore:
         """Return the blob store that goes with *backend*, opened on first use."""
@@ -340,7 +354,7 @@ class RoutedBackend(Backend):
         names: dict[Scope, str] = {}
         for record in (records := list(records)):
             if record.key.scope not in names:
-                names[record.key.scope] = await self.member.primary_of(record.key.scope)
+                names[record.key.scope] = (await self.member.route_of(record.key.scope)).primary
         return [record for record in records if names[record.key.scope] == name]
 
 

@@ -138,10 +138,10 @@ class Member:
             self._copies, self._under_way, self._serving.drain, self._news, timing=self._timing, monotonic=monotonic
         )
 
-    async def primary_of(self, scope: Scope) -> str:
-        """Return the name of the backend that answers for *scope* now."""
+    async def route_of(self, scope: Scope) -> Route:
+        """Return where the data of *scope* goes now."""
         (standing,) = await self._begin([scope])
-        return standing.route.primary
+        return standing.route
 
     async def primaries(self, configured: Sequence[str]) -> list[str]:
         """Return the names of all backends that answer for some scope, of which before a migration any of *configured* may."""
