@@ -1,0 +1,1 @@
+"""What runs leave while they go on, as callers read it."""

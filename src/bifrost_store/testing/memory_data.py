@@ -1,0 +1,89 @@
+"""Execution data in a dictionary: the model that backends are compared with, and a store for tests above the waist."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+
+from typing_extensions import override
+
+from bifrost_store.backends.execution_data import DataPage, DataScanPage, ExecutionData
+from bifrost_store.core.execution_data import DataDocument, DataRange, DataType, Run
+from bifrost_store.errors import DocumentExistsError, StoreError
+
+
+class MemoryData(ExecutionData):
+    """An `ExecutionData` that keeps everything, and forgets it with the process.
+
+    Attributes:
+        documents: By execution id and document id.
+        appended: How many flushes were stored or refused.
+    """
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[str, str], DataDocument] = {}
+        self.appended = 0
+
+    @property
+    @override
+    def shares_transactions(self) -> bool:
+        return True
+
+    @override
+    async def append(self, flushes: Sequence[Sequence[DataDocument]]) -> list[StoreError | None]:
+        return [self._append(flush) for flush in flushes]
+
+    def _append(self, flush: Sequence[DataDocument]) -> StoreError | None:
+        self.appended += 1
+        found = [self.documents.get((one.run.execution_id, one.id)) for one in flush]
+        if any(old is not None and old.write_id != new.write_id for old, new in zip(found, flush, strict=True)):
+            return DocumentExistsError(f"{flush[0].id} exists already", backend="memory", operation="append")
+        self.documents |= {(one.run.execution_id, one.id): one for one in flush}
+        return None
+
+    @override
+    async def get(self, run: Run, document_id: str) -> DataDocument | None:
+        found = self.documents.get((run.execution_id, document_id))
+        return found if found is not None and found.run == run else None
+
+    @override
+    async def read(
+        self,
+        run: Run,
+        ranges: Sequence[DataRange],
+        *,
+        types: Collection[DataType] | None = None,
+        limit: int = 100,
+        backwards: bool = False,
+    ) -> DataPage:
+        found = [
+            one
+            for one in self.documents.values()
+            if one.run == run and (types is None or one.type in types) and any(part.ge <= one.id < part.lt for part in ranges)
+        ]
+        found.sort(key=lambda one: one.id, reverse=backwards)
+        return DataPage(tuple(found[:limit]), len(found) <= limit)
+
+    @override
+    async def remove(self, run: Run, document_ids: Sequence[str] | None = None) -> int:
+        gone = [key for key, one in self.documents.items() if one.run == run and (document_ids is None or one.id in document_ids)]
+        for key in gone:
+            del self.documents[key]
+        return len(gone)
+
+    @override
+    async def scan(self, resume_token: str | None = None) -> AsyncIterator[DataScanPage]:
+        for key in sorted(self.documents):
+            token = "/".join(key)
+            if resume_token is None or token > resume_token:
+                yield DataScanPage((self.documents[key],), (), token)
+
+    @override
+    async def purge_expired(self, *, limit: int = 500) -> int:
+        now = datetime.now().astimezone()
+        gone = [key for key, one in self.documents.items() if isinstance(one.expires_at, datetime) and one.expires_at <= now][
+            :limit
+        ]
+        for key in gone:
+            del self.documents[key]
+        return len(gone)
