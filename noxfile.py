@@ -187,8 +187,8 @@ def lowest(session: nox.Session) -> None:
     python = str(Path(session.bin) / "python")
     wanted = ["-e", ".[all]", *dependencies("test-tools")]
     session.run("uv", "pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct", *wanted)
-    contract = [f"tests/contract/test_{name}.py" for name in ("records", "sdk_errors", "repositories_executions")]
-    for some in (["tests/unit", "tests/e2e"], contract):
+    topics = [f"tests/contract/test_contract.py::{name}" for name in ("records", "repositories_executions")]
+    for some in (["tests/unit", "tests/e2e"], [*topics, "tests/contract/test_sdk_errors.py"]):
         session.run("pytest", *some, *session.posargs, env=azurite(session))
 
 

@@ -17,6 +17,7 @@ from bifrost_store.testing.fixtures import (  # noqa: F401
     harness,
     open_reference,
     parametrize,
+    pytest_pycollect_makeitem,
     repositories,
     store,
 )

@@ -12,26 +12,27 @@ import pytest
 from hypothesis import settings
 
 from bifrost_store.core.record import Record
+from bifrost_store.testing.collecting import topic_of
 
 KINDS: Final = frozenset({"config", "execution", "membership", "legacy_row"})
 """One of each way to be stored: in one row; in several and a container of its own; in both directions; as a row of nobody's."""
 _WITHOUT_WRITES: Final = {
-    "test_bad_input.py": "is refused before a backend is asked",
-    "test_repositories_form_input.py": "is refused before a backend is asked",
-    "test_repositories_uploads.py": "is about blobs, which have one store",
+    "bad_input": "is refused before a backend is asked",
+    "repositories_form_input": "is refused before a backend is asked",
+    "repositories_uploads": "is about blobs, which have one store",
 }
-_PAIRS: Final = "test_dual_stores.py"
+_PAIRS: Final = "test_dual_stores"
 
 
 def is_told_without(item: pytest.Item) -> bool:
     """Return whether *item* is about dual writes, and of what cannot differ there."""
     callspec = getattr(item, "callspec", None)
-    is_of_pairs = item.path.name == _PAIRS
+    topic = topic_of(item)
     if settings.get_current_profile_name() == "thorough" or callspec is None:
         return False
-    if not is_of_pairs and callspec.params.get("harness") != "dual":
+    if topic != _PAIRS and callspec.params.get("harness") != "dual":
         return False
-    return item.path.name in _WITHOUT_WRITES or any(_is_of_another_kind(value) for value in callspec.params.values())
+    return topic in _WITHOUT_WRITES or any(_is_of_another_kind(value) for value in callspec.params.values())
 
 
 def _is_of_another_kind(value: object) -> bool:

@@ -40,6 +40,7 @@ class Addition:
 
 
 CONTRACT = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"]
+TOPIC = "tests/contract/test_contract.py::"
 STORE = """
 import asyncio
 from bifrost_store import GLOBAL, ConfigType, StoreSettings, open_store
@@ -121,7 +122,7 @@ FACTS = BackendFacts("toy", telemetry_name="toy")
         ],
     },
     tries=[
-        [*CONTRACT, "tests/contract/test_scan.py", "tests/contract/test_repositories_config.py", "--backend=toy"],
+        [*CONTRACT, f"{TOPIC}scan", f"{TOPIC}repositories_config", "--backend=toy"],
         ["-c", STORE],
     ],
 )
@@ -173,7 +174,7 @@ class Toy(Document):
     tries=[
         [
             *CONTRACT,
-            *(f"tests/contract/test_{name}.py" for name in ("apply", "expiry", "versions", "append_only")),
+            *(f"{TOPIC}{name}" for name in ("apply", "expiry", "versions", "append_only")),
             *("--backend=sqlite", "-k", "toy or changeable"),
         ]
     ],
@@ -235,7 +236,6 @@ async def test_a_toy_plays(repositories: Repositories) -> None:
     """It says nothing where it is not."""
     assert await repositories.toys.play(ORGANIZATION, "bear") == "nothing"
 ''',
-        "tests/contract/test_repositories_toys.py": '"""Toys."""\n\nfrom bifrost_store.testing.contract.repositories_toys import *\n',
     },
     edits={
         "src/bifrost_store/protocols.py": [
@@ -257,7 +257,7 @@ async def test_a_toy_plays(repositories: Repositories) -> None:
             ),
         ],
     },
-    tries=[[*CONTRACT, "tests/contract/test_repositories_toys.py", "--backend=sqlite"]],
+    tries=[[*CONTRACT, f"{TOPIC}repositories_toys", "--backend=sqlite"]],
 )
 
 COMMAND = Addition(

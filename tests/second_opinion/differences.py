@@ -13,30 +13,30 @@ _NO_PLACE: Final = "sent at once by several new clients, a replace outside of a 
 LEFT_OUT: Final = {
     "test_cosmos_faults": _NO_FAULTS,
     "test_cosmos_lost_answers": _NO_FAULTS,
-    "test_errors": _NO_FAULTS,
-    "test_interruptions": _NO_FAULTS,
+    "errors": _NO_FAULTS,
+    "interruptions": _NO_FAULTS,
     "test_sdk_errors": _NO_FAULTS,
-    "test_repositories_uploads": "uploads are blobs alone",
+    "repositories_uploads": "uploads are blobs alone",
 }
-"""Files of `tests.contract` of which it is no subject."""
+"""Topics of the contract, and files of `tests.contract`, of which it is no subject."""
 
 DIFFERENCES: Final[dict[str, dict[str, str]]] = {
-    "test_aggregates": {
+    "aggregates": {
         "test_aggregates_are_the_models": _NO_GROUPS,
         "test_nothing_found_is_no_group": _NO_GROUPS,
         "test_groups_keep_hostile_names_apart": _NO_GROUPS,
         "test_tombstones_are_not_counted": _NO_GROUPS,
     },
-    "test_batches": {
+    "batches": {
         "test_a_batch_does_what_its_operations_do": f"{_NO_REPLACE}, and {_NOT_ATOMIC}",
         "test_the_largest_batch": _NO_REPLACE,
         "test_batches_at_once": _NOT_ATOMIC,
     },
-    "test_expiry": {"test_filters_see_no_expired_record": _NO_GROUPS},
-    "test_machine": {"test_every_sequence_gives_the_same_answers": f"{_NO_GROUPS}, and {_NO_REPLACE}"},
-    "test_repositories_execution_lists": {"test_counts_and_statistics": _NO_GROUPS},
-    "test_repositories_form_access": {"test_any_assignments": _NO_REPLACE},
-    "test_repositories_role_assignments": {
+    "expiry": {"test_filters_see_no_expired_record": _NO_GROUPS},
+    "machine": {"test_every_sequence_gives_the_same_answers": f"{_NO_GROUPS}, and {_NO_REPLACE}"},
+    "repositories_execution_lists": {"test_counts_and_statistics": _NO_GROUPS},
+    "repositories_form_access": {"test_any_assignments": _NO_REPLACE},
+    "repositories_role_assignments": {
         "test_an_existing_assignment_is_kept": _NOT_ATOMIC,
         "test_unassigning": _NO_REPLACE,
         "test_any_name_and_any_user": _NO_REPLACE,
@@ -46,4 +46,4 @@ DIFFERENCES: Final[dict[str, dict[str, str]]] = {
     },
     "test_schedule_claims": {"test_each_run_has_one_winner": _NO_PLACE},
 }
-"""By file and test: why it fails there."""
+"""By topic or file, and test: why it fails there."""

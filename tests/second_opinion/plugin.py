@@ -21,6 +21,7 @@ from hypothesis import Phase, settings
 
 from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 from bifrost_store.settings import variable_name
+from bifrost_store.testing.collecting import topic_of
 from tests.second_opinion.differences import DIFFERENCES, LEFT_OUT
 
 COMMAND_VARIABLE: Final = "BIFROST_COSMOSDB_SERVER"
@@ -100,11 +101,11 @@ def pytest_sessionstart() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the server is no subject of, and expect to fail what it cannot do."""
-    left = [item for item in items if item.path.stem in LEFT_OUT]
-    items[:] = [item for item in items if item.path.stem not in LEFT_OUT]
+    left = [item for item in items if topic_of(item) in LEFT_OUT]
+    items[:] = [item for item in items if topic_of(item) not in LEFT_OUT]
     config.hook.pytest_deselected(items=left)
     for item in items:
         item.add_marker(pytest.mark.timeout(_SECONDS))
-        reason = DIFFERENCES.get(item.path.stem, {}).get(item.name.partition("[")[0])
+        reason = DIFFERENCES.get(topic_of(item), {}).get(item.name.partition("[")[0])
         if reason is not None:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))

@@ -1,6 +1,7 @@
 """Fixtures of the contract suite, and the hypothesis profiles ``ci`` (default) and ``thorough``.
 
-A ``conftest.py`` imports all of them, gives a fixture ``<name>_harness`` for each harness, and calls `parametrize`::
+A ``conftest.py`` imports all of them, and with them the hook that collects the contract; gives a fixture ``<name>_harness`` for
+each harness; and calls `parametrize`::
 
     pytest.register_assert_rewrite("bifrost_store.testing")
     from bifrost_store.testing.fixtures import *
@@ -31,11 +32,22 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.clock import SettableClock
+from bifrost_store.testing.collecting import pytest_pycollect_makeitem
 from bifrost_store.testing.harness import PASSING_FAULTS, Fault, Harness, StoreUnderTest
 from bifrost_store.testing.repositories import Repositories, repositories_over
 from bifrost_store.wrappers.checked import CheckedBackend
 
-__all__ = ["anyio_backend", "backend", "clock", "harness", "other", "parametrize", "repositories", "store"]
+__all__ = [
+    "anyio_backend",
+    "backend",
+    "clock",
+    "harness",
+    "other",
+    "parametrize",
+    "pytest_pycollect_makeitem",
+    "repositories",
+    "store",
+]
 
 _SUPPRESSED: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 """The store of a test outlives an example: tests take ids of their own, or leave it as they found it."""

@@ -1,1 +1,1 @@
-"""What "identical" means, one module for each topic. Import the tests into a test file with ``import *``."""
+"""What "identical" means, one module for each topic. A test file that imports this package runs them all."""

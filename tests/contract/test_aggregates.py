@@ -1,3 +1,0 @@
-"""Aggregates on every backend."""
-
-from bifrost_store.testing.contract.aggregates import *  # noqa: F403

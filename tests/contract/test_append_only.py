@@ -1,3 +1,0 @@
-"""See `bifrost_store.testing.contract.append_only`."""
-
-from bifrost_store.testing.contract.append_only import *  # noqa: F403

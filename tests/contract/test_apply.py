@@ -1,3 +1,0 @@
-"""Apply and tombstones on every backend."""
-
-from bifrost_store.testing.contract.apply import *  # noqa: F403

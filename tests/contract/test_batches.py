@@ -1,3 +1,0 @@
-"""Batches on every backend."""
-
-from bifrost_store.testing.contract.batches import *  # noqa: F403

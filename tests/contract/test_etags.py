@@ -1,3 +1,0 @@
-"""Etags that clients altered, on every backend."""
-
-from bifrost_store.testing.contract.etags import *  # noqa: F403

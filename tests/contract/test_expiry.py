@@ -1,3 +1,0 @@
-"""Expiry on every backend."""
-
-from bifrost_store.testing.contract.expiry import *  # noqa: F403

@@ -1,3 +1,0 @@
-"""Isolation on every backend."""
-
-from bifrost_store.testing.contract.isolation import *  # noqa: F403

@@ -1,3 +1,0 @@
-"""Organizations on every backend."""
-
-from bifrost_store.testing.contract.repositories_organizations import *  # noqa: F403

@@ -1,3 +1,0 @@
-"""Status and outcome of executions on every backend."""
-
-from bifrost_store.testing.contract.repositories_outcomes import *  # noqa: F403

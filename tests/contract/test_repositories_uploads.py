@@ -1,3 +1,0 @@
-"""Uploads on every backend."""
-
-from bifrost_store.testing.contract.repositories_uploads import *  # noqa: F403

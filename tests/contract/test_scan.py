@@ -1,3 +1,0 @@
-"""Scan on every backend."""
-
-from bifrost_store.testing.contract.scan import *  # noqa: F403
