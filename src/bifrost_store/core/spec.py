@@ -55,6 +55,8 @@ class DocumentSpec:
         kind: The type discriminator, stored with every record.
         fields: Names that a body has, each of them always present; None: any.
         queryable: Fields that filters and aggregates may name.
+        unindexed: Payloads, which are only ever read: a backend that indexes whatever it stores leaves them out. ``value`` is a
+            field that holds one value, ``value/*`` one that may hold an object or a list.
         scopes: Where records of this kind may live.
         feed: Whose changes they are among: those that are followed together are stored together, where a backend has such places.
         column_limit: UTF-16 units of any one field's stored text; None: only the record's own limit counts.
@@ -73,6 +75,7 @@ class DocumentSpec:
     kind: str
     fields: frozenset[str] | None = None
     queryable: frozenset[str] = frozenset()
+    unindexed: tuple[str, ...] = ()
     scopes: Literal["global", "organization", "tenant", "system", "any"] = "tenant"
     feed: FeedName = "entities"
     column_limit: int | None = MAX_COLUMN_UNITS

@@ -54,6 +54,7 @@ class ApiKey(Document):
             }
         ),
         queryable=frozenset({"workflowId", "createdBy", "isRevoked"}),
+        unindexed=("hashedKey",),
         scopes="global",
         check_id=_check_id,
     )

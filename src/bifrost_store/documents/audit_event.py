@@ -82,6 +82,7 @@ class AuditEvent(Document):
             }
         ),
         queryable=frozenset({"eventType"}),
+        unindexed=("details/*",),
         is_batchable=False,
         is_append_only=True,
         check_body=lambda record_id, body: check_int32(body, "statusCode"),

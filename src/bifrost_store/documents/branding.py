@@ -52,6 +52,7 @@ class Branding(Document):
     spec: ClassVar[DocumentSpec] = DocumentSpec(
         kind="branding",
         fields=frozenset({"squareLogoUrl", "rectangleLogoUrl", "primaryColor", "updatedBy", "updatedAt", "logos"}),
+        unindexed=("logos/*",),
         check_id=_check_id,
     )
 

@@ -53,6 +53,7 @@ class Config(Document):
         kind="config",
         fields=frozenset({"key", "configType", "value", "secretRef", "description", "updatedAt", "updatedBy"}),
         queryable=frozenset({"configType"}),
+        unindexed=("value/*",),
         check_id=_check_key,
         is_json=_is_json,
     )

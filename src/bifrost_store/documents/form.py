@@ -74,6 +74,7 @@ class Form(Document):
             }
         ),
         queryable=frozenset({"linkedWorkflow", "isActive", "accessLevel"}),
+        unindexed=("formSchema/*", "allowedQueryParams/*", "defaultLaunchParams/*"),
         check_id=check_form_id,
     )
 

@@ -23,6 +23,7 @@ class Integration(Document):
     spec: ClassVar[DocumentSpec] = DocumentSpec(
         kind="integration",
         fields=frozenset({"type", "enabled", "settings", "updatedAt", "updatedBy"}),
+        unindexed=("settings/*",),
         check_id=lambda text: check_identifier(text, "integration type"),
     )
 

@@ -66,6 +66,7 @@ class JobStatus(Document):
                 "errorMessage",
             }
         ),
+        unindexed=("errors/*",),
         scopes="system",
         is_json=lambda field, body: field == "errors" or not isinstance(body[field], str),
         check_body=_check_body,

@@ -55,6 +55,7 @@ class LegacyRow(Document):
         kind="legacy_row",
         fields=frozenset({"table", "partitionKey", "rowKey", "columns"}),
         queryable=frozenset({"table"}),
+        unindexed=("columns/*",),
         scopes="any",
         column_limit=None,
         record_limit=None,

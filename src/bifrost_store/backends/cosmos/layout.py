@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bifrost_store.core.spec import FeedName
+from bifrost_store.documents import SPECS
 
 EVERYTHING: Final = "/*"
 ETAG_PATH: Final = '/"_etag"/?'
@@ -55,25 +56,18 @@ class ContainerLayout:
         }
 
 
+def _payloads(feed: FeedName) -> list[str]:
+    """Return the paths of what the kinds of *feed* never query, by kind."""
+    fields = [field for kind, spec in sorted(SPECS.items()) if spec.feed == feed for field in spec.unindexed]
+    return [f"/{field}" if field.endswith("/*") else f"/{field}/?" for field in fields]
+
+
 _ENTITIES: Final = ContainerLayout(
     "entities",
     "/scope",
     -1,
     included=(EVERYTHING, "/meta/expiresAt/?"),
-    excluded=(
-        "/meta/*",
-        # Payloads, by the kinds that have them: api_key, audit_event, branding, config, form, integration, job_status, legacy_row.
-        "/hashedKey/?",
-        "/details/*",
-        "/logos/*",
-        "/value/*",
-        "/formSchema/*",
-        "/allowedQueryParams/*",
-        "/defaultLaunchParams/*",
-        "/settings/*",
-        "/errors/*",
-        "/columns/*",
-    ),
+    excluded=("/meta/*", *_payloads("entities")),
 )
 _EXECUTIONS: Final = ContainerLayout(
     "executions",
