@@ -19,6 +19,16 @@ from bifrost_store.repository_protocols.api_keys import ApiKeys, NewApiKey
 from bifrost_store.repository_protocols.audit import AuditEvents
 from bifrost_store.repository_protocols.branding import Brandings, Logo
 from bifrost_store.repository_protocols.configs import Configs
+from bifrost_store.repository_protocols.execution_data import (
+    ExecutionItems,
+    Item,
+    ItemsPage,
+    Level,
+    LogLine,
+    Recording,
+    State,
+    Variables,
+)
 from bifrost_store.repository_protocols.executions import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics, Result
 from bifrost_store.repository_protocols.forms import Forms
 from bifrost_store.repository_protocols.integrations import Integrations
@@ -37,24 +47,32 @@ __all__ = [
     "Brandings",
     "Configs",
     "ExecutionFilter",
+    "ExecutionItems",
     "ExecutionRef",
     "ExecutionStatistics",
     "Executions",
     "Forms",
     "Integrations",
+    "Item",
+    "ItemsPage",
     "JobStatuses",
     "LegacyRows",
+    "Level",
     "Link",
+    "LogLine",
     "Logo",
     "NewApiKey",
     "OAuthConnectionRef",
     "OAuthConnections",
     "Organizations",
+    "Recording",
     "Result",
     "Roles",
     "Schedules",
+    "State",
     "Upload",
     "UploadContent",
     "Uploads",
     "Users",
+    "Variables",
 ]

@@ -45,6 +45,7 @@ class Store(Repositories):
             backend.blobs_for,
             retention,
             check_purge=lambda: check_purge(backend.all_backends(), clock()),
+            place=backend.data_place,
         )
         super().__init__(context, observer.repository)
 

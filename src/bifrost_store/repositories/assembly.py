@@ -16,6 +16,7 @@ from bifrost_store.protocols import (
     AuditEvents,
     Brandings,
     Configs,
+    ExecutionItems,
     Executions,
     Forms,
     Integrations,
@@ -32,6 +33,8 @@ from bifrost_store.repositories.api_keys import ApiKeyRepository
 from bifrost_store.repositories.audit import AuditRepository
 from bifrost_store.repositories.brandings import BrandingRepository
 from bifrost_store.repositories.configs import ConfigRepository
+from bifrost_store.repositories.execution_data.places import FindPlace, Recorder, own_place
+from bifrost_store.repositories.execution_data.repository import ExecutionItemsRepository
 from bifrost_store.repositories.executions.repository import ExecutionRepository
 from bifrost_store.repositories.forms import FormRepository
 from bifrost_store.repositories.integrations import IntegrationRepository
@@ -70,6 +73,8 @@ class Context:
         blobs: The blob store of a scope.
         retention: How long an execution is kept after its last change; None: for ever.
         check_purge: Raises if expired executions may not be purged now; None: they always may.
+        place: Tells where a scope's execution data is; None: with the waist itself, or nowhere.
+        recorder: Records runs; None: nobody does.
     """
 
     backend: Backend
@@ -77,6 +82,8 @@ class Context:
     blobs: Callable[[Scope], BlobStore]
     retention: timedelta | None = None
     check_purge: Callable[[], Awaitable[None]] | None = None
+    place: FindPlace | None = None
+    recorder: Recorder | None = None
 
 
 class Repositories:
@@ -92,6 +99,9 @@ class Repositories:
         executions = ExecutionRepository(
             backend, clock=clock, blobs=blobs, retention=context.retention, check_purge=context.check_purge
         )
+        execution_data = ExecutionItemsRepository(
+            backend, clock=clock, place=context.place or own_place(backend), blobs=blobs, recorder=context.recorder
+        )
         self.organizations: Organizations = wrap("organizations", OrganizationRepository(backend, clock=clock))
         self.users: Users = wrap("users", UserRepository(backend, clock=clock))
         self.config: Configs = wrap("config", ConfigRepository(backend, clock=clock))
@@ -106,4 +116,5 @@ class Repositories:
         self.job_statuses: JobStatuses = wrap("job_statuses", JobStatusRepository(backend))
         self.audit: AuditEvents = wrap("audit", AuditRepository(backend, clock=clock))
         self.executions: Executions = wrap("executions", executions)
+        self.execution_data: ExecutionItems = wrap("execution_data", execution_data)
         self.legacy_rows: LegacyRows = wrap("legacy_rows", LegacyRowRepository(backend))

@@ -216,7 +216,8 @@ class ExecutionItems(Protocol):
         """Return items from the beginning, after a cursor, or the last ones before a cursor.
 
         Args:
-            after, before: From a page of this run; at most one of them.
+            after: From a page of this run.
+            before: From a page of this run; not together with *after*.
             limit: 1 to 500. With *level* a page may have fewer items though more follow.
             types: Only these; None: all.
             level: Of lines only those that matter at least so much.

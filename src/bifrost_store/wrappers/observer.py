@@ -166,14 +166,15 @@ class _Operation:
 
 
 class _ObservedRepository:
-    """What the Protocol of a repository has: each coroutine function of *inner*, observed."""
+    """What the Protocol of a repository has: each coroutine function of *inner*, observed, and everything else as it is."""
 
     def __init__(self, observer: Observer, name: str, inner: object) -> None:
         self._inner = inner
         for method_name in dir(type(inner)):
             method = getattr(inner, method_name)
-            if not method_name.startswith("_") and iscoroutinefunction(method):
-                setattr(self, method_name, _observed(observer, f"{name}.{method_name}", method))
+            if not method_name.startswith("_"):
+                is_call = iscoroutinefunction(method)
+                setattr(self, method_name, _observed(observer, f"{name}.{method_name}", method) if is_call else method)
 
     @override
     def __repr__(self) -> str:
