@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from typing_extensions import override
@@ -17,6 +18,13 @@ from bifrost_store.core.version import NO_VERSION, Etag, Version
 
 SCHEMA_VERSION = 1
 """Integer shape of stored records; names which parts of a record its digest covers (see `Record.digest`)."""
+
+LATER_FIELDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType({"execution": frozenset({"creationId"})})
+"""Fields that kinds gained after records of them were stored, by kind.
+
+While such a field is None it is no part of the digest, and lines of a dump may lack it: what was stored before keeps its
+version, and so do rows that the old application writes.
+"""
 
 NEVER: Final = "never"
 Expiry = datetime | Literal["never"] | None
@@ -101,11 +109,13 @@ class Record:
     def digest(self) -> str:
         """32 hex digits over kind, scope, id, body, extra and expiry: equal for equal content on every backend.
 
-        The version is left out, so that a digest tells whether the content is what the version's writer stored.
+        The version is left out, so that a digest tells whether the content is what the version's writer stored; and so are
+        `LATER_FIELDS` that are None.
         """
+        later = LATER_FIELDS.get(self.key.kind, frozenset())
         content = {
             "key": [self.key.kind, self.key.scope.value, self.key.id],
-            "body": self.body,
+            "body": {name: value for name, value in self.body.items() if value is not None or name not in later},
             "extra": self.extra,
             "expiresAt": dump_expiry(self.expires_at),
             "tombstone": self.is_tombstone,

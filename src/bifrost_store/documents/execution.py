@@ -98,6 +98,7 @@ class Execution(Document):
                 "resultSize",
                 "resultInBlob",
                 "blobs",
+                "creationId",
             }
         ),
         queryable=frozenset({"status", "workflowName", "executedBy", "formId", "startedAt", "completedAt", "durationMs"}),

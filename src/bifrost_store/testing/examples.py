@@ -65,6 +65,7 @@ def execution(
         "resultSize": None,
         "resultInBlob": False,
         "blobs": {},
+        "creationId": f"{number:032x}",
     }
     assert fields.keys() <= body.keys()
     key = Key("execution", scope, execution_id)

@@ -142,6 +142,7 @@ def _execution(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
         "resultSize": draw(st.none() | _INT32),
         "resultInBlob": draw(st.booleans()),
         "blobs": draw(st.dictionaries(st.sampled_from(["input", "logs", "variables"]), st.none() | texts, max_size=2)),
+        "creationId": draw(st.none() | st.from_regex("[0-9a-f]{32}", fullmatch=True)),
     }
     return draw(tenants), execution_id, body, execution_sort_key(started_at, execution_id)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bifrost_store.core.json import check_json, dump_json, load_json
-from bifrost_store.core.record import Key, Record, dump_expiry, load_expiry
+from bifrost_store.core.record import LATER_FIELDS, Body, Key, Record, dump_expiry, load_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.version import Version
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError
@@ -61,7 +61,7 @@ def record_of(line: bytes) -> Record:
         one = _Line.model_validate(values)
         return Record(
             Key(one.kind, Scope(one.scope), one.id),
-            one.body,
+            one.body if one.isTombstone else _with_later_fields(one.kind, one.body),
             one.sortKey,
             Version(one.revision, one.writeId, one.epoch),
             load_expiry(one.expiresAt),
@@ -75,3 +75,8 @@ def record_of(line: bytes) -> Record:
         raise CorruptDocumentError(f"not a dumped record ({error}); dump again") from None
     except ValueError:
         raise CorruptDocumentError("not a dumped record (not JSON, or an expiry that is no date); dump again") from None
+
+
+def _with_later_fields(kind: str, body: Body) -> Body:
+    """Return *body* with the fields that *kind* has gained since it was dumped."""
+    return {**dict.fromkeys(LATER_FIELDS.get(kind, ())), **body}

@@ -15,6 +15,7 @@ from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.errors import InvalidRequestError, PreconditionFailedError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import check_count, check_string, one_of
+from bifrost_store.repositories.executions.creation import new_creation_id
 from bifrost_store.repositories.executions.payloads import NO_PAYLOADS, Placement, place_error, place_result, placed
 
 
@@ -51,6 +52,7 @@ class NewExecution:
             "resultSize": None,
             "resultInBlob": False,
             "blobs": dict(NO_PAYLOADS),
+            "creationId": new_creation_id(),
         }
         return Record(
             key,

@@ -32,7 +32,7 @@ async def contents(store: StoreUnderTest) -> dict[str, Any]:
     ]
     return {
         **{
-            str(key): json.dumps({**record.body, "blobs": sorted(record.body.get("blobs") or {})})
+            str(key): json.dumps({**record.body, "blobs": sorted(record.body.get("blobs") or {}), "creationId": None})
             for key, record in records.items()
         },
         **{name: await store.blobs.get(EXECUTION_DATA, name) for name in names},

@@ -92,6 +92,7 @@ class ExecutionMapping(RowMapping):
         Column("resultType", "BsResultType", TEXT),
         Column("resultSize", "BsResultSize", INTEGER),
         Column("blobs", "BsBlobs", NAMES, default={}),
+        Column("creationId", "BsCreationId", TEXT),
     )
 
     def __init__(self, recorded: Recorded | None = None) -> None:
