@@ -171,7 +171,7 @@ class TestFile:
         with pytest.raises(InvalidRequestError, match="closed"):
             await sqlite.get(execution().key)
 
-    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 2", "version 2"), ("application_id = 7", "another application")])
+    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 3", "version 3"), ("application_id = 7", "another application")])
     async def test_foreign_layout_is_refused(self, path: Path, pragma: str, word: str) -> None:
         """A file of a newer release or of another application is left alone."""
         first = SqliteBackend(str(path), SPECS)

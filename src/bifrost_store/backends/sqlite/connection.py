@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.backends.sqlite.file import IN_MEMORY, DatabaseFile
-from bifrost_store.backends.sqlite.queries import check_names, index_statements
+from bifrost_store.backends.sqlite.queries import FILL_CHANGES, check_names, feed_statements, feeds_of, index_statements
 from bifrost_store.backends.sqlite.rows import Row, Value
 from bifrost_store.core.meter import count
 from bifrost_store.core.spec import Specs
@@ -26,7 +26,7 @@ Execute = Callable[[str, Mapping[str, Value]], Awaitable[list[Row]]]
 """Carries out one statement and returns all its rows."""
 
 _APPLICATION_ID: Final = 0x62667374
-_LAYOUT_VERSION: Final = 1
+_LAYOUT_VERSION: Final = 2
 _OLDEST_SQLITE: Final = (3, 35, 0)
 """Brought RETURNING ("SQLite Release 3.35.0", sqlite.org)."""
 _RETRY_SECONDS: Final = 0.02
@@ -117,7 +117,7 @@ class Connection:
             self._file.check_written()
 
     async def provision(self) -> None:
-        """Make the table and indexes where missing."""
+        """Make tables, indexes and triggers where missing; of an older layout, what it lacks."""
         await self._open_once()
         async with self._writer.lock:
             self._check()
@@ -224,7 +224,8 @@ async def _transaction(connection: aiosqlite.Connection) -> AsyncGenerator[Execu
 
 
 async def _provision_if_missing(connection: aiosqlite.Connection, path: str, specs: Specs) -> None:
-    if not await _is_provisioned(partial(_fetch, connection), path):
+    execute = partial(_fetch, connection)
+    if not await _is_provisioned(execute, path) or not await _knows_kinds(execute, specs):
         await _provision(connection, path, specs)
 
 
@@ -232,15 +233,18 @@ async def _provision(connection: aiosqlite.Connection, path: str, specs: Specs) 
     schema = resources.files("bifrost_store.backends.sqlite").joinpath("schema.sql").read_text("utf-8")
     async with _transaction(connection) as execute:
         await _is_provisioned(execute, path)
-        for statement in (*schema.split(";\n"), *index_statements(specs)):
-            if statement.strip():
-                await execute(statement, {})
+        for statement in (*schema.split("\n\n"), *index_statements(specs), *feed_statements(specs), *FILL_CHANGES):
+            await execute(statement, {})
         await execute(f"PRAGMA application_id = {_APPLICATION_ID}", {})
         await execute(f"PRAGMA user_version = {_LAYOUT_VERSION}", {})
 
 
+async def _knows_kinds(execute: Execute, specs: Specs) -> bool:
+    return feeds_of(specs).items() <= dict(await execute("SELECT kind, feed FROM feeds", {})).items()
+
+
 async def _is_provisioned(execute: Execute, path: str) -> bool:
-    """Return whether the schema is there.
+    """Return whether the schema is there, all of it.
 
     Raises:
         ConfigurationError: The file holds something else, or a layout that this release does not know.
@@ -255,10 +259,10 @@ async def _is_provisioned(execute: Execute, path: str) -> bool:
             f"SQLite database {path!r}: it belongs to another application; choose another path",
             backend=NAME,
         )
-    if layout_version != _LAYOUT_VERSION:
+    if not 1 <= layout_version <= _LAYOUT_VERSION:
         raise ConfigurationError(
             f"SQLite database {path!r}: its layout has version {layout_version}, this release of bifrost-store knows "
             f"{_LAYOUT_VERSION}; use the release that wrote it, or dump there and load here",
             backend=NAME,
         )
-    return True
+    return bool(layout_version == _LAYOUT_VERSION)

@@ -73,8 +73,8 @@ def map_error(error: sqlite3.Error, path: str, operation: str, key: Key | None =
     name: str = getattr(error, "sqlite_errorname", type(error).__name__)
     primary = code & 0xFF
     kind, meaning = _MEANING.get(primary, (BackendError, "SQLite refused a statement; this may be a defect, please report it"))
-    if primary == sqlite3.SQLITE_ERROR and str(error) == "no such table: records":
-        kind, meaning = NotProvisionedError, "its table is missing; run `bifrost-store init`"
+    if primary == sqlite3.SQLITE_ERROR and str(error).startswith("no such table: "):
+        kind, meaning = NotProvisionedError, "a table is missing; run `bifrost-store init`"
     if primary == sqlite3.SQLITE_IOERR and is_write:
         kind, meaning = OutcomeUnknownError, f"{meaning}, then read the document: the write may have been kept"
     message = f"SQLite database {path!r}: {meaning} ({name})"

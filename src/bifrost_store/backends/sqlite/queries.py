@@ -64,6 +64,18 @@ RETURNING {COLUMNS}"""
 PING: Final = """SELECT sqlite_version(), (SELECT journal_mode FROM pragma_journal_mode),
     (SELECT quick_check FROM pragma_quick_check(1)), EXISTS (SELECT 1 FROM records)"""
 
+FILL_CHANGES: Final = (
+    """INSERT INTO changes (feed, kind, place, id, write_id, size)
+SELECT feed, kind, scope, id, write_id, length(body) FROM records JOIN feeds USING (kind)
+WHERE NOT EXISTS (SELECT 1 FROM changes WHERE (changes.kind, place, changes.id) = (records.kind, scope, records.id))
+ORDER BY write_id""",
+    """INSERT INTO changes (feed, kind, place, id, write_id, size)
+SELECT 'execution_data', '', execution_id, id, write_id, length(body) FROM execution_data
+WHERE NOT EXISTS (SELECT 1 FROM changes WHERE (changes.kind, place, changes.id) = ('', execution_id, execution_data.id))
+ORDER BY execution_id, recording, first""",
+)
+"""Let feeds tell of what was there before them, the rows of one write together. In which order it was written is not known."""
+
 _INDEXED_FIELDS: Final = {"executions": ("status", "workflowName", "executedBy", "formId")}
 """Fields that lists filter by, per container of the specs. Entities are few in a scope and need none."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -90,6 +102,17 @@ def index_statements(specs: Specs) -> Iterator[str]:
                     f"CREATE INDEX IF NOT EXISTS records_{spec.kind}_{name} ON records (scope, {_extract(name)}, sort_key) "
                     f"WHERE kind = '{spec.kind}' AND is_tombstone = 0"
                 )
+
+
+def feeds_of(specs: Specs) -> dict[str, str]:
+    """Return the feed of each kind that has one."""
+    return {spec.kind: spec.feed for spec in specs.values() if not spec.is_internal}
+
+
+def feed_statements(specs: Specs) -> Iterator[str]:
+    """Yield what tells the triggers which kinds are followed where."""
+    for kind, feed in feeds_of(specs).items():
+        yield f"INSERT INTO feeds VALUES ('{kind}', '{feed}') ON CONFLICT DO UPDATE SET feed = excluded.feed"
 
 
 def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Statement:
