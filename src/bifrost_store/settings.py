@@ -53,6 +53,10 @@ def _days(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
+def _switch(value: object) -> object:
+    return {"on": True, "off": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
 class StoreSettings(BaseModel):
     """What `open_store` needs to know. From the environment each is ``BIFROST_STORE_`` and its name in capitals."""
 
@@ -115,6 +119,12 @@ class StoreSettings(BaseModel):
         description="Share of reads that are repeated on the other store while writes go to both, and compared.",
         examples=["0.05"],
     )
+    realtime: Annotated[bool, BeforeValidator(_switch)] = Field(
+        default=True,
+        description="Whether what runs leave is stored while they go on, where the backend can: `on` or `off`. Off, it is stored "
+        "with the run at its end.",
+        examples=["off"],
+    )
     lease_seconds: float = Field(
         default=30,
         ge=2,
@@ -159,6 +169,10 @@ class StoreSettings(BaseModel):
             if field not in values and endpoint not in values and environment.get(variable):
                 values[field] = environment[variable]
         return cls.model_validate(values, context=variable_name)
+
+    def is_in_memory(self, backend: str) -> bool:
+        """Return whether *backend* keeps its data in this process only."""
+        return backend == "sqlite" and self.sqlite_path == ":memory:"
 
     def is_configured(self, backend: str) -> bool:
         """Return whether these settings say where *backend* keeps its data."""

@@ -11,6 +11,7 @@ from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.usage import UsageReport
 from bifrost_store.migration.purging import check_purge
 from bifrost_store.repositories.assembly import Context, Repositories
+from bifrost_store.repositories.execution_data.places import Recorder
 from bifrost_store.repositories.executions.collecting import collect
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.wrappers.observer import Observer
@@ -30,6 +31,7 @@ class Store(Repositories):
         *,
         clock: Clock,
         observer: Observer,
+        recorder: Recorder,
         retention: timedelta | None,
         places: list[str],
         stack: AsyncExitStack,
@@ -46,6 +48,7 @@ class Store(Repositories):
             retention,
             check_purge=lambda: check_purge(backend.all_backends(), clock()),
             place=backend.data_place,
+            recorder=recorder,
         )
         super().__init__(context, observer.repository)
 

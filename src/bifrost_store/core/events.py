@@ -29,6 +29,13 @@ SENTENCES: Final[Mapping[str, str]] = {
     "handover.waiting_for_another": "waiting for another hand-over to end: {kind}, which is {stage}",
     "journal.not_paid": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
     "journal.pass": "of the records that the journal names {repaired} were repaired, {left} are left ({stuck} cannot be repaired)",
+    "recording.failed": "a recording of run {run} failed, and goes on being stored when more comes",
+    "recording.item_refused": "an item of run {run} was refused by the store; a line in its place says so",
+    "recording.left": "{items} items of recordings were not stored in time, and are lost with this process",
+    "recording.not_gathered": "what run {run} left could not be read while it was ended ({error}); other applications find "
+    "only what this process recorded",
+    "recording.stores_again": "what run {run} leaves is stored again",
+    "recording.waits": "what run {run} leaves could not be stored ({error}); it is kept and tried again",
     "routing.draining_failed": "waiting for operations to end before a hand-over failed ({error}); it is tried again",
     "shadow_read.differs": "a shadow read ({operation} {subject}) found another answer in the secondary store: {rules}",
     "shadow_read.failed": "a shadow read failed and was not counted ({error}); the caller has its answer",

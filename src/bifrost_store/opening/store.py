@@ -11,7 +11,8 @@ from openfeature.client import OpenFeatureClient
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.documents import SPECS
-from bifrost_store.routing.flag import BackendFlag
+from bifrost_store.opening.recorder import make_recorder
+from bifrost_store.routing.flag import BackendFlag, RealtimeFlag
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.routing.timing import Timing
 from bifrost_store.settings import StoreSettings
@@ -29,7 +30,7 @@ async def open_store(
     Args:
         settings: By default those of the environment.
         flags: Client of the application's OpenFeature provider, whose flag ``bifrost-store-backend`` is evaluated at every call,
-            per scope. Without one the setting ``backend`` decides.
+            per scope, and ``bifrost-store-realtime`` for every recording. Without one the settings decide.
         clock: Tells the time.
 
     Raises:
@@ -55,5 +56,8 @@ async def open_store(
         )
         stack.push_async_callback(backend.aclose)
         retention = None if days is None else timedelta(days=days)
+        realtime = RealtimeFlag(settings.realtime, flags)
+        recorder = make_recorder(settings, backend, realtime.is_on, clock=clock, retention=retention)
+        stack.push_async_callback(recorder.aclose)
         places = [place_of(settings, name) for name in names]
-        yield Store(backend, clock=clock, observer=observer, retention=retention, places=places, stack=stack)
+        yield Store(backend, clock=clock, observer=observer, recorder=recorder, retention=retention, places=places, stack=stack)

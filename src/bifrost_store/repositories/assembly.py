@@ -33,6 +33,7 @@ from bifrost_store.repositories.api_keys import ApiKeyRepository
 from bifrost_store.repositories.audit import AuditRepository
 from bifrost_store.repositories.brandings import BrandingRepository
 from bifrost_store.repositories.configs import ConfigRepository
+from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.execution_data.places import FindPlace, Recorder, own_place
 from bifrost_store.repositories.execution_data.repository import ExecutionItemsRepository
 from bifrost_store.repositories.executions.repository import ExecutionRepository
@@ -96,12 +97,16 @@ class Repositories:
 
     def __init__(self, context: Context, wrap: Wrap = unwrapped) -> None:
         backend, clock, blobs = context.backend, context.clock, context.blobs
+        place = context.place or own_place(backend)
         executions = ExecutionRepository(
-            backend, clock=clock, blobs=blobs, retention=context.retention, check_purge=context.check_purge
+            backend,
+            clock=clock,
+            blobs=blobs,
+            retention=context.retention,
+            gathering=Gathering(backend, place, context.recorder),
+            check_purge=context.check_purge,
         )
-        execution_data = ExecutionItemsRepository(
-            backend, clock=clock, place=context.place or own_place(backend), blobs=blobs, recorder=context.recorder
-        )
+        execution_data = ExecutionItemsRepository(backend, clock=clock, place=place, blobs=blobs, recorder=context.recorder)
         self.organizations: Organizations = wrap("organizations", OrganizationRepository(backend, clock=clock))
         self.users: Users = wrap("users", UserRepository(backend, clock=clock))
         self.config: Configs = wrap("config", ConfigRepository(backend, clock=clock))

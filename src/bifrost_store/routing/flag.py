@@ -1,4 +1,4 @@
-"""The feature flag that picks the backend, evaluated per scope."""
+"""The feature flags: which backend a scope's data is in, and whether what its runs leave is stored while they go on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from bifrost_store.errors import BackendUnavailableError, ConfigurationError
 
 FLAG_KEY = "bifrost-store-backend"
 """The OpenFeature flag: a string, ``sqlite``, ``table`` or ``cosmos``."""
+REALTIME_KEY = "bifrost-store-realtime"
+"""The OpenFeature flag: a boolean."""
 
 
 class BackendFlag:
@@ -45,8 +47,7 @@ class BackendFlag:
         """
         if self._client is None:
             return self._setting
-        context = EvaluationContext(scope.value, {"organizationId": scope.organization_id or ""})
-        details = await _evaluate(self._client, self._setting, context)
+        details = await _evaluate(self._client, self._setting, _context(scope))
         if details.error_code is None or details.error_code is ErrorCode.FLAG_NOT_FOUND:
             return _known(details.value, f"flag {FLAG_KEY} for {scope}")
         if details.error_code is ErrorCode.TYPE_MISMATCH:
@@ -54,6 +55,30 @@ class BackendFlag:
         raise BackendUnavailableError(
             f"flag {FLAG_KEY} for {scope} cannot be evaluated ({details.error_code.value}); check the flag provider, then try again"
         )
+
+
+class RealtimeFlag:
+    """Says whether what a scope's runs leave is stored while they go on.
+
+    Args:
+        setting: The answer where there is no flag provider, or where it does not know the flag or fails: nothing depends on it that
+            could be lost.
+        client: Of an application that has a provider; None: the setting decides for every scope.
+    """
+
+    def __init__(self, setting: bool, client: OpenFeatureClient | None = None) -> None:
+        self._setting = setting
+        self._client = client
+
+    async def is_on(self, scope: Scope) -> bool:
+        """Return whether it is for *scope* now; the provider sees what it sees for the backend's flag."""
+        if self._client is None:
+            return self._setting
+        return (await self._client.get_boolean_details_async(REALTIME_KEY, self._setting, _context(scope))).value
+
+
+def _context(scope: Scope) -> EvaluationContext:
+    return EvaluationContext(scope.value, {"organizationId": scope.organization_id or ""})
 
 
 async def _evaluate(client: OpenFeatureClient, default: str, context: EvaluationContext) -> FlagEvaluationDetails[str]:

@@ -43,6 +43,20 @@ def items_of(document: DataDocument) -> list[Item]:
         ) from error
 
 
+def item_of(recording: int, entry: Mapping[str, Any]) -> Item | None:
+    """Return the item that a recording has kept as *entry*; None for what closes it."""
+    number, timestamp = int(entry["number"]), parse_time(entry["timestamp"])
+    match entry["type"]:
+        case "log":
+            return _line(recording, entry)
+        case "variables":
+            return Variables(recording, number, timestamp, entry["count"], entry["values"])
+        case "state":
+            return State(recording, number, timestamp, entry["count"], entry["value"])
+        case _:
+            return None
+
+
 def _line(recording: int, line: Mapping[str, Any]) -> LogLine:
     return LogLine(
         recording,

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from bifrost_store.backends.execution_data import DataPlace
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.record import Record
+from bifrost_store.core.execution_data import Run
+from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
-from bifrost_store.repository_protocols.execution_data import Level, Recording
+from bifrost_store.repositories.executions.creation import creation_of
+from bifrost_store.repository_protocols.execution_data import Item, Level, Recording
 from bifrost_store.repository_protocols.executions import ExecutionRef
 
 FindPlace = Callable[[Scope], Awaitable[DataPlace]]
 """Returns where the execution data of a scope is now."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnItems:
+    """What a recording of this process has kept of its items.
+
+    Attributes:
+        store: Where they also are, or are on their way to; None: nowhere.
+        recording: Under which ordinal; None: nothing of it is there yet.
+        items: All of them, in order.
+    """
+
+    store: str | None
+    recording: int | None
+    items: Sequence[Item]
+
+
 class Recorder(Protocol):
     """Records runs; made by whoever opens the store."""
+
+    def knows(self, key: Key) -> bool:
+        """Return whether this process records, or has recorded, the run at *key*."""
+        ...
+
+    async def settle(self, run: Run) -> list[OwnItems]:
+        """Wait, but not long, until what this process has recorded of a run is stored; return what it has kept of it."""
+        ...
+
+    def forget(self, run: Run) -> None:
+        """Let go of what is kept of recordings that have ended: it is where it belongs."""
+        ...
 
     def recording(
         self, execution: Execution | ExecutionRef, *, level: Level, capture: bool
@@ -28,10 +58,9 @@ class Recorder(Protocol):
         ...
 
 
-def creation_of(record: Record) -> str:
-    """Return what names the creation of a run's record; of rows of the old application it is their start time."""
-    creation: str = record.body.get("creationId") or record.body["startedAt"]
-    return creation
+def run_of(record: Record) -> Run:
+    """Return a run as its execution data knows it."""
+    return Run(record.key.scope, record.key.id, creation_of(record))
 
 
 def own_place(backend: Backend) -> FindPlace:

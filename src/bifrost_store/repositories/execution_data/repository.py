@@ -21,8 +21,9 @@ from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError
 from bifrost_store.repositories.checks import check_flag, check_limit, check_string, one_of
 from bifrost_store.repositories.execution_data.cursors import Direction, Place, Position, decode_cursor, encode_cursor
 from bifrost_store.repositories.execution_data.items import LeftByRun, items_left
-from bifrost_store.repositories.execution_data.places import FindPlace, Recorder, creation_of
+from bifrost_store.repositories.execution_data.places import FindPlace, Recorder, run_of
 from bifrost_store.repositories.execution_data.reading import SEGMENT_TYPES, Keep, Reader, Stretch
+from bifrost_store.repositories.executions.creation import creation_of
 from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope, PayloadBlobs
 from bifrost_store.repositories.executions.saving import key_of
 from bifrost_store.repository_protocols.execution_data import (
@@ -251,11 +252,6 @@ class ExecutionItemsRepository(ExecutionItems):
             return []
         logs, variables, snapshot = [await self._payloads.load(record, name) for name in ("logs", "variables", "snapshot")]
         return items_left(LeftByRun(logs, variables, snapshot), ended_at)
-
-
-def run_of(record: Record) -> Run:
-    """Return a run as its execution data knows it."""
-    return Run(record.key.scope, record.key.id, creation_of(record))
 
 
 def _ended_at(record: Record) -> datetime | None:

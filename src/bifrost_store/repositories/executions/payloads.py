@@ -19,6 +19,7 @@ from bifrost_store.documents.execution import PayloadName, ResultType
 from bifrost_store.errors import CorruptDocumentError, DocumentTooLargeError, InvalidRequestError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import plain_json
+from bifrost_store.repositories.execution_data.items import LeftByRun
 
 MAX_INLINE_RESULT_BYTES: Final = 1_024
 MAX_PAYLOAD_BYTES: Final = 67_108_864
@@ -35,6 +36,8 @@ _TODAYS_FILES: Final[dict[PayloadName, tuple[str, ...]]] = {
 """Names that the old application knows, in the order in which it looks for a result."""
 _RESULT_FILES: Final[dict[ResultType, str]] = {"json": "result.json", "html": "result.html", "text": "result.txt"}
 _SHAPES: Final[dict[PayloadName, type]] = {"input": dict, "logs": list, "variables": dict, "snapshot": list}
+_GATHERED: Final = "0" * 16
+"""The writer of blobs that nobody saved: they were gathered from what a run left, and may be gathered anew."""
 NO_PAYLOADS: Final[dict[str, None]] = dict.fromkeys(_TODAYS_FILES)
 """`blobs` of a new record."""
 
@@ -101,9 +104,31 @@ def place_result(execution_id: str, value: object, result_type: str | None) -> P
     return Placement("result", fields, blob)
 
 
-def place_json(execution_id: str, payload: PayloadName, value: list[Any] | dict[str, Any]) -> Placement:
+def place_json(
+    execution_id: str, payload: PayloadName, value: list[Any] | dict[str, Any], *, write_id: str | None = None
+) -> Placement:
     """Put logs, variables or a snapshot in a blob, empty ones too."""
-    return Placement(payload, {}, _json_blob(execution_id, payload, _TODAYS_FILES[payload][0], value))
+    return Placement(payload, {}, _json_blob(execution_id, payload, _TODAYS_FILES[payload][0], value, write_id))
+
+
+def place_left(execution_id: str, left: LeftByRun) -> list[Placement]:
+    """Put what a run left in blobs, as if it had been saved, but for their names: see `fitting`."""
+    values: dict[PayloadName, list[Any] | dict[str, Any] | None] = {
+        "logs": left.logs,
+        "variables": left.variables,
+        "snapshot": left.snapshot,
+    }
+    return [
+        place_json(execution_id, payload, value, write_id=_GATHERED + new_write_id()[len(_GATHERED) :])
+        for payload, value in values.items()
+        if value is not None
+    ]
+
+
+def fitting(record: Record, placements: Iterable[Placement]) -> list[Placement]:
+    """Return those of `place_left` that take no place which somebody saved something in."""
+    blobs = _blobs(record)
+    return [one for one in placements if (name := blobs.get(one.payload)) is None or name.split("/")[1].startswith(_GATHERED)]
 
 
 def placed(body: Body, placements: Iterable[Placement]) -> Body:
@@ -271,15 +296,15 @@ def _parses_as_json(text: str) -> bool:
     return True
 
 
-def _json_blob(execution_id: str, payload: PayloadName, file: str, value: object) -> NewBlob:
+def _json_blob(execution_id: str, payload: PayloadName, file: str, value: object, write_id: str | None = None) -> NewBlob:
     data = json.dumps(value, indent=2, allow_nan=False).encode("ascii")
-    return _blob(execution_id, payload, file, data, value)
+    return _blob(execution_id, payload, file, data, value, write_id)
 
 
-def _blob(execution_id: str, payload: PayloadName, file: str, data: bytes, value: Any) -> NewBlob:
+def _blob(execution_id: str, payload: PayloadName, file: str, data: bytes, value: Any, write_id: str | None = None) -> NewBlob:
     if len(data) > MAX_PAYLOAD_BYTES:
         raise too_large(f"{payload}: {len(data)} bytes")
-    return NewBlob(payload, f"{execution_id}/{new_write_id()}/{file}", data, value)
+    return NewBlob(payload, f"{execution_id}/{write_id or new_write_id()}/{file}", data, value)
 
 
 def too_large(what: str) -> DocumentTooLargeError:

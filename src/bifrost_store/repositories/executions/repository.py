@@ -36,11 +36,13 @@ from bifrost_store.repositories.checks import (
     one_of,
     utc,
 )
+from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.executions.models import known_values
 from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope
 from bifrost_store.repositories.executions.payloads import (
     Placement,
     place_input,
+    place_left,
 )
 from bifrost_store.repositories.executions.queries import compile_filter, compile_window, started_before, status_filter
 from bifrost_store.repositories.executions.rules import NewExecution, Outcome, new_outcome, refused
@@ -57,6 +59,7 @@ class ExecutionRepository(SavedPayloads, Executions):
     Args:
         blobs: Gives the blob store of a scope.
         retention: How long after its last change a run expires; None: never.
+        gathering: Gathers what runs left that nobody saved.
     """
 
     def __init__(
@@ -66,9 +69,10 @@ class ExecutionRepository(SavedPayloads, Executions):
         clock: Clock,
         blobs: BlobsOfScope,
         retention: timedelta | None,
+        gathering: Gathering,
         check_purge: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        super().__init__(backend, clock=clock, blobs=blobs, retention=retention)
+        super().__init__(backend, clock=clock, blobs=blobs, retention=retention, gathering=gathering)
         self._check_purge = check_purge
 
     @override
@@ -184,10 +188,17 @@ class ExecutionRepository(SavedPayloads, Executions):
             result_type=result_type,
         )
         outcome = await self._payloads.prepare([error_message, error_type, result], make)
+        key, known = target_of(execution)
+        left = await self._gathering.before_end(key, known)
+        outcome = replace(outcome, left=await self._payloads.prepare([], place_left, key.id, left))
         rules = self._rules()
         changed, shown = await self._change(
-            execution, lambda record: rules.complete(record, outcome), etag, blobs_of(outcome.placements)
+            execution,
+            lambda record: rules.complete(record, outcome),
+            etag,
+            blobs_of([*outcome.placements, *outcome.left]),
         )
+        self._gathering.forget(shown.record)
         if changed.before is None and not await self._is_repeated(outcome, shown):
             raise refused(shown.record, f"has ended already, with another outcome: {shown.status}")
         if changed.before is None:

@@ -16,7 +16,14 @@ from bifrost_store.errors import InvalidRequestError, PreconditionFailedError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import check_count, check_string, one_of
 from bifrost_store.repositories.executions.creation import new_creation_id
-from bifrost_store.repositories.executions.payloads import NO_PAYLOADS, Placement, place_error, place_result, placed
+from bifrost_store.repositories.executions.payloads import (
+    NO_PAYLOADS,
+    Placement,
+    fitting,
+    place_error,
+    place_result,
+    placed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class NewExecution:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended, as a caller gave it, checked. *result* None: none given."""
+    """How a run ended, as a caller gave it, checked. *result* None: none given. *left*: what it left, to be saved with it."""
 
     status: ExecutionStatus
     duration_ms: int | None
@@ -84,6 +91,7 @@ class Outcome:
     error_type: str | None
     result: Result | None
     placements: Sequence[Placement]
+    left: Sequence[Placement] = ()
 
     def is_repeated_by(self, stored: Execution, stored_result: Result | None) -> bool:
         """Return whether *stored* ended so. A result that was not given may be any."""
@@ -171,7 +179,12 @@ class Rules:
             return None
         body = self._with_status(record.body, outcome.status)
         body |= {"durationMs": outcome.duration_ms, "errorType": outcome.error_type}
-        return self._changed(record, placed(body, outcome.placements), is_end=True)
+        return self._changed(record, placed(body, [*outcome.placements, *fitting(record, outcome.left)]), is_end=True)
+
+    def leave(self, record: Record, left: Sequence[Placement]) -> Record | None:
+        """Keep with a run that has ended what it left; None if it goes on, or has all that is kept so already."""
+        fit = fitting(record, left) if _status(record).is_final else []
+        return self._changed(record, placed(record.body, fit)) if fit else None
 
     def save(self, record: Record, placement: Placement) -> Record:
         """Keep a payload, whatever the run's status."""
@@ -194,6 +207,11 @@ def refused(record: Record, reason: str) -> PreconditionFailedError:
 
 def _status(record: Record) -> ExecutionStatus:
     return Execution.from_record(record).status
+
+
+def has_ended(record: Record) -> bool:
+    """Return whether a run's status is a final one."""
+    return _status(record).is_final
 
 
 def _sets_completed_at(status: ExecutionStatus) -> bool:

@@ -17,12 +17,24 @@ from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError
 from bifrost_store.protocols import ExecutionRef, Result
 from bifrost_store.repositories.changes import Change, Changed, change_record
 from bifrost_store.repositories.checks import as_list, check_id, check_scope, json_list, json_object
+from bifrost_store.repositories.execution_data.gathering import Gathering
+from bifrost_store.repositories.execution_data.places import OwnItems
 from bifrost_store.repositories.executions.models import ExecutionModels, known_values
 from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope, PayloadBlobs
-from bifrost_store.repositories.executions.payloads import NewBlob, Placement, is_in_blob, missing_blob, place_json, place_result
-from bifrost_store.repositories.executions.rules import Rules
+from bifrost_store.repositories.executions.payloads import (
+    NewBlob,
+    Placement,
+    blob_names,
+    is_in_blob,
+    missing_blob,
+    place_json,
+    place_left,
+    place_result,
+)
+from bifrost_store.repositories.executions.rules import Rules, has_ended
 
 KIND: Final = "execution"
+_LEFT: Final = ("logs", "variables", "snapshot")
 
 
 class SavedPayloads:
@@ -31,14 +43,24 @@ class SavedPayloads:
     Args:
         blobs: Gives the blob store of a scope.
         retention: How long after its last change a run expires; None: never.
+        gathering: Gathers what runs left that nobody saved.
     """
 
-    def __init__(self, backend: Backend, *, clock: Clock, blobs: BlobsOfScope, retention: timedelta | None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        clock: Clock,
+        blobs: BlobsOfScope,
+        retention: timedelta | None,
+        gathering: Gathering,
+    ) -> None:
         self._backend = backend
         self._clock = clock
         self._retention = retention
         self._payloads = PayloadBlobs(blobs, backend)
         self._models = ExecutionModels(backend, self._payloads)
+        self._gathering = gathering
 
     async def save_result(
         self, execution: Execution | ExecutionRef, result: Any, *, result_type: str | None = None, etag: str | None = None
@@ -97,7 +119,9 @@ class SavedPayloads:
         if changed.before is None:
             await write.discard()
         else:
-            await self._payloads.settle(changed.before, changed.record, blobs)
+            names = blob_names(changed.record)
+            await self._payloads.settle(changed.before, changed.record, [blob for blob in blobs if blob.name in names])
+            await self._payloads.discard(key.scope, [blob for blob in blobs if blob.name not in names])
         return changed, await self._shown(changed.record, known_values(execution, blobs))
 
     async def _save(self, execution: Execution | ExecutionRef, placement: Placement, etag: str | None) -> Execution:
@@ -126,7 +150,21 @@ class SavedPayloads:
             value = None if record is None else await self._payloads.load(record, payload)
         if value is None and record is not None and is_in_blob(record, payload):
             raise missing_blob(record, payload)
+        if value is None and record is not None and payload in _LEFT and has_ended(record):
+            value = getattr(await self._gathering.stored(record), payload)
         return value
+
+    async def leave(self, key: Key, own: Sequence[OwnItems]) -> bool:
+        """Save what a run left that has ended, with what this process has kept of it; return whether it has ended."""
+        record = await self._backend.get(key)
+        if record is None or not has_ended(record):
+            return record is None
+        left = await self._gathering.all_of(record, own)
+        placements = await self._payloads.prepare([], place_left, key.id, left)
+        if placements:
+            rules, ref = self._rules(), ExecutionRef(key.scope, key.id)
+            await self._change(ref, lambda found: rules.leave(found, placements), None, blobs_of(placements))
+        return True
 
 
 def key_of(scope: Scope, execution_id: str) -> Key:

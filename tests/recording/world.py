@@ -1,0 +1,151 @@
+"""A recorder over stores in memory, whose execution data can be made to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from bifrost_store.backends.execution_data import DataPage, DataPlace
+from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.blobs.folder import FolderBlobStore
+from bifrost_store.core.clock import utc_now
+from bifrost_store.core.execution_data import DataDocument, DataRange, DataType, Run
+from bifrost_store.core.record import NEVER
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.documents import SPECS, Execution
+from bifrost_store.errors import StoreError
+from bifrost_store.protocols import Item, LogLine
+from bifrost_store.recording.recorder import ProcessRecorder
+from bifrost_store.repositories.assembly import Context, Repositories
+from bifrost_store.repositories.execution_data.gathering import Gathering
+from bifrost_store.repositories.executions.saving import SavedPayloads
+from bifrost_store.testing.memory_data import MemoryData
+from bifrost_store.wrappers.checked import CheckedBackend
+
+
+@dataclass
+class FailingData(MemoryData):
+    """Execution data whose next calls meet what *plan* says: None: carried out; an error: not; an error and True: carried out."""
+
+    plan: list[tuple[StoreError | None, bool]] = field(default_factory=list)
+    shares: bool = True
+    down: StoreError | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.lock = threading.Lock()
+
+    @property
+    def shares_transactions(self) -> bool:
+        return self.shares
+
+    async def append(self, flushes: Sequence[Sequence[DataDocument]]) -> list[StoreError | None]:
+        await asyncio.sleep(self.seconds)
+        outcomes: list[StoreError | None] = []
+        for flush in flushes:
+            self.calls += 1
+            error, is_done = self.plan.pop(0) if self.plan else (self.down, False)
+            if error is not None and not is_done:
+                outcomes.append(error)
+                continue
+            with self.lock:
+                stored = self._append(flush)
+            outcomes.append(error or stored)
+        return outcomes
+
+    async def read(
+        self,
+        run: Run,
+        ranges: Sequence[DataRange],
+        *,
+        types: Collection[DataType] | None = None,
+        limit: int = 100,
+        backwards: bool = False,
+    ) -> DataPage:
+        with self.lock:
+            return await super().read(run, ranges, types=types, limit=limit, backwards=backwards)
+
+
+@dataclass
+class World:
+    """A store as an application has it: *place* says where its execution data goes now."""
+
+    repositories: Repositories
+    recorder: ProcessRecorder
+    data: FailingData
+    place: DataPlace
+    is_on: bool = True
+
+    async def run(self, scope: Scope = GLOBAL, execution_id: str | None = None) -> Execution:
+        return await self.repositories.executions.create(
+            scope, workflow_name="w", executed_by="u", executed_by_name="U", execution_id=execution_id
+        )
+
+    async def items(self, run: Execution) -> list[Item]:
+        found: list[Item] = []
+        after: str | None = None
+        while True:
+            page = await self.repositories.execution_data.items(run.scope, run.execution_id, after=after)
+            found += page
+            after = page.after
+            if page.is_last:
+                return found
+
+    async def messages(self, run: Execution) -> list[str]:
+        return [item.message for item in await self.items(run) if isinstance(item, LogLine)]
+
+
+@asynccontextmanager
+async def open_world(folder: Path, data: FailingData | None = None, *, has_data: bool = True, is_complete: bool = True) -> AsyncIterator[World]:
+    """Open one.
+
+    Args:
+        has_data: A store of the route keeps execution data.
+        is_complete: All do.
+    """
+    sink = data or FailingData()
+    backend = CheckedBackend(SqliteBackend(":memory:", SPECS), SPECS)
+    blobs = FolderBlobStore(folder)
+    retention = timedelta(days=14)
+
+    async def place(scope: Scope) -> DataPlace:
+        return world.place
+
+    async def is_on(scope: Scope) -> bool:
+        return world.is_on
+
+    @asynccontextmanager
+    async def open_data(name: str) -> AsyncIterator[FailingData]:
+        yield sink
+
+    saved = SavedPayloads(
+        backend, clock=utc_now, blobs=lambda _: blobs, retention=retention, gathering=Gathering(backend, place, None)
+    )
+    recorder = ProcessRecorder(
+        backend, place=place, is_on=is_on, open_data=open_data, expiry=lambda: NEVER, leave=saved.leave
+    )
+    context = Context(backend, utc_now, lambda _: blobs, retention, place=place, recorder=recorder)
+    stored = DataPlace("cosmos", sink, is_complete) if has_data else DataPlace(None, None, False)
+    world = World(Repositories(context), recorder, sink, stored)
+    try:
+        yield world
+    finally:
+        await recorder.aclose()
+        await backend.aclose()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait in a thread until *condition* holds."""
+    done = threading.Event()
+    for _ in range(int(seconds / 0.01)):
+        if condition():
+            return
+        done.wait(0.01)
+    raise AssertionError("it did not happen in time")
