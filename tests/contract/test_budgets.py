@@ -13,14 +13,7 @@ from bifrost_store.core.meter import count_requests
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import ConfigType, Execution, ExecutionStatus, OAuthConnection, OAuthFlowType, OAuthStatus
 from bifrost_store.protocols import ExecutionFilter, ExecutionRef, OAuthConnectionRef
-from bifrost_store.repositories.brandings import BrandingRepository
-from bifrost_store.repositories.configs import ConfigRepository
-from bifrost_store.repositories.executions.repository import ExecutionRepository
-from bifrost_store.repositories.forms import FormRepository
-from bifrost_store.repositories.integrations import IntegrationRepository
-from bifrost_store.repositories.oauth_connections import OAuthConnectionRepository
-from bifrost_store.repositories.roles import RoleRepository
-from bifrost_store.repositories.users import UserRepository
+from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.harness import Harness, StoreUnderTest
 from tests.contract.harness import TableHarness
@@ -31,19 +24,11 @@ ORGANIZATION = Scope.organization("budget")
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-class Subject:
+class Subject(Repositories):
     """The repositories over a store that holds a little of everything."""
 
     def __init__(self, store: StoreUnderTest, clock: Clock) -> None:
-        retention = timedelta(days=14)
-        self.executions = ExecutionRepository(store.backend, clock=clock, blobs=lambda scope: store.blobs, retention=retention)
-        self.users = UserRepository(store.backend, clock=clock)
-        self.config = ConfigRepository(store.backend, clock=clock)
-        self.oauth = OAuthConnectionRepository(store.backend, clock=clock)
-        self.integrations = IntegrationRepository(store.backend, clock=clock)
-        self.branding = BrandingRepository(store.backend, clock=clock, blobs=lambda scope: store.blobs)
-        self.roles = RoleRepository(store.backend, clock=clock)
-        self.forms = FormRepository(store.backend, clock=clock)
+        super().__init__(Context(store.backend, clock, lambda _: store.blobs, timedelta(days=14)))
 
     async def create(self, scope: Scope = ORGANIZATION, *, status: ExecutionStatus = ExecutionStatus.RUNNING) -> Execution:
         return await self.executions.create(
