@@ -15,7 +15,7 @@
     ├── CorruptDocumentError          what is stored cannot be read
     ├── OutcomeUnknownError           the write may or may not have happened
     ├── StaleRouteError               the other store answers by now; routing begins again, and nothing was sent
-    ├── MigrationRefusedError         a phase of a migration cannot be done now; ``next_step`` says what can
+    ├── MigrationRefusedError         a phase of a migration cannot be done now; ``next_steps`` say what can
     └── BackendError                  the database did not do it
         ├── ThrottledError            try again after ``retry_after_seconds``
         ├── BackendTimeoutError       try again
@@ -29,7 +29,8 @@ Every error says whether trying the same call again can help (``is_retryable``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -145,12 +146,27 @@ class StaleRouteError(StoreError):
     is_retryable = True
 
 
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What an operator may do next about a migration, as data: a command line spells it in its way, and a console in another.
+
+    Attributes:
+        text: Without a *step*, what to do, as a sentence without its full stop; with one, when or what for, if that is not plain.
+        step: A step of the migration; ``status``, ``init`` or ``repair``; None: something that no command does.
+        options: The arguments of the step, by name; without a *step*, those that the step just given needs besides.
+    """
+
+    text: str = ""
+    step: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
 class MigrationRefusedError(StoreError):
     """A phase of a migration was not begun, or was stopped, and nothing was lost: the state is saved.
 
     Attributes:
         reasons: One sentence for each thing that stands in the way.
-        next_step: What to do about it: a command, or a sentence. None where only the reasons tell.
+        next_steps: What to do about it, the first choice first; nothing where only the reasons tell.
     """
 
     def __init__(
@@ -158,13 +174,13 @@ class MigrationRefusedError(StoreError):
         message: str,
         *,
         reasons: Sequence[str] = (),
-        next_step: str | None = None,
+        next_steps: Sequence[NextStep] = (),
         backend: str | None = None,
         key: str | None = None,
     ) -> None:
         super().__init__("; ".join([message, *reasons]), backend=backend, key=key)
         self.reasons = tuple(reasons) or (message,)
-        self.next_step = next_step
+        self.next_steps = tuple(next_steps)
 
 
 class BackendError(StoreError):

@@ -80,7 +80,7 @@ async def test_it_changes_nothing_in_either_store(own: StoreSettings, tmp_path: 
                     try:
                         await migration.plan(step, options=options)
                     except MigrationRefusedError as error:
-                        assert error.next_step
+                        assert error.next_steps
             assert before == everything(own)
             assert not (tmp_path / "reports").exists()
             phases.add(migration.phase)
@@ -192,7 +192,7 @@ async def test_finishing_is_refused_beforehand_while_a_flag_differs(own: StoreSe
             assert (await migration.cutover()).ok
             planned = await migration.plan(Step.FINISH, force=True)
             assert "the flag of live processes does not say cosmos" in planned.obstacles[0]
-            assert "set it to cosmos" in planned.next
+            assert "set it to cosmos" in planned.next_steps[0].text
         assert (await migration.plan(Step.FINISH, force=True)).ok
 
 
@@ -211,7 +211,7 @@ async def test_a_weak_account_is_refused_beforehand(empty_azurite: Azurite, is_p
                 planned = await migration.plan(step)
                 assert not planned.ok
                 assert "default consistency is Session" in planned.obstacles[0]
-                assert "az cosmosdb update" in planned.next
+                assert "az cosmosdb update" in planned.next_steps[0].text
 
 
 async def test_one_reader_says_what_is_unreadable(settings: Settings, tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ import pytest
 from typer.main import get_command
 
 from bifrost_store.cli.app import app
+from bifrost_store.cli.next_steps import spelled
+from bifrost_store.errors import NextStep
+from bifrost_store.migration.state import STATUS, Asked, Options, Step, forced, repairing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -37,7 +40,20 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize("command", sorted(GIVEN | NAMED), ids=str)
+STEPS = [
+    *(NextStep(step=step) for step in Step),
+    *(forced(step) for step in (Step.CUTOVER, Step.ROLLBACK, Step.FINISH)),
+    *(NextStep(step=step, options=Options(drop_expired=True).arguments) for step in (Step.BACKFILL, Step.RUN)),
+    *(Asked(step=step, scopes=("acme", "GLOBAL")).again for step in (Step.CUTOVER, Step.ROLLBACK)),
+    repairing(),
+    STATUS,
+    NextStep(step="init", options={"fix": True}),
+    NextStep(step="repair"),
+]
+"""What a migration names as the next step."""
+
+
+@pytest.mark.parametrize("command", sorted({*GIVEN, *NAMED, *(spelled([step]) for step in STEPS)}), ids=str)
 def test_a_command_line_is_understood(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the command line reads it, up to the moment before the command begins."""
     monkeypatch.chdir(tmp_path)

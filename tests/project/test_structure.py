@@ -95,6 +95,15 @@ def test_backends_are_named_by_themselves_alone() -> None:
     assert found <= ROWS_OF_TABLES
 
 
+def test_a_migration_spells_no_command() -> None:
+    """What it names as the next step is data: the command line spells it, and a console in another way."""
+    of_migration = [path for path in SOURCES if place(path).startswith("migration/")]
+    texts = {place(path): [text for text in constants(path) if isinstance(text, str)] for path in of_migration}
+    found = {name: [text for text in those if re.search(r"bifrost-store|--[a-z]", text)] for name, those in texts.items()}
+
+    assert {} == {name: those for name, those in found.items() if those}
+
+
 def test_modules_of_our_own_are_imported_by_statements() -> None:
     """What imports by name hides from readers and checkers: the registry does, and the package itself for its public names."""
     found = {

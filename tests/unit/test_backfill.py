@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.record import NEVER, Key, Record
 from bifrost_store.core.retention import Retention
@@ -233,8 +234,7 @@ async def test_a_full_disk_stops_it_and_it_goes_on(
     progress = KeptProgress()
     with pytest.raises(MigrationRefusedError) as caught:
         await backfill(source, Watched(target, refuse), clock, progress=progress, folder=tmp_path / "file" / "below").run()
-    assert caught.value.next_step is not None
-    assert "--reports" in caught.value.next_step
+    assert "another folder: the same command with --reports DIR" in spelled(caught.value.next_steps)
     assert (await backfill(source, target, clock, progress=progress, folder=tmp_path).run()).ok
 
 

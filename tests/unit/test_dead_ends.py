@@ -14,13 +14,14 @@ from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import utc_now
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import MigrationRefusedError, StoreError
 from bifrost_store.migration.outcome import PhaseReport
 from bifrost_store.migration.phases import Migration
-from bifrost_store.migration.state import Phase, Step
+from bifrost_store.migration.state import Phase, Step, forced, repairing
 from bifrost_store.routing.copies import STATE_KEY
 from bifrost_store.testing.examples import config, organization
 from bifrost_store.testing.model import ModelBackend
@@ -77,7 +78,7 @@ class Platform:
         }
         plan = await self.operator().plan(Step(step), scopes, force=force, repair=repair, may_write=True)
         if plan.obstacles and step not in ("start", "run"):
-            raise MigrationRefusedError("the plan is refused", reasons=plan.obstacles, next_step=plan.next)
+            raise MigrationRefusedError("the plan is refused", reasons=plan.obstacles, next_steps=plan.next_steps)
         return await calls[step]()
 
     async def serve(self, flag: str = "table") -> str:
@@ -97,13 +98,14 @@ class Platform:
         done: list[str] = []
         while not (status := await self.operator().status()).ok:
             assert len(done) < LONGEST_WAY, done
-            done.append(status.next)
-            if status.next.startswith("bifrost-store migrate"):
+            told = spelled(status.next_steps)
+            done.append(told)
+            if told.startswith("bifrost-store migrate"):
                 try:
-                    await self.give(status.next)
+                    await self.give(told)
                     continue
                 except MigrationRefusedError as error:
-                    done[-1] += f" -> {error.next_step}"
+                    done[-1] += f" -> {spelled(error.next_steps)}"
             if any(words in done[-1] for words in ("let the settings of", "database or account for cosmos")):
                 self.world.stores["cosmos"] = ModelBackend(clock=utc_now)
         return done
@@ -156,7 +158,7 @@ def test_nothing_is_moved_to_a_store_that_lacks_its_copy(tmp_path: Path, path: s
         try:
             report = await platform.give(command)
         except MigrationRefusedError as error:
-            assert error.next_step
+            assert error.next_steps
             assert "cosmos" in str(error) or "cannot be done in phase" in str(error)
         else:
             assert report.ok
@@ -184,7 +186,7 @@ def test_a_forced_rollback_works_whatever_the_other_store_lacks(tmp_path: Path, 
         await befall(fate, platform.world.stores["cosmos"], "cosmos")
         with pytest.raises(MigrationRefusedError, match="cosmos has") as refused:
             await platform.give("rollback")
-        assert "bifrost-store migrate rollback --force" == refused.value.next_step
+        assert (forced(Step.ROLLBACK),) == refused.value.next_steps
         report = await platform.give("rollback --force")
         assert (True, Phase.ROLLED_BACK) == (report.ok, report.phase)
         assert "table" == await platform.serve()
@@ -260,7 +262,7 @@ def test_a_source_that_lost_its_copy_after_the_cut_over_is_made_whole(tmp_path: 
                 await platform.give(command)
         status = await platform.operator().status()
         assert not status.ok
-        assert "bifrost-store migrate verify --repair" in status.next
+        assert repairing() in status.next_steps
         assert (await platform.give("verify --repair")).ok
         await platform.give("rollback")
         assert "table" == await platform.serve()
@@ -309,7 +311,7 @@ async def _tried(platform: Platform, command: str) -> None:
         report = await platform.give(command)
     except StoreError as error:
         assert isinstance(error, MigrationRefusedError), f"{command}: {error!r}"
-        assert error.next_step, f"{command}: {error}"
+        assert error.next_steps, f"{command}: {error}"
     else:
         note(f"{command}: {report.phase}")
 

@@ -10,11 +10,12 @@ from typing import Any, Final, cast
 import pytest
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import utc_now
 from bifrost_store.errors import BackendError, BackendUnavailableError, ConfigurationError, MigrationRefusedError
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.purging import check_purge
-from bifrost_store.migration.state import Phase, Step
+from bifrost_store.migration.state import Phase, Step, forced
 from bifrost_store.migration.status import lines_of
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.model import ModelBackend
@@ -93,10 +94,10 @@ def test_the_error_names_the_way_out(on_a_platform: Any) -> None:
             operator = platform.operator()
             with pytest.raises(BackendUnavailableError):
                 await operator.plan(command)
-            assert {"table": "bifrost-store migrate finish --force"} == operator.ways_without()
+            assert {"table": forced(Step.FINISH)} == operator.ways_without()
         status = await platform.operator().status()
         assert (False, Phase.CUT_OVER) == (status.ok, status.phase)
-        assert "see that table answers; if it is gone for good: bifrost-store migrate finish --force" == status.next
+        assert "see that table answers; if it is gone for good: bifrost-store migrate finish --force" == spelled(status.next_steps)
 
     on_a_platform(work)
 
@@ -137,7 +138,7 @@ def test_a_scope_that_the_lost_store_answers_for_goes_first(tmp_path: Path, on_a
         lose(platform)
         with pytest.raises(MigrationRefusedError, match="still what answers") as refused:
             await platform.give("finish --force")
-        assert "bifrost-store migrate cutover --force" in str(refused.value.next_step)
+        assert forced(Step.CUTOVER, "if it is gone for good") in refused.value.next_steps
         await platform.give("cutover --force")
         await platform.give("finish --force")
         assert "cosmos" == await platform.serve("cosmos")

@@ -19,13 +19,14 @@ from bifrost_store.errors import (
     ConfigurationError,
     CorruptDocumentError,
     MigrationRefusedError,
+    NextStep,
 )
 from bifrost_store.migration.outcome import PhaseReport, Plan
 from bifrost_store.migration.state import Phase
 
 AGAIN = "bifrost-store migrate backfill"
 ENDS = [
-    (MigrationRefusedError("no", next_step="do this"), 1, "do this"),
+    (MigrationRefusedError("no", next_steps=[NextStep("do this")]), 1, "do this"),
     (MigrationRefusedError("no"), 1, "bifrost-store migrate status"),
     (AccessDeniedError("no"), 1, f"correct the credentials, then {AGAIN}"),
     (BackendUnavailableError("away"), 1, AGAIN),
@@ -64,7 +65,7 @@ def test_every_end_names_the_next_step(error: BaseException, code: int, next_ste
 def test_a_report_that_is_not_ok_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """The report is printed first, with its details beside phase, ok and next."""
     with pytest.raises(typer.Exit) as ended:
-        show(PhaseReport("verify", Phase.BACKFILLED, False, "repair", (), {"differs": 2}), as_json=True)
+        show(PhaseReport("verify", Phase.BACKFILLED, False, (NextStep("repair"),), (), {"differs": 2}), as_json=True)
 
     assert 1 == ended.value.exit_code
     expected = {"phase": "backfilled", "ok": False, "next": "repair", "step": "verify", "differs": 2}
@@ -74,13 +75,16 @@ def test_a_report_that_is_not_ok_exits_with_1(capsys: pytest.CaptureFixture[str]
 def test_a_plan_that_would_be_refused_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """Each obstacle is named."""
     with pytest.raises(typer.Exit):
-        show(Plan("cutover", Phase.BACKFILLED, ("would move",), ("nothing was verified",), "verify"), as_json=False)
+        show(
+            Plan("cutover", Phase.BACKFILLED, ("would move",), ("nothing was verified",), (NextStep("now", "verify"),)),
+            as_json=False,
+        )
 
     assert [
         "would move",
         "refused: nothing was verified",
         "phase: backfilled",
-        "next: verify",
+        "next: now: bifrost-store migrate verify",
     ] == capsys.readouterr().out.splitlines()
 
 

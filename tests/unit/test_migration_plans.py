@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bifrost_store.core.scope import Scope
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 from bifrost_store.migration.handover import HandOverReport
 from bifrost_store.migration.plans import destination_of, keys_to_move, lines_of_move, plan_of
-from bifrost_store.migration.state import MigrationState, Phase, Step, Verified
+from bifrost_store.migration.state import STATUS, MigrationState, Phase, Step, Verified
 from bifrost_store.routing.control import Control, Route, Target
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_a_cut_over_wants_such_a_verification(changes: dict[str, Any] | None, me
     plan = plan_of(Step.CUTOVER, state, control(), ("*",), now=NOW, force=force, journal=0)
 
     assert [True] == [message in obstacle for obstacle in plan.obstacles]
-    assert "bifrost-store migrate verify" == plan.next
+    assert (NextStep(step=Step.VERIFY),) == plan.next_steps
 
 
 def test_a_rollback_is_never_refused() -> None:
@@ -87,7 +87,7 @@ def test_finishing_wants_all_scopes_cut_over() -> None:
     """A scope that still is on Table Storage would lose its way back without having gone."""
     with pytest.raises(MigrationRefusedError, match="every scope without a route of its own is on table") as refused:
         keys_to_move(control(acme=TURNED), destination_of(Step.FINISH, VERIFIED), ())
-    assert "bifrost-store migrate status" == refused.value.next_step
+    assert (STATUS,) == refused.value.next_steps
 
 
 def test_nothing_to_do_is_said() -> None:

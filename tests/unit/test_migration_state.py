@@ -10,9 +10,10 @@ import pytest
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
-from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, OutcomeUnknownError
+from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, NextStep, OutcomeUnknownError
 from bifrost_store.migration.state import MigrationState, Options, Phase, Step, Verified
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.routing.control import Control, Route
@@ -61,7 +62,7 @@ def test_a_step_is_done_in_its_turn_only(step: Step, phase: Phase) -> None:
         return
     with pytest.raises(MigrationRefusedError, match=f"{step} cannot be done in phase {phase}") as refused:
         state.check(step)
-    assert refused.value.next_step
+    assert refused.value.next_steps
 
 
 @pytest.mark.parametrize(
@@ -164,13 +165,15 @@ KEPT, DROPPED = Options(drop_expired=False), Options(drop_expired=True)
 def test_what_shapes_the_result_is_chosen_once() -> None:
     """The first that is told counts; the same may be told again, another is refused with the command that fits."""
     state = BASE.at(Phase.STARTED, NOW).told(Step.BACKFILL, KEPT)
-    other = " ".join(["bifrost-store migrate backfill", *KEPT.words])
+    again = (NextStep(step=Step.BACKFILL),)
 
     assert KEPT == state.told(Step.RUN, KEPT).options
-    assert other == state.next
-    with pytest.raises(MigrationRefusedError, match="was begun with") as refused:
+    assert again == state.next_steps
+    with pytest.raises(MigrationRefusedError, match=r"was begun to carry everything .* is asked now to leave out") as refused:
         state.told(Step.BACKFILL, DROPPED)
-    assert other == refused.value.next_step
+    assert again == refused.value.next_steps
+    dropped = BASE.at(Phase.STARTED, NOW).told(Step.RUN, DROPPED)
+    assert "bifrost-store migrate backfill --drop-expired" == spelled(dropped.next_steps)
 
 
 def test_abandoning_frees_the_choice() -> None:

@@ -17,13 +17,14 @@ import typer
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.cli.interrupts import Interrupted
-from bifrost_store.cli.migrate_output import failed, words_of
+from bifrost_store.cli.migrate_output import failed
+from bifrost_store.cli.next_steps import spelled, words_of
 from bifrost_store.core.version import new_writer
 from bifrost_store.documents import SPECS
-from bifrost_store.errors import BackendUnavailableError, MigrationRefusedError
+from bifrost_store.errors import BackendUnavailableError, MigrationRefusedError, NextStep
 from bifrost_store.migration.phases import Migration
 from bifrost_store.migration.runners import interrupted_since, is_gone
-from bifrost_store.migration.state import Asked, MigrationState, Phase, Running, Step
+from bifrost_store.migration.state import Asked, MigrationState, Phase, Running, Step, forced
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.migration.status import lines_of
 from bifrost_store.routing.membership.lease_rows import LeaseRows, LeaseState
@@ -230,12 +231,13 @@ def test_a_half_done_hand_over_is_named_whole_and_no_other_begun(tmp_path: Path,
             with pytest.raises(BackendUnavailableError):
                 await platform.give("cutover --scope acme")
         status = await platform.operator().status()
-        assert "bifrost-store migrate cutover --scope acme" == status.next
+        again = spelled(status.next_steps)
+        assert "bifrost-store migrate cutover --scope acme" == again
         for other in ("cutover", "cutover --scope GLOBAL"):
             with pytest.raises(MigrationRefusedError, match="cutover of acme was begun") as refused:
                 await platform.give(other)
-            assert status.next == refused.value.next_step
-        await platform.give(status.next)
+            assert status.next_steps == refused.value.next_steps
+        await platform.give(again)
         await platform.give("verify")
         await platform.give("cutover")
         assert "cosmos" == await platform.serve()
@@ -250,7 +252,7 @@ def test_what_was_refused_is_not_half_done(tmp_path: Path, monkeypatch: pytest.M
         await platform.give("run")
 
         async def refuse(*arguments: Any, **options: Any) -> Any:
-            raise MigrationRefusedError("processes do not take part", next_step="stop them")
+            raise MigrationRefusedError("processes do not take part", next_steps=(NextStep("stop them"),))
 
         with monkeypatch.context() as patch:
             patch.setattr("bifrost_store.migration.handover.Coordinator.hand_over", refuse)
@@ -275,7 +277,7 @@ def test_a_dead_primary_names_the_way_back(tmp_path: Path) -> None:
         stores = {name: cast(Backend, one) for name, one in reach.items()}
         operator = Migration(stores, source="table", target="cosmos", specs=SPECS, folder=tmp_path)
         plan = await operator.plan(Step.ROLLBACK)
-        assert ("bifrost-store migrate rollback --force", False) == (plan.next, plan.ok)
+        assert ((forced(Step.ROLLBACK),), False) == (plan.next_steps, plan.ok)
         with pytest.raises(MigrationRefusedError, match="cosmos does not answer"):
             await operator.rollback()
         assert Phase.ROLLED_BACK is (await operator.rollback(force=True)).phase
@@ -288,8 +290,10 @@ def test_what_was_asked_is_said_as_a_command(state: Asked) -> None:
     """Words that a shell takes as they are."""
     whole = MigrationState(migration_id="m", source="table", target="cosmos", phase=Phase.CUT_OVER, changed_at=NOW, asked=state)
 
-    assert ["bifrost-store", "migrate", state.step.value] == shlex.split(whole.next)[:3]
-    assert [word for scope in state.scopes for word in ("--scope", scope)] == shlex.split(whole.next)[3:]
+    said = shlex.split(spelled(whole.next_steps))
+
+    assert ["bifrost-store", "migrate", state.step.value] == said[:3]
+    assert [word for scope in state.scopes for word in ("--scope", scope)] == said[3:]
 
 
 @pytest.mark.parametrize(

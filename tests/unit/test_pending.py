@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import utc_now
 from bifrost_store.core.operations import Create, Operation, Result
@@ -23,10 +24,12 @@ from bifrost_store.errors import (
     DocumentExistsError,
     InvalidRequestError,
     MigrationRefusedError,
+    NextStep,
     PreconditionFailedError,
     StaleRouteError,
     StoreError,
 )
+from bifrost_store.migration.state import repairing
 from bifrost_store.migration.status import store_status
 from bifrost_store.mirroring.journal import UNSETTLED, Journal, UnreadableEntry
 from bifrost_store.mirroring.journal_repair import JournalRepair
@@ -130,7 +133,9 @@ async def test_what_cannot_be_read_is_pending(world: World, changes: dict[str, A
     with pytest.raises(MigrationRefusedError, match="cannot be read") as refused:
         await cut_over(world)
     assert DAMAGED.id[:3] in str(refused.value)
-    assert "--force" in str(refused.value.next_step)
+    assert [False, True, False] == [one == repairing(one.text) for one in refused.value.next_steps]
+    assert {"force": True} == refused.value.next_steps[-1].options
+    assert spelled(refused.value.next_steps).endswith("leave behind what is named: the same command with --force")
     assert [("a", "b", 1)] * 2 == await routes(world)
     assert (await world.control()).move is None
 
@@ -219,7 +224,7 @@ async def test_the_store_at_fault_is_named(world: World) -> None:
 
     with pytest.raises(MigrationRefusedError, match="b does not answer as it should: BackendTimeoutError") as refused:
         await cut_over(world)
-    assert refused.value.next_step == "see that b answers, then try again"
+    assert refused.value.next_steps == (NextStep("see that b answers, then try again"),)
 
 
 async def test_entries_that_keep_coming_do_not_starve_a_hand_over(world: World) -> None:

@@ -43,7 +43,7 @@ async def test_nothing_is_purged_while_a_migration_is_under_way(store: Store, ph
 
     with pytest.raises(MigrationRefusedError) as refused:
         await store.executions.purge_expired()
-    assert refused.value.next_step is not None
+    assert refused.value.next_steps
 
 
 @pytest.mark.parametrize(

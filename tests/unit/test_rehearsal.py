@@ -93,4 +93,4 @@ async def test_many_rows_are_named_by_the_first_and_a_number(stores: dict[str, A
 
     assert (21, 25) == (len(planned.obstacles), len(planned.details["unreadable"]))
     assert ("table: row Config/o-1/00", "table: 5 more rows cannot be read") == (planned.obstacles[0], planned.obstacles[-1])
-    assert planned.next.startswith("correct the rows")
+    assert planned.next_steps[0].text.startswith("correct the rows")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import utc_now
 from bifrost_store.errors import BackendError, MigrationRefusedError, NotProvisionedError, StoreError
 from bifrost_store.migration.backfill import Backfill
@@ -83,7 +84,7 @@ class Rescue:
             if serves:
                 return
             assert len(self.done) < MOST_COMMANDS, self.done
-            told = status.next
+            told = spelled(status.next_steps)
             if self.fault == "takes no writes" and not serves:
                 told = f"restore {self.store}" if self.only_restoring_helps else DOCUMENTED[self.store]
             await self.follow(told)
@@ -114,9 +115,9 @@ class Rescue:
         try:
             report = await self.platform.give(command)
         except MigrationRefusedError as error:
-            self.done[-1] += f" -> {error.next_step}"
-            assert error.next_step, self.done
-            return error.next_step
+            assert error.next_steps, self.done
+            self.done[-1] += f" -> {spelled(error.next_steps)}"
+            return spelled(error.next_steps)
         except NotProvisionedError as error:
             self.done[-1] += f" -> {error!r}"
             await self.platform.world.stores[self.store].provision()  # type: ignore[attr-defined]  # `init`
@@ -124,7 +125,7 @@ class Rescue:
         except StoreError as error:
             self.done[-1] += f" -> {error!r}"
             return None
-        return None if report.ok else report.next
+        return None if report.ok else spelled(report.next_steps)
 
     @property
     def only_restoring_helps(self) -> bool:

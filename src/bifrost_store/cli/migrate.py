@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from bifrost_store.cli.migrate_output import failed, hearing, show, words_of
+from bifrost_store.cli.migrate_output import failed, hearing, show
+from bifrost_store.cli.next_steps import command_of, with_next, words_of
 from bifrost_store.cli.output import JsonOption, finite, report, run, talk
 from bifrost_store.core.scope import Scope
-from bifrost_store.errors import InvalidKeyError, MigrationRefusedError
+from bifrost_store.errors import InvalidKeyError, MigrationRefusedError, NextStep
 
 if TYPE_CHECKING:
     from bifrost_store.migration.outcome import PhaseReport, Plan
@@ -211,7 +212,8 @@ def status(*, as_json: JsonOption = False) -> None:
 
     with failed("status"):
         found = run(ask)
-    report(found.values(), as_json=as_json, lines=lines_of(found))
+    values = with_next(found.values(), found.next_steps)
+    report(values, as_json=as_json, lines=[*lines_of(found), f"next: {values['next']}"])
     if not found.ok:
         raise typer.Exit(1)
 
@@ -341,11 +343,10 @@ def _hand_over(
 
 
 def _ask(name: str, words: Sequence[str]) -> None:
-    from bifrost_store.migration.state import Step, command_of
-
     if not sys.stdin.isatty():
         raise MigrationRefusedError(
-            f"migrate {name} asks before it begins, and there is nobody to ask", next_step=command_of(Step(name), *words, "--yes")
+            f"migrate {name} asks before it begins, and there is nobody to ask",
+            next_steps=(NextStep(command_of(name, *words, "--yes")),),
         )
     try:
         is_wanted = typer.confirm("Go on?", err=True)

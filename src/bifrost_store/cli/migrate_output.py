@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bifrost_store.cli.interrupts import Interrupted
+from bifrost_store.cli.next_steps import command_of, spelled, with_next
 from bifrost_store.cli.output import display, error_values, report, show_error, talk
 from bifrost_store.cli.progress import counting
 from bifrost_store.core.events import dotted, sentence
@@ -19,6 +19,7 @@ from bifrost_store.errors import (
     BackendError,
     ConfigurationError,
     MigrationRefusedError,
+    NextStep,
     NotProvisionedError,
     OutcomeUnknownError,
     StoreError,
@@ -35,11 +36,11 @@ def show(done: PhaseReport | Plan, *, as_json: bool) -> None:
     """Print a report or a plan; exit with 1 unless what was asked for holds, or would."""
     from bifrost_store.migration.outcome import Plan
 
-    values = done.values()
+    values = with_next(done.values(), done.next_steps)
     lines = [*done.lines]
     if isinstance(done, Plan):
         lines += [f"refused: {obstacle}" for obstacle in done.obstacles]
-    lines += [f"phase: {done.phase}", f"next: {done.next}"]
+    lines += [f"phase: {done.phase}", f"next: {values['next']}"]
     report(values, as_json=as_json, lines=lines)
     if not values["ok"]:
         raise typer.Exit(1)
@@ -51,11 +52,11 @@ class Known:
 
     Attributes:
         phase: The phase that was seen last.
-        ways_without: For each store that does not answer, the command that goes on if it is gone for good.
+        ways_without: For each store that does not answer, the step that goes on if it is gone for good.
     """
 
     phase: Phase | None = None
-    ways_without: Mapping[str, str] = field(default_factory=dict)
+    ways_without: Mapping[str, NextStep] = field(default_factory=dict)
 
     def see(self, migration: Migration) -> None:
         """Take note of what *migration* knows."""
@@ -69,7 +70,7 @@ def failed(step: str, words: Sequence[str] = ()) -> Iterator[Known]:
     Args:
         words: The options that the step was given: what is to be given again has them too.
     """
-    again = shlex.join(["bifrost-store", "migrate", step, *words])
+    again = command_of(step, *words)
     known = Known()
     try:
         yield known
@@ -77,18 +78,19 @@ def failed(step: str, words: Sequence[str] = ()) -> Iterator[Known]:
         raise Interrupted(f"migrate {step}", again, {"phase": known.phase}) from None
     except (StoreError, OSError) as error:
         ways = known.ways_without.items() if isinstance(error, BackendError) else ()
-        _report(known, error, "; ".join([_remedy(error, again), *(f"if {name} is gone for good: {way}" for name, way in ways)]))
+        further = [replace(way, text=f"if {name} is gone for good") for name, way in ways]
+        _report(known, error, "; ".join(filter(None, [_remedy(error, again), spelled(further)])))
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
 
 
 def _remedy(error: Exception, again: str) -> str:
     match error:
-        case MigrationRefusedError(next_step=str(next_step)):
-            return next_step
+        case MigrationRefusedError(next_steps=[_, *_] as next_steps):
+            return spelled(next_steps)
         case NotProvisionedError():
             from bifrost_store.backends.registry import SOURCE
 
-            return f"bifrost-store init, with BIFROST_STORE_BACKEND={error.backend or SOURCE}, then {again}"
+            return f"{command_of('init')}, with BIFROST_STORE_BACKEND={error.backend or SOURCE}, then {again}"
         case AccessDeniedError():
             return f"correct the credentials, then {again}"
         case ConfigurationError():
@@ -97,21 +99,7 @@ def _remedy(error: Exception, again: str) -> str:
             return f"make room for reports, or name another folder with --reports, then {again}"
         case OutcomeUnknownError() | BackendError(is_retryable=True):
             return again
-    return "bifrost-store migrate status"
-
-
-def words_of(**given: object) -> tuple[str, ...]:
-    """Return the options that a command was given by the names of its parameters, as the command line says them."""
-    words: list[str] = []
-    for name, value in given.items():
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
-            words.append(option)
-        elif isinstance(value, list):
-            words += [word for one in value for word in (option, str(one))]
-        elif value is not None and value is not False:
-            words += [option, str(value)]
-    return tuple(words)
+    return command_of("status")
 
 
 def _report(known: Known, error: Exception, next_step: str) -> None:

@@ -35,7 +35,7 @@ from bifrost_store.errors import (
 )
 from bifrost_store.migration.expiry import NO_LONGER_SEEN, Dropped, dropped_line
 from bifrost_store.migration.reports import ReportFile, shown
-from bifrost_store.migration.state import Progress
+from bifrost_store.migration.state import STATUS, Progress
 from bifrost_store.migration.throttle import Budget
 from bifrost_store.mirroring.reconcile import Reconciled, reconcile
 
@@ -276,7 +276,7 @@ class Backfill:
         if not await self._is_current():
             raise MigrationRefusedError(
                 "there was a hand-over since the backfill began; it stopped, and what it did is saved",
-                next_step="bifrost-store migrate status",
+                next_steps=(STATUS,),
             )
 
     async def _insist(self, call: Callable[[], Awaitable[Any]]) -> Any:

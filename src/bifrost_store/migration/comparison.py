@@ -12,7 +12,7 @@ from typing import Final, Literal, Self
 
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 
 Side = Literal["primary", "secondary"]
 _CHUNK: Final = 1000
@@ -97,7 +97,7 @@ def _room() -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         raise MigrationRefusedError(
             f"the temporary file of the comparison cannot be written ({error}); nothing was lost",
-            next_step="make room in the temporary folder, or set TMPDIR to another, then repeat the command",
+            next_steps=(NextStep("make room in the temporary folder, or set TMPDIR to another, then repeat the command"),),
         ) from error
 
 

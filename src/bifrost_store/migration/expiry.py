@@ -9,7 +9,7 @@ from typing import Final
 from bifrost_store.core.record import Record
 from bifrost_store.core.retention import Retention, last_change
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 from bifrost_store.migration.state import MigrationState
 
 NO_LONGER_SEEN: Final = "no_longer_seen"
@@ -54,8 +54,8 @@ def with_drop(state: MigrationState, retention: Retention | None, *, now: dateti
     kept = period if retention is None else retention.period
     if kept is None:
         raise MigrationRefusedError(
-            "--drop-expired has nothing to go by: executions are kept for ever",
-            next_step="leave --drop-expired away, or set BIFROST_STORE_EXECUTION_RETENTION_DAYS",
+            "there is nothing to drop expired executions by: they are kept for ever",
+            next_steps=(NextStep("carry what has expired too, or set BIFROST_STORE_EXECUTION_RETENTION_DAYS"),),
         )
     return state.model_copy(update={"dropped_before": now - kept})
 
@@ -69,8 +69,8 @@ def dropped_line(count: int) -> str:
     """Say what *count* of executions that are left out means to readers."""
     runs = "1 execution" if count == 1 else f"{count:,} executions"
     return (
-        f"{runs} that readers see today, past their retention, will no longer be seen from the cut-over on: --drop-expired leaves "
-        "them out; a rollback shows them again"
+        f"{runs} that readers see today, past their retention, will no longer be seen from the cut-over on: they are left out, "
+        "as was asked for; a rollback shows them again"
     )
 
 

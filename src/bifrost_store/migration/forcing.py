@@ -14,7 +14,7 @@ from bifrost_store.migration.plans import destination_of, keys_to_move, lines_of
 from bifrost_store.migration.remedies import remedy_of_absence
 from bifrost_store.migration.routes import known
 from bifrost_store.migration.standing import Standing
-from bifrost_store.migration.state import MigrationState, Phase, Step
+from bifrost_store.migration.state import STATUS, MigrationState, Phase, Step
 from bifrost_store.migration.takeover import refuses_writes, take_over
 from bifrost_store.routing.control import Control
 from bifrost_store.routing.copies import Copy
@@ -92,7 +92,7 @@ class Forced:
         if state.phase is Phase.CUT_OVER and any(route.primary == standing.source for route in control.routes.values()):
             raise MigrationRefusedError(
                 f"{standing.source} is still what answers for some scopes",
-                next_step=remedy_of_absence(standing.source, state, control),
+                next_steps=remedy_of_absence(standing.source, state, control),
             )
         state.check(Step.FINISH)
         return state, control
@@ -131,7 +131,7 @@ class Forced:
             phase = (await standing.note()).phase
         except StoreError as error:
             lines.append(f"the phase is noted when {standing.source} answers again: {error}")
-        return PhaseReport(step, phase, True, "bifrost-store migrate status", tuple(lines), {"hand_over": asdict(done)})
+        return PhaseReport(step, phase, True, (STATUS,), tuple(lines), {"hand_over": asdict(done)})
 
     def _lost(self, step: Step) -> str:
         return self._standing.target if step is Step.ROLLBACK else self._standing.source

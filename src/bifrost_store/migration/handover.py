@@ -12,11 +12,11 @@ import anyio
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import MigrationRefusedError, StoreError
+from bifrost_store.errors import MigrationRefusedError, NextStep, StoreError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.pending import Pending
 from bifrost_store.migration.routes import known, newest, pair_of
-from bifrost_store.migration.state import Step, command_of
+from bifrost_store.migration.state import STATUS, Step, forced
 from bifrost_store.routing.control import Control, Move, MoveKind, Route, Target
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.membership.lease_rows import LeaseRow
@@ -25,7 +25,6 @@ from bifrost_store.routing.timing import Timing, running_seconds
 
 _ATTEMPTS: Final = 30
 _PASSES: Final = 10
-_STATUS: Final = "bifrost-store migrate status"
 
 
 @dataclass(slots=True)
@@ -147,7 +146,7 @@ class Coordinator:
                 reason = str(again) or reason
         raise MigrationRefusedError(
             f"the hand-over was called off {_ATTEMPTS} times; the last time: {reason}",
-            next_step=f"see who is busy or silent in {_STATUS}, then try again",
+            next_steps=(NextStep("to see who is busy or silent", STATUS.step), NextStep("then try again")),
         )
 
     def watch(self, store: str) -> Watch:
@@ -191,7 +190,7 @@ class Coordinator:
             if plan.is_done(control):
                 return None
             if any(pair_of(control.route(key)) != pair_of(plan.before) for key in plan.keys):
-                raise MigrationRefusedError("another hand-over has moved these scopes meanwhile", next_step=_STATUS)
+                raise MigrationRefusedError("another hand-over has moved these scopes meanwhile", next_steps=(STATUS,))
             copy = copies.get(plan.before.primary)
             if copy is None:
                 raise self._absent(plan.before.primary, "answers for these scopes", plan)
@@ -221,8 +220,8 @@ class Coordinator:
         lack = self.copies.lack_of(store)
         reason = f"does not answer ({self.copies.away.get(store)})" if lack is None else lack.reason
         is_dead = store == plan.before.primary and plan.kind == "rollback"
-        next_step = command_of(Step.ROLLBACK, "--force") if is_dead else _STATUS
-        return MigrationRefusedError(f"{store}, which {role}, {reason}; nothing has moved", next_step=next_step)
+        next_step = forced(Step.ROLLBACK) if is_dead else STATUS
+        return MigrationRefusedError(f"{store}, which {role}, {reason}; nothing has moved", next_steps=(next_step,))
 
     async def _wait_until_heard(self, plan: _Plan, copy: Copy, watch: Watch) -> None:
         """Step 3: every process in the source polls for this announcement, has gone, or had its lease revoked."""
@@ -242,7 +241,7 @@ class Coordinator:
                 told = True
             if self.monotonic() - began > self.timing.withdraw + self.timing.watch:
                 names = ", ".join(row.state.process for row in waiting)
-                raise MigrationRefusedError(f"processes do not take part: {names}", next_step="stop or restart them")
+                raise MigrationRefusedError(f"processes do not take part: {names}", next_steps=(NextStep("stop or restart them"),))
             await self._check_still_there(copy)
             await self.sleep(self.timing.poll)
 
@@ -360,7 +359,7 @@ def check_flags(rows: Sequence[LeaseRow], wanted: str) -> None:
     if wrong:
         raise MigrationRefusedError(
             f"the flag of live processes does not say {wanted}: {', '.join(wrong)}",
-            next_step=f"set it to {wanted} everywhere and restart them, then try again",
+            next_steps=(NextStep(f"set it to {wanted} everywhere and restart them, then try again"),),
         )
 
 
@@ -374,7 +373,7 @@ def _one_route(control: Control, keys: Sequence[str], target: Target) -> Route |
     if all(_is_at(route, target) for route in routes):
         return None
     if len({pair_of(route) for route in routes}) > 1:
-        raise MigrationRefusedError("these scopes have different routes now", next_step=_STATUS)
+        raise MigrationRefusedError("these scopes have different routes now", next_steps=(STATUS,))
     return routes[0]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.spec import Specs
+from bifrost_store.errors import NextStep
 from bifrost_store.migration.state import Phase, Progress
 from bifrost_store.migration.totals import count_records
 
@@ -27,7 +28,7 @@ class PhaseReport:
         step: What was asked for.
         phase: The migration is in now.
         ok: What the step is for holds now.
-        next: What to do now: a command, or a sentence.
+        next_steps: What to do now.
         lines: For people: what was done, or would be done.
         details: For programs; their names are part of the interface.
     """
@@ -35,13 +36,13 @@ class PhaseReport:
     step: str
     phase: Phase
     ok: bool
-    next: str
+    next_steps: tuple[NextStep, ...]
     lines: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
-        """Return the report as one JSON object."""
-        return {"phase": self.phase.value, "ok": self.ok, "next": self.next, "step": self.step, **self.details}
+        """Return the report as one JSON object, but for the next steps."""
+        return {"phase": self.phase.value, "ok": self.ok, "step": self.step, **self.details}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Plan:
         phase: The migration is in.
         lines: What would be done, in order.
         obstacles: Why it would be refused; nothing if it would not, as far as can be told without trying.
-        next: What to do: about the first obstacle, or the step itself.
+        next_steps: What to do: about the first obstacle, or the step itself.
         is_done: There is nothing to do: what the step is for holds already.
         details: For programs: what the step would meet, and what it would take.
     """
@@ -62,7 +63,7 @@ class Plan:
     phase: Phase
     lines: tuple[str, ...]
     obstacles: tuple[str, ...] = ()
-    next: str = ""
+    next_steps: tuple[NextStep, ...] = ()
     is_done: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,11 +73,10 @@ class Plan:
         return not self.obstacles
 
     def values(self) -> dict[str, Any]:
-        """Return the plan as one JSON object."""
+        """Return the plan as one JSON object, but for the next steps."""
         return {
             "phase": self.phase.value,
             "ok": self.ok,
-            "next": self.next,
             "step": self.step,
             "dry_run": True,
             "plan": list(self.lines),

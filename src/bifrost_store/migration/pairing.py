@@ -8,8 +8,8 @@ from typing import Final
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Record
 from bifrost_store.core.retention import Retention
-from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError, NotProvisionedError
-from bifrost_store.migration.state import MigrationState
+from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError, NextStep, NotProvisionedError
+from bifrost_store.migration.state import STATUS, MigrationState
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
 from bifrost_store.routing.copies import STATE_KEY, ControlCopies, Copy, Found
 
@@ -59,9 +59,7 @@ async def give(copies: ControlCopies, control: Control) -> None:
     _check_place(found, control.store, control.migration_id)
     assert not isinstance(found, Copy)
     if not await copies.put(control, found.record) and not is_of(await copies.find(control.store), control.migration_id):
-        raise MigrationRefusedError(
-            f"the control document of {control.store} has changed meanwhile", next_step="bifrost-store migrate status"
-        )
+        raise MigrationRefusedError(f"the control document of {control.store} has changed meanwhile", next_steps=(STATUS,))
 
 
 async def agree(copies: ControlCopies, store: str, *, beside: str, migration_id: str) -> None:
@@ -78,7 +76,7 @@ async def agree(copies: ControlCopies, store: str, *, beside: str, migration_id:
         wanted = found.control.model_copy(update={"migration_id": migration_id, "disowned": disowned})
         if wanted == found.control or await copies.change(found, wanted):
             return
-    raise MigrationRefusedError(f"the control document of {store} keeps changing", next_step="bifrost-store migrate status")
+    raise MigrationRefusedError(f"the control document of {store} keeps changing", next_steps=(STATUS,))
 
 
 def alone(store: str, *, source: str, migration_id: str, epoch: int, retention: Retention | None) -> Control:
@@ -104,12 +102,12 @@ def _check_place(found: Found, store: str, migration_id: str) -> None:
     if found.what == "foreign":
         raise _taken(store, found.reason)
     if found.what == "damaged" and found.record is None:
-        raise MigrationRefusedError(str(found), next_step="delete that document, then give the command again")
+        raise MigrationRefusedError(str(found), next_steps=(NextStep("delete that document, then give the command again"),))
 
 
 def _taken(store: str, why: str) -> MigrationRefusedError:
     return MigrationRefusedError(
-        f"{store} {why}", next_step=f"name another database or account for {store}, or restore the right one"
+        f"{store} {why}", next_steps=(NextStep(f"name another database or account for {store}, or restore the right one"),)
     )
 
 
@@ -134,5 +132,5 @@ async def _is_from(backend: Backend, record: Record) -> bool:
 def _holds(store: str, what: str) -> MigrationRefusedError:
     return MigrationRefusedError(
         f"{store} holds records already ({what}) that no migration of this store has put there",
-        next_step=f"name an empty database or account for {store}, or remove what nobody needs there",
+        next_steps=(NextStep(f"name an empty database or account for {store}, or remove what nobody needs there"),),
     )

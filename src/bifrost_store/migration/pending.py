@@ -9,8 +9,9 @@ from typing import Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.scope import Scope
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 from bifrost_store.migration.routes import pair_of
+from bifrost_store.migration.state import repairing
 from bifrost_store.mirroring.journal import UNSETTLED, Entry, Journal, UnreadableEntry
 from bifrost_store.mirroring.journal_repair import JournalRepair, RepairPass
 from bifrost_store.routing.control import Control
@@ -127,9 +128,10 @@ class Pending:
             raise MigrationRefusedError(
                 f"the journal of {self._source} names what {self._target} may lack and cannot be given",
                 reasons=_some([*reasons, *stuck]),
-                next_step=(
-                    "correct or delete what is named with a storage tool; or bifrost-store migrate verify --repair, which compares "
-                    "every record, and then the same command with --force, which leaves behind what is named"
+                next_steps=(
+                    NextStep("correct or delete what is named with a storage tool"),
+                    repairing("or compare every record"),
+                    NextStep("and then leave behind what is named", options={"force": True}),
                 ),
             )
 
@@ -139,10 +141,11 @@ class Pending:
         if self._done.failing:
             reasons = [f"{store} does not answer as it should: {what}" for store, what in sorted(self._done.failing.items())]
             store = min(self._done.failing)
-            return MigrationRefusedError(named, reasons=reasons, next_step=f"see that {store} answers, then try again")
+            answers = NextStep(f"see that {store} answers, then try again")
+            return MigrationRefusedError(named, reasons=reasons, next_steps=(answers,))
         return MigrationRefusedError(
             f"{named}; both stores answer, and the records change faster than they are compared",
-            next_step="try again when fewer processes write to the same records",
+            next_steps=(NextStep("try again when fewer processes write to the same records"),),
         )
 
     async def hand_on(self) -> None:

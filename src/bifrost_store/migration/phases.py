@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import BackendError, MigrationRefusedError
+from bifrost_store.errors import BackendError, MigrationRefusedError, NextStep
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.expiry import Dropped, dropped_by, retention_line, with_drop
 from bifrost_store.migration.findings import details, verified
@@ -27,7 +27,7 @@ from bifrost_store.migration.runners import running
 from bifrost_store.migration.scopes import check_scopes
 from bifrost_store.migration.standing import Standing
 from bifrost_store.migration.starting import check_target, start
-from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Step
+from bifrost_store.migration.state import Backfilled, MigrationState, Options, Phase, Step, repairing
 from bifrost_store.migration.status import STATUS_SECONDS, MigrationStatus, status_of
 from bifrost_store.migration.target import make_ready
 from bifrost_store.migration.throttle import Budget
@@ -37,8 +37,6 @@ from bifrost_store.mirroring.journal import Journal
 from bifrost_store.routing.control import Control
 from bifrost_store.routing.membership.lease_rows import LeaseRows
 from bifrost_store.routing.timing import Timing
-
-_REPAIR: Final = "bifrost-store migrate verify --repair"
 
 
 class Migration:
@@ -93,8 +91,8 @@ class Migration:
         """The phase as it was seen last; None before anything was asked."""
         return self._standing.phase
 
-    def ways_without(self) -> dict[str, str]:
-        """Return for each store that did not answer the command that goes on if it is gone for good, where there is one."""
+    def ways_without(self) -> dict[str, NextStep]:
+        """Return for each store that did not answer the step that goes on if it is gone for good, where there is one."""
         return self._standing.ways_without()
 
     async def start(self, *, options: Options | None = None) -> PhaseReport:
@@ -188,8 +186,8 @@ class Migration:
         state = await self._state.write(state)
         await self._state.copy_to(self._stores[self._target])
         lines = [line for pair, report in zip(pairs, found, strict=True) for line in report.lines(*pair)]
-        next_step = _REPAIR if is_open else None
-        return self._report(Step.VERIFY, state, ok=not is_open, lines=lines, next_step=next_step, **details(found, summary))
+        report = self._report(Step.VERIFY, state, ok=not is_open, lines=lines, **details(found, summary))
+        return replace(report, next_steps=(repairing(),)) if is_open else report
 
     async def cutover(self, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
         """Let the second store answer, for *scopes* or all; the first receives every write too.
@@ -319,7 +317,7 @@ class Migration:
             state = await self._standing.closed(state, self._retention_now)
         plan = await self._plan(step, state, scopes, force=force)
         if plan.obstacles:
-            raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_step=plan.next)
+            raise MigrationRefusedError(f"{step} is refused", reasons=plan.obstacles, next_steps=plan.next_steps)
         more: dict[str, Any] = {}
         lines = list(plan.lines)
         if not plan.is_done:
@@ -335,9 +333,8 @@ class Migration:
 
     async def _plan(self, step: Step, state: MigrationState, scopes: Sequence[Scope], *, force: bool) -> Plan:
         if step is Step.FINISH and self._standing.can_be_closed(state):
-            return Plan(
-                step, state.phase, (f"{self._target} is given the control document that it lost",), next=state.command(step)
-            )
+            given = f"{self._target} is given the control document that it lost"
+            return Plan(step, state.phase, (given,), next_steps=(state.next_step(step),))
         obstacles = await self._standing.obstacles(step, state)
         if obstacles:
             return Plan(step, state.phase, (), tuple(told for told, _ in obstacles), obstacles[0][1])
@@ -354,7 +351,8 @@ class Migration:
             try:
                 check_flags([row async for row in LeaseRows(self._stores[self._target]).all()], self._target)
             except MigrationRefusedError as error:
-                return replace(plan, obstacles=(*plan.obstacles, *error.reasons), next=error.next_step or plan.next)
+                next_steps = error.next_steps or plan.next_steps
+                return replace(plan, obstacles=(*plan.obstacles, *error.reasons), next_steps=next_steps)
         return plan
 
     async def _compare(
@@ -386,10 +384,8 @@ class Migration:
         control = newest(await self._copies.look())
         return control is not None and control.highest_epoch == epoch
 
-    def _report(
-        self, step: Step, state: MigrationState, *, ok: bool, lines: Sequence[str], next_step: str | None = None, **details: Any
-    ) -> PhaseReport:
-        return PhaseReport(step, state.phase, ok, next_step or next_of(state, self._standing.control), tuple(lines), details)
+    def _report(self, step: Step, state: MigrationState, *, ok: bool, lines: Sequence[str], **details: Any) -> PhaseReport:
+        return PhaseReport(step, state.phase, ok, next_of(state, self._standing.control), tuple(lines), details)
 
     def _coordinator(self) -> Coordinator:
         return Coordinator(self._copies, self._stores, self._specs, report=self._tell, timing=self._timing)

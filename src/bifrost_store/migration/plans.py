@@ -8,26 +8,26 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from bifrost_store.core.scope import Scope
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 from bifrost_store.migration.expiry import NO_LONGER_SEEN, dropped_line
 from bifrost_store.migration.outcome import Plan
 from bifrost_store.migration.state import (
     KEPT_DAYS,
     ROLLBACK_DAYS,
+    STATUS,
     VERIFICATION_HOURS,
     Asked,
     MigrationState,
     Phase,
     Step,
-    command_of,
-    scope_words,
+    forced,
 )
 from bifrost_store.routing.control import EVERY_SCOPE, Control, MoveKind, Route, Target
 
 if TYPE_CHECKING:
     from bifrost_store.migration.handover import HandOverReport
 
-VERIFY: Final = command_of(Step.VERIFY)
+_VERIFY: Final = NextStep(step=Step.VERIFY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,18 @@ def keys_to_move(control: Control, place: Destination, scopes: Sequence[Scope]) 
     for key in moving:
         route = control.route(key)
         if (route.primary, route.secondary) != place.before:
-            raise MigrationRefusedError(
-                f"{_named(key)} is on {_shown(route)}, not on {_pair(*place.before)}", next_step="bifrost-store migrate status"
-            )
+            raise MigrationRefusedError(f"{_named(key)} is on {_shown(route)}, not on {_pair(*place.before)}", next_steps=(STATUS,))
     return tuple(moving)
 
 
-def next_of(state: MigrationState, control: Control | None) -> str:
+def next_of(state: MigrationState, control: Control | None) -> tuple[NextStep, ...]:
     """Return what the operator may do now; where some scopes were cut over and others not, about those."""
     if state.phase is not Phase.CUT_OVER or control is None or state.asked is not None:
-        return state.next
+        return state.next_steps
     if all(route.primary == state.target for route in control.routes.values()):
-        return state.next
+        return state.next_steps
     began_at = state.changed_at if state.verification is None else state.verification.began_at
-    return VERIFY if _verification_obstacles(state, control, began_at) else command_of(Step.CUTOVER)
+    return (_VERIFY if _verification_obstacles(state, control, began_at) else NextStep(step=Step.CUTOVER),)
 
 
 def plan_of(
@@ -109,9 +107,9 @@ def plan_of(
     lines += [dropped_line(dropped)] if dropped and step is Step.CUTOVER else []
     lines += [_PARTICULAR[step], "writers wait for less than 3 seconds while it happens; interrupting it is safe"]
     asked = Asked(step=step, scopes=tuple(sorted(scope.partition_key for scope in scopes)))
-    obstacles, remedy = _obstacles(asked, state, control, now=now, force=force)
-    command = command_of(step, *scope_words(asked.scopes), *(["--force"] if force else []))
-    return Plan(step, state.phase, tuple(lines), tuple(obstacles), remedy if obstacles else command)
+    obstacles, remedies = _obstacles(asked, state, control, now=now, force=force)
+    itself = NextStep(step=step, options={**asked.again.options, **({"force": True} if force else {})})
+    return Plan(step, state.phase, tuple(lines), tuple(obstacles), remedies if obstacles else (itself,))
 
 
 def lines_of_move(step: Step, place: Destination, keys: Sequence[str], control: Control, done: HandOverReport) -> list[str]:
@@ -127,8 +125,8 @@ def lines_of_move(step: Step, place: Destination, keys: Sequence[str], control: 
     return lines + [f"left behind: {name}: {reason}" for name, reason in done.left.items()]
 
 
-def plan_of_copying(step: Step, state: MigrationState, obstacles: Sequence[str] = (), remedy: str = "") -> Plan:
-    """Return what one of the steps before a cut-over would do, and what *remedy* there is for *obstacles*."""
+def lines_of_copying(step: Step, state: MigrationState) -> list[str]:
+    """Return what one of the steps before a cut-over would do."""
     source, target = state.source, state.target
     what = {
         Step.START: [
@@ -139,8 +137,7 @@ def plan_of_copying(step: Step, state: MigrationState, obstacles: Sequence[str] 
         Step.VERIFY: [f"every record of {source} and {target} is compared"],
     }
     steps = (Step.START, Step.BACKFILL, Step.VERIFY) if step is Step.RUN else (step,)
-    lines = tuple(line for one in steps for line in what[one])
-    return Plan(step, state.phase, lines, tuple(obstacles), remedy if obstacles else state.command(step))
+    return [line for one in steps for line in what[one]]
 
 
 def plan_of_takeover(step: Step, dead: str, successor: str, reason: str) -> Plan:
@@ -150,7 +147,7 @@ def plan_of_takeover(step: Step, dead: str, successor: str, reason: str) -> Plan
         f"you assert that no process reaches {dead} any more",
         f"lost may be what was acknowledged and only {dead}'s journal names; `verify` shows it when {dead} is back",
     )
-    return Plan(step, Phase.CUT_OVER, lines, (), command_of(step, "--force"))
+    return Plan(step, Phase.CUT_OVER, lines, (), (forced(step),))
 
 
 def plan_of_loss(state: MigrationState, reason: str) -> Plan:
@@ -170,7 +167,7 @@ def plan_of_loss(state: MigrationState, reason: str) -> Plan:
         f"if {source} answers again, nothing is served from it, whatever its control document says",
         f"every scope: from {_pair(target, source)} to {_pair(target, None)}",
     )
-    return Plan(Step.FINISH, state.phase, lines, (), command_of(Step.FINISH, "--force"))
+    return Plan(Step.FINISH, state.phase, lines, (), (forced(Step.FINISH),))
 
 
 _PARTICULAR: Final = {
@@ -182,21 +179,22 @@ _PARTICULAR: Final = {
 }
 
 
-def _obstacles(asked: Asked, state: MigrationState, control: Control, *, now: datetime, force: bool) -> tuple[list[str], str]:
+def _obstacles(
+    asked: Asked, state: MigrationState, control: Control, *, now: datetime, force: bool
+) -> tuple[list[str], tuple[NextStep, ...]]:
     """Return why a step is refused, and what to do about it. A rollback is never refused here: nobody is to be trapped."""
     match asked.step:
         case Step.CUTOVER if state.asked is not None and state.asked != asked:
             begun = "every scope" if not state.asked.scopes else ", ".join(state.asked.scopes)
-            return [
-                f"{state.asked.step} of {begun} was begun and may be half done; to choose again, {VERIFY} first"
-            ], state.asked.command
+            half_done = f"{state.asked.step} of {begun} was begun and may be half done; to choose again, verify first"
+            return [half_done], (state.asked.again,)
         case Step.CUTOVER:
-            return _verification_obstacles(state, control, now), VERIFY
+            return _verification_obstacles(state, control, now), (_VERIFY,)
         case Step.FINISH:
-            return ([] if force else _finish_obstacles(state, now)), f"wait, or {command_of(Step.FINISH, '--force')}"
+            return ([] if force else _finish_obstacles(state, now)), (NextStep("wait"), forced(Step.FINISH, "or do not wait"))
         case Step.ABANDON if state.phase is Phase.CUT_OVER:
-            return ["some scopes are cut over"], command_of(Step.ROLLBACK)
-    return [], ""
+            return ["some scopes are cut over"], (NextStep(step=Step.ROLLBACK),)
+    return [], ()
 
 
 def _verification_obstacles(state: MigrationState, control: Control, now: datetime) -> list[str]:

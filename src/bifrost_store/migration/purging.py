@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.errors import MigrationRefusedError, NotProvisionedError
+from bifrost_store.errors import MigrationRefusedError, NextStep, NotProvisionedError
 from bifrost_store.migration.state import KEPT_DAYS, MigrationState
 from bifrost_store.routing.copies import STATE_KEY
 
@@ -39,5 +39,5 @@ async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
     raise MigrationRefusedError(
         f"nothing is purged before {when}: the migration may want back what the old application wrote, and readers do not see "
         "what has expired anyway",
-        next_step=f"purge again from {when} on",
+        next_steps=(NextStep(f"purge again from {when} on"),),
     )

@@ -12,10 +12,10 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.retention import Retention
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 from bifrost_store.migration.expiry import dropped_by, retention_line
 from bifrost_store.migration.outcome import Plan
-from bifrost_store.migration.plans import plan_of_copying
+from bifrost_store.migration.plans import lines_of_copying
 from bifrost_store.migration.routes import directions, pair_of
 from bifrost_store.migration.state import MigrationState, Phase, Step
 from bifrost_store.migration.survey import CARRIED_A_SECOND, COMPARED_A_SECOND, Survey, survey, together
@@ -25,7 +25,10 @@ from bifrost_store.routing.control import Control
 _BEFORE_BACKFILL: Final = frozenset({Phase.NONE, Phase.STARTING, Phase.STARTED, Phase.ABANDONED, Phase.BACKFILLING})
 _TO_START: Final = frozenset({Phase.NONE, Phase.STARTING, Phase.ABANDONED})
 _START_SECONDS: Final = 60
-_CORRECT: Final = "correct the rows that are named, or delete them; `bifrost-store repair` names what is left"
+_CORRECT: Final = (
+    NextStep("correct the rows that are named, or delete them"),
+    NextStep("to see what is left", "repair"),
+)
 
 
 @dataclass(slots=True)
@@ -34,16 +37,16 @@ class _Found:
 
     lines: list[str] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
-    remedies: list[str] = field(default_factory=list)
+    next_steps: tuple[NextStep, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
     request_units: float = 0.0
     seconds: float = 0.0
 
-    def refuse(self, reasons: Sequence[str], remedy: str) -> None:
-        """Note why the step would be refused."""
+    def refuse(self, reasons: Sequence[str], next_steps: tuple[NextStep, ...]) -> None:
+        """Note why the step would be refused; what to do about the first reason comes first."""
         if reasons:
             self.obstacles += reasons
-            self.remedies.append(remedy)
+            self.next_steps = self.next_steps or next_steps
 
     def takes(self, seconds: float, request_units: float, budget: float | None = None) -> None:
         """Note what a part of the step takes, which may use *budget* request units a second."""
@@ -85,9 +88,9 @@ class Rehearsal:
             refused: Why it is refused for what stores lack or hold.
         """
         parts = {Step.START, Step.BACKFILL, Step.VERIFY} if step is Step.RUN else {step}
-        found = _Found([*plan_of_copying(step, state).lines])
+        found = _Found(lines_of_copying(step, state))
         if refused is not None:
-            found.refuse(refused.reasons, refused.next_step or state.next)
+            found.refuse(refused.reasons, refused.next_steps or state.next_steps)
         if Step.START in parts and (begins or state.phase in _TO_START):
             await self._start(found, state)
         if Step.BACKFILL in parts and (step is Step.BACKFILL or state.phase in _BEFORE_BACKFILL):
@@ -99,12 +102,12 @@ class Rehearsal:
         estimate = {"request_units": round(found.request_units), "seconds": math.ceil(found.seconds)}
         takes = f"{estimate['seconds']:,} seconds and {found.request_units:,.0f} request units of {state.target}"
         found.lines.append(f"takes about {takes}")
-        remedy = found.remedies[0] if found.remedies else state.command(step)
-        return Plan(step, state.phase, tuple(found.lines), tuple(found.obstacles), remedy, details={**found.details, **estimate})
+        next_steps, details = found.next_steps or (state.next_step(step),), {**found.details, **estimate}
+        return Plan(step, state.phase, tuple(found.lines), tuple(found.obstacles), next_steps, details=details)
 
     async def _start(self, found: _Found, state: MigrationState) -> None:
         if differences := await unfit(self.stores[state.target]):
-            found.refuse([f"{state.target} is not as it must be: {one}" for one in differences], remedy_of(differences))
+            found.refuse([f"{state.target} is not as it must be: {one}" for one in differences], (remedy_of(differences),))
         found.takes(_START_SECONDS, 0)
 
     async def _backfill(self, found: _Found, state: MigrationState, *, compares: bool) -> None:

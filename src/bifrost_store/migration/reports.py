@@ -10,7 +10,7 @@ from typing import Any
 from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Record, dump_expiry
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 
 
 class ReportFile:
@@ -63,7 +63,7 @@ class _disk:  # noqa: N801 - reads as a statement
         if isinstance(error, OSError):
             raise MigrationRefusedError(
                 f"{self._path} cannot be written ({error.strerror}); the phase stopped, its state is saved, and nothing is lost",
-                next_step="make room or name another folder with --reports, then repeat the command",
+                next_steps=(NextStep("make room, or name another folder", options={"reports": "DIR"}),),
             ) from error
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
+from bifrost_store.migration.state import Step
 from bifrost_store.routing.control import Control, Route, Target
 from bifrost_store.routing.copies import Copy
 
@@ -35,5 +36,5 @@ def known(control: Control | None) -> Control:
         MigrationRefusedError: It is None: nothing was started.
     """
     if control is None:
-        raise MigrationRefusedError("there is no control document", next_step="bifrost-store migrate start")
+        raise MigrationRefusedError("there is no control document", next_steps=(NextStep(step=Step.START),))
     return control

@@ -12,7 +12,7 @@ from bifrost_store.core.query import Query
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents.organization import Organization
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 from bifrost_store.routing.control import Control
 
 _KIND: Final = Organization.spec.kind
@@ -35,7 +35,7 @@ async def check_scopes(scopes: Sequence[Scope], control: Control, backend: Backe
             found = await _nearest(scope.partition_key, backend)
             nearest = f"; the nearest: {', '.join(found)}" if found else "; there is no organization at all"
             raise MigrationRefusedError(
-                f"there is no organization {scope.partition_key}{nearest}", next_step="give --scope the id of an organization"
+                f"there is no organization {scope.partition_key}{nearest}", next_steps=(NextStep("name the id of an organization"),)
             )
 
 

@@ -15,6 +15,7 @@ from bifrost_store.errors import (
     BackendError,
     CorruptDocumentError,
     MigrationRefusedError,
+    NextStep,
     NotProvisionedError,
     OutcomeUnknownError,
     StoreError,
@@ -23,7 +24,7 @@ from bifrost_store.migration.pairing import agree, check_room, copied, give, is_
 from bifrost_store.migration.remedies import is_foreign, remedy_of_absence, remedy_of_lack, remedy_of_stranger, way_without
 from bifrost_store.migration.routes import newest
 from bifrost_store.migration.runners import this_process
-from bifrost_store.migration.state import Asked, MigrationState, Phase, Step, command_of
+from bifrost_store.migration.state import Asked, MigrationState, Phase, Step, forced
 from bifrost_store.migration.state_store import StateStore
 from bifrost_store.migration.takeover import TAKEOVER_EPOCHS
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Route
@@ -96,7 +97,7 @@ class Standing:
                 raise MigrationRefusedError(
                     f"{self.target} has the control document of a migration that {self.source} knows nothing of, "
                     f"{self.control.migration_id}",
-                    next_step=self.stranger,
+                    next_steps=self.stranger,
                 )
             state = state.model_copy(update={"migration_id": self.control.migration_id})
         return self._seen(state, copies)
@@ -109,8 +110,8 @@ class Standing:
         is_ours = copy is not None and self._id in (None, copy.migration_id)
         return self._seen(copy if copy is not None and is_ours else self._fresh(), copies)
 
-    def ways_without(self) -> dict[str, str]:
-        """Return for each store that did not answer the command that goes on without it, where there is one."""
+    def ways_without(self) -> dict[str, NextStep]:
+        """Return for each store that did not answer the step that goes on without it, where there is one."""
         state = self._last
         ways = {store: way_without(store, state, self.control) for store in self.copies.away} if state is not None else {}
         return {store: way for store, way in ways.items() if way is not None}
@@ -134,7 +135,7 @@ class Standing:
         return self._seen(saved or self._fresh(), copies)
 
     @property
-    def stranger(self) -> str:
+    def stranger(self) -> tuple[NextStep, ...]:
         """What to do where the target has a control document of which the source knows nothing."""
         return remedy_of_stranger(self.source, self.target, self.control)
 
@@ -274,7 +275,7 @@ class Standing:
         await give(self.copies, Control(migration_id=self._id or state.migration_id, store=self.target, routes=routes, **own))
         return await self.look()
 
-    async def obstacles(self, step: Step, state: MigrationState) -> list[tuple[str, str]]:
+    async def obstacles(self, step: Step, state: MigrationState) -> list[tuple[str, tuple[NextStep, ...]]]:
         """Return what is wrong with the stores that stands in the way of a hand-over, each with what to do about it."""
         asked = {Step.ABANDON: {self.source}, Step.FINISH: {self.target}}.get(step, {self.source, self.target})
         lacks = [lack for lack in self.missing(state) if lack.store in asked]
@@ -283,11 +284,12 @@ class Standing:
         is_asked = step is Step.CUTOVER and not found and away is None and state.verification is not None
         if is_asked and not await self._is_as_verified(state):
             reason = "is not as it was verified last: it was restored from a copy, or another took its place"
-            return [(f"{self.target} {reason}", command_of(Step.VERIFY))]
+            return [(f"{self.target} {reason}", (NextStep(step=Step.VERIFY),))]
         if found or away is None or step is Step.ABANDON:
             return found
-        remedy = remedy_of_absence(self.target, state, self.control)
-        return [(f"{self.target} does not answer: {away}", command_of(step, "--force") if step is Step.ROLLBACK else remedy)]
+        is_left = step is Step.ROLLBACK
+        next_steps = (forced(step),) if is_left else remedy_of_absence(self.target, state, self.control)
+        return [(f"{self.target} does not answer: {away}", next_steps)]
 
     async def _is_as_verified(self, state: MigrationState) -> bool:
         """Return whether the target is the one that was verified last, and no older copy: `verify` leaves its result there."""
@@ -311,8 +313,8 @@ class Standing:
         foreign = {name for name, lack in lacks.items() if is_foreign(lack, state)}
         return [lacks[name] for name in (self.source, self.target) if name in lacks and name in needed | foreign]
 
-    def remedy(self, state: MigrationState, lacks: Sequence[Lack]) -> str:
-        """Return what is to be done first about what stores lack: a command, or a sentence."""
+    def remedy(self, state: MigrationState, lacks: Sequence[Lack]) -> tuple[NextStep, ...]:
+        """Return what is to be done first about what stores lack."""
         bare = [name for name, kept in ((self.source, self.saved), (self.target, self.saved_copy)) if kept.is_absent]
         return remedy_of_lack(state, self.control, lacks, self.copies.lacks, bare=bare)
 
@@ -327,7 +329,7 @@ class Standing:
         """
         if lacks := [lack for lack in self.missing(state) if lack.store != without]:
             raise MigrationRefusedError(
-                f"{step} is refused", reasons=[self.told(lack) for lack in lacks], next_step=self.remedy(state, lacks)
+                f"{step} is refused", reasons=[self.told(lack) for lack in lacks], next_steps=self.remedy(state, lacks)
             )
 
     def told(self, lack: Lack) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bifrost_store.core.retention import Retention
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 from bifrost_store.migration.handover import Coordinator, HandOverReport
 from bifrost_store.migration.pairing import agree, alone, check_room, copied, give, is_of
 from bifrost_store.migration.takeover import TAKEOVER_EPOCHS
@@ -51,7 +51,9 @@ async def start(
     if not isinstance(found, Copy):
         other = await copies.read(target)
         if other is None:
-            raise MigrationRefusedError(f"the control document of {target} is gone again", next_step="see who empties it")
+            raise MigrationRefusedError(
+                f"the control document of {target} is gone again", next_steps=(NextStep("see who empties it"),)
+            )
         later = TAKEOVER_EPOCHS if other.control.highest_epoch > epoch else 0
         await give(copies, copied(other.control, source, migration_id=migration_id, later=later))
     await agree(copies, source, beside=target, migration_id=migration_id)
@@ -90,6 +92,7 @@ async def _wait_for_processes(coordinator: Coordinator, target: str) -> None:
         if coordinator.monotonic() - began > 2 * (coordinator.timing.watch + _RENEWALS * coordinator.timing.renew):
             names = ", ".join(row.state.process for row in waiting)
             raise MigrationRefusedError(
-                f"processes serve from {target} and do not come over: {names}", next_step="stop them, then start again"
+                f"processes serve from {target} and do not come over: {names}",
+                next_steps=(NextStep("stop them, then start again"),),
             )
         await coordinator.sleep(coordinator.timing.poll)

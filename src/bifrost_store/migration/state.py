@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from typing_extensions import override
 
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Body
-from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError
+from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, NextStep
 from bifrost_store.routing.control import Control, problems_of
 
 SCHEMA_VERSION: Final = 1
@@ -92,14 +92,18 @@ _WITH_OPTIONS: Final = frozenset({Step.BACKFILL, Step.RUN})
 """The steps that are told what shapes the result."""
 
 
-def command_of(step: Step, *words: str) -> str:
-    """Return the command of *step* with its options, to be pasted into a shell."""
-    return shlex.join(["bifrost-store", "migrate", step, *words])
+STATUS: Final = NextStep(step="status")
+"""See where the migration stands."""
 
 
-def scope_words(scopes: Sequence[str]) -> tuple[str, ...]:
-    """Return the options that name *scopes*, given as partition keys."""
-    return tuple(word for scope in scopes for word in ("--scope", scope))
+def forced(step: Step, text: str = "") -> NextStep:
+    """Return *step* as one that is to be forced."""
+    return NextStep(text, step, {"force": True})
+
+
+def repairing(text: str = "") -> NextStep:
+    """Return the comparison of both stores that makes the secondary what the primary is."""
+    return NextStep(text, Step.VERIFY, {"repair": True})
 
 
 class _Value(BaseModel):
@@ -116,9 +120,14 @@ class Options(_Value):
     drop_expired: bool = False
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """As the command line says them; nothing for what is the default."""
-        return ("--drop-expired",) if self.drop_expired else ()
+    def arguments(self) -> dict[str, object]:
+        """As arguments of a step; nothing for what is the default."""
+        return {"drop_expired": True} if self.drop_expired else {}
+
+    @override
+    def __str__(self) -> str:
+        """As the end of a sentence that begins with what was asked for."""
+        return "to leave out executions past their retention" if self.drop_expired else "to carry everything that readers see"
 
 
 class Verified(_Value):
@@ -181,9 +190,9 @@ class Asked(_Value):
     scopes: tuple[str, ...] = ()
 
     @property
-    def command(self) -> str:
-        """To be pasted into a shell."""
-        return command_of(self.step, *scope_words(self.scopes))
+    def again(self) -> NextStep:
+        """The same once more."""
+        return NextStep(step=self.step, options={"scopes": self.scopes} if self.scopes else {})
 
 
 class MigrationState(_Value):
@@ -248,20 +257,21 @@ class MigrationState(_Value):
         return None if last is None else sum(count for what, count in last.counts.items() if what != "no_longer_seen")
 
     @property
-    def next(self) -> str:
-        """What the operator may do now: a command with its options, or a sentence."""
+    def next_steps(self) -> tuple[NextStep, ...]:
+        """What the operator may do now."""
         if self.asked is not None:
-            return self.asked.command
+            return (self.asked.again,)
         if self.phase is Phase.FINISHED:
-            return f"set BIFROST_STORE_BACKEND={self.target} everywhere; the first store is no longer used"
+            return (NextStep(f"set BIFROST_STORE_BACKEND={self.target} everywhere; the first store is no longer used"),)
         if self.phase is Phase.CUT_OVER:
-            finish, rollback = command_of(Step.FINISH), command_of(Step.ROLLBACK)
-            return f"{ROLLBACK_DAYS} days from the cut-over: {finish}; until then, if need be: {rollback}"
-        return self.command(_NEXT[self.phase])
+            finish = NextStep(f"{ROLLBACK_DAYS} days from the cut-over", Step.FINISH)
+            return finish, NextStep("until then, if need be", Step.ROLLBACK)
+        return (self.next_step(_NEXT[self.phase]),)
 
-    def command(self, step: Step) -> str:
-        """Return the command of *step*, with the options that this migration has."""
-        return command_of(step, *(self.options.words if self.options is not None and step in _WITH_OPTIONS else ()))
+    def next_step(self, step: Step) -> NextStep:
+        """Return *step* with the options that this migration has."""
+        options = self.options if step in _WITH_OPTIONS else None
+        return NextStep(step=step, options={} if options is None else options.arguments)
 
     def told(self, step: Step, options: Options) -> Self:
         """Return the state with the *options* that *step* is told.
@@ -271,11 +281,10 @@ class MigrationState(_Value):
         """
         if self.options is None or self.options == options:
             return self.model_copy(update={"options": options})
-        saved, given = (" ".join(one.words) or "none of these options" for one in (self.options, options))
         raise MigrationRefusedError(
-            f"this migration was begun with {saved}, and {step} is given with {given} now: what was carried so far would not fit; "
-            f"to choose again, {command_of(Step.ABANDON)}, then begin again",
-            next_step=self.command(step),
+            f"this migration was begun {self.options}, and {step} is asked now {options}: what was carried so far would not fit; "
+            "to choose again, abandon it, then begin again",
+            next_steps=(self.next_step(step),),
         )
 
     def check(self, step: Step) -> None:
@@ -285,7 +294,7 @@ class MigrationState(_Value):
             MigrationRefusedError: It is not; the message names the phase and what comes next.
         """
         if self.phase not in _LEGAL[step]:
-            raise MigrationRefusedError(f"{step} cannot be done in phase {self.phase}", next_step=self.next)
+            raise MigrationRefusedError(f"{step} cannot be done in phase {self.phase}", next_steps=self.next_steps)
 
     def at(self, phase: Phase, now: datetime) -> Self:
         """Return the state in *phase*; unchanged if it is in it already."""

@@ -19,7 +19,7 @@ from bifrost_store.errors import (
     OutcomeUnknownError,
     PreconditionFailedError,
 )
-from bifrost_store.migration.state import SCHEMA_VERSION, MigrationState
+from bifrost_store.migration.state import SCHEMA_VERSION, STATUS, MigrationState
 from bifrost_store.routing.copies import STATE_KEY
 
 
@@ -112,7 +112,7 @@ class StateStore:
         found = "gone" if record is None else f"in phase {record.body.get('phase')}"
         raise MigrationRefusedError(
             f"another operator has changed the migration meanwhile: it is {found} now; this run stopped, and nothing is lost",
-            next_step="bifrost-store migrate status",
+            next_steps=(STATUS,),
         )
 
     @property

@@ -12,13 +12,13 @@ import anyio
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.tasks import for_each, together
-from bifrost_store.errors import BackendError, BackendTimeoutError, NotProvisionedError, StoreError
+from bifrost_store.errors import BackendError, BackendTimeoutError, NextStep, NotProvisionedError, StoreError
 from bifrost_store.migration.expiry import retention_line
 from bifrost_store.migration.plans import next_of
 from bifrost_store.migration.remedies import remedy_of_absence
 from bifrost_store.migration.runners import interrupted_since, is_gone
 from bifrost_store.migration.standing import Standing
-from bifrost_store.migration.state import MigrationState, Phase, Running, Step, command_of
+from bifrost_store.migration.state import MigrationState, Phase, Running, Step
 from bifrost_store.mirroring.journal import Entry, Journal, UnreadableEntry
 from bifrost_store.routing.control import EVERY_SCOPE, Control
 from bifrost_store.routing.membership.lease_rows import LeaseRow, LeaseRows
@@ -59,7 +59,7 @@ class MigrationStatus:
         stores: The stores by backend name.
         now: When it was asked, by the operator's clock.
         lease: The duration of a lease.
-        remedy: What to do about a store that lacks something or does not answer; None where all is well.
+        remedy: What to do about a store that lacks something or does not answer; nothing where all is well.
     """
 
     state: MigrationState | None
@@ -67,7 +67,7 @@ class MigrationStatus:
     stores: Mapping[str, StoreStatus]
     now: datetime
     lease: timedelta
-    remedy: str | None = None
+    remedy: tuple[NextStep, ...] = ()
 
     @property
     def phase(self) -> Phase:
@@ -80,23 +80,20 @@ class MigrationStatus:
         return all(store.problem is None or not store.is_needed for store in self.stores.values())
 
     @property
-    def next(self) -> str:
+    def next_steps(self) -> tuple[NextStep, ...]:
         """What the operator may do now."""
-        if self.remedy is not None:
+        if self.remedy:
             return self.remedy
-        if self.state is not None:
-            return next_of(self.state, self.control)
-        return command_of(Step.START)
+        return (NextStep(step=Step.START),) if self.state is None else next_of(self.state, self.control)
 
     def values(self) -> dict[str, Any]:
-        """Return the status as one JSON object."""
+        """Return the status as one JSON object, but for the next steps."""
         state, control = self.state, self.control
         routes = {} if control is None else {key: route.model_dump() for key, route in control.routes.items()}
         kept = None if state is None else state.kept_until()
         return {
             "phase": self.phase.value,
             "ok": self.ok,
-            "next": self.next,
             "migration_id": None if control is None else control.migration_id,
             "changed_at": None if state is None else format_time(state.changed_at),
             "runner": None if state is None else state.runner,
@@ -143,12 +140,12 @@ async def status_of(
     told = dict(zip(stores, found, strict=True))
     if isinstance(saved, StoreError) and not isinstance(saved, BackendError):
         told[standing.source] = replace(told[standing.source], problem=str(saved))
-    remedy: str | None = None
+    remedy: tuple[NextStep, ...] = ()
     if state is not None:
         missing = standing.missing(state)
         for lack in missing:
             told[lack.store] = replace(told[lack.store], problem=standing.told(lack))
-        remedy = standing.remedy(state, missing) if missing else None
+        remedy = standing.remedy(state, missing) if missing else ()
     elif standing.control is not None and standing.source in standing.copies.lacks:
         problem = f"{standing.target} has the control document of a migration that {standing.source} knows nothing of"
         told[standing.target] = replace(told[standing.target], problem=problem)
@@ -156,8 +153,8 @@ async def status_of(
     if (control := standing.control) is not None:
         for name in told.keys() - control.stores:
             told[name] = replace(told[name], is_needed=not (told[name].is_away or control.finished))
-    if remedy is None:
-        remedy = next((_remedy(name, store, standing, state) for name, store in told.items() if _is_wrong(store)), None)
+    if not remedy:
+        remedy = next((_remedy(name, store, standing, state) for name, store in told.items() if _is_wrong(store)), ())
     return MigrationStatus(state, standing.control, told, now, lease, remedy)
 
 
@@ -165,11 +162,11 @@ def _is_wrong(store: StoreStatus) -> bool:
     return store.problem is not None and store.is_needed
 
 
-def _remedy(name: str, store: StoreStatus, standing: Standing, state: MigrationState | None) -> str:
+def _remedy(name: str, store: StoreStatus, standing: Standing, state: MigrationState | None) -> tuple[NextStep, ...]:
     """Return what to do about a store that could not be asked for everything."""
     if not store.is_away:
-        return f"correct or delete what is named of {name}, with a storage tool"
-    return f"see that {name} answers" if state is None else remedy_of_absence(name, state, standing.control)
+        return (NextStep(f"correct or delete what is named of {name}, with a storage tool"),)
+    return (NextStep(f"see that {name} answers"),) if state is None else remedy_of_absence(name, state, standing.control)
 
 
 async def _in_time(ask: Callable[[], Awaitable[T]], patience: float) -> T | StoreError:
@@ -204,7 +201,7 @@ async def store_status(backend: Backend, patience: float) -> StoreStatus:
 
 
 def lines_of(status: MigrationStatus) -> list[str]:
-    """Return the status for people."""
+    """Return the status for people, but for the next steps."""
     state = status.state
     lines = [f"phase: {status.phase}" + (f", since {state.changed_at:%Y-%m-%d %H:%M:%S} UTC" if state else "")]
     if status.control is not None:
@@ -219,7 +216,7 @@ def lines_of(status: MigrationStatus) -> list[str]:
         lines += _state_lines(state, status.now)
     for name, store in status.stores.items():
         lines += _store_lines(status, name, store)
-    return [*lines, f"next: {status.next}"]
+    return lines
 
 
 def _state_lines(state: MigrationState, now: datetime) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Final
 
 import anyio
 
-from bifrost_store.errors import BackendError, MigrationRefusedError, StoreError
+from bifrost_store.errors import BackendError, MigrationRefusedError, NextStep, StoreError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.pairing import give
+from bifrost_store.migration.state import STATUS
 from bifrost_store.routing.control import Control, Route, folded
 from bifrost_store.routing.copies import ControlCopies, Copy
 from bifrost_store.routing.membership.lease_rows import LeaseRows
@@ -75,7 +76,7 @@ async def take_over(
     if lone:
         raise MigrationRefusedError(
             f"{successor} does not receive the writes of {', '.join(lone)}: it does not hold what {dead} held",
-            next_step=f"restore {dead}",
+            next_steps=(NextStep(f"restore {dead}"),),
         )
     if keys:
         wait = (timing or Timing()).watch
@@ -87,16 +88,14 @@ async def take_over(
             names = ", ".join(process for (_, process), _ in writers)
             raise MigrationRefusedError(
                 f"{dead} takes no writes from this command, but from processes: {names}",
-                next_step="give this command the credentials of the processes, or stop them",
+                next_steps=(NextStep("give this command the credentials of the processes, or stop them"),),
             )
     epoch = control.highest_epoch + (TAKEOVER_EPOCHS if keys else 0)
     routes = {**control.routes, **{key: Route(primary=successor, secondary=dead, epoch=epoch) for key in keys}}
     given_up = tuple(sorted({*control.disowned, *([dead] if gives_up and is_lacking else [])}))
     wanted = control.model_copy(update={"routes": folded(routes), "move": None if keys else control.move, "disowned": given_up})
     if wanted != control and not await copies.change(copy, wanted):
-        raise MigrationRefusedError(
-            f"the control document of {successor} has changed meanwhile", next_step="bifrost-store migrate status"
-        )
+        raise MigrationRefusedError(f"the control document of {successor} has changed meanwhile", next_steps=(STATUS,))
     tell("takeover.committed", {"epoch": epoch})
     return TakeoverReport(keys, epoch, dead, dead in given_up)
 
@@ -107,7 +106,8 @@ async def _copy_of(copies: ControlCopies, successor: str, lost: Control | None) 
         await give(copies, lost)
     copy = await copies.read(successor)
     if copy is None:
-        raise MigrationRefusedError(f"{successor} has no control document: there is no migration", next_step="restore the settings")
+        why = f"{successor} has no control document: there is no migration"
+        raise MigrationRefusedError(why, next_steps=(NextStep("restore the settings"),))
     return copy
 
 
@@ -124,7 +124,7 @@ async def _check_dead(copies: ControlCopies, store: str, control: Control) -> bo
         return True
     if await refuses_writes(copies, found) is not None:
         return False
-    raise MigrationRefusedError(f"{store} answers after all", next_step="the same command without --force")
+    raise MigrationRefusedError(f"{store} answers after all", next_steps=(NextStep("give the same command without force"),))
 
 
 async def refuses_writes(copies: ControlCopies, copy: Copy) -> BackendError | None:

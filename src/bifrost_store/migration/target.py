@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend, Difference
-from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.errors import MigrationRefusedError, NextStep
 
-_INIT: Final = "bifrost-store init --fix, with BIFROST_STORE_BACKEND=cosmos"
+_INIT: Final = NextStep("with BIFROST_STORE_BACKEND=cosmos", "init", {"fix": True})
 
 
 async def make_ready(target: Backend, name: str) -> str:
@@ -18,7 +18,7 @@ async def make_ready(target: Backend, name: str) -> str:
     """
     await target.provision()
     if found := await unfit(target):
-        raise MigrationRefusedError(f"{name} is not as it must be", reasons=[*map(str, found)], next_step=remedy_of(found))
+        raise MigrationRefusedError(f"{name} is not as it must be", reasons=[*map(str, found)], next_steps=(remedy_of(found),))
     return f"{name} is provisioned: {await target.ping()}"
 
 
@@ -29,6 +29,6 @@ async def unfit(target: Backend) -> list[Difference]:
     return [one for one in await target.layout.differences(missing_ok=True) if not one.is_warning or one.place == "account"]
 
 
-def remedy_of(found: list[Difference]) -> str:
+def remedy_of(found: list[Difference]) -> NextStep:
     """Return what to do about the first of what `unfit` found."""
-    return _INIT if found[0].is_fixable else found[0].remedy
+    return _INIT if found[0].is_fixable else NextStep(found[0].remedy)

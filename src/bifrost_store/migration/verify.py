@@ -18,12 +18,12 @@ from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import for_each, together
-from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError, StaleRouteError
+from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, MigrationRefusedError, NextStep, StaleRouteError
 from bifrost_store.migration.causes import differing_fields, likely_cause
 from bifrost_store.migration.comparison import Side, Sides
 from bifrost_store.migration.expiry import NO_LONGER_SEEN, Dropped, dropped_line
 from bifrost_store.migration.reports import ReportFile
-from bifrost_store.migration.state import Progress
+from bifrost_store.migration.state import Progress, Step
 from bifrost_store.mirroring.reconcile import Reconciled, is_same, reconcile
 
 FINDINGS: Final = ("same", "differs", "only_primary", "only_secondary", "could_not_check", "expired", NO_LONGER_SEEN)
@@ -300,7 +300,7 @@ class Verification:
         if not await self._is_current():
             raise MigrationRefusedError(
                 "there was a hand-over while the stores were being compared, so the result says nothing",
-                next_step="bifrost-store migrate verify",
+                next_steps=(NextStep(step=Step.VERIFY),),
             )
 
     def _tell(self, what: str, kind: str, values: dict[str, Any], cause: str) -> None:
