@@ -103,7 +103,9 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, data: FailingData | None = None, *, has_data: bool = True, is_complete: bool = True) -> AsyncIterator[World]:
+async def open_world(
+    folder: Path, data: FailingData | None = None, *, has_data: bool = True, is_complete: bool = True
+) -> AsyncIterator[World]:
     """Open one.
 
     Args:
@@ -128,9 +130,7 @@ async def open_world(folder: Path, data: FailingData | None = None, *, has_data:
     saved = SavedPayloads(
         backend, clock=utc_now, blobs=lambda _: blobs, retention=retention, gathering=Gathering(backend, place, None)
     )
-    recorder = ProcessRecorder(
-        backend, place=place, is_on=is_on, open_data=open_data, expiry=lambda: NEVER, leave=saved.leave
-    )
+    recorder = ProcessRecorder(backend, place=place, is_on=is_on, open_data=open_data, expiry=lambda: NEVER, leave=saved.leave)
     context = Context(backend, utc_now, lambda _: blobs, retention, place=place, recorder=recorder)
     stored = DataPlace("cosmos", sink, is_complete) if has_data else DataPlace(None, None, False)
     world = World(Repositories(context), recorder, sink, stored)

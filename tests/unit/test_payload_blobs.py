@@ -25,10 +25,10 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
 )
-from bifrost_store.protocols import ExecutionRef, Result
-from bifrost_store.repositories.executions.repository import ExecutionRepository
+from bifrost_store.protocols import ExecutionRef, Executions, Result
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.model import ModelBackend
+from bifrost_store.testing.repositories import repositories_over
 from bifrost_store.wrappers.checked import CheckedBackend
 
 pytestmark = pytest.mark.anyio
@@ -134,11 +134,11 @@ def blobs() -> DictBlobStore:
 
 
 @pytest.fixture
-def executions(backend: FailingBackend, blobs: DictBlobStore, clock: SettableClock) -> ExecutionRepository:
-    return ExecutionRepository(CheckedBackend(backend, SPECS), clock=clock, blobs=lambda _: blobs, retention=timedelta(days=14))
+def executions(backend: FailingBackend, blobs: DictBlobStore, clock: SettableClock) -> Executions:
+    return repositories_over(CheckedBackend(backend, SPECS), blobs, clock).executions
 
 
-async def start(executions: ExecutionRepository, scope: Scope = ORG, **fields: Any) -> Execution:
+async def start(executions: Executions, scope: Scope = ORG, **fields: Any) -> Execution:
     given: dict[str, Any] = {"workflow_name": "w", "executed_by": "u", "executed_by_name": "U", "execution_id": "e-1", **fields}
     return await executions.create(scope, **given)
 
@@ -150,7 +150,7 @@ async def forget_names(backend: ModelBackend, execution: Execution, **fields: An
     await backend.replace(replace(stored.with_body({**stored.body, "blobs": {}, **fields}), expires_at=None), stored.etag)
 
 
-async def test_a_blob_is_there_before_the_record_names_it(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_a_blob_is_there_before_the_record_names_it(executions: Executions, blobs: DictBlobStore) -> None:
     """If the blob cannot be put, nothing is stored."""
     blobs.failing = {"put"}
 
@@ -160,9 +160,7 @@ async def test_a_blob_is_there_before_the_record_names_it(executions: ExecutionR
     assert await executions.get(ORG, "e-1") is None
 
 
-async def test_a_failed_write_takes_its_blobs_back(
-    executions: ExecutionRepository, backend: FailingBackend, blobs: DictBlobStore
-) -> None:
+async def test_a_failed_write_takes_its_blobs_back(executions: Executions, backend: FailingBackend, blobs: DictBlobStore) -> None:
     """A record that surely was not written leaves no blobs behind."""
     execution = await start(executions)
     backend.error = BackendUnavailableError("down")
@@ -175,9 +173,7 @@ async def test_a_failed_write_takes_its_blobs_back(
     assert blobs.blobs == {}
 
 
-async def test_an_unknown_outcome_keeps_its_blobs(
-    executions: ExecutionRepository, backend: FailingBackend, blobs: DictBlobStore
-) -> None:
+async def test_an_unknown_outcome_keeps_its_blobs(executions: Executions, backend: FailingBackend, blobs: DictBlobStore) -> None:
     """A record that may have been written must find its blobs."""
     execution = await start(executions)
     backend.error, backend.is_written = OutcomeUnknownError("who knows"), True
@@ -188,7 +184,7 @@ async def test_an_unknown_outcome_keeps_its_blobs(
     assert Result("json", [1, 2]) == await executions.load_result(execution)
 
 
-async def test_the_old_application_finds_copies(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_the_old_application_finds_copies(executions: Executions, blobs: DictBlobStore) -> None:
     """After the record, a payload is copied to today's name; a result's earlier copy of another kind goes."""
     execution = await start(executions, input_data=LONG)
     execution = await executions.save_logs(execution, [{"message": "hi"}])
@@ -203,7 +199,7 @@ async def test_the_old_application_finds_copies(executions: ExecutionRepository,
 
 
 async def test_a_copy_that_fails_fails_nothing(
-    executions: ExecutionRepository, blobs: DictBlobStore, caplog: pytest.LogCaptureFixture
+    executions: Executions, blobs: DictBlobStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The call has succeeded once the record is stored; what is left undone is logged."""
     blobs.failing = {"copy", "delete"}
@@ -219,7 +215,7 @@ async def test_a_copy_that_fails_fails_nothing(
     assert await executions.load_logs(execution) == [{"message": "two"}]
 
 
-async def test_superseded_blobs_go(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_superseded_blobs_go(executions: Executions, blobs: DictBlobStore) -> None:
     """Of a payload saved again and again one blob and one copy stay."""
     execution = await start(executions)
     for number in range(3):
@@ -229,7 +225,7 @@ async def test_superseded_blobs_go(executions: ExecutionRepository, blobs: DictB
     assert await executions.load_variables(execution) == {"n": 2}
 
 
-async def test_the_loser_of_a_race_overwrites_nothing(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_the_loser_of_a_race_overwrites_nothing(executions: Executions, blobs: DictBlobStore) -> None:
     """A second outcome is refused, and neither its blob nor a copy of it stays."""
     execution = await start(executions)
     await executions.complete(execution, ExecutionStatus.SUCCESS, result=[1])
@@ -241,7 +237,7 @@ async def test_the_loser_of_a_race_overwrites_nothing(executions: ExecutionRepos
     assert before == blobs.blobs
 
 
-async def test_repeating_an_outcome_stores_nothing_again(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_repeating_an_outcome_stores_nothing_again(executions: Executions, blobs: DictBlobStore) -> None:
     """The same completion again, from an old model, returns what is stored, though result and message are in blobs."""
     execution = await start(executions)
     first = await executions.complete(execution, ExecutionStatus.FAILED, error_message="x" * 40_000, result=[1])
@@ -256,7 +252,7 @@ async def test_repeating_an_outcome_stores_nothing_again(executions: ExecutionRe
         await executions.complete(first, ExecutionStatus.FAILED, error_message="x" * 40_000, result=[1.0])
 
 
-async def test_repeating_a_creation_compares_spilled_input(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_repeating_a_creation_compares_spilled_input(executions: Executions, blobs: DictBlobStore) -> None:
     """A repeated id returns what is stored if the input is equal type for type; no second blob stays either way."""
     first = await start(executions, input_data={**LONG, "n": 1})
 
@@ -266,7 +262,7 @@ async def test_repeating_a_creation_compares_spilled_input(executions: Execution
     assert len(blobs.blobs) == 1
 
 
-async def test_models_show_whole_values_and_keep_the_stored_record(executions: ExecutionRepository) -> None:
+async def test_models_show_whole_values_and_keep_the_stored_record(executions: Executions) -> None:
     """Spilled input and error messages are whole in every model; `record` is what is stored."""
     execution = await start(executions, input_data=LONG)
     ended = await executions.complete(execution, ExecutionStatus.FAILED, error_message="x" * 40_000)
@@ -278,7 +274,7 @@ async def test_models_show_whole_values_and_keep_the_stored_record(executions: E
         assert shown.record.body["errorMessage"] == "x" * 32_768
 
 
-async def test_a_model_in_hand_spares_reading_its_blobs(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_a_model_in_hand_spares_reading_its_blobs(executions: Executions, blobs: DictBlobStore) -> None:
     """A change given the model does not load the input that the model shows."""
     execution = await start(executions, input_data=LONG)
     blobs.calls.clear()
@@ -289,7 +285,7 @@ async def test_a_model_in_hand_spares_reading_its_blobs(executions: ExecutionRep
     assert blobs.calls == []
 
 
-async def test_a_reader_whose_blob_is_gone_reads_the_record_again(executions: ExecutionRepository) -> None:
+async def test_a_reader_whose_blob_is_gone_reads_the_record_again(executions: Executions) -> None:
     """Payloads are loaded through models that are out of date, also those from before the first save."""
     created = await start(executions)
     saved = await executions.save_logs(created, [{"n": 1}])
@@ -299,7 +295,7 @@ async def test_a_reader_whose_blob_is_gone_reads_the_record_again(executions: Ex
     assert await executions.load_logs(saved) == [{"n": 2}]
 
 
-async def test_a_missing_blob_is_reported(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_a_missing_blob_is_reported(executions: Executions, blobs: DictBlobStore) -> None:
     """A blob that the record names and that is not there raises; in a list it hides no other run."""
     execution = await start(executions, input_data=LONG)
     await executions.save_logs(execution, [])
@@ -315,7 +311,7 @@ async def test_a_missing_blob_is_reported(executions: ExecutionRepository, blobs
     assert len(page.unreadable) == 1
 
 
-async def test_nothing_saved_is_none(executions: ExecutionRepository) -> None:
+async def test_nothing_saved_is_none(executions: Executions) -> None:
     """A run without payloads, and one that does not exist, have none; empty ones are payloads."""
     execution = await start(executions)
     for target in (execution, ExecutionRef(ORG, "e-1"), ExecutionRef(ORG, "unknown")):
@@ -335,7 +331,7 @@ async def test_nothing_saved_is_none(executions: ExecutionRepository) -> None:
 
 
 async def test_payloads_of_the_old_application_are_read(
-    executions: ExecutionRepository, backend: FailingBackend, blobs: DictBlobStore
+    executions: Executions, backend: FailingBackend, blobs: DictBlobStore
 ) -> None:
     """Where the record names nothing, today's names are read; a result as JSON, then HTML, then text."""
     execution = await start(executions)
@@ -351,7 +347,7 @@ async def test_payloads_of_the_old_application_are_read(
     assert execution.record.expires_at is None
 
 
-async def test_one_id_in_two_scopes_is_two_runs(executions: ExecutionRepository, blobs: DictBlobStore) -> None:
+async def test_one_id_in_two_scopes_is_two_runs(executions: Executions, blobs: DictBlobStore) -> None:
     """Today's blob names know no scope, but no run shows or loses what belongs to another scope's."""
     one, other = await start(executions), await start(executions, OTHER)
     await executions.save_logs(one, [{"of": "one"}])
@@ -363,7 +359,7 @@ async def test_one_id_in_two_scopes_is_two_runs(executions: ExecutionRepository,
     assert await executions.load_logs(one) == [{"of": "one"}]
 
 
-async def test_deleting_removes_every_blob(executions: ExecutionRepository, blobs: DictBlobStore, clock: SettableClock) -> None:
+async def test_deleting_removes_every_blob(executions: Executions, blobs: DictBlobStore, clock: SettableClock) -> None:
     """A deleted or purged run leaves neither blobs nor copies, and a later one with its id inherits nothing."""
     for end in (executions.delete(ORG, "e-1"), None):
         execution = await start(executions, input_data=LONG)
@@ -377,9 +373,7 @@ async def test_deleting_removes_every_blob(executions: ExecutionRepository, blob
         assert blobs.blobs == {}
 
 
-async def test_expiry_follows_the_last_change(
-    executions: ExecutionRepository, backend: FailingBackend, clock: SettableClock
-) -> None:
+async def test_expiry_follows_the_last_change(executions: Executions, backend: FailingBackend, clock: SettableClock) -> None:
     """A run expires the retention after its last change; one of the old application only once it ended here."""
     execution = await start(executions, started_at=datetime(2020, 1, 1, tzinfo=UTC))
     assert clock.now + timedelta(days=14) == execution.record.expires_at
