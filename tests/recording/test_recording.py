@@ -1,0 +1,481 @@
+"""Every line that a recording accepted is stored exactly once, in order, whatever the store does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bifrost_store.core.execution_data import DataDocument
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.documents import Execution, ExecutionStatus
+from bifrost_store.errors import (
+    BackendUnavailableError,
+    DocumentNotFoundError,
+    DocumentTooLargeError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    StoreError,
+    ThrottledError,
+)
+from bifrost_store.protocols import ExecutionRef, LogLine, Recording, State, Variables
+from bifrost_store.recording import carry, run_recording, turns
+from tests.recording.world import FailingData, World, open_world
+
+pytestmark = pytest.mark.anyio
+ORG = Scope.organization("one")
+
+FAILURES: list[tuple[StoreError, bool]] = [
+    (BackendUnavailableError("away"), False),
+    (ThrottledError("busy", retry_after_seconds=0.001), False),
+    (OutcomeUnknownError("lost"), False),
+    (OutcomeUnknownError("lost"), True),
+]
+ACTIONS = st.sampled_from(["debug", "info", "warning", "error", "logging", "variables", "state", "pause"])
+
+
+@pytest.fixture(autouse=True)
+def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outages in tests are not outages of minutes."""
+    monkeypatch.setattr(turns, "_FIRST_WAIT", 0.002)
+    monkeypatch.setattr(turns, "_LONGEST_WAIT", 0.05)
+
+
+@pytest.fixture
+def root_at_debug() -> object:
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.DEBUG)
+    yield root
+    root.setLevel(before)
+
+
+def stored(data: FailingData, run: Execution) -> dict[int, list[DataDocument]]:
+    """Return the segments of a run, by recording, in order."""
+    found: dict[int, list[DataDocument]] = {}
+    for one in sorted(data.documents.values(), key=lambda one: one.id):
+        if one.run.execution_id == run.execution_id and one.run.scope == run.scope:
+            found.setdefault(one.recording, []).append(one)
+    return found
+
+
+def check_covers(documents: Sequence[DataDocument], *, is_ended: bool = True) -> None:
+    """Of one recording nothing is missing and nothing twice: ranges join, times never go back, the last one says that it ends."""
+    number, before = 0, None
+    for one in documents:
+        assert one.first == number + 1
+        assert one.first <= one.last
+        number = one.last
+        lines = [line["number"] for line in one.body.get("lines", ())]
+        assert lines == sorted(set(lines))
+        assert all(one.first <= line <= one.last for line in lines)
+        times = [line["timestamp"] for line in one.body.get("lines", ())]
+        assert [time for time in (before, *times) if time] == sorted(time for time in (before, *times) if time)
+        before = times[-1] if times else before
+    assert ["ends" in one.body for one in documents] == [False] * (len(documents) - 1) + [is_ended]
+
+
+@given(
+    threads=st.lists(st.lists(ACTIONS, max_size=25), min_size=1, max_size=4),
+    failures=st.lists(st.one_of(st.none(), st.sampled_from(FAILURES)), max_size=12),
+    shares=st.booleans(),
+    recordings=st.integers(1, 3),
+)
+def test_what_was_accepted_is_stored_once_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory,
+    threads: list[list[str]],
+    failures: list[tuple[StoreError, bool] | None],
+    shares: bool,
+    recordings: int,
+) -> None:
+    async def run() -> None:
+        data = FailingData(plan=[one or (None, True) for one in failures], shares=shares)
+        async with open_world(tmp_path_factory.mktemp("blobs"), data) as world:
+            execution = await world.run()
+            said = await asyncio.gather(*(record(world, execution, threads, number) for number in range(recordings)))
+            await settled(world, execution)
+            found = stored(data, execution)
+            assert len(found) == sum(1 for one in said if any(one))
+            for documents in found.values():
+                check_covers(documents)
+            lines = [item for item in await world.items(execution) if isinstance(item, LogLine)]
+            for number, one in enumerate(said):
+                for thread, messages in enumerate(one):
+                    of_thread = [line.message for line in lines if line.message.startswith(f"{number}.{thread}.")]
+                    assert of_thread == messages
+            assert len(lines) == sum(len(messages) for one in said for messages in one)
+
+    anyio.run(run)
+
+
+async def record(world: World, execution: Execution, threads: list[list[str]], number: int) -> list[list[str]]:
+    """Record on several threads at once; return what each said."""
+    said: list[list[str]] = [[] for _ in threads]
+    logger = logging.getLogger(f"workflow.{number}")
+    logger.setLevel(logging.DEBUG)
+    async with world.repositories.execution_data.recording(execution) as recording:
+
+        def work(thread: int) -> None:
+            for step, action in enumerate(threads[thread]):
+                do(recording, logger, action, f"{number}.{thread}.{step}", said[thread])
+
+        with ThreadPoolExecutor(len(threads)) as pool:
+            running = asyncio.get_running_loop()
+            await asyncio.gather(*(running.run_in_executor(pool, carry(work), thread) for thread in range(len(threads))))
+    return said
+
+
+def do(recording: Recording, logger: logging.Logger, action: str, text: str, said: list[str]) -> None:
+    match action:
+        case "pause":
+            time.sleep(0.001)
+            return
+        case "variables":
+            recording.set_variables({"text": text})
+            return
+        case "state":
+            recording.set_state(text)
+            return
+        case "logging":
+            logger.log(random.choice((10, 20, 30, 40)), "%s", text)
+        case level:
+            getattr(recording, level)(text)
+    said.append(text)
+
+
+async def settled(world: World, execution: Execution) -> None:
+    """Wait until every recording of a run has said that it ends."""
+    for _ in range(3000):
+        await asyncio.sleep(0.01)
+        if all(not turn.waiting for turn in list(world.recorder._flusher._turns.values())):
+            return
+    raise AssertionError("not everything was stored")
+
+
+async def test_a_burst_takes_few_requests(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            for number in range(500):
+                recording.info(f"line {number}")
+        assert await world.messages(run) == [f"line {number}" for number in range(500)]
+        assert world.data.calls <= 6
+
+
+async def test_lines_are_there_while_the_run_goes_on(tmp_path: Path) -> None:
+    """The first line after a silence does not wait for a second one."""
+    async with open_world(tmp_path) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            for number in range(3):
+                recording.info(str(number))
+                assert await recording.flush(seconds=30)
+                page = await world.repositories.execution_data.items(run.scope, run.execution_id)
+                assert [item.message for item in page if isinstance(item, LogLine)] == [str(n) for n in range(number + 1)]
+                assert page.is_live
+
+
+async def test_an_outage_makes_nobody_wait_and_loses_nothing(tmp_path: Path) -> None:
+    data = FailingData(down=BackendUnavailableError("away"))
+    async with open_world(tmp_path, data) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            for number in range(3000):
+                recording.info(f"line {number}")
+            assert not await recording.flush(seconds=0.05)
+            assert not data.documents
+            data.down = None
+            assert await recording.flush(seconds=30)
+        assert await world.messages(run) == [f"line {number}" for number in range(3000)]
+        check_covers(stored(data, run)[0])
+
+
+async def test_a_run_ends_though_its_store_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block and `complete` wait, but not long; what is left is stored when the store is back."""
+    monkeypatch.setattr("bifrost_store.recording.recorder.END_SECONDS", 0.05)
+    data = FailingData(down=BackendUnavailableError("away"))
+    async with open_world(tmp_path, data) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.info("one")
+            ended = await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
+        assert ended.status is ExecutionStatus.SUCCESS
+        data.down = None
+        await settled(world, run)
+        assert await world.messages(run) == ["one"]
+
+
+@pytest.mark.parametrize("most", [1, 10, 300])
+async def test_what_nobody_takes_in_time_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """DEBUG goes first, then the oldest; a line says how many, and numbers have no unexplained gap."""
+    monkeypatch.setattr(run_recording, "MOST_WAITING", most)
+    async with open_world(tmp_path) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            flusher = world.recorder._flusher
+            stopped = threading.Event()
+            flusher._post(lambda: stopped.wait(30))
+            said = Counter[str]()
+            for number in range(1000):
+                level = "debug" if number % 3 else "info"
+                getattr(recording, level)(f"line {number}")
+                said[level] += 1
+            stopped.set()
+        lines = [item for item in await world.items(run) if isinstance(item, LogLine)]
+        kept = [line for line in lines if line.message.startswith("line ")]
+        noticed = sum(int(line.message.split()[0]) for line in lines if "dropped here" in line.message)
+        documents = stored(world.data, run)[0]
+        check_covers(documents)
+        assert documents[-1].body["ends"] == {"counts": dict(said), "dropped": 1000 - len(kept)}
+        assert noticed in (0, 1000 - len(kept))
+        assert len(kept) >= most
+        if most >= said["info"]:
+            assert sum(line.level == "info" for line in kept) == said["info"]
+
+
+async def test_an_ordinal_is_claimed_once(tmp_path: Path) -> None:
+    """Recordings in several processes at once never share numbers."""
+    data = FailingData(shares=False)
+    async with open_world(tmp_path / "a", data) as one, open_world(tmp_path / "b", data) as two:
+        run = await one.run()
+        await two.run(run.scope, run.execution_id)
+        two_run = await two.repositories.executions.get(run.scope, run.execution_id)
+        assert two_run is not None
+        # The same creation, as two processes see it.
+        two_run.record.body["creationId"] = run.record.body["creationId"]
+        begun = [world.repositories.execution_data.recording(of) for world, of in ((one, run), (two, two_run)) for _ in range(5)]
+        recordings = [await block.__aenter__() for block in begun]
+        for number, recording in enumerate(recordings):
+            recording.info(f"of {number}")
+        for block in reversed(begun):
+            await block.__aexit__(None, None, None)
+        found = stored(data, run)
+        assert sorted(found) == list(range(10))
+        for documents in found.values():
+            check_covers(documents)
+        assert sorted(await one.messages(run)) == sorted(f"of {number}" for number in range(10))
+
+
+async def test_what_a_store_refuses_for_good_stops_nothing(tmp_path: Path) -> None:
+    class Choosy(FailingData):
+        def _append(self, flush: Sequence[DataDocument]) -> StoreError | None:
+            if "poison" in repr([one.body for one in flush]):
+                return DocumentTooLargeError("too large")
+            return super()._append(flush)
+
+    data = Choosy()
+    async with open_world(tmp_path, data) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            for number in range(20):
+                recording.info("poison" if number in (7, 13) else f"line {number}")
+        found = await world.messages(run)
+        assert [one for one in found if one.startswith("line")] == [f"line {n}" for n in range(20) if n not in (7, 13)]
+        assert sum("cannot be stored (DocumentTooLargeError)" in one for one in found) == 2
+        check_covers(stored(data, run)[0])
+
+
+async def test_values_are_kept_as_they_are_at_the_call(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            changing: dict[str, object] = {"a": [1]}
+            recording.info("m", data=changing)
+            recording.set_state(changing)
+            recording.set_variables(changing)
+            changing["a"] = "changed"
+        line, state, variables = await world.items(run)
+        assert isinstance(line, LogLine)
+        assert isinstance(state, State)
+        assert isinstance(variables, Variables)
+        assert line.data == state.value == variables.values == {"a": [1]}
+
+
+async def test_variables_between_two_flushes_are_one(tmp_path: Path) -> None:
+    data = FailingData(down=BackendUnavailableError("away"))
+    async with open_world(tmp_path, data) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            gate = threading.Event()
+            world.recorder._flusher._post(lambda: gate.wait(30))
+            for number in range(50):
+                recording.set_variables({"n": number})
+                recording.info(str(number))
+            gate.set()
+            data.down = None
+        items = await world.items(run)
+        (variables,) = [item for item in items if isinstance(item, Variables)]
+        assert variables.values == {"n": 49}
+        assert variables.count == 1
+        assert await world.repositories.execution_data.variables(run.scope, run.execution_id) == variables
+
+
+async def test_secrets_are_masked_wherever_they_stand(tmp_path: Path, root_at_debug: logging.Logger) -> None:
+    secret = 'se"sa\\me\n-1234'
+    async with open_world(tmp_path, is_complete=False) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.mask(secret)
+            recording.info(f"a {secret} b", data={"inner": [secret, repr(secret)], "ApiKey": "k", "Password": None})
+            recording.set_variables({"token": "t", "text": f"<{secret}>", secret: 1})
+            recording.set_state([secret])
+            try:
+                raise RuntimeError(secret)
+            except RuntimeError:
+                logging.getLogger("workflow").exception("it failed with %r", secret)
+        await world.repositories.executions.complete(run, ExecutionStatus.FAILED)
+        everything = repr([one.body for one in world.data.documents.values()])
+        blobs = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
+        for text in (everything, blobs):
+            assert "1234" not in text
+            assert "***" in text
+            assert "'k'" not in text
+            assert '"k"' not in text
+
+
+@pytest.mark.parametrize("value", ["", "short", None, 7])
+async def test_what_is_too_short_to_be_a_secret_is_refused(tmp_path: Path, value: object) -> None:
+    async with open_world(tmp_path) as world, world.repositories.execution_data.recording(await world.run()) as recording:
+        with pytest.raises(InvalidRequestError, match="mask"):
+            recording.mask(value)  # type: ignore[arg-type]
+
+
+async def test_the_context_decides_whose_line_it_is(tmp_path: Path, root_at_debug: logging.Logger) -> None:
+    """Tasks and `to_thread` carry it; a pool's threads are brought by `carry`; `extra` names a run from anywhere."""
+    logger = logging.getLogger("workflow")
+    async with open_world(tmp_path) as world:
+        runs = [await world.run(ORG), await world.run(ORG)]
+        outside = logging.getLogger("outside")
+
+        async def work(run: Execution) -> None:
+            async with world.repositories.execution_data.recording(run):
+                logger.info("in %s", run.execution_id)
+                await asyncio.create_task(say(logger, f"task {run.execution_id}"))
+                await asyncio.to_thread(logger.info, "thread %s", run.execution_id)
+                loop = asyncio.get_running_loop()
+                with ThreadPoolExecutor(1) as pool:
+                    await loop.run_in_executor(pool, logger.info, "lost")
+                    await loop.run_in_executor(pool, carry(logger.info), f"pool {run.execution_id}")
+                    extra = {"executionId": run.execution_id, "data": {"k": 1}}
+                    await loop.run_in_executor(pool, lambda: outside.warning("named", extra=extra))
+                logging.getLogger("azure.core").info("not ours")
+                logging.getLogger("bifrost_store.x").info("not ours")
+
+        await asyncio.gather(*map(work, runs))
+        logger.info("after")
+        for run in runs:
+            name = run.execution_id
+            assert await world.messages(run) == [f"in {name}", f"task {name}", f"thread {name}", f"pool {name}", "named"]
+
+
+async def say(logger: logging.Logger, text: str) -> None:
+    logger.info(text)
+
+
+async def test_blocks_may_stand_in_each_other(tmp_path: Path, root_at_debug: logging.Logger) -> None:
+    async with open_world(tmp_path) as world:
+        outer, inner = await world.run(), await world.run()
+        data, logger = world.repositories.execution_data, logging.getLogger("workflow")
+        async with data.recording(outer):
+            logger.info("outer")
+            async with data.recording(inner):
+                logger.info("inner")
+            async with data.recording(inner, capture=False) as silent:
+                logger.info("outer again")
+                silent.info("said")
+        assert await world.messages(outer) == ["outer", "outer again"]
+        assert await world.messages(inner) == ["inner", "said"]
+
+
+@pytest.mark.parametrize("has_data", [True, False], ids=["in one store of two", "nowhere"])
+async def test_a_recording_that_ends_late_leaves_its_blobs_anew(tmp_path: Path, has_data: bool) -> None:
+    async with open_world(tmp_path, has_data=has_data, is_complete=False) as world:
+        run = await world.run()
+        executions = world.repositories.executions
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.info("one")
+            ended = await executions.complete(run, ExecutionStatus.SUCCESS)
+            assert [entry["message"] for entry in await executions.load_logs(ended) or ()] == ["one"]
+            recording.info("two")
+        late = await executions.get(run.scope, run.execution_id)
+        assert late is not None
+        assert [entry["message"] for entry in await executions.load_logs(late) or ()] == ["one", "two"]
+        assert ended.blobs["logs"] != late.blobs["logs"]
+        assert not world.recorder._kept
+
+
+async def test_what_was_saved_is_not_replaced_by_what_was_recorded(tmp_path: Path) -> None:
+    async with open_world(tmp_path, is_complete=False) as world:
+        run = await world.run()
+        executions = world.repositories.executions
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.info("recorded")
+            recording.set_variables({"recorded": True})
+            saved = await executions.save_logs(run, [{"message": "saved"}])
+            ended = await executions.complete(saved, ExecutionStatus.SUCCESS)
+        assert await executions.load_logs(ended) == [{"message": "saved"}]
+        assert await executions.load_variables(ended) == {"recorded": True}
+
+
+async def test_switched_off_it_is_saved_with_the_run(tmp_path: Path) -> None:
+    """The way back: nothing is stored while the run goes on, and everything is there at its end, on every backend."""
+    async with open_world(tmp_path) as world:
+        world.is_on = False
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.info("one")
+            world.is_on = True  # A flag that is flipped meanwhile changes nothing for a recording that has begun.
+            recording.set_state({"s": 1})
+            assert await recording.flush()
+            assert not (await world.repositories.execution_data.items(run.scope, run.execution_id)).items
+        ended = await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
+        assert not world.data.documents
+        assert await world.repositories.executions.load_snapshot(ended) == [{"s": 1}]
+        assert await world.messages(ended) == ["one"]
+
+
+async def test_a_run_that_is_not_there_cannot_be_recorded(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        with pytest.raises(DocumentNotFoundError):
+            async with world.repositories.execution_data.recording(ExecutionRef(GLOBAL, "none")):
+                pass
+        with pytest.raises(InvalidRequestError, match="level"):
+            world.repositories.execution_data.recording(await world.run(), level="loud")
+
+
+async def test_a_run_without_a_word_leaves_no_document(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run):
+            pass
+        assert not world.data.documents
+        assert world.data.calls == 0
+
+
+async def test_followers_see_each_line_once_and_end_with_the_run(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        run = await world.run()
+
+        async def follow() -> list[str]:
+            pages = world.repositories.execution_data.follow(run.scope, run.execution_id, poll_seconds=0.01)
+            return [item.message async for page in pages for item in page if isinstance(item, LogLine)]
+
+        watching = asyncio.create_task(follow())
+        async with world.repositories.execution_data.recording(run) as recording:
+            for number in range(60):
+                recording.info(str(number))
+                await asyncio.sleep(0.002)
+        await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
+        async with asyncio.timeout(60):
+            assert await watching == [str(number) for number in range(60)]
