@@ -24,7 +24,7 @@ class Feed(Protocol):
         """Return what changed in *part* after *position*; one request.
 
         Args:
-            part: One that `ranges` returned, now or before, or that lies in such a one.
+            part: One that `ranges` returned, now or before.
             position: From `items`, `tip` or `narrowed` of this feed and part; None: from the beginning.
             limit: 1 to 500 items; a page has more where a transaction would be cut.
 
@@ -41,6 +41,6 @@ class Feed(Protocol):
         """Return *position*, of a range that has been split, as one of *part*, which lies in it.
 
         Raises:
-            InvalidContinuationTokenError: As `items`.
+            InvalidContinuationTokenError: It was altered, or belongs to another feed or range.
         """
         ...

@@ -45,8 +45,9 @@ class FeedPage:
         items: In the order of their changes; that of one partition key is kept, and no transaction is cut.
         position: Behind this stretch: pass it to `Feed.items` to go on, also in another process.
         is_drained: Nothing more had happened when the page was read.
-        lag_items: How many changes are left behind *position*, as far as the store knows without counting: at least so many.
-        lag_seconds: How long ago the last item of this stretch was changed; 0 without any.
+        lag_items: How many changes come after *position*: on SQLite counted, up to 10,000; on Cosmos DB transactions in the
+            range, those of other kinds and of the library's own records among them.
+        lag_seconds: How long ago the last item of this stretch was changed, by the clock of the store; 0 without any.
         unreadable: Items that cannot be read, each named by an error.
     """
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, overload
@@ -12,6 +10,7 @@ from typing import Generic, TypeVar, overload
 from typing_extensions import override
 
 from bifrost_store.core.query import Query
+from bifrost_store.core.tokens import seal, unseal
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError
 
 T = TypeVar("T")
@@ -71,8 +70,7 @@ def encode_token(query: Query, position: Sequence[str]) -> str:
 
     All parts are ASCII.
     """
-    payload = json.dumps([fingerprint(query), *position], separators=(",", ":"))
-    return base64.urlsafe_b64encode((_checksum(payload) + payload).encode("ascii")).decode("ascii").rstrip("=")
+    return seal([fingerprint(query), *position])
 
 
 def decode_token(query: Query) -> list[str] | None:
@@ -84,18 +82,7 @@ def decode_token(query: Query) -> list[str] | None:
     token = query.continuation_token
     if token is None:
         return None
-    try:
-        text = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
-        checksum, payload = text[:8], text[8:]
-        parts = json.loads(payload) if checksum == _checksum(payload) else None
-    except (UnicodeError, ValueError, RecursionError):
-        raise InvalidContinuationTokenError("continuation token: not one that this library gave out") from None
-    if not isinstance(parts, list) or not parts or not all(isinstance(part, str) and part.isascii() for part in parts):
-        raise InvalidContinuationTokenError("continuation token: it was altered")
+    parts = unseal(token, "continuation token")
     if parts[0] != fingerprint(query) or len(parts) != (3 if query.scope is None else 2):
         raise InvalidContinuationTokenError("continuation token: it belongs to another query; start from the first page")
     return parts[1:]
-
-
-def _checksum(payload: str) -> str:
-    return hashlib.sha256(b"bifrost-store:" + payload.encode("ascii")).hexdigest()[:8]

@@ -21,6 +21,7 @@ from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
 from bifrost_store.errors import DocumentTooLargeError, InvalidContinuationTokenError, InvalidKeyError, InvalidRequestError
+from bifrost_store.wrappers.feed import CheckedFeed
 from bifrost_store.wrappers.pass_through import PassThrough
 
 MAX_FILTER_VALUES = 100
@@ -45,6 +46,12 @@ class CheckedBackend(PassThrough):
     def _inner(self) -> Backend:
         self._loop.check()
         return super()._inner
+
+    @property
+    @override
+    def feed(self) -> CheckedFeed | None:
+        inner = self._inner.feed
+        return None if inner is None else CheckedFeed(inner)
 
     @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:

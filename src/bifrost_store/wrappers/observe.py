@@ -10,16 +10,19 @@ from typing import Final
 
 from typing_extensions import override
 
+from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.protocol import Backend, Difference, Layout, Repair, RepairReport, ScanPage
 from bifrost_store.backends.registry import BACKENDS
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
 from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.feed import FeedPage, FeedRange
 from bifrost_store.core.operations import Operation, Result, name_of
 from bifrost_store.core.page import Page
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.spec import FeedName
 from bifrost_store.wrappers.observer import Observer, Place
 from bifrost_store.wrappers.pass_through import PassThrough
 
@@ -97,6 +100,12 @@ class ObservedBackend(PassThrough):
         inner = self._inner.layout
         return None if inner is None else _ObservedLayout(inner, self._operation)
 
+    @property
+    @override
+    def feed(self) -> Feed | None:
+        inner = self._inner.feed
+        return None if inner is None else _ObservedFeed(inner, self._operation)
+
     def _operation(self, name: str, kind: str | None = None, *, batch_size: int = 1) -> AbstractContextManager[None]:
         return self._observer.operation(self._place, name, kind, batch_size=batch_size)
 
@@ -123,6 +132,27 @@ class _ObservedLayout:
     async def fix(self) -> list[Difference]:
         with self.operation("fix"):
             return await self.inner.fix()
+
+
+@dataclass(frozen=True, slots=True)
+class _ObservedFeed:
+    inner: Feed
+    operation: Callable[[str, str], AbstractContextManager[None]]
+
+    async def ranges(self, feed: FeedName) -> list[FeedRange]:
+        with self.operation("feed_ranges", feed):
+            return await self.inner.ranges(feed)
+
+    async def items(self, feed: FeedName, part: FeedRange, position: str | None = None, *, limit: int = 100) -> FeedPage:
+        with self.operation("feed_items", feed):
+            return await self.inner.items(feed, part, position, limit=limit)
+
+    async def tip(self, feed: FeedName, part: FeedRange) -> str:
+        with self.operation("feed_tip", feed):
+            return await self.inner.tip(feed, part)
+
+    def narrowed(self, feed: FeedName, position: str, part: FeedRange) -> str:
+        return self.inner.narrowed(feed, position, part)
 
 
 class ObservedBlobStore(BlobStore):

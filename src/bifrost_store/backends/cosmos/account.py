@@ -66,7 +66,8 @@ class CosmosAccount:
                     self._client = await _entered(self._make_client())
         return self._client
 
-    async def _container(self, name: str) -> ContainerProxy:
+    async def container(self, name: str) -> ContainerProxy:
+        """Return a container; nothing is asked of the service."""
         container = self._containers.get(name)
         if container is None:
             client = await self.client()
@@ -76,7 +77,7 @@ class CosmosAccount:
 
     async def read(self, container: str, scope: str, name: str) -> Document | None:
         """Return one document, or None. A point read."""
-        proxy = await self._container(container)
+        proxy = await self.container(container)
         is_repeated = False
         while True:
             try:
@@ -93,7 +94,7 @@ class CosmosAccount:
         self, container: str, scope: str | None, text: str, parameters: Parameters, *, size: int, continuation: str | None = None
     ) -> AsyncIterator[tuple[list[Document], str | None]]:
         """Go through the pages of a query, of one partition or of all; with each comes the service's token for the next one."""
-        proxy = await self._container(container)
+        proxy = await self.container(container)
         parameters = [dict(parameter) for parameter in parameters]
         options: dict[str, Any] = {"parameters": parameters, "max_item_count": size, **_REPEATABLE}
         if scope is not None:
@@ -117,7 +118,7 @@ class CosmosAccount:
 
         *attempt* is the write that they are part of.
         """
-        proxy = await self._container(container)
+        proxy = await self.container(container)
         # Always a batch, which is a POST: aiohttp sends a PUT or DELETE again whose connection was lost, without a word. And
         # only a batch names its partition: a lone create goes wherever the container's own definition would have it.
         with sending(attempt) as sendings, understood(sendings):

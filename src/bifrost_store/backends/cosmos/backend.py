@@ -15,6 +15,7 @@ from typing_extensions import override
 from bifrost_store.backends.cosmos.account import CosmosAccount, Remove
 from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, understood, wrap_errors
 from bifrost_store.backends.cosmos.exchanges import Exchanges, may_be_done, watched
+from bifrost_store.backends.cosmos.feed import CosmosFeed
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.cosmos.provisioning import CosmosLayout, differences, provision
 from bifrost_store.backends.cosmos.queries import CosmosQueries
@@ -71,6 +72,7 @@ class CosmosBackend(Backend):
         self._writer = CosmosWriter(self._account, self._reader, clock)
         self._queries = CosmosQueries(self._account, self._reader, clock)
         self._scanner = CosmosScanner(self._account, self._reader, clock)
+        self._feed = CosmosFeed(self._account, self._reader, clock)
 
     @classmethod
     def from_connection_string(
@@ -186,6 +188,11 @@ class CosmosBackend(Backend):
     @override
     def layout(self) -> Layout:
         return CosmosLayout(self._account)
+
+    @property
+    @override
+    def feed(self) -> CosmosFeed:
+        return self._feed
 
     @override
     async def ping(self) -> str:

@@ -12,6 +12,7 @@ from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
+from bifrost_store.backends.sqlite.feed import SqliteFeed
 from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_as_json, row_from_record
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, format_time, utc_now
@@ -57,6 +58,7 @@ class SqliteBackend(Backend):
         self._specs = specs
         self._internal = frozenset(kind for kind, spec in specs.items() if spec.is_internal)
         self._clock = clock
+        self._feed = SqliteFeed(self._connection, specs)
 
     @property
     @override
@@ -163,6 +165,11 @@ class SqliteBackend(Backend):
     async def aclose(self) -> None:
         with mapped_errors(self._path, "aclose"):
             await self._connection.aclose()
+
+    @property
+    @override
+    def feed(self) -> SqliteFeed:
+        return self._feed
 
     async def _carry_out(self, execute: Execute, operation: Operation, attempt: Attempt) -> Result:
         match operation:
