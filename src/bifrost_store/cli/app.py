@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import cost, demo, emulator, migrate, store, tables, transfer, usage
+from bifrost_store.cli import cost, demo, emulator, execution_logs, migrate, store, tables, transfer, usage
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpected
@@ -32,6 +32,7 @@ app.command()(store.repair)
 app.command()(store.purge)
 app.command()(transfer.dump)
 app.command()(transfer.load)
+app.command()(execution_logs.logs)
 app.command()(usage.usage)
 app.command()(cost.cost)
 app.command()(demo.demo)

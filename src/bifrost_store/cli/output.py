@@ -16,6 +16,9 @@ import anyio
 import typer
 from rich.console import Console
 
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import InvalidKeyError
+
 T = TypeVar("T")
 
 
@@ -95,6 +98,14 @@ def run(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
             raise
 
     return anyio.run(work)
+
+
+def scope_of(organization_id: str | None) -> Scope:
+    """Return the scope that the option ``--scope`` names."""
+    try:
+        return Scope.of(organization_id)
+    except InvalidKeyError as error:
+        raise typer.BadParameter(str(error), param_hint="--scope") from error
 
 
 def report(values: dict[str, Any], *, as_json: bool, lines: list[str]) -> None:

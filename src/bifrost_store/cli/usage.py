@@ -9,11 +9,10 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from bifrost_store.cli.output import JsonOption, PriceOption, error_values, out, report, run, show_error
+from bifrost_store.cli.output import JsonOption, PriceOption, error_values, out, report, run, scope_of, show_error
 from bifrost_store.core.prices import DOLLARS_PER_MILLION_REQUEST_UNITS, request_unit_dollars
-from bifrost_store.core.scope import Scope
 from bifrost_store.core.usage import OperationUsage, UsageReport
-from bifrost_store.errors import InvalidKeyError, StoreError
+from bifrost_store.errors import StoreError
 
 _NARROWEST: Final = 132
 _NARROWEST_WITH_UNITS: Final = 160
@@ -38,7 +37,7 @@ def usage(
     from bifrost_store.opening.store import open_store
     from bifrost_store.probe import probe
 
-    whose = _scope(scope)
+    whose = scope_of(scope)
 
     async def measure() -> _Measured:
         async with open_store() as store:
@@ -54,13 +53,6 @@ def usage(
         show_error(error)
     if measured.failures:
         raise typer.Exit(1)
-
-
-def _scope(organization_id: str | None) -> Scope:
-    try:
-        return Scope.of(organization_id)
-    except InvalidKeyError as error:
-        raise typer.BadParameter(str(error), param_hint="--scope") from error
 
 
 def _as_json(measured: _Measured, price: float) -> dict[str, Any]:

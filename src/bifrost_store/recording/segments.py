@@ -118,12 +118,11 @@ def flush_of(run: Run, ordinal: Ordinal, entries: Sequence[Entry], after: int, e
 
 
 def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Return runs of log lines, and everything else by itself; the end goes with what stands before it."""
+    """Return runs of log lines, the end among them, and everything else by itself: its number is the last of its document."""
     groups: list[list[Entry]] = []
     for entry in entries:
         previous = groups[-1] if groups else None
-        is_line = entry["type"] == "log" and previous is not None and previous[-1]["type"] == "log"
-        if previous is not None and (entry["type"] == END or (is_line and len(previous) < MOST_LINES)):
+        if previous is not None and {previous[-1]["type"], entry["type"]} <= {"log", END} and len(previous) < MOST_LINES:
             previous.append(entry)
         else:
             groups.append([entry])
@@ -131,16 +130,15 @@ def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 
 def _body(group: Sequence[Entry], base: int) -> tuple[DataType, Body]:
-    first = group[0]
-    ends = {"ends": group[-1]["ends"]} if group[-1]["type"] == END else {}
+    first, last = group[0], group[-1]
     match first["type"]:
         case "variables":
-            return "variables", {"number": first["count"], "variables": first["values"], **ends}
+            return "variables", {"number": first["count"], "variables": first["values"]}
         case "state":
-            return "state", {"number": first["count"], "state": first["value"], **ends}
+            return "state", {"number": first["count"], "state": first["value"]}
     lines = [
         {name: value for name, value in entry.items() if name != "type"} | {"number": entry["number"] - base}
         for entry in group
         if entry["type"] == "log"
     ]
-    return "log", {"lines": lines, **ends}
+    return "log", {"lines": lines, **({"ends": last["ends"]} if last["type"] == END else {})}

@@ -238,7 +238,7 @@ class Turn:
             return
         (entry,) = flight.entries
         log_event(_logger, logging.ERROR, "recording.item_refused", error, run=self.recording.run.execution_id)
-        line: dict[str, Any] = {name: entry[name] for name in ("number", "timestamp", "ends") if name in entry}
+        line: dict[str, Any] = {name: entry[name] for name in ("number", "timestamp")}
         line |= {"type": "log", "level": Level.ERROR.value, "message": f"an item cannot be stored ({type(error).__name__})"}
         self._flight = self._flight_of([line], expires_at)
 
