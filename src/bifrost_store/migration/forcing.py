@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -61,12 +61,7 @@ class Forced:
         if step is not Step.FINISH:
             return plan_of_takeover(step, self._lost(step), self._successor(step), reason)
         state, control = await self._finishing()
-        keys = keys_to_move(control, destination_of(step, state), ())
-        if not keys:
-            return Plan(step, state.phase, ("nothing to do: it is finished",), is_done=True)
-        target = self._standing.copies.stores[self._standing.target]
-        check_flags([row async for row in LeaseRows(target).all()], self._standing.target)
-        return plan_of_loss(state, reason)
+        return await self._plan_of_loss(state, keys_to_move(control, destination_of(step, state), ()), reason)
 
     async def carry_out(self, step: Step, reason: str) -> PhaseReport:
         """Do what `plan` tells.
@@ -97,14 +92,26 @@ class Forced:
         state.check(Step.FINISH)
         return state, control
 
+    async def _plan_of_loss(self, state: MigrationState, keys: Sequence[str], reason: str) -> Plan:
+        """Return what `finish` does with *keys*, those that the lost store still is a part of.
+
+        Raises:
+            MigrationRefusedError: The flag of a process names the lost store.
+        """
+        if not keys:
+            return Plan(Step.FINISH, state.phase, ("nothing to do: it is finished",), is_done=True)
+        target = self._standing.copies.stores[self._standing.target]
+        check_flags([row async for row in LeaseRows(target).all()], self._standing.target)
+        return plan_of_loss(state, reason)
+
     async def _finish(self, reason: str) -> PhaseReport:
         standing, step = self._standing, Step.FINISH
-        plan = await self.plan(step, reason)
+        state, control = await self._finishing()
+        place = destination_of(step, state)
+        keys = keys_to_move(control, place, ())
+        plan = await self._plan_of_loss(state, keys, reason)
         lines, more = [*plan.lines], {}
         if not plan.is_done:
-            state, control = await self._finishing()
-            place = destination_of(step, state)
-            keys = keys_to_move(control, place, ())
             done = await self._coordinator().hand_over(place.kind, keys, place.after)
             lines = [*lines_of_move(step, place, keys, control, done), *plan.lines[:-1]]
             more = {"hand_over": done.values(), "given_up": standing.source}
