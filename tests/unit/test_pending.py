@@ -25,6 +25,7 @@ from bifrost_store.errors import (
     InvalidRequestError,
     MigrationRefusedError,
     NextStep,
+    OutcomeUnknownError,
     PreconditionFailedError,
     StaleRouteError,
     StoreError,
@@ -37,6 +38,7 @@ from bifrost_store.routing.control import EVERY_SCOPE
 from bifrost_store.testing.examples import config, touched
 from bifrost_store.testing.model import ModelBackend
 from bifrost_store.wrappers.pass_through import PassThrough
+from tests.unit.flaky import FlakyBackend
 from tests.unit.test_handover import TURNED, World, routes
 
 pytestmark = pytest.mark.anyio
@@ -343,3 +345,26 @@ async def test_what_no_repetition_helps_is_left_alone_for_ever_longer(world: Wor
     assert found.stuck == {str(keys[0]): "cannot be repaired: InvalidRequestError"}
     store.error = None
     assert (await repair.run_once()).is_clean
+
+
+@pytest.mark.parametrize("is_lost", ["before it was stored", "after it was stored"])
+async def test_an_entry_is_rewritten_though_the_answer_is_lost(is_lost: str) -> None:
+    """Once `note` returns, the entry has another state than the one that was there: nobody removes it for an earlier write."""
+    store = FlakyBackend(clock=utc_now)
+    journal = Journal(store)
+    (before,) = await journal.note([config().key], "first")
+    lost = 0
+
+    async def lose(name: str, key: Key) -> None:
+        nonlocal lost
+        lost += name == "replace"
+        if name == "replace" and lost == 1:
+            raise OutcomeUnknownError("the answer was lost")
+
+    store.before, store.after = (lose, store.after) if is_lost == "before it was stored" else (store.before, lose)
+    (now,) = await journal.note([config().key], "second")
+
+    assert now.record.version != before.record.version
+    assert (now.reason, now.record.body["failures"]) == ("second", 2)
+    assert not await journal.remove(before)
+    assert 1 == await journal.count()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -15,15 +15,13 @@ from bifrost_store.coordination.rows import Form, Rows
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import UNREADABLE
 from bifrost_store.core.record import Body, Key, Record
-from bifrost_store.core.scope import SYSTEM, Scope
+from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import JOURNAL, SPECS
 from bifrost_store.errors import (
     CorruptDocumentError,
     DocumentExistsError,
-    DocumentNotFoundError,
     OutcomeUnknownError,
-    PreconditionFailedError,
     StoreError,
 )
 
@@ -102,9 +100,9 @@ _FORM: Final = Form(JOURNAL.kind, lambda record: record.body, lambda body: body)
 
 
 class Journal:
-    """The debts of one store. Safe for use by many processes.
+    """What the other store of one may lack. Safe for use by many processes.
 
-    There is one entry for each key, rewritten whenever the key fails again. Who pays a debt reads the entry, then the record,
+    There is one entry for each key, rewritten whenever the key fails again. Whoever repairs reads the entry, then the record,
     and removes the entry only in the state that was read: a write that failed meanwhile has rewritten it.
 
     Args:
@@ -165,33 +163,28 @@ class Journal:
         await self._rows.purge()
 
     async def _note(self, body: Body, reason: str) -> Entry:
-        key = Key(JOURNAL.kind, SYSTEM, _entry_id(body))
+        row_id = _entry_id(body)
         body = {**body, "reason": reason, "notedAt": format_time(self._now())}
         try:
-            return await self._write(key, body)
+            return await self._write(row_id, body)
         except CorruptDocumentError:  # what is there cannot be read, and stays as it is: this one goes beside it
-            return await self._write(replace(key, id=hashlib.sha256(key.id.encode()).hexdigest()[:32]), body)
+            return await self._write(hashlib.sha256(row_id.encode()).hexdigest()[:32], body)
 
-    async def _write(self, key: Key, body: Body) -> Entry:
+    async def _write(self, row_id: str, body: Body) -> Entry:
         for _ in range(_ATTEMPTS):
             try:
-                return Entry.of(await self.backend.create(Record(key, {**body, "failures": 1})))
+                return Entry.of((await self._rows.create(row_id, {**body, "failures": 1})).record)
             except DocumentExistsError:
-                stored = await self.backend.get(key)
-            if stored is None:
+                seen = await self._rows.read(row_id)
+            if seen is None:
                 continue
-            try:
-                reason = UNSETTLED if stored.body.get("reason") == UNSETTLED else body["reason"]
-                changed = stored.with_body({**body, "reason": reason, "failures": _count_of(stored) + 1})
-                return Entry.of(await self.backend.replace(changed, stored.etag))
-            except PreconditionFailedError:
-                # Whoever rewrote it did so after our own write: nobody who read the record before can remove that entry.
-                rewritten = await self.backend.get(key)
-                if rewritten is not None:
-                    return Entry.of(rewritten)
-            except DocumentNotFoundError:
-                continue
-        raise OutcomeUnknownError(f"the journal's entry {key.id} changes too fast to be written", key=str(key))
+            reason = UNSETTLED if seen.state.get("reason") == UNSETTLED else body["reason"]
+            changed = {**body, "reason": reason, "failures": _count_of(seen.state) + 1}
+            # Whoever else rewrote it did so after our own write: nobody who read the record before can remove that entry.
+            now = await self._rows.change(seen, changed) or await self._rows.read(row_id)
+            if now is not None and now.record.version != seen.record.version:
+                return Entry.of(now.record)
+        raise OutcomeUnknownError(f"the journal's entry {row_id} changes too fast to be written", key=str(_FORM.key(row_id)))
 
 
 def _body(*, kind: str | None = None, scope: str | None = None, record_id: str | None = None, writer: str | None = None) -> Body:
@@ -207,8 +200,8 @@ def _entry_id(body: Body) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _count_of(record: Record) -> int:
-    failures = record.body.get("failures")
+def _count_of(body: Body) -> int:
+    failures = body.get("failures")
     return failures if isinstance(failures, int) else 0
 
 
