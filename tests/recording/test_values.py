@@ -24,9 +24,22 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )
+
+
+def _huge_integer() -> int:
+    return 10**5000
+
+
 ANYTHING = st.recursive(
     st.one_of(
-        PLAIN, st.floats(), TEXTS, st.binary(max_size=9), st.datetimes(), st.complex_numbers(), st.just(object()), st.just(10**5000)
+        PLAIN,
+        st.floats(),
+        TEXTS,
+        st.binary(max_size=9),
+        st.datetimes(),
+        st.complex_numbers(),
+        st.just(object()),
+        st.builds(_huge_integer),
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
