@@ -89,10 +89,15 @@ class Call:
 
     def page(self) -> dict[str, Any]:
         """Return the arguments of a paged list: ``limit`` and ``continuationToken``."""
-        limit = self.query("limit")
-        if limit is not None and not (limit.isascii() and limit.isdecimal()):
-            raise bad_request("limit: must be a whole number")
-        return {"continuation_token": self.query("continuationToken"), **({} if limit is None else {"limit": int(limit)})}
+        limit = self.count("limit")
+        return {"continuation_token": self.query("continuationToken"), **({} if limit is None else {"limit": limit})}
+
+    def count(self, name: str) -> int | None:
+        """Return a parameter that is a whole number, or None."""
+        text = self.query(name)
+        if text is not None and not (text.isascii() and text.isdecimal()):
+            raise bad_request(f"{name}: must be a whole number")
+        return None if text is None else int(text)
 
     def moment(self, name: str) -> datetime | None:
         """Return a parameter that is a date and time, or None."""

@@ -1,13 +1,15 @@
-"""Runs of workflows: admins see all of a scope, everybody else one's own."""
+"""Runs of workflows: admins see all of a scope, everybody else one's own, and of these neither DEBUG nor tracebacks nor variables."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import azure.functions as func
 
 from bifrost_functions.answers import as_json, deleted, document, endpoint, items, shown
 from bifrost_functions.call import Call
 from bifrost_functions.refusals import bad_request, forbidden, not_found
-from bifrost_store import Execution, ExecutionFilter, ExecutionRef, ExecutionStatus
+from bifrost_store import Execution, ExecutionFilter, ExecutionRef, ExecutionStatus, LogLine, State, Variables
 
 blueprint = func.Blueprint()
 _OUTCOME = "durationMs errorMessage errorType result resultType".split()
@@ -45,14 +47,20 @@ async def get_execution(call: Call) -> func.HttpResponse:
 
 @endpoint(blueprint, "GET", "executions/{executionId}/{part}")
 async def get_execution_part(call: Call) -> func.HttpResponse:
-    """Its ``result``, ``logs``, ``variables`` or ``snapshot``."""
+    """Its ``result``, ``logs``, ``variables`` or ``snapshot``; or its ``items``, page by page, also while it goes on.
+
+    Of items: ``after`` or ``before`` a cursor of an earlier page, ``limit``, a least ``level``, a text to ``find``.
+    """
     run, executions = await _visible(call), call.store.executions
     match call.path("part"):
         case "result":
             result = await executions.load_result(run)
             return as_json(None if result is None else {"type": result.type, "value": result.value})
         case "logs":
-            return as_json(await executions.load_logs(run))
+            logs = await executions.load_logs(run)
+            return as_json(logs if call.is_admin or logs is None else [one for one in logs if _is_for_everybody(one)])
+        case "items":
+            return as_json(await _items(call, run))
         case "variables" if call.is_admin:
             return as_json(await executions.load_variables(run))
         case "snapshot" if call.is_admin:
@@ -128,6 +136,46 @@ async def get_statistics(call: Call) -> func.HttpResponse:
 
 def _named(call: Call) -> ExecutionRef:
     return ExecutionRef(call.scope, call.path("executionId"))
+
+
+def _is_for_everybody(entry: Mapping[str, object]) -> bool:
+    return str(entry.get("level", "")).lower() not in ("debug", "traceback")
+
+
+async def _items(call: Call, run: Execution) -> dict[str, object]:
+    limit, level, text = call.count("limit") or 100, call.query("level"), call.query("find")
+    before, after = call.query("before"), call.query("after")
+    data, types = call.store.execution_data, None if call.is_admin else ("log",)
+    if not call.is_admin and level in (None, "debug"):
+        level = "info"
+    if text is None:
+        page = await data.items(run.scope, run.execution_id, after=after, before=before, limit=limit, types=types, level=level)
+    else:
+        page = await data.find(run.scope, run.execution_id, text, after=after, limit=limit, level=level)
+    return {
+        "items": [_shown_item(item, is_admin=call.is_admin) for item in page],
+        "after": page.after,
+        "before": page.before,
+        "isLast": page.is_last,
+        "isLive": page.is_live,
+    }
+
+
+def _shown_item(item: LogLine | Variables | State, *, is_admin: bool) -> dict[str, object]:
+    shown_item: dict[str, object] = {
+        "recording": item.recording,
+        "number": item.number,
+        "timestamp": item.timestamp.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+    }
+    match item:
+        case LogLine():
+            traceback = item.traceback if is_admin else None
+            line = {"level": item.level.value, "message": item.message, "data": item.data, "logger": item.logger}
+            return {"type": "log", **shown_item, **line, "traceback": traceback}
+        case Variables():
+            return {"type": "variables", **shown_item, "count": item.count, "variables": item.values}
+        case State():
+            return {"type": "state", **shown_item, "count": item.count, "state": item.value}
 
 
 def _status(text: object) -> ExecutionStatus:
