@@ -1,8 +1,9 @@
-"""Runs of workflows: admins see all of a scope, everybody else one's own, and of these neither DEBUG nor tracebacks nor variables."""
+"""Runs of workflows: admins see all of a scope, everybody else one's own, without DEBUG lines, tracebacks and variables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import azure.functions as func
 
@@ -145,7 +146,8 @@ def _is_for_everybody(entry: Mapping[str, object]) -> bool:
 async def _items(call: Call, run: Execution) -> dict[str, object]:
     limit, level, text = call.count("limit") or 100, call.query("level"), call.query("find")
     before, after = call.query("before"), call.query("after")
-    data, types = call.store.execution_data, None if call.is_admin else ("log",)
+    data = call.store.execution_data
+    types: tuple[Literal["log"]] | None = None if call.is_admin else ("log",)
     if not call.is_admin and level in (None, "debug"):
         level = "info"
     if text is None:
