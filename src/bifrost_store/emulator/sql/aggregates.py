@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from typing_extensions import override
+
 from bifrost_store.emulator import numbers
 from bifrost_store.emulator.sql.syntax import Call, Node, Query
 from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, compare, sort_key
@@ -32,6 +34,7 @@ class _Count:
 
 
 class _CountIf(_Count):
+    @override
     def add(self, value: Value) -> None:
         self._count += value is True
 
@@ -57,6 +60,7 @@ class _Sum:
 
 
 class _Average(_Sum):
+    @override
     def result(self) -> Value:
         total = super().result()
         return UNDEFINED if total is UNDEFINED or not self._count else numbers.divide(total, self._count)
@@ -106,6 +110,7 @@ class _List:
 class _Set(_List):
     """The values once each."""
 
+    @override
     def result(self) -> Value:
         found: dict[bytes, Value] = {}
         for value in self._values:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lark import Token
 from lark.lexer import Lexer
+from typing_extensions import override
 
 from bifrost_store.emulator.sql.errors import SqlError
 
@@ -52,6 +53,7 @@ class CosmosLexer(Lexer):
     def __init__(self, lexer_conf: Any) -> None:
         """Take no settings: the words are fixed."""
 
+    @override
     def lex(self, data: str) -> Iterator[Token]:  # type: ignore[override]
         """Yield the words of *data*.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal as OneOf
 from typing import TypeAlias
 
+from typing_extensions import override
+
 from bifrost_store.emulator.sql.values import Value
 
 Span: TypeAlias = tuple[int, int]
@@ -64,6 +66,7 @@ class Index(Node):
     expression: Node
     span: Span = field(default=_NOWHERE, compare=False)
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.expression
 
@@ -80,6 +83,7 @@ class Path(Node):
         """From the base to the last step."""
         return getattr(self.base, "span", self.steps[0].span)[0], self.steps[-1].span[1]
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.base
         yield from self.steps
@@ -92,6 +96,7 @@ class Unary(Node):
     operator: str
     operand: Node
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.operand
 
@@ -103,6 +108,7 @@ class Chain(Node):
     first: Node
     rest: tuple[tuple[str, Node], ...]
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.first
         for _, operand in self.rest:
@@ -116,6 +122,7 @@ class Logical(Node):
     operator: OneOf["AND", "OR"]
     operands: tuple[Node, ...]
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from self.operands
 
@@ -126,6 +133,7 @@ class Coalesce(Node):
 
     operands: tuple[Node, ...]
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from self.operands
 
@@ -138,6 +146,7 @@ class Conditional(Node):
     then: Node
     otherwise: Node
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from (self.test, self.then, self.otherwise)
 
@@ -151,6 +160,7 @@ class Between(Node):
     high: Node
     is_negated: bool
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from (self.operand, self.low, self.high)
 
@@ -163,6 +173,7 @@ class In(Node):
     items: tuple[Node, ...]
     is_negated: bool
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.operand
         yield from self.items
@@ -177,6 +188,7 @@ class Like(Node):
     escape: str | None
     is_negated: bool
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from (self.operand, self.pattern)
 
@@ -187,6 +199,7 @@ class ArrayLiteral(Node):
 
     items: tuple[Node, ...]
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from self.items
 
@@ -197,6 +210,7 @@ class ObjectLiteral(Node):
 
     properties: tuple[tuple[str, Node], ...]
 
+    @override
     def children(self) -> Iterator[Node]:
         for _, value in self.properties:
             yield value
@@ -210,6 +224,7 @@ class Call(Node):
     arguments: tuple[Node, ...]
     span: Span = field(default=_NOWHERE, compare=False)
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from self.arguments
 
@@ -221,6 +236,7 @@ class Subquery(Node):
     kind: OneOf["SCALAR", "EXISTS", "ARRAY"]
     query: Query
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.query
 
@@ -242,6 +258,7 @@ class Source(Node):
     collection: Collection | Query
     is_iterated: bool
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.collection
 
@@ -259,6 +276,7 @@ class SelectValue(Node):
 
     expression: Node
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.expression
 
@@ -271,6 +289,7 @@ class SelectItem(Node):
     alias: str | None
     span: Span = field(default=_NOWHERE, compare=False)
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.expression
 
@@ -293,6 +312,7 @@ class SelectList(Node):
             names.append(name)
         return names
 
+    @override
     def children(self) -> Iterator[Node]:
         yield from self.items
 
@@ -324,6 +344,7 @@ class OrderItem(Node):
         """Whether the largest come first."""
         return self.direction == "DESC"
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.expression
 
@@ -342,6 +363,7 @@ class Query(Node):
     offset: Node | None = None
     limit: Node | None = None
 
+    @override
     def children(self) -> Iterator[Node]:
         yield self.selection
         yield from self.sources

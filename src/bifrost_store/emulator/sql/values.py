@@ -11,6 +11,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, final
 
+from typing_extensions import override
+
 from bifrost_store.emulator import numbers
 
 Value: TypeAlias = Any
@@ -23,6 +25,7 @@ class Undefined:
 
     __slots__ = ()
 
+    @override
     def __repr__(self) -> str:
         return "UNDEFINED"
 

@@ -18,6 +18,7 @@ from http import HTTPStatus
 from typing import Final, cast
 
 import httptools
+from typing_extensions import override
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
@@ -85,10 +86,12 @@ class Connection(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._begin()
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._waiting.clear()
@@ -101,6 +104,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @override
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return

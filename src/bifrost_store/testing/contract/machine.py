@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace
@@ -96,6 +97,7 @@ class BackendsMachine(RuleBasedStateMachine):
             opened[harness.name] = store.backend
         return opened
 
+    @override
     def teardown(self) -> None:
         """Compare every record of every store with the model's, then close all."""
         try:
