@@ -26,6 +26,8 @@ from bifrost_store.repositories.executions.saving import SavedPayloads
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.settings import StoreSettings
 from bifrost_store.wrappers.checked import CheckedBackend
+from bifrost_store.wrappers.observe import ObservedBackend
+from bifrost_store.wrappers.observer import Observer
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ def make_recorder(
     settings: StoreSettings,
     backend: RoutedBackend,
     is_on: Callable[[Scope], Awaitable[bool]],
+    observer: Observer,
     *,
     clock: Clock,
     retention: timedelta | None,
@@ -42,6 +45,7 @@ def make_recorder(
 
     Args:
         is_on: Tells whether what runs of a scope leave is stored while they go on.
+        observer: Sees what recordings ask of stores.
         retention: How long a run is kept after its last change. What it leaves is kept twice as long, so that it never ends first.
     """
 
@@ -51,7 +55,8 @@ def make_recorder(
             yield _Elsewhere(backend, name, loop)
             return
         async with AsyncExitStack() as stack:
-            opened = CheckedBackend(BackendFactory(settings, SPECS, clock, stack).backend(name), SPECS)
+            observed = ObservedBackend(BackendFactory(settings, SPECS, clock, stack).backend(name), observer)
+            opened = CheckedBackend(observed, SPECS)
             stack.push_async_callback(opened.aclose)
             data = opened.execution_data
             if data is None:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -17,6 +18,7 @@ from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Expiry
 from bifrost_store.recording.lanes import Lane, Sink
 from bifrost_store.recording.run_recording import Attendant, RunRecording
+from bifrost_store.recording.telemetry import RecordingTelemetry
 from bifrost_store.recording.turns import Turn
 
 T = TypeVar("T")
@@ -40,6 +42,7 @@ class Flusher(Attendant):
     def __init__(self, open_data: OpenData, expiry: Callable[[], Expiry]) -> None:
         self._open_data = open_data
         self._expiry = expiry
+        self._telemetry = RecordingTelemetry(self._waiting)
         self._turns: dict[RunRecording, Turn] = {}
         self._tasks: dict[Turn, asyncio.Task[None]] = {}
         self._lanes: dict[str, Lane] = {}
@@ -56,7 +59,7 @@ class Flusher(Attendant):
             store: Where its items go; None: nowhere, they stay in its spool.
             is_kept: Keep in the spool what was stored, too.
         """
-        self._turns[recording] = Turn(recording, store, is_kept=is_kept or store is None)
+        self._turns[recording] = Turn(recording, store, self._telemetry, is_kept=is_kept or store is None)
 
     @override
     def rouse(self, recording: RunRecording) -> None:
@@ -142,6 +145,13 @@ class Flusher(Attendant):
             loop.call_soon_threadsafe(self._stop.set)
         thread.join(_STOP_SECONDS)
         return left
+
+    def _waiting(self) -> dict[str, int]:
+        waiting = Counter[str]()
+        for turn in list(self._turns.values()):
+            if turn.store is not None:
+                waiting[turn.store] += turn.waiting
+        return dict(waiting)
 
     def _post(self, call: Callable[[], None]) -> bool:
         """Have *call* made on the flusher's thread; return whether it will be."""

@@ -36,6 +36,7 @@ from bifrost_store.recording.segments import (
     notice,
 )
 from bifrost_store.recording.spool import Spool
+from bifrost_store.recording.telemetry import RecordingTelemetry
 from bifrost_store.repository_protocols.execution_data import Level
 
 _SHORT_PAUSE, _LONG_PAUSE, _LONGEST_PAUSE = 0.025, 0.05, 1.0
@@ -62,6 +63,7 @@ class Turn:
     Args:
         recording: Whose items it takes.
         store: Where they go; None: they stay in the spool.
+        telemetry: Hears of it.
         is_kept: The spool keeps them all the same.
 
     Attributes:
@@ -69,10 +71,11 @@ class Turn:
         ordinal: Under which the items are stored, or the next is tried to be.
     """
 
-    def __init__(self, recording: RunRecording, store: str | None, *, is_kept: bool) -> None:
+    def __init__(self, recording: RunRecording, store: str | None, telemetry: RecordingTelemetry, *, is_kept: bool) -> None:
         self.recording = recording
         self.store = store
         self.is_kept = is_kept
+        self._telemetry = telemetry
         self.spool = Spool(is_kept=is_kept)
         self.news = asyncio.Event()
         self.ordinal = Ordinal(0)
@@ -127,6 +130,7 @@ class Turn:
         return True
 
     def _lose(self, number: int) -> None:
+        self._telemetry.dropped(1)
         self._lost += 1
         self._lost_last = self._last = number
 
@@ -215,6 +219,7 @@ class Turn:
     def _land(self, flight: _Flight) -> None:
         self._stored = flight.entries[-1]["number"]
         self.spool.sent(len(flight.entries))
+        self._telemetry.stored(self.store or "", len(flight.entries))
         self._flight = None
         self._most_entries = MOST_LINES * MOST_DOCUMENTS
         if self._failures:
@@ -245,6 +250,7 @@ class Turn:
     async def back_off(self, error: Exception) -> None:
         """Wait after a failure, longer each time, or as long as the store asks."""
         self._failures += 1
+        self._telemetry.failed(self.store or "", type(error).__name__)
         asked = error.retry_after_seconds if isinstance(error, StoreError) else None
         seconds = min(_FIRST_WAIT * 2 ** min(self._failures - 1, 10), _LONGEST_WAIT)
         if self._failures == 1:
