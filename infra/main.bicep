@@ -152,7 +152,7 @@ resource executionData 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/conta
           { path: '/executionId/?' }
           { path: '/type/?' }
           { path: '/timestamp/?' }
-          { path: '/sequence/?' }
+          { path: '/expiresAt/?' }
         ]
         excludedPaths: [
           { path: '/*' }

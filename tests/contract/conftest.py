@@ -14,6 +14,7 @@ from bifrost_store.testing.fixtures import (  # noqa: F401
     anyio_backend,
     backend,
     clock,
+    execution_data,
     harness,
     open_reference,
     parametrize,

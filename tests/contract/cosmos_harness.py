@@ -23,6 +23,7 @@ from bifrost_store.backends import settling
 from bifrost_store.backends.cosmos.backend import CosmosBackend
 from bifrost_store.backends.cosmos.layout import CONTAINERS, ContainerLayout
 from bifrost_store.backends.cosmos.provisioning import provision
+from bifrost_store.backends.cosmos.scan import RECORD_CONTAINERS
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import BlobStore
@@ -188,10 +189,10 @@ class CosmosStore:
         )
 
     async def content(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """Return every document by container, scope and id, without what each write makes anew."""
+        """Return every record's document by container, scope and id, without what each write makes anew."""
         found: dict[tuple[str, str, str], dict[str, Any]] = {}
         async with self.client() as client:
-            for name in CONTAINERS:
+            for name in RECORD_CONTAINERS:
                 container = client.get_database_client(self.database).get_container_client(name)
                 async for document in container.read_all_items():
                     kept = {key: value for key, value in document.items() if not key.startswith("_")}
@@ -294,6 +295,7 @@ class CosmosHarness:
 
     name: ClassVar[str] = "cosmos"
     faults: ClassVar[frozenset[Fault]] = frozenset({*OF_CONNECTIONS, *_REACTION_TO_FAULT})
+    powers: ClassVar[frozenset[str]] = frozenset({"execution_data"})
 
     def __init__(self, server: CosmosServer) -> None:
         self.server = server

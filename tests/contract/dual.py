@@ -94,6 +94,7 @@ class DualHarness:
 
     name: ClassVar[str] = "dual"
     faults: ClassVar[frozenset[Fault]] = frozenset()
+    powers: ClassVar[frozenset[str]] = frozenset()
 
     @asynccontextmanager
     async def open_empty(self, clock: Clock) -> AsyncIterator[DualStore]:

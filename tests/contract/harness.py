@@ -63,14 +63,15 @@ class SqliteStore:
                 async with innermost(locker)._connection.transaction():
                     yield backend
                 return
-            await inner._connection.execute(_SQL_OF_FAULT[fault], {})
+            for statement in _SQL_OF_FAULT[fault].split("; "):
+                await inner._connection.execute(statement, {})
             yield backend
 
 
 _SQL_OF_FAULT: Final = {
     Fault.DENIED: "PRAGMA query_only = ON",
     Fault.FULL: "PRAGMA max_page_count = 1",
-    Fault.NOT_PROVISIONED: "DROP TABLE records",
+    Fault.NOT_PROVISIONED: "DROP TABLE records; DROP TABLE execution_data",
 }
 
 
@@ -79,6 +80,7 @@ class SqliteHarness:
 
     name: ClassVar[str] = "sqlite"
     faults: ClassVar[frozenset[Fault]] = frozenset({Fault.UNREACHABLE, *_SQL_OF_FAULT})
+    powers: ClassVar[frozenset[str]] = frozenset({"execution_data"})
 
     @asynccontextmanager
     async def open_empty(self, clock: Clock) -> AsyncIterator[SqliteStore]:
@@ -147,6 +149,7 @@ class TableHarness:
 
     name: ClassVar[str] = "table"
     faults: ClassVar[frozenset[Fault]] = frozenset({*OF_CONNECTIONS, *_REACTION_TO_FAULT})
+    powers: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, azurite: Azurite) -> None:
         self.azurite = azurite
@@ -168,6 +171,7 @@ class ModelHarness:
 
     name: ClassVar[str] = "model"
     faults: ClassVar[frozenset[Fault]] = frozenset()
+    powers: ClassVar[frozenset[str]] = frozenset({"execution_data"})
 
     @asynccontextmanager
     async def open_empty(self, clock: Clock) -> AsyncIterator[SqliteStore]:

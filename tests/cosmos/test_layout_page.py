@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from bifrost_store.backends.cosmos.data_documents import data_from_document, document_from_data
 from bifrost_store.backends.cosmos.documents import document_from_record, record_from_document
 from bifrost_store.backends.cosmos.layout import CONTAINER_OF, CONTAINERS, ID_PREFIXES
+from bifrost_store.core.execution_data import segment_id
 from bifrost_store.documents import SPECS
 from bifrost_store.testing.clock import START
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "cosmos-layout.md").read_text("utf-8")
-EXAMPLES: list[dict[str, Any]] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+DOCUMENTS: list[dict[str, Any]] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+DATA = [document for document in DOCUMENTS if "covers" in document]
+EXAMPLES = [document for document in DOCUMENTS if document not in DATA]
 MARGIN = timedelta(hours=1)
 
 
@@ -57,6 +61,17 @@ def test_an_example_is_what_is_written(document: dict[str, Any]) -> None:
 
     assert document["meta"]["writeId"] == record.version.write_id
     assert json.dumps(document) == json.dumps(document_from_record(record, now, has_ttl=has_ttl))
+
+
+@pytest.mark.parametrize("document", DATA, ids=lambda document: str(document["id"]))
+def test_an_example_of_execution_data_is_what_is_written(document: dict[str, Any]) -> None:
+    """It stands where its items belong, and writing what is read from it gives it property for property."""
+    data = data_from_document(document)
+    assert isinstance(data.expires_at, datetime)
+    now = data.expires_at + MARGIN - timedelta(seconds=document["ttl"])
+
+    assert data.id == segment_id(data.run.scope, data.recording, data.first)
+    assert json.dumps(document) == json.dumps(document_from_data(data, now))
 
 
 def test_the_examples_are_of_the_main_kinds() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,35 @@ class DataScanPage:
     rejected: tuple[Body, ...] = ()
 
 
+def data_page(found: Iterable[DataDocument | CorruptDocumentError], limit: int, *, is_complete: bool) -> DataPage:
+    """Return the first *limit* documents of *found*, with what is unreadable before the next one.
+
+    Args:
+        is_complete: Nothing comes after *found*.
+    """
+    documents: list[DataDocument] = []
+    unreadable: list[CorruptDocumentError] = []
+    for one in found:
+        if len(documents) == limit:
+            return DataPage(tuple(documents), False, tuple(unreadable))
+        if isinstance(one, DataDocument):
+            documents.append(one)
+        else:
+            unreadable.append(one)
+    return DataPage(tuple(documents), is_complete, tuple(unreadable))
+
+
+def data_scan_page(found: Iterable[DataDocument | CorruptDocumentError], stored: Iterable[Body], resume_token: str) -> DataScanPage:
+    """Return a page of a scan: *found* is what could be read of each of *stored*."""
+    pairs = list(zip(found, stored, strict=True))
+    return DataScanPage(
+        tuple(one for one, _ in pairs if isinstance(one, DataDocument)),
+        tuple(one for one, _ in pairs if not isinstance(one, DataDocument)),
+        resume_token,
+        tuple(body for one, body in pairs if not isinstance(one, DataDocument)),
+    )
+
+
 class ExecutionData(Protocol):
     """Keeps documents that are created once, never changed, and removed with their run or when they have expired.
 
@@ -52,7 +81,8 @@ class ExecutionData(Protocol):
         """Store flushes, each all or nothing: one request each, at the same time, or one transaction for all.
 
         Args:
-            flushes: Each has 1 to 100 documents of one run, of at most `MAX_FLUSH_BYTES` in all.
+            flushes: Each has 1 to 100 documents of one run under one write id, of at most `MAX_FLUSH_BYTES` in all. Those of one
+                recording go in calls of their own, where their order matters.
 
         Returns:
             Per flush None where it is stored, or was stored under these write ids before: a flush whose answer was lost is sent
@@ -81,7 +111,7 @@ class ExecutionData(Protocol):
         """Return documents of a run whose ids lie in *ranges*, in the order of ids; one request.
 
         Args:
-            ranges: Do not overlap.
+            ranges: 1 to 100, in order; they do not overlap.
             types: Only these; None: all.
             limit: 1 to 500. A page may be shorter all the same: it ends at about 4 MB.
             backwards: The last ids first.
@@ -89,7 +119,11 @@ class ExecutionData(Protocol):
         ...
 
     async def remove(self, run: Run, document_ids: Sequence[str] | None = None) -> int:
-        """Remove documents of a run for good, by default all, and return how many. What is not there is no error."""
+        """Remove documents of a run for good, by default all, and return how many. What is not there is no error.
+
+        Args:
+            document_ids: At most 500.
+        """
         ...
 
     def scan(self, resume_token: str | None = None) -> AsyncIterator[DataScanPage]:

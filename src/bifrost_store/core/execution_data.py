@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from bifrost_store.core.doubles import compact_json, dump_parts
 from bifrost_store.core.record import Body, Expiry
 from bifrost_store.core.scope import Scope
 
 DataType = Literal["log", "variables", "state", "payload"]
 
 MAX_DATA_BYTES: Final = 1_990_000
-"""Of the UTF-8 JSON text of one document's body: Cosmos DB takes documents of 2 MB (service quotas), envelope included."""
+"""Of one document's body, as `body_bytes` counts: Cosmos DB takes documents of 2 MB (service quotas), envelope included."""
 MAX_FLUSH_DOCUMENTS: Final = 100
 """Documents of one flush: the operations that Cosmos DB takes in one batch (service quotas)."""
 MAX_FLUSH_BYTES: Final = 1_990_000
@@ -89,6 +90,11 @@ def segment_id(scope: Scope, recording: int, first: int) -> str:
 def payload_id(write_id: str) -> str:
     """Return the id of a payload, unique to its write."""
     return f"payload-{write_id}"
+
+
+def body_bytes(body: Body) -> int:
+    """Return what *body* counts for limits: bytes of UTF-8 as it is stored where values need most room."""
+    return len(compact_json(dump_parts(body)).encode())
 
 
 def items_after(scope: Scope, recording: int, number: int) -> DataRange:

@@ -86,8 +86,8 @@ Result = Record | bool | None
 """What an operation returns: a record from Create and Replace, a tombstone or None from Delete, a bool from Apply."""
 _NAMES: Final[dict[type[Operation], str]] = {Create: "create", Replace: "replace", Delete: "delete", Apply: "apply"}
 
-WRITES: Final = frozenset({*_NAMES.values(), "batch"})
-"""Whatever `name_of` returns."""
+WRITES: Final = frozenset({*_NAMES.values(), "batch", "append_data"})
+"""Whatever `name_of` returns, and the write of execution data."""
 
 
 def name_of(operations: Sequence[Operation]) -> str:

@@ -28,6 +28,7 @@ from typing import Final
 import pytest
 from hypothesis import HealthCheck, settings
 
+from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.documents import SPECS
@@ -41,6 +42,7 @@ __all__ = [
     "anyio_backend",
     "backend",
     "clock",
+    "execution_data",
     "harness",
     "other",
     "parametrize",
@@ -49,6 +51,7 @@ __all__ = [
     "store",
 ]
 
+_POWERS: Final = frozenset({"execution_data"})
 _SUPPRESSED: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 """The store of a test outlives an example: tests take ids of their own, or leave it as they found it."""
 
@@ -62,6 +65,7 @@ def parametrize(metafunc: pytest.Metafunc, harness_types: Sequence[type[Harness]
 
     ``refusal`` is each that a write can meet after one whose answer is lost, where that can be had.
     """
+    harness_types = [harness for harness in harness_types if _POWERS.intersection(metafunc.fixturenames) <= harness.powers]
     lost = frozenset({Fault.ANSWER_LOST, Fault.ANSWER_LATE})
     choices = {"fault": frozenset(Fault) - PASSING_FAULTS, "passing_fault": PASSING_FAULTS, "refusal": frozenset(Fault) - lost}
     for argument, wanted in choices.items():
@@ -106,6 +110,13 @@ async def store(harness: Harness, clock: SettableClock) -> AsyncIterator[StoreUn
 def backend(store: StoreUnderTest) -> Backend:
     """The backend under test, over an empty store."""
     return store.backend
+
+
+@pytest.fixture
+def execution_data(backend: Backend) -> ExecutionData:
+    """The execution data of the backend under test."""
+    assert backend.execution_data is not None
+    return backend.execution_data
 
 
 @pytest.fixture

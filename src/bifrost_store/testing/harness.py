@@ -80,10 +80,13 @@ class Harness(Protocol):
     Attributes:
         name: Stands in test ids, and is what ``--backend`` selects.
         faults: What `StoreUnderTest.open_broken` can do.
+        powers: What the backend can do beyond the rest: names of attributes of `Backend`. Tests that take a fixture of such a
+            name run where it is there.
     """
 
     name: ClassVar[str]
     faults: ClassVar[frozenset[Fault]]
+    powers: ClassVar[frozenset[str]] = frozenset()
 
     def open_empty(self, clock: Clock) -> AbstractAsyncContextManager[StoreUnderTest]:
         """Open the backend over a store that is provisioned and empty; close it at the end."""

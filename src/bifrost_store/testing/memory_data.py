@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
+from itertools import accumulate
+from typing import Final
 
 from typing_extensions import override
 
 from bifrost_store.backends.execution_data import DataPage, DataScanPage, ExecutionData
-from bifrost_store.core.execution_data import DataDocument, DataRange, DataType, Run
-from bifrost_store.errors import DocumentExistsError, StoreError
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.execution_data import DataDocument, DataRange, DataType, Run, body_bytes
+from bifrost_store.core.record import Key
+from bifrost_store.errors import DocumentExistsError, InvalidContinuationTokenError, StoreError
+
+_PAGE_BYTES: Final = 4_000_000
 
 
 class MemoryData(ExecutionData):
@@ -20,7 +26,8 @@ class MemoryData(ExecutionData):
         appended: How many flushes were stored or refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = utc_now) -> None:
+        self._now = clock
         self.documents: dict[tuple[str, str], DataDocument] = {}
         self.appended = 0
 
@@ -37,7 +44,9 @@ class MemoryData(ExecutionData):
         self.appended += 1
         found = [self.documents.get((one.run.execution_id, one.id)) for one in flush]
         if any(old is not None and old.write_id != new.write_id for old, new in zip(found, flush, strict=True)):
-            return DocumentExistsError(f"{flush[0].id} exists already", backend="memory", operation="append")
+            key = Key("execution", flush[0].run.scope, flush[0].run.execution_id)
+            message = f"{key}: another writer has a document of this flush; nothing of it was stored"
+            return DocumentExistsError(message, backend="memory", operation="append_data", key=str(key))
         self.documents |= {(one.run.execution_id, one.id): one for one in flush}
         return None
 
@@ -62,7 +71,9 @@ class MemoryData(ExecutionData):
             if one.run == run and (types is None or one.type in types) and any(part.ge <= one.id < part.lt for part in ranges)
         ]
         found.sort(key=lambda one: one.id, reverse=backwards)
-        return DataPage(tuple(found[:limit]), len(found) <= limit)
+        sizes = accumulate(body_bytes(one.body) for one in found)
+        page = [one for one, size in zip(found[:limit], sizes, strict=False) if size < _PAGE_BYTES or one is found[0]]
+        return DataPage(tuple(page), len(page) == len(found))
 
     @override
     async def remove(self, run: Run, document_ids: Sequence[str] | None = None) -> int:
@@ -73,6 +84,8 @@ class MemoryData(ExecutionData):
 
     @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[DataScanPage]:
+        if resume_token is not None and "/" not in resume_token:
+            raise InvalidContinuationTokenError("resume token: not one of this backend", backend="memory", operation="scan_data")
         for key in sorted(self.documents):
             token = "/".join(key)
             if resume_token is None or token > resume_token:
@@ -80,10 +93,9 @@ class MemoryData(ExecutionData):
 
     @override
     async def purge_expired(self, *, limit: int = 500) -> int:
-        now = datetime.now().astimezone()
-        gone = [key for key, one in self.documents.items() if isinstance(one.expires_at, datetime) and one.expires_at <= now][
-            :limit
-        ]
+        now = self._now()
+        gone = [key for key, one in self.documents.items() if isinstance(one.expires_at, datetime) and one.expires_at <= now]
+        gone = gone[:limit]
         for key in gone:
             del self.documents[key]
         return len(gone)

@@ -26,6 +26,7 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
 )
+from bifrost_store.testing.memory_data import MemoryData
 
 NAME: Final = "model"
 _PAGE_SIZE: Final = 100
@@ -41,11 +42,17 @@ class ModelBackend(Backend):
     def __init__(self, *, clock: Clock) -> None:
         self._now = clock
         self._records: dict[Key, Record] = {}
+        self._execution_data = MemoryData(clock)
 
     @property
     @override
     def name(self) -> str:
         return NAME
+
+    @property
+    @override
+    def execution_data(self) -> MemoryData:
+        return self._execution_data
 
     @override
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from typing_extensions import override
 
+from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.columns import check_columns
@@ -21,6 +22,7 @@ from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
 from bifrost_store.errors import DocumentTooLargeError, InvalidContinuationTokenError, InvalidKeyError, InvalidRequestError
+from bifrost_store.wrappers.checked_data import CheckedExecutionData
 from bifrost_store.wrappers.feed import CheckedFeed
 from bifrost_store.wrappers.pass_through import PassThrough
 
@@ -102,6 +104,12 @@ class CheckedBackend(PassThrough):
     async def purge_expired(self, *, kind: str, limit: int = MAX_PAGE_SIZE) -> list[Record]:
         self._spec(kind)
         return await self._inner.purge_expired(kind=kind, limit=limit)
+
+    @property
+    @override
+    def execution_data(self) -> ExecutionData | None:
+        inner = super().execution_data
+        return None if inner is None else CheckedExecutionData(inner, self._loop)
 
     def check_aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> None:
         """Refuse what `aggregate` refuses, for those who add up the answers of several backends."""

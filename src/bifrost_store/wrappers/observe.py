@@ -10,6 +10,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.protocol import Backend, Difference, Layout, Repair, RepairReport, ScanPage
 from bifrost_store.backends.registry import BACKENDS
@@ -23,6 +24,7 @@ from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import FeedName
+from bifrost_store.wrappers.observe_data import ObservedExecutionData
 from bifrost_store.wrappers.observer import Observer, Place
 from bifrost_store.wrappers.pass_through import PassThrough
 
@@ -105,6 +107,12 @@ class ObservedBackend(PassThrough):
     def feed(self) -> Feed | None:
         inner = self._inner.feed
         return None if inner is None else _ObservedFeed(inner, self._operation)
+
+    @property
+    @override
+    def execution_data(self) -> ExecutionData | None:
+        inner = self._inner.execution_data
+        return None if inner is None else ObservedExecutionData(inner, self._operation)
 
     def _operation(self, name: str, kind: str | None = None, *, batch_size: int = 1) -> AbstractContextManager[None]:
         return self._observer.operation(self._place, name, kind, batch_size=batch_size)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import anyio
-from azure.core.exceptions import AzureError, HttpResponseError
 from azure.cosmos.aio import CosmosClient
 from typing_extensions import override
 
 from bifrost_store.backends.cosmos.account import CosmosAccount, Remove
-from bifrost_store.backends.cosmos.errors import BACKEND, is_ambiguous, understood, wrap_errors
-from bifrost_store.backends.cosmos.exchanges import Exchanges, may_be_done, watched
+from bifrost_store.backends.cosmos.errors import BACKEND, understood, wrap_errors
+from bifrost_store.backends.cosmos.exchanges import Exchanges
+from bifrost_store.backends.cosmos.execution_data import CosmosExecutionData
 from bifrost_store.backends.cosmos.feed import CosmosFeed
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.cosmos.provisioning import CosmosLayout, differences, provision
 from bifrost_store.backends.cosmos.queries import CosmosQueries
 from bifrost_store.backends.cosmos.reader import CosmosReader
+from bifrost_store.backends.cosmos.removing import remove
 from bifrost_store.backends.cosmos.scan import CosmosScanner
 from bifrost_store.backends.cosmos.writer import CosmosWriter
 from bifrost_store.backends.cosmos.writes import ApplyWrite, CreateWrite, DeleteWrite, ReplaceWrite, Write, native_of
@@ -73,6 +74,7 @@ class CosmosBackend(Backend):
         self._queries = CosmosQueries(self._account, self._reader, clock)
         self._scanner = CosmosScanner(self._account, self._reader, clock)
         self._feed = CosmosFeed(self._account, self._reader, clock)
+        self._execution_data = CosmosExecutionData(self._account, clock)
 
     @classmethod
     def from_connection_string(
@@ -164,20 +166,7 @@ class CosmosBackend(Backend):
     async def _purge(self, record: Record) -> bool:
         key, etag = record.key, native_of(record)
         assert etag is not None
-        container, is_lost = self._reader.container(key.kind), False
-        statuses: list[int] = []
-        while True:
-            try:
-                with watched() as statuses:
-                    await self._account.write(container, key.scope.value, [Remove(document_id(key), etag)])
-            except AzureError as error:
-                if isinstance(error, HttpResponseError) and error.status_code in (404, 412):
-                    return error.status_code == 404 and (is_lost or may_be_done(statuses))
-                if is_lost or not is_ambiguous(error):
-                    raise
-                is_lost = True
-                continue
-            return True
+        return await remove(self._account, self._reader.container(key.kind), key.scope.value, [Remove(document_id(key), etag)]) == 1
 
     @override
     async def provision(self) -> None:
@@ -193,6 +182,11 @@ class CosmosBackend(Backend):
     @override
     def feed(self) -> CosmosFeed:
         return self._feed
+
+    @property
+    @override
+    def execution_data(self) -> CosmosExecutionData:
+        return self._execution_data
 
     @override
     async def ping(self) -> str:

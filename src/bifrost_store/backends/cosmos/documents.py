@@ -1,22 +1,22 @@
 """A record as a JSON document, and back.
 
 The body's fields stand beside the envelope. A field named like a part of the envelope or of the service (``_etag``) has ``~``
-before its name. Values that the service keeps exactly are stored as they are; others as ``{"$json": "<their JSON text>"}``:
-it computes with 64-bit floats, so that ``1.0`` comes back as ``1``, ``-0.0`` as ``0`` and large integers rounded.
+before its name. Values are stored as `bifrost_store.core.doubles` says.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from bifrost_store.backends.cosmos.errors import BACKEND
 from bifrost_store.backends.cosmos.ids import document_id, is_hashed, record_id
-from bifrost_store.core.json import UNREADABLE, dump_json, load_json
+from bifrost_store.core.doubles import dump_value, load_value
+from bifrost_store.core.json import UNREADABLE
 from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, Record, dump_expiry, load_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
@@ -24,8 +24,6 @@ from bifrost_store.core.version import Version
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, StoreError
 
 TOMBSTONE: Final = "tombstone"
-JSON_TEXT: Final = "$json"
-MAX_EXACT_INTEGER: Final = 2**53
 
 _ENVELOPE: Final = frozenset({"id", "type", "scope", "sortKey", "ttl", "meta"})
 _SERVICE_ETAG: Final = re.compile(r"[!-~]{1,128}")
@@ -63,7 +61,7 @@ def document_from_record(record: Record, now: datetime, *, has_ttl: bool) -> Doc
         "scope": key.scope.value,
         "sortKey": stored_sort_key(key.scope, record.sort_key),
     }
-    ttl = _ttl(record, now)
+    ttl = ttl_of(record.expires_at, now)
     if has_ttl or ttl != -1:
         document["ttl"] = ttl
     for field, value in record.body.items():
@@ -77,48 +75,26 @@ def stored_sort_key(scope: Scope, sort_key: str) -> str:
     return f"{scope.value}!{sort_key}"
 
 
-def stored_name(field: str) -> str:
-    """Return what a field of a body is called in the document."""
-    return _ESCAPE + field if field in _ENVELOPE or field.startswith((_ESCAPE, _SYSTEM)) else field
+def stored_name(field: str, envelope: Container[str] = _ENVELOPE) -> str:
+    """Return what a field of a body is called in the document, beside the names of the *envelope*."""
+    return _ESCAPE + field if field in envelope or field.startswith((_ESCAPE, _SYSTEM)) else field
 
 
-def _ttl(record: Record, now: datetime) -> int:
-    if not isinstance(record.expires_at, datetime):
+def body_fields(document: Mapping[str, Any], envelope: Container[str] = _ENVELOPE) -> Body:
+    """Return the fields of the body in *document*, by their own names, with what is stored for each."""
+    return {
+        name.removeprefix(_ESCAPE): value
+        for name, value in document.items()
+        if name not in envelope and not name.startswith(_SYSTEM)
+    }
+
+
+def ttl_of(expires_at: Expiry, now: datetime) -> int:
+    """Return for how many seconds the service is to keep a document; -1: for ever."""
+    if not isinstance(expires_at, datetime):
         return -1
-    left = math.ceil((record.expires_at - now).total_seconds()) + _TTL_MARGIN_SECONDS
+    left = math.ceil((expires_at - now).total_seconds()) + _TTL_MARGIN_SECONDS
     return min(max(1, left), _MAX_TTL)
-
-
-def dump_value(value: object) -> object:
-    """Return what is stored for *value*."""
-    return value if _is_exact(value) else {JSON_TEXT: dump_json(value)}
-
-
-def load_value(value: object) -> object:
-    """Return the value that is stored as *value*.
-
-    Raises:
-        ValueError: It is neither kept as it is nor JSON text.
-    """
-    if isinstance(value, dict) and JSON_TEXT in value:
-        return load_json(cast(str, value[JSON_TEXT]))
-    return value
-
-
-def _is_exact(value: object) -> bool:
-    match value:
-        case None | bool() | str():
-            return True
-        case int():
-            return -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER
-        case float():
-            return not value.is_integer()
-        case list():
-            return all(map(_is_exact, value))
-        case dict():
-            return JSON_TEXT not in value and all(map(_is_exact, value.values()))
-        case _:
-            return False
 
 
 def record_from_document(document: Mapping[str, Any], specs: Specs) -> Record:
@@ -170,11 +146,7 @@ def _sort_key(stored: str, scope: Scope) -> str:
 
 
 def _body(document: Mapping[str, Any], kind: str, specs: Specs) -> Body:
-    body: Body = {
-        name.removeprefix(_ESCAPE): load_value(value)
-        for name, value in document.items()
-        if name not in _ENVELOPE and not name.startswith(_SYSTEM)
-    }
+    body: Body = {name: load_value(value) for name, value in body_fields(document).items()}
     spec = specs.get(kind)
     if spec is None or spec.fields is None or spec.fields <= body.keys():
         return body

@@ -92,7 +92,7 @@ _EXECUTION_DATA: Final = ContainerLayout(
     "execution_data",
     "/executionId",
     KEPT_SECONDS,
-    included=("/executionId/?", "/type/?", "/timestamp/?", "/sequence/?"),
+    included=("/executionId/?", "/type/?", "/timestamp/?", "/expiresAt/?"),
     excluded=(EVERYTHING,),
 )
 _LEASES: Final = ContainerLayout("leases", "/id", None, included=(), excluded=(EVERYTHING,))

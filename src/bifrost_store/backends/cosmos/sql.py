@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from bifrost_store.backends.cosmos.documents import JSON_TEXT, MAX_EXACT_INTEGER, stored_name, stored_sort_key
+from bifrost_store.backends.cosmos.documents import stored_name, stored_sort_key
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.core.clock import format_time
+from bifrost_store.core.doubles import JSON_TEXT, MAX_EXACT_INTEGER
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, FilterValue, In, Query, Range
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope

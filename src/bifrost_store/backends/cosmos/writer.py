@@ -58,16 +58,7 @@ class _CosmosSender(Sender[Write]):
 
     @override
     def refusal(self, error: Exception) -> Refusal | None:
-        if not isinstance(error, AzureError | BackendError):
-            return None
-        failure = map_error(error)
-        is_conflict = isinstance(error, HttpResponseError) and error.status_code in CONFLICTS
-        return Refusal(
-            failure,
-            is_ambiguous=is_ambiguous(error) or may_be_done(self._statuses),
-            is_conflict=is_conflict and not isinstance(failure, NotProvisionedError) and not failure.is_retryable,
-            is_hopeless=isinstance(failure, ThrottledError),
-        )
+        return refusal_of(error, self._statuses)
 
     @override
     async def look(self, writes: Sequence[Write], *, is_lost: bool) -> list[StoreError]:
@@ -84,3 +75,17 @@ class _CosmosSender(Sender[Write]):
         assert write.record is not None
         document = document_from_record(write.record, self._now(), has_ttl=self._reader.has_ttl(write.key.kind))
         return Put(document, write.over)
+
+
+def refusal_of(error: Exception, statuses: Sequence[int]) -> Refusal | None:
+    """Return what *error* means that a sending met, all of whose answers had *statuses*; None if it is not the service's."""
+    if not isinstance(error, AzureError | BackendError):
+        return None
+    failure = map_error(error)
+    is_conflict = isinstance(error, HttpResponseError) and error.status_code in CONFLICTS
+    return Refusal(
+        failure,
+        is_ambiguous=is_ambiguous(error) or may_be_done(statuses),
+        is_conflict=is_conflict and not isinstance(failure, NotProvisionedError) and not failure.is_retryable,
+        is_hopeless=isinstance(failure, ThrottledError),
+    )

@@ -12,6 +12,7 @@ from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
+from bifrost_store.backends.sqlite.execution_data import SqliteExecutionData
 from bifrost_store.backends.sqlite.feed import SqliteFeed
 from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_as_json, row_from_record
 from bifrost_store.core.attempts import Attempt
@@ -59,6 +60,7 @@ class SqliteBackend(Backend):
         self._internal = frozenset(kind for kind, spec in specs.items() if spec.is_internal)
         self._clock = clock
         self._feed = SqliteFeed(self._connection, specs)
+        self._execution_data = SqliteExecutionData(self._connection, path, clock)
 
     @property
     @override
@@ -160,6 +162,11 @@ class SqliteBackend(Backend):
         if findings != "ok":
             raise BackendError(f"SQLite database {self._path!r}: {DAMAGED}", backend=NAME, operation="ping")
         return f"SQLite {version}, {self._path}, journal mode {mode}"
+
+    @property
+    @override
+    def execution_data(self) -> SqliteExecutionData:
+        return self._execution_data
 
     @override
     async def aclose(self) -> None:

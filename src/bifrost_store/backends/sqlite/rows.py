@@ -67,9 +67,9 @@ def record_from_row(row: Row, specs: Specs) -> Record:
         column = "scope"
         key = Key(kind, Scope(scope), record_id)
         column = "body"
-        body_object = _with_missing_fields(_load_object(body), kind, specs) if not is_tombstone else {}
+        body_object = _with_missing_fields(load_object(body), kind, specs) if not is_tombstone else {}
         column = "extra"
-        extra_object = _load_object(extra)
+        extra_object = load_object(extra)
         column = "expires_at"
         expiry = load_expiry(expires_at)
         column = "epoch, revision or write_id"
@@ -87,7 +87,8 @@ def record_from_row(row: Row, specs: Specs) -> Record:
     return Record(key, body_object, sort_key, version, expiry, extra_object, bool(is_tombstone), native_etag(version), NAME)
 
 
-def _load_object(text: str) -> Body:
+def load_object(text: str) -> Body:
+    """Return the JSON object that a column holds; raises one of `UNREADABLE`, or StoreError, if it holds none."""
     check_text(text, "text")
     value = load_json(text)
     if not isinstance(value, dict):
