@@ -179,6 +179,7 @@ class Backfill:
 
     async def _carry_page(self, page: ScanPage) -> None:
         is_same_stretch = self._cursor.end == page.resume_token
+        # Another scan may cut its pages elsewhere: what was noted within one holds for that page alone.
         after = self._cursor.after if is_same_stretch else []
         self._cursor = _Cursor(self._cursor.token, page.resume_token, after)
         if not after:
@@ -196,6 +197,7 @@ class Backfill:
             await for_each(self._carry, together)
             if first + WORKERS < len(batches):
                 self._cursor.after = _order(together[-1][-1])
+                # Counted with the stretch they lie in: a run that goes on counts only what comes after it.
                 while left_out and _order(left_out[0]) <= self._cursor.after:
                     self._note_left_out(left_out.popleft(), now)
                 await self._save()
@@ -232,6 +234,7 @@ class Backfill:
             try:
                 results = await self._insist(lambda: self._target.batch([Apply(record) for record in records]))
             except StoreError as error:
+                # One of them is the reason: alone, each is carried or named.
                 if not _is_about_a_record(error):
                     raise
             else:
@@ -286,6 +289,7 @@ class Backfill:
             try:
                 async with self._budget.spending():
                     return await call()
+            # Being slowed down is the budget at work, and no failure.
             except ThrottledError:
                 refusals += 1
                 if refusals == _MOST_THROTTLED:

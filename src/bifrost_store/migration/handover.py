@@ -134,6 +134,7 @@ class Coordinator:
         if before is None:
             return HandOverReport(kind, tuple(keys), (await self._newest()).highest_epoch)
         plan = _Plan(kind, tuple(keys), before, target, force)
+        # One watch for all attempts, as silence is counted over them: a frozen process costs one wait, not many.
         watch = self.watch(before.primary)
         report = HandOverReport(kind, plan.keys, revoked=watch.revoked)
         reason = "another coordinator was faster"
@@ -161,6 +162,7 @@ class Coordinator:
         report.attempts += 1
         pending = self._pending(plan, copy) if plan.is_away else None
         try:
+            # One that is found prepared has been through step 4 already; what came since, step 7 repairs.
             if _move(copy).stage == "announced":
                 await self._wait_until_heard(plan, copy, watch)
                 if pending is not None:
@@ -172,6 +174,7 @@ class Coordinator:
                 await self._repair_the_rest(pending, report, began + self.timing.call_off)
             await self._commit(plan, copy, report)
             report.paused_seconds = round(self.monotonic() - began, 3)
+        # Also where this is cancelled: writers wait until it is gone.
         except BaseException:
             await self._call_off(copy)
             raise
@@ -251,6 +254,7 @@ class Coordinator:
         while True:
             waiting = [row for row in await watch.look(copy.control) if row.state.acknowledged != attempt]
             for row in waiting:
+                # What it wrote last must be compared (J4), which takes a scan: longer than writers may wait.
                 if watch.is_silent(row) and await self._revoke(watch, row, copy.control) and plan.is_away:
                     raise _BeginAgain
             if not waiting:
@@ -318,6 +322,7 @@ class Coordinator:
         """Step 5."""
         move = _move(copy).model_copy(update={"stage": "prepared"})
         await self.copies.change(copy, copy.control.model_copy(update={"move": move}))
+        # Whatever came of it, the document tells: another coordinator may have prepared the same move.
         now = await self.copies.read(plan.before.primary)
         if now is None or now.control.move != move:
             raise _BeginAgain
@@ -328,6 +333,7 @@ class Coordinator:
         copies = await self.copies.readable()
         if plan.is_away and plan.target.primary not in copies:
             raise _BeginAgain  # which says why
+        # Above both copies: a commit that only the other one knows must not share its epoch (D1).
         highest = max(one.control.highest_epoch for one in copies.values())
         committed = copy.control.committed(1 + highest)
         if not await self.copies.change(copy, committed):

@@ -114,6 +114,7 @@ class Pending:
 
     def may_pause(self, found: Found) -> bool:
         """Return whether the rest can be repaired while nobody writes."""
+        # A scan for a writer, or a store that does not answer, takes longer than writers may wait (step 4).
         return not found.writers and not found.unreadable and len(found.keys) <= _MOST_IN_PAUSE and not self._done.failing
 
     def check(self, found: Found) -> None:
@@ -151,6 +152,7 @@ class Pending:
     async def hand_on(self) -> None:
         """Let the next primary's journal name what may yet arrive in the old one: before the commit."""
         keys = [entry.key for entry in self._done.lingering.values() if entry.key is not None and self._is_moving(entry.key.scope)]
+        # J5: the old journal is nobody's after the commit, and the late write arrives in the old primary all the same.
         await self._next_journal.note(keys, UNSETTLED)
 
     async def forget(self) -> None:

@@ -78,10 +78,12 @@ async def take_over(
             f"{successor} does not receive the writes of {', '.join(lone)}: it does not hold what {dead} held",
             next_steps=(NextStep(f"restore {dead}"),),
         )
+    # A copy that makes its own store primary already keeps its epoch: processes serve under it.
     if keys:
         wait = (timing or Timing()).watch
         tell("takeover.waiting_for_leases", {"seconds": wait, "dead": dead})
         before = await _beats(copies, dead)
+        # Nobody can renew there, so that no lease is left afterwards under which anybody answers.
         await sleep(wait)
         is_lacking = await _check_dead(copies, dead, control)
         if not is_lacking and (writers := sorted((await _beats(copies, dead)).items() - before.items())):

@@ -234,6 +234,7 @@ class Verification:
 
     async def _look(self, sides: Sides, key: Key) -> _Look:
         found: dict[Side, Record | None] = {}
+        # In the order of J2: a secondary that is ahead of the primary then holds no write that came in between.
         reads: tuple[tuple[Side, Backend], ...] = (("secondary", self._secondary), ("primary", self._primary))
         for side, store in reads:
             try:

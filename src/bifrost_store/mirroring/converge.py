@@ -36,10 +36,12 @@ async def converge(primary: Backend, secondary: Backend, record: Record) -> bool
 async def _is_passed(record: Record, primary: Backend, secondary: Backend) -> bool:
     """Return whether *secondary* holds *record*, or what the primary made of it later: nobody else writes under a route's epoch."""
     found = await secondary.stored(record.key)
+    # Under epoch 0 processes may write that know of no second store, and tell nobody.
     if found is None or found.version.epoch != record.version.epoch or found.version.epoch == 0:
         return False
     if found.version.revision == record.version.revision:
         return found.version == record.version and found.digest == record.digest
+    # The old application wrote it last, which tells nobody either.
     is_foreign = not found.is_tombstone and found.version.write_id == found.digest
     if found.version.revision < record.version.revision or is_foreign:
         return False

@@ -174,6 +174,7 @@ class JournalRepair:
 
     async def _repair(self, entry: Entry, done: RepairPass) -> None:
         assert entry.key is not None
+        # J1: the entry was read before the record, and goes in that state alone: a write that fails meanwhile rewrites it.
         is_equal = await self._reconcile(entry.key, done, entry)
         if is_equal and self._may_still_change(entry):
             done.left += 1
@@ -238,6 +239,7 @@ class JournalRepair:
         """Compare every record whose last write was by one of the writers that are gone: one scan for all of them."""
         writers = {entry.writer for entry in entries}
         is_equal = done.failed == 0
+        # J4: read after the entries, as a writer may have written until the moment it was revoked.
         if is_equal:
             async for page in self._primary.scan():
                 suspects = [one.key for one in page.records if writer_of(one.version) in writers and self._is_ours(one.key.scope)]

@@ -116,6 +116,7 @@ class Mirror:
             try:
                 await self.journal.note([key], pending.reason)
             except StoreError as error:
+                # One store keeps the whole journal: where it does not take this key, it takes none.
                 log_event(_logger, logging.WARNING, "dual_write.still_owed", count=len(self._pending), error=type(error).__name__)
                 return
             if self._pending.get(key) is pending:  # else a later write left it pending again
@@ -143,6 +144,7 @@ class Mirror:
                 if attempt.may_send is None:  # else whoever has begun it settles it first
                     await self.journal_soon(keys)
             raise
+        # Whatever ended it, it may be stored: the key is pending until the journal has it (W5).
         except BaseException:
             self._note_pending(keys, UNSETTLED, attempt)
             raise

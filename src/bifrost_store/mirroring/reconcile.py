@@ -47,6 +47,7 @@ async def reconcile(primary: Backend, secondary: Backend, key: Key, *, epoch: in
     if wanted is not None and await secondary.apply(wanted):
         return Reconciled.APPLIED
     for _ in range(_ATTEMPTS):
+        # J2: the secondary first, so that whatever is written there after this look is not written over.
         found = await _found(secondary, key)
         wanted = await primary.stored(key)
         _check_route(epoch, wanted, found)
@@ -75,6 +76,7 @@ async def _found(secondary: Backend, key: Key) -> Record | None:
 
 
 def _check_route(epoch: int, *records: Record | None) -> None:
+    # J3: under a route of before a hand-over the two stores have changed places.
     for record in records:
         if record is not None and 0 < epoch < record.version.epoch:
             raise stale_route(record.version.epoch, epoch)

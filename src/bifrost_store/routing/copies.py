@@ -227,6 +227,7 @@ class ControlCopies:
                 lacks[store] = Lack(store, "disowned", _given_up(store, control), migration_id=known)
         lacks |= self._foreign(copies)
         copies = {name: copy for name, copy in copies.items() if name not in lacks}
+        # A store that is away lacks what it lacked when it answered last.
         self.lacks = {name: lack for name, lack in self.lacks.items() if name in self.away} | lacks
         if own in lacks and (lacks[own].what == "foreign" or (lacks[own].what == "damaged" and own != HOME)):
             raise self._unusable(own)

@@ -111,6 +111,7 @@ class CreateWrite(Write):
         sent = self.record
         if stored is not None and self._is_own(stored):
             return self._settle(stored, is_own=True)
+        # What is there is later than ours would be: ours may have been stored, and changed or deleted since.
         if is_lost and sent is not None and stored is not None and stored.version.revision > sent.version.revision:
             raise self._unknown()
         if stored is not None and stored.is_present(self._now()):
@@ -133,6 +134,7 @@ class ReplaceWrite(Write):
     def prepare(self) -> None:
         native = self._native
         assert native is not None
+        # W3 asks for the epoch of what is stored, which an etag does not carry; its hint does.
         self._follow(replace(self._expected, epoch=native.epoch), self._given)
         self.over = native.etag
 
@@ -145,6 +147,7 @@ class ReplaceWrite(Write):
         if self._is_own(stored):
             return self._settle(stored, is_own=True)
         if not stored.version.is_same_state(self._expected):
+            # One revision further, another write stands where ours would; beyond that, ours may lie beneath it.
             if is_lost and stored.version.revision > self._expected.revision + 1:
                 raise self._unknown()
             raise self._changed()
@@ -203,6 +206,7 @@ class ApplyWrite(Write):
         if self._wanted is not None:
             if stored is None or stored.native_etag != self._wanted:
                 return self._settle(is_lost and is_there)
+        # What has expired is absent: the service removes it at a moment of its own, and both must come to the same.
         elif stored is not None and not stored.is_expired(self._now()) and stored.version.age >= self._given.version.age:
             return self._settle(is_lost and is_there)
         self._stored = stored

@@ -141,6 +141,7 @@ class CreateWrite(Write):
         stored = state.record
         if stored is not None and stored.version.write_id == self._attempt.write_id:
             return self._settle(stored, is_own=True)
+        # What is there is later than ours would be: ours may have been stored, and changed or deleted since.
         if is_lost and sent is not None and self._base().revision > sent.version.revision:
             raise self._unknown()
         if stored is not None and stored.is_present(self._now()):
@@ -177,6 +178,7 @@ class ReplaceWrite(Write):
     def changes(self) -> list[Change]:
         native = self._native
         assert native is not None
+        # W3 asks for the epoch of what is stored, which an etag does not carry; its hint does.
         base = Version(self._expected.version.revision, self._expected.version.write_id, native.epoch)
         self.record = record = replace(self._given, version=self._attempt.follow(base), backend=BACKEND)
         self.memo = native.memo
@@ -207,6 +209,7 @@ class ReplaceWrite(Write):
             return self._settle(stored, is_own=True)
         is_other_row = bool(self._given.sort_key) and stored.sort_key != self._given.sort_key
         if is_other_row or not stored.version.is_same_state(self._expected.version):
+            # One revision further, another write stands where ours would; beyond that, ours may lie beneath it.
             if is_lost and stored.version.revision > self._expected.version.revision + 1:
                 raise self._unknown()
             raise self._refuse(PreconditionFailedError, f"{self.key} has changed since it was read; read it again")
@@ -244,6 +247,7 @@ class DeleteWrite(Write):
 
     @override
     def changes(self) -> list[Change]:
+        # The removals name the rows' etags, and so guard the tombstone of the same transaction.
         return [*self._removals, Put(self._marker_row(self.record))] if self.record is not None else []
 
     @override
@@ -302,6 +306,7 @@ class ApplyWrite(Write):
 
     @override
     async def look(self, is_lost: bool) -> None:
+        # Most records have no marker: it is read only after a sending that was refused, perhaps because of one.
         if self.record is None:
             await self._look_at_rows()
         else:

@@ -32,6 +32,7 @@ class Known:
 
         Before a migration the flag names *own*: the other store's document counts only if it is about *own* too, or gives it up.
         """
+        # D5: what was exchanged counts for nothing; what is absent or damaged has said once what still holds.
         for name in [name for name, lack in lacks.items() if lack.what in ("foreign", "disowned")]:
             self._copies.pop(name, None)
         for name, copy in seen.items():

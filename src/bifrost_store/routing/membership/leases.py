@@ -90,13 +90,16 @@ class Lease:
         async with self._lock:
             if not self.is_due:
                 return
+            # L2: from before it is sent, as whoever watches the row counts from after it was read (L5).
             began = self._monotonic()
             if not await self._write(beat=self.state.beat + 1, flag=flag, problem=problem):
+                # L3: what began under the lost lease must not be acknowledged under the next one.
                 self._ends_at = float("-inf")
                 fresh = self._fresh.model_copy(update={"flag": flag, "problem": problem, "seen_at": utc_now()})
                 self._row = await self._created(fresh)
             await self._look()
             self._had_copy = self._had_copy or self.store in self.seen
+            # L2: a store that was emptied under its processes looks like one before a migration.
             if self._had_copy and self.store not in self.seen:
                 lack = self._copies.lack_of(self.store) or f"{self.store} did not show its control document"
                 raise BackendUnavailableError(f"{lack}; see `bifrost-store migrate status`, then try again", backend=self.store)

@@ -140,8 +140,7 @@ class Member:
 
     async def route_of(self, scope: Scope) -> Route:
         """Return where the data of *scope* goes now."""
-        (standing,) = await self._begin([scope])
-        return standing.route
+        return (await self._begin([scope]))[0].route
 
     async def primaries(self, configured: Sequence[str]) -> list[str]:
         """Return the names of all backends that answer for some scope, of which before a migration any of *configured* may."""
@@ -171,6 +170,7 @@ class Member:
         try:
             try:
                 yield standings
+            # None of these answers anything, so that there is nothing that could be wrong (W6).
             except (StaleRouteError, OutcomeUnknownError, BackendError):
                 raise
             except StoreError:
@@ -218,6 +218,7 @@ class Member:
                 await self._renew(lease)
             except BackendError as error:  # not the operation's own: whether its answer counts is open
                 raise LeaseLostError(f"the lease of this process in {lease.store} has ended", backend=lease.store) from error
+        # A lease under another id does not do: before it was joined, the journal may have been read without this write (W6).
         if lease.id != standing.lease_id:
             raise LeaseLostError(f"the lease of this process in {lease.store} was lost; try again", backend=lease.store)
 
@@ -250,6 +251,7 @@ class Member:
         await self._participant.aclose()
         is_settled = await self._serving.aclose()
         for lease in self._leases.values():
+            # L4: with anything pending the row is to lapse, so that what this process wrote last is compared (J4).
             if is_settled:
                 with suppress(StoreError):
                     await lease.leave()
@@ -259,9 +261,9 @@ class Member:
         gives_up_at: float | None = None
         before: object = None
         while True:
-            flagged = (
-                [await self._flag.backend_of(scope) for scope in scopes] if self._known.control is None else [""] * len(scopes)
-            )
+            is_flagged = self._known.control is None
+            flagged = [await self._flag.backend_of(scope) if is_flagged else "" for scope in scopes]
+            # Before looking, so that what is told while it looks is not slept through.
             self._news.clear()
             standings = list(map(self._at_once, scopes, flagged))
             begun = [one for one in standings if isinstance(one, Standing)]
@@ -275,6 +277,7 @@ class Member:
             if isinstance(obstacle, _NeedsLease):
                 await self._live_lease(obstacle.store)
                 continue
+            # Looking once may show the outcome of a hand-over; where it does not, that copy is still being raised (D2).
             if not isinstance(obstacle, _NeedsLook) or obstacle == before:
                 await self._news.wait()
             if isinstance(obstacle, _NeedsLook):
@@ -296,10 +299,10 @@ class Member:
         copy = lease.seen.get(name)
         if copy is None:
             # Before the hand-over of `start` the source may have none.
-            is_alone = route.epoch == 0 and route.secondary is None
-            if is_alone:
+            if route.epoch == 0 and route.secondary is None:
                 return self._stand(scope, route, lease)
             return _misses(self._copies.lack_of(name) or f"{name} has no control document", scope)
+        # The later of both copies counts (D1), but the primary's own must say so too (L6).
         if copy.control.route_of(scope) != route:
             return _NeedsLook(name, scope)
         if copy.control.is_moving(scope) and is_prepared(copy.control):

@@ -80,10 +80,12 @@ class Participant:
             self._first_seen.pop(lease.store, None)
             return False
         seen, since = self._first_seen.get(lease.store, (None, 0.0))
+        # Counted from the first look of this process: no time that is stored is ever compared with a clock.
         if seen != move:
             since = self._monotonic()
             self._first_seen[lease.store] = (move, since)
         age = self._monotonic() - since
+        # Nothing is prepared before every process polls: one that did not would write on for a whole renewal (step 3).
         if lease.state.heard != move.attempt and not await lease.say(heard=move.attempt):
             return True
         if move.stage == "prepared":
@@ -118,6 +120,7 @@ class Participant:
             self._news.clear()
             if self._is_idle(lease):
                 is_settled = await self._drain()
+                # Draining takes time: what is acknowledged must hold now, under the lease that it was begun under (W6).
                 if is_settled and self._is_idle(lease) and lease.id == lease_id and _is_still_prepared(lease, move):
                     with suppress(StoreError):
                         await lease.say(acknowledged=move.attempt)

@@ -37,8 +37,10 @@ async def settle(
         BackendError: The primary could not be read or the journal not written; settle again.
     """
     keys = [operation.key for operation in operations]
+    # The entry of its writer (J4) may have been repaired before the write arrived, and nobody would compare it again.
     if is_lease_lost and isinstance(backend, DualWriteBackend):
         await backend.mirror.journal.note(keys, _REASON)
+    # Nothing has left this process: what the store says now, refusals too, is all that there is to say.
     if not attempt.is_sent:
         return await backend.write(operations, attempt=attempt)
     stored = await for_each(backend.stored, keys)
@@ -53,6 +55,7 @@ async def _complete(
     attempt: Attempt, operations: Sequence[Operation], backend: Backend, stored: Sequence[Record | None]
 ) -> list[Result]:
     """Go on with what the primary holds; a batch is all or nothing, so what is found of one operation holds for all."""
+    # Told to the present secondary: the route it began under may have had none.
     if isinstance(backend, DualWriteBackend):
         await backend.tell([record for record in stored if record is not None])
     results: list[Result] = []

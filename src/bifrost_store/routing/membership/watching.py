@@ -54,6 +54,7 @@ class Watch:
         gone = [row for row in await self._rows_now() if row.state.state == LAPSED or self.is_silent(row)]
         if not gone:
             return
+        # L5: after the rows, so that a `start` that was committed meanwhile is seen, and its processes get their entries.
         now = await control()
         for row in gone:
             if row.state.state == LAPSED:
@@ -77,6 +78,7 @@ class Watch:
     async def revoke(self, row: LeaseRow, control: Control | None) -> bool:
         """End the lease of a silent process, if it still is silent; return whether it was ended."""
         lapsed = await self._rows.change(row, row.state.model_copy(update={"state": LAPSED}))
+        # It has written since: only a row that was revoked counts as gone (L5).
         if lapsed is None:
             return False
         self.revoked.append(row.state.process)
@@ -85,6 +87,7 @@ class Watch:
 
     async def _remove(self, row: LeaseRow, control: Control | None) -> None:
         """Note that the last writes of the gone process may be missing in the other store, and delete its row."""
+        # J4: the entry first, as a commit waits for the row or for the entry.
         if control is not None and self._is_mirrored(control):
             await self._journal.note_writer(row.id)
         await self._rows.forget(row.record)
