@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bifrost_store.core.execution_data import DataDocument
+from bifrost_store.core.execution_data import DataDocument, segment_id
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.errors import (
@@ -78,6 +79,7 @@ def check_covers(documents: Sequence[DataDocument], *, is_ended: bool = True) ->
         assert one.first <= one.last
         number = one.last
         lines = [line["number"] for line in one.body.get("lines", ())]
+        assert len(lines) <= 100
         assert lines == sorted(set(lines))
         assert all(one.first <= line <= one.last for line in lines)
         times = [line["timestamp"] for line in one.body.get("lines", ())]
@@ -267,6 +269,26 @@ async def test_an_ordinal_is_claimed_once(tmp_path: Path) -> None:
         for documents in found.values():
             check_covers(documents)
         assert sorted(await one.messages(run)) == sorted(f"of {number}" for number in range(10))
+
+
+async def test_a_recording_whose_place_is_taken_goes_on_elsewhere(tmp_path: Path) -> None:
+    """Somebody else's document stands where the next one would: nothing of either is lost."""
+    async with open_world(tmp_path) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.info("one")
+            recording.info("two")
+            assert await recording.flush(seconds=30)
+            (first,) = stored(world.data, run)[0]
+            taken = replace(first, id=segment_id(GLOBAL, 0, 3), first=3, last=3, write_id="f" * 32, body={"lines": [], "ends": {}})
+            assert await world.data.append([[taken]]) == [None]
+            recording.info("three")
+            recording.info("four")
+        found = stored(world.data, run)
+        assert [line["number"] for one in found[1] for line in one.body["lines"]] == [1, 2]
+        check_covers(found[0])
+        check_covers(found[1])
+        assert await world.messages(run) == ["one", "two", "three", "four"]
 
 
 async def test_what_a_store_refuses_for_good_stops_nothing(tmp_path: Path) -> None:
