@@ -7,13 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bench.places import ORGANIZATION
-from bench.world import ENTRA_ID, LEGACY_ROW, RUN, SCOPE, SHARED_RUN, USER, WORKFLOW, World, hours_ago
-from bifrost_store import ExecutionFilter, ExecutionRef, LogoShape
+from bench.world import ENTRA_ID, LEGACY_ROW, RECORDED_RUN, RUN, SCOPE, SHARED_RUN, USER, WORKFLOW, World, hours_ago
+from bifrost_store import ExecutionFilter, ExecutionRef, ItemsPage, LogoShape
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.documents import AuditEventType
 
 Read = Callable[[World], Awaitable[object]]
 _RUN: Final = ExecutionRef(SCOPE, RUN)
+
+
+async def _followed(world: World) -> list[ItemsPage]:
+    return [page async for page in world.store.execution_data.follow(SCOPE, RECORDED_RUN)]
+
 
 READS: Final[dict[str, Read]] = {
     "organizations.get": lambda w: w.store.organizations.get(ORGANIZATION),
@@ -74,6 +79,11 @@ READS: Final[dict[str, Read]] = {
     "executions.load_logs": lambda w: w.store.executions.load_logs(_RUN),
     "executions.load_variables": lambda w: w.store.executions.load_variables(_RUN),
     "executions.load_snapshot": lambda w: w.store.executions.load_snapshot(_RUN),
+    "execution_data.items": lambda w: w.store.execution_data.items(SCOPE, RECORDED_RUN),
+    "execution_data.last": lambda w: w.store.execution_data.last(SCOPE, RECORDED_RUN),
+    "execution_data.find": lambda w: w.store.execution_data.find(SCOPE, RECORDED_RUN, "line 7"),
+    "execution_data.variables": lambda w: w.store.execution_data.variables(SCOPE, RECORDED_RUN),
+    "execution_data.follow, of a run that has ended": _followed,
     "legacy_rows.get": lambda w: w.store.legacy_rows.get(LEGACY_ROW.key.id),
     "legacy_rows.list": lambda w: w.store.legacy_rows.list(GLOBAL),
 }

@@ -43,6 +43,7 @@ SCOPE: Final = Scope.organization(ORGANIZATION)
 WORKFLOW: Final = "nightly sync"
 RUN: Final = "run-in-acme"
 SHARED_RUN: Final = "run-in-global"
+RECORDED_RUN: Final = "run-that-was-recorded"
 PNG: Final = png(300)
 LARGE_INPUT: Final = {"lines": ["x" * 100] * 400}
 RESULT: Final = {"moved": 12, "failed": []}
@@ -122,6 +123,18 @@ class World:
         run = await store.executions.save_logs(ExecutionRef(SCOPE, RUN), LOGS)
         run = await store.executions.save_variables(run, VARIABLES)
         await store.executions.save_snapshot(run, [VARIABLES])
+        run = await self.new_run(execution_id=RECORDED_RUN)
+        await self.record(run)
+        await store.executions.complete(run, ExecutionStatus.SUCCESS, result=RESULT)
+
+    async def record(self, run: Execution) -> None:
+        """Record ten lines and five sets of variables, as a quick workflow leaves them."""
+        async with self.store.execution_data.recording(run) as recording:
+            for number in range(10):
+                recording.info(f"line {number}: {'x' * 80}")
+                if number % 2:
+                    recording.set_variables({**VARIABLES, "number": number})
+                    await recording.flush()
 
     async def new_organization(self) -> Organization:
         """Create an organization."""

@@ -161,6 +161,10 @@ _EXECUTIONS: Final = {
     "executions.purge_expired, one": Write(lambda w, _: w.store.executions.purge_expired(), lambda w: w.expired_run()),
 }
 
+_RECORDINGS: Final = {
+    "execution_data.recording, ten lines and five sets of variables": Write(lambda w, run: w.record(run), lambda w: w.new_run()),
+}
+
 WRITES: Final[dict[str, Write]] = {
     **_ORGANIZATIONS,
     **_USERS,
@@ -172,4 +176,5 @@ WRITES: Final[dict[str, Write]] = {
     **_KEYS,
     **_JOBS,
     **_EXECUTIONS,
+    **_RECORDINGS,
 }

@@ -95,7 +95,7 @@ class Reader:
         self._keep = keep
         self._types = types
         self._limit = limit
-        self._size = min(max(limit // 10, _FEWEST), _MOST)
+        self._size = min(max(limit // 5, _FEWEST), _MOST)
         self._reads = 0
         self._sources: dict[int, _Source] = {}
         self._unreadable: list[CorruptDocumentError] = []
