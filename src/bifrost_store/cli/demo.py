@@ -14,12 +14,13 @@ from bifrost_store.cli.output import JsonOption, out, report, run, talk
 if TYPE_CHECKING:
     from bifrost_store.demo.journey import Answers, Journey
     from bifrost_store.demo.moving import Leg
+    from bifrost_store.demo.watching import Sight
 
 _NARROWEST = 132
 
 
 def demo(*, as_json: JsonOption = False) -> None:
-    """Load a small data set, make the same calls on each backend and compare, then migrate to Cosmos DB and back."""
+    """Load a small data set, make the same calls on each backend and compare, watch a run, then migrate to Cosmos DB and back."""
     from bifrost_store.demo.journey import travel
 
     talk.print("Bringing up Azurite and the Cosmos DB emulator, and loading the data set ...", style="dim")
@@ -43,8 +44,9 @@ def _as_json(journey: Journey) -> dict[str, object]:
         }
         for call in journey.calls
     ]
-    legs = [asdict(leg) for leg in journey.legs]
-    return {"ok": journey.ok, "backends": journey.backends, "notes": journey.notes, "calls": calls, "migration": legs}
+    sights, legs = [asdict(sight) for sight in journey.sights], [asdict(leg) for leg in journey.legs]
+    seen = {"backends": journey.backends, "notes": journey.notes, "calls": calls, "watched_run": sights, "migration": legs}
+    return {"ok": journey.ok, **seen}
 
 
 def _show(journey: Journey) -> None:
@@ -61,12 +63,26 @@ def _show(journey: Journey) -> None:
     Console(width=max(out.width, _NARROWEST)).print(table)
     for note in journey.notes:
         out.print(note, markup=False)
+    _show_sights(journey.backends, journey.sights)
     if journey.legs:
         _show_legs(journey.legs)
     if len(journey.backends) > 1:
         different = [call.call for call in journey.calls if not call.is_identical]
+        different += [sight.moment for sight in journey.sights if not sight.ok]
         different += [leg.step for leg in journey.legs if not leg.ok]
         out.print("identical" if not different else f"different: {', '.join(different)}", markup=False)
+
+
+def _show_sights(backends: list[str], sights: list[Sight]) -> None:
+    from rich.table import Table
+
+    table = Table(title="A run that is watched while it goes on", show_lines=True)
+    for column in ("what has happened", *(f"{backend} shows" for backend in backends)):
+        table.add_column(column, overflow="fold")
+    for sight in sights:
+        seen = [escape(sight.seen[backend]) for backend in backends]
+        table.add_row(escape(sight.moment), *seen, style=None if sight.ok else "red")
+    Console(width=max(out.width, _NARROWEST)).print(table)
 
 
 def _show_legs(legs: list[Leg]) -> None:

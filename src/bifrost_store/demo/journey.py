@@ -26,6 +26,7 @@ from bifrost_store.demo.azurite import find_command, run_azurite
 from bifrost_store.demo.calls import CALLS, NOW, Answer
 from bifrost_store.demo.cosmos import EXTRAS, missing_package, run_cosmos
 from bifrost_store.demo.moving import Leg, move
+from bifrost_store.demo.watching import Sight, watch
 from bifrost_store.documents import ConfigType, Document
 from bifrost_store.opening.store import open_store
 from bifrost_store.probe import probe
@@ -59,12 +60,13 @@ class Answers:
 
 @dataclass(slots=True)
 class Journey:
-    """What the demo saw, call by call and step by step of a migration, and what stood in its way."""
+    """What the demo saw: call by call, of a run that was watched, step by step of a migration; and what stood in its way."""
 
     backends: list[str]
     calls: list[Answers]
     notes: list[str]
     legs: list[Leg] = field(default_factory=list)
+    sights: list[Sight] = field(default_factory=list)
 
     @property
     def is_identical(self) -> bool:
@@ -73,8 +75,8 @@ class Journey:
 
     @property
     def ok(self) -> bool:
-        """Whether every call was answered alike, and every step of the migration went as it should."""
-        return self.is_identical and all(leg.ok for leg in self.legs)
+        """Whether every call was answered alike, and the run that was watched and the migration went as they should."""
+        return self.is_identical and all(sight.ok for sight in self.sights) and all(leg.ok for leg in self.legs)
 
 
 class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
@@ -123,7 +125,7 @@ class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
 
 
 async def travel() -> Journey:
-    """Bring up what there is, load the data set, make the same calls on each backend, and migrate there and back."""
+    """Bring up what there is, load the data set, make the same calls on each backend, watch a run, and migrate there and back."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bifrost-store-demo-")))
         settings, notes = await _bring_up(stack, folder)
@@ -132,8 +134,9 @@ async def travel() -> Journey:
         for target in backends[1:]:
             await _load(settings, target, folder)
         calls = await _call_each(settings, backends)
+        sights = await watch(settings, backends)
         legs = await move(settings, folder / "reports", lambda: NOW) if {SOURCE, TARGET} <= set(backends) else []
-        return Journey(backends, calls, notes, legs)
+        return Journey(backends, calls, notes, legs, sights)
 
 
 async def _bring_up(stack: AsyncExitStack, folder: Path) -> tuple[StoreSettings, list[str]]:
