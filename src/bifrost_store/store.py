@@ -77,8 +77,8 @@ class Store(Repositories):
         """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.Repair`.
 
         Args:
-            old_application_stopped: The operator's word that only this library still creates executions.
-            collect_payloads: The operator's word that no other store keeps payloads in the same place: remove those of a day and
+            old_application_stopped: The operator confirms that only this library still creates executions.
+            collect_payloads: The operator confirms that no other store keeps payloads in the same place: remove those of a day and
                 more ago that writes left behind, and that their executions do not name.
             progress: Is told how far it is.
         """

@@ -25,17 +25,20 @@ _NARROWEST: Final = 132
 _CREATE: Final = "executions.create"
 
 Executions = Annotated[
-    float, typer.Option("--executions-per-month", min=0.0, metavar="N", help="How many the month has.", callback=finite)
+    float, typer.Option("--executions-per-month", min=0.0, metavar="N", help="Number of executions in the month.", callback=finite)
 ]
 AlertAbove = Annotated[
     float, typer.Option("--alert-above", metavar="DOLLARS", help="Exit with 1 if the month costs more.", callback=finite)
 ]
 StoragePrice = Annotated[
     float,
-    typer.Option("--storage-price", min=0.0, metavar="DOLLARS", help="Of a gigabyte of documents for a month.", callback=finite),
+    typer.Option(
+        "--storage-price", min=0.0, metavar="DOLLARS", help="Price of a gigabyte of documents for a month.", callback=finite
+    ),
 ]
 BlobPrice = Annotated[
-    float, typer.Option("--blob-price", min=0.0, metavar="DOLLARS", help="Of a gigabyte of blobs for a month.", callback=finite)
+    float,
+    typer.Option("--blob-price", min=0.0, metavar="DOLLARS", help="Price of a gigabyte of blobs for a month.", callback=finite),
 ]
 RetentionDays = Annotated[
     float | None,
@@ -48,12 +51,15 @@ RetentionDays = Annotated[
     ),
 ]
 Processes = Annotated[
-    int, typer.Option("--processes", min=0, help="How many renew a lease, as they do while a migration is under way.")
+    int,
+    typer.Option("--processes", min=0, help="Number of processes that renew a lease, as they do while a migration is under way."),
 ]
 Rates = Annotated[
     list[str] | None,
     typer.Option(
-        "--rate", metavar="OPERATION=CALLS", help="Other calls of an operation, in the unit that it has; may be repeated."
+        "--rate",
+        metavar="OPERATION=CALLS",
+        help="Another number of calls of an operation, in the unit that it has; may be repeated.",
     ),
 ]
 OnAccount = Annotated[

@@ -13,13 +13,14 @@ Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 Https = Annotated[bool, typer.Option("--https", help="Speak HTTPS, with a certificate made on the fly.")]
 Certificate = Annotated[
-    Path | None, typer.Option("--certificate", metavar="FILE", help="Write there the certificate that vouches for it, as PEM.")
+    Path | None,
+    typer.Option("--certificate", metavar="FILE", help="Write the certificate that vouches for it to this file, as PEM."),
 ]
 Data = Annotated[Path | None, typer.Option("--data", metavar="FILE", help="Keep everything in this file; by default in memory.")]
 Partitions = Annotated[int, typer.Option("--partitions", min=1, help="Physical partitions that each container has at least.")]
 RuLimit = Annotated[
     float | None,
-    typer.Option("--ru-limit", metavar="N", help="Request units a second that a container serves; above: 429."),
+    typer.Option("--ru-limit", metavar="N", help="Request units a second that a container serves; above it the answer is 429."),
 ]
 Lenient = Annotated[bool, typer.Option("--lenient", help="Serve cross-partition queries directly, and sort without indexes.")]
 Serverless = Annotated[bool, typer.Option("--serverless", help="Refuse throughput, as serverless accounts do.")]

@@ -35,7 +35,7 @@ class Interrupted(BaseException):
 
     Args:
         command: Which; empty before one began.
-        again: The command line that goes on; by default the one that was given, but never beginning anew what it had begun.
+        again: The command line that goes on; by default the one that was given, without `--restart`.
         values: Of the JSON object.
     """
 

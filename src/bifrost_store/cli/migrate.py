@@ -39,7 +39,9 @@ DropExpired = Annotated[
         "--drop-expired", help="Leave out executions past their retention: readers see them no longer after the cut-over."
     ),
 ]
-KeepExpired = Annotated[bool, typer.Option("--keep-expired", help="Deprecated, does nothing: what readers see is carried.")]
+KeepExpired = Annotated[
+    bool, typer.Option("--keep-expired", help="Deprecated, does nothing, removed in 0.2: what readers see is carried.")
+]
 RequestUnits = Annotated[
     float | None,
     typer.Option(

@@ -70,7 +70,7 @@ PriceOption = Annotated[
         "--price",
         min=0.0,
         metavar="DOLLARS",
-        help="Of a million request units; serverless, US list price by default.",
+        help="Price of a million request units; by default the US list price of serverless accounts.",
         callback=finite,
     ),
 ]

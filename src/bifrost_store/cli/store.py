@@ -64,19 +64,19 @@ def repair(
         bool,
         typer.Option(
             "--old-application-stopped",
-            help="Only this library still creates executions: ids without a locator are no longer searched for.",
+            help="Confirms that only this library still creates executions: ids without a locator are no longer searched for.",
         ),
     ] = False,
     collect_payloads: Annotated[
         bool,
         typer.Option(
             "--collect-payloads",
-            help="No other store keeps payloads in the same place: remove those of a day and more ago that no execution names.",
+            help="Confirms that no other store keeps payloads in the same place: removes what is a day old and no execution names.",
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and twice."""
+    """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and may be repeated."""
     from bifrost_store.opening.store import open_store
 
     async def work() -> RepairReport:

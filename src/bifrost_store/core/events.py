@@ -15,7 +15,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "cosmos.unreadable_document": "a document cannot be read and is left out of a list: {document}",
     "dual_write.purge_left": "expired records of kind {kind} could not be purged from the secondary store ({error}); "
     "the next purge does it",
-    "dual_write.still_owed": "that the secondary store lacks {count} records could not be written to the journal ({error}); "
+    "dual_write.still_pending": "that the secondary store lacks {count} records could not be written to the journal ({error}); "
     "it is tried again",
     "executions.payload_copy_failed": "a payload was stored, but not copied to {blob}, where the old application looks ({error})",
     "executions.payload_delete_failed": "the payload {blob} could not be deleted and stays behind, which misleads nobody ({error})",
@@ -27,7 +27,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "handover.lease_revoked": "a process was silent and was taken off the list: {process}",
     "handover.repairing": "repairing {entries} records that the journal names",
     "handover.waiting_for_another": "waiting for another hand-over to end: {kind}, which is {stage}",
-    "journal.not_paid": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
+    "journal.not_repaired": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
     "journal.pass": "of the records that the journal names {repaired} were repaired, {left} are left ({stuck} cannot be repaired)",
     "recording.failed": "a recording of run {run} failed, and goes on being stored when more comes",
     "recording.item_refused": "an item of run {run} was refused by the store; a line in its place says so",

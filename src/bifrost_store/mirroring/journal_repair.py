@@ -197,7 +197,7 @@ class JournalRepair:
             if entry is not None and str(key) in done.stuck:
                 await self._postpone(entry, error, done)
             extra = {"kind": key.kind, "scope": str(key.scope), "error": type(error).__name__}
-            log_event(_logger, logging.WARNING, "journal.not_paid", **extra)
+            log_event(_logger, logging.WARNING, "journal.not_repaired", **extra)
             return False
         self.tally.note(outcome.value)
         return outcome is not Reconciled.LEFT

@@ -117,7 +117,9 @@ class Mirror:
                 await self.journal.note([key], pending.reason)
             except StoreError as error:
                 # One store keeps the whole journal: where it does not take this key, it takes none.
-                log_event(_logger, logging.WARNING, "dual_write.still_owed", count=len(self._pending), error=type(error).__name__)
+                log_event(
+                    _logger, logging.WARNING, "dual_write.still_pending", count=len(self._pending), error=type(error).__name__
+                )
                 return
             if self._pending.get(key) is pending:  # else a later write left it pending again
                 del self._pending[key]
@@ -226,7 +228,7 @@ class Mirror:
 
     def _note_pending(self, keys: Sequence[Key], reason: str, attempt: Attempt) -> None:
         self._pending.update((key, _Pending(reason, attempt.write_id)) for key in keys)
-        self.tally.note("owed", len(keys))
+        self.tally.note("pending", len(keys))
 
 
 def _start(tasks: set[asyncio.Task[Any]], call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -51,7 +51,7 @@ class RoutedBackend(Backend):
     """A `Backend` that follows the routes at every call and opens backends when they are first needed.
 
     Before a migration the flag names them, from then on the control documents; see `Member`. A write whose lease was
-    lost meanwhile is settled under the route as it is then, a read is made anew.
+    lost meanwhile is settled under the route as it is then, a read is made again.
 
     A call without a scope asks every backend that may hold data, in the order of their names, and keeps what the routes send
     there: a copy that stayed behind after a flip is not seen.

@@ -32,7 +32,7 @@ async def load_records(store: Store, folder: Path, *, restart: bool = False, pro
     the beginning it changes nothing that is already there.
 
     Args:
-        restart: Begin anew, whatever was loaded before.
+        restart: Begin with the first record, whatever was loaded before.
 
     Raises:
         ConfigurationError: *folder* holds no complete dump of this format, or it was loaded into *store* already.

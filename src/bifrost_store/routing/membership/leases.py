@@ -17,11 +17,11 @@ from bifrost_store.routing.timing import Timing
 
 
 class Lease:
-    """Lets a process serve from one store, for a while. It is joined when it is first renewed, and anew whenever it was lost.
+    """Lets a process serve from one store, for a while. It is joined when it is first renewed, and again whenever it was lost.
 
     Args:
         store: Name of the store.
-        backend: It, addressed directly.
+        backend: That store, addressed directly.
         copies: The control documents; read after every renewal, and known only under it.
         process: Host, process id and start: for people.
         monotonic: Seconds of a clock that runs on while the machine sleeps.
