@@ -53,10 +53,6 @@ def _days(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
-def _switch(value: object) -> object:
-    return {"on": True, "off": False}.get(value.strip().lower(), value) if isinstance(value, str) else value
-
-
 class StoreSettings(BaseModel):
     """What `open_store` needs to know. From the environment each is ``BIFROST_STORE_`` and its name in capitals."""
 
@@ -119,8 +115,8 @@ class StoreSettings(BaseModel):
         description="Share of reads that are repeated on the other store while writes go to both, and compared.",
         examples=["0.05"],
     )
-    realtime: Annotated[bool, BeforeValidator(_switch)] = Field(
-        default=True,
+    realtime: Literal["on", "off"] = Field(
+        default="on",
         description="Whether what runs leave is stored while they go on, where the backend can: `on` or `off`. Off, it is stored "
         "with the run at its end.",
         examples=["off"],

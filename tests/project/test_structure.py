@@ -26,7 +26,7 @@ SDK_PLACES = {
     "azure.cosmos": ("backends/cosmos/",),
     "aiosqlite": ("backends/sqlite/",),
     "typer": ("cli/",),
-    "opentelemetry": ("wrappers/telemetry.py", "wrappers/observer.py", "wrappers/tally.py"),
+    "opentelemetry": ("wrappers/telemetry.py", "wrappers/observer.py", "wrappers/tally.py", "recording/telemetry.py"),
 }
 
 
@@ -39,6 +39,7 @@ AMBIENT = {
     "_present_call": "a call's spans and costs belong to it, however deep they arise; as OpenTelemetry's own context",
     "_sendings": "hooks of the SDKs ask before each request whether it may leave",
     "_statuses": "hooks of the Cosmos DB SDK note how each sending was answered",
+    "present_recording": "logging calls handlers with a log record alone",
     "_what_counts": "hooks of the SDKs count a request as what the caller knows it to be",
 }
 """Context variables, each with the reason why it cannot be an argument."""

@@ -140,7 +140,7 @@ async def test_cursors_belong_to_their_run(store: Store) -> None:
 
 
 async def test_without_real_time_a_run_is_saved_at_its_end(settings: StoreSettings) -> None:
-    async with open_store(settings.model_copy(update={"realtime": False})) as store:
+    async with open_store(settings.model_copy(update={"realtime": "off"})) as store:
         await store.provision()
         run = await new_run(store)
         async with store.execution_data.recording(run) as recording:

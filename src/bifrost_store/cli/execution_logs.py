@@ -29,10 +29,8 @@ def logs(
     execution_id: Annotated[str, typer.Argument(metavar="EXECUTION", help="The run's id.")],
     *,
     scope: Annotated[str | None, typer.Option("--scope", metavar="ORG", help="The run's organization; by default GLOBAL.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until the run has ended.")] = False,
-    last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, max=_PAGE, metavar="N", help="Begin with the last N items.")
-    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until the run has ended.")] = False,
+    last: Annotated[int | None, typer.Option("--last", min=1, max=_PAGE, metavar="N", help="Begin with the last N items.")] = None,
     level: Annotated[
         Level, typer.Option("--level", case_sensitive=False, help="Only lines that matter at least so much.")
     ] = Level.DEBUG,

@@ -56,7 +56,7 @@ async def open_store(
         )
         stack.push_async_callback(backend.aclose)
         retention = None if days is None else timedelta(days=days)
-        realtime = RealtimeFlag(settings.realtime, flags)
+        realtime = RealtimeFlag(settings.realtime == "on", flags)
         recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention)
         stack.push_async_callback(recorder.aclose)
         places = [place_of(settings, name) for name in names]

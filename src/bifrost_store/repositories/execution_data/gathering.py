@@ -66,8 +66,8 @@ class Gathering:
         try:
             stored = [] if place.data is None else (await _all_items(place.data, run_of(record)))[0]
         except BackendError as error:
-            fields = {"run": record.key.id, "error": type(error).__name__}
-            log_event(_logger, logging.WARNING, "recording.not_gathered", error, **fields)
+            name = type(error).__name__
+            log_event(_logger, logging.WARNING, "recording.not_gathered", error, run=record.key.id, error=name)
         return left_by(merged([item for item in stored if item.recording not in kept_here], *(one.items for one in own)))
 
     async def stored(self, record: Record) -> LeftByRun:
