@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.registry import BACKENDS
+from bifrost_store.testing import contract
+from tests.contract import leaving_out
+from tests.second_opinion.differences import DIFFERENCES, LEFT_OUT
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -119,6 +123,14 @@ def test_what_is_ambient_has_its_reason() -> None:
     found = {name for path in SOURCES for name in re.findall(r"^(\w+)[^\n=]*= ContextVar\(", path.read_text("utf-8"), re.MULTILINE)}
 
     assert found == AMBIENT.keys()
+
+
+def test_topics_of_the_contract_are_called_as_they_are() -> None:
+    """What names one to leave it out, or to expect it to fail, names one that is there: else it would do nothing, unseen."""
+    files = {path.stem for path in (ROOT / "tests" / "contract").glob("test_*.py")}
+    named = {*leaving_out._WITHOUT_WRITES, leaving_out._PAIRS, *LEFT_OUT, *DIFFERENCES}
+
+    assert named <= files | {topic.name for topic in iter_modules(contract.__path__)}
 
 
 def test_wrappers_forward_nothing_by_hand() -> None:
