@@ -15,6 +15,7 @@ from bifrost_store.testing.fixtures import (  # noqa: F401
     backend,
     clock,
     execution_data,
+    feed,
     harness,
     open_reference,
     parametrize,

@@ -295,7 +295,7 @@ class CosmosHarness:
 
     name: ClassVar[str] = "cosmos"
     faults: ClassVar[frozenset[Fault]] = frozenset({*OF_CONNECTIONS, *_REACTION_TO_FAULT})
-    powers: ClassVar[frozenset[str]] = frozenset({"execution_data"})
+    powers: ClassVar[frozenset[str]] = frozenset({"execution_data", "feed"})
 
     def __init__(self, server: CosmosServer) -> None:
         self.server = server

@@ -80,7 +80,7 @@ class SqliteHarness:
 
     name: ClassVar[str] = "sqlite"
     faults: ClassVar[frozenset[Fault]] = frozenset({Fault.UNREACHABLE, *_SQL_OF_FAULT})
-    powers: ClassVar[frozenset[str]] = frozenset({"execution_data"})
+    powers: ClassVar[frozenset[str]] = frozenset({"execution_data", "feed"})
 
     @asynccontextmanager
     async def open_empty(self, clock: Clock) -> AsyncIterator[SqliteStore]:

@@ -29,6 +29,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bifrost_store.backends.execution_data import ExecutionData
+from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.documents import SPECS
@@ -43,6 +44,7 @@ __all__ = [
     "backend",
     "clock",
     "execution_data",
+    "feed",
     "harness",
     "other",
     "parametrize",
@@ -51,7 +53,7 @@ __all__ = [
     "store",
 ]
 
-_POWERS: Final = frozenset({"execution_data"})
+_POWERS: Final = frozenset({"execution_data", "feed"})
 _SUPPRESSED: Final = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
 """The store of a test outlives an example: tests take ids of their own, or leave it as they found it."""
 
@@ -117,6 +119,13 @@ def execution_data(backend: Backend) -> ExecutionData:
     """The execution data of the backend under test."""
     assert backend.execution_data is not None
     return backend.execution_data
+
+
+@pytest.fixture
+def feed(backend: Backend) -> Feed:
+    """The feeds of the backend under test."""
+    assert backend.feed is not None
+    return backend.feed
 
 
 @pytest.fixture

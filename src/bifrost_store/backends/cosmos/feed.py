@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.changes import Changes, Mark, cut, read_changes, read_ranges, read_tip
+from bifrost_store.backends.cosmos.data_documents import data_from_document
 from bifrost_store.backends.cosmos.documents import Document
 from bifrost_store.backends.cosmos.errors import understood, wrap_errors
 from bifrost_store.backends.cosmos.layout import CONTAINER_OF
@@ -50,7 +51,7 @@ class CosmosFeed(Feed):
             with self._forgetting(feed):
                 changes = await read_changes(await self._container(feed), rid, marks[0], size=limit)
         following, is_drained = _following(marks, changes)
-        items, unreadable = self._read(changes.documents)
+        items, unreadable = self._read(feed, changes.documents)
         return FeedPage(
             tuple(items),
             seal_position(rid, feed, part, _dumped(following)),
@@ -104,14 +105,14 @@ class CosmosFeed(Feed):
             self._rids.pop(feed, None)
             raise
 
-    def _read(self, documents: Sequence[Document]) -> tuple[list[FeedItem], list[CorruptDocumentError]]:
+    def _read(self, feed: FeedName, documents: Sequence[Document]) -> tuple[list[FeedItem], list[CorruptDocumentError]]:
         items: list[FeedItem] = []
         unreadable: list[CorruptDocumentError] = []
         for document in documents:
-            if self._reader.is_internal(document):
+            if feed != "execution_data" and self._reader.is_internal(document):
                 continue
             try:
-                items.append(self._reader.decode(document))
+                items.append(data_from_document(document) if feed == "execution_data" else self._reader.decode(document))
             except CorruptDocumentError as error:
                 unreadable.append(error)
         return items, unreadable

@@ -11,6 +11,7 @@ from typing_extensions import override
 from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.positions import narrow_position, open_position, seal_position
 from bifrost_store.backends.sqlite.connection import Connection
+from bifrost_store.backends.sqlite.data_rows import DATA_COLUMNS, data_from_row
 from bifrost_store.backends.sqlite.errors import mapped_errors
 from bifrost_store.backends.sqlite.rows import COLUMNS, Row, record_from_row
 from bifrost_store.core.feed import WHOLE, FeedItem, FeedPage, FeedRange
@@ -36,17 +37,22 @@ ahead AS (
 ),
 fitting AS (SELECT max(number) AS number FROM ahead WHERE place = 1 OR place <= :limit AND characters <= {_PAGE_CHARACTERS}),
 cut AS (
-    SELECT coalesce(max(number), :after) AS last FROM ahead
+    SELECT coalesce(max(number), :after) AS reached FROM ahead
     WHERE write_id = (SELECT write_id FROM ahead JOIN fitting USING (number))
 ),
 page AS MATERIALIZED (
-    SELECT last, ({_NEWEST}) AS newest,
-        (SELECT count(*) FROM (SELECT 1 FROM changes WHERE feed = :feed AND number > last LIMIT {_MOST_COUNTED})) AS waiting
+    SELECT reached, ({_NEWEST}) AS newest,
+        (SELECT count(*) FROM (SELECT 1 FROM changes WHERE feed = :feed AND number > reached LIMIT {_MOST_COUNTED})) AS waiting
     FROM cut
 )
-SELECT last, newest, waiting, (julianday('now') - julianday(changed_at)) * 86400, {{columns}}
-FROM page LEFT JOIN changes ON feed = :feed AND number > :after AND number <= last LEFT JOIN {{table}} ON {{is_row}}
+SELECT reached, newest, waiting, (julianday('now') - julianday(changed_at)) * 86400, {{columns}}
+FROM page LEFT JOIN changes ON feed = :feed AND number > :after AND number <= reached LEFT JOIN {{table}} ON {{is_row}}
 ORDER BY number"""
+_DATA: Final = _PAGE.format(
+    columns=", ".join(f"execution_data.{name}" for name in DATA_COLUMNS.split(", ")),
+    table="execution_data",
+    is_row="(execution_data.execution_id, execution_data.id) = (changes.place, changes.id)",
+)
 _RECORDS: Final = _PAGE.format(
     columns=", ".join(f"records.{name}" for name in COLUMNS.split(", ")),
     table="records",
@@ -77,15 +83,17 @@ class SqliteFeed(Feed):
         with mapped_errors(self._connection.path, "feed_items"):
             identity = await self._identified()
             after = 0 if position is None else int(open_position(identity, feed, part, position))
-            rows = await self._connection.read(_RECORDS, {"feed": feed, "after": after, "limit": limit})
-        last, newest, waiting, _ = rows[0][:_HEAD]
+            rows = await self._connection.read(
+                _DATA if feed == "execution_data" else _RECORDS, {"feed": feed, "after": after, "limit": limit}
+            )
+        reached, newest, waiting, _ = rows[0][:_HEAD]
         if after > newest:
             raise InvalidContinuationTokenError(
                 "position: it lies ahead of this database, which was put back to an earlier state; start from the beginning"
             )
-        items, unreadable = self._read([row[_HEAD:] for row in rows if row[_HEAD] is not None])
+        items, unreadable = self._read(feed, [row[_HEAD:] for row in rows if row[_HEAD] is not None])
         seconds = max(0.0, rows[-1][_HEAD - 1] or 0.0)
-        following = seal_position(identity, feed, part, str(last))
+        following = seal_position(identity, feed, part, str(reached))
         return FeedPage(tuple(items), following, waiting == 0, waiting, seconds, tuple(unreadable))
 
     @override
@@ -101,12 +109,12 @@ class SqliteFeed(Feed):
         _check(part)
         return narrow_position(feed, part, position, lambda place: place)
 
-    def _read(self, rows: list[Row]) -> tuple[list[FeedItem], list[CorruptDocumentError]]:
+    def _read(self, feed: FeedName, rows: list[Row]) -> tuple[list[FeedItem], list[CorruptDocumentError]]:
         items: list[FeedItem] = []
         unreadable: list[CorruptDocumentError] = []
         for row in rows:
             try:
-                items.append(record_from_row(row, self._specs))
+                items.append(data_from_row(row) if feed == "execution_data" else record_from_row(row, self._specs))
             except CorruptDocumentError as error:
                 unreadable.append(error)
         return items, unreadable

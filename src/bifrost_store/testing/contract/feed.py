@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.feed import FeedRange
+from bifrost_store.core.execution_data import DataDocument
+from bifrost_store.core.feed import FeedItem, FeedRange
 from bifrost_store.core.operations import Create, Delete
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, SYSTEM
@@ -23,6 +25,8 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import InvalidContinuationTokenError, InvalidRequestError
 from bifrost_store.testing.bulk import create_all, everything
 from bifrost_store.testing.clock import START, SettableClock
+from bifrost_store.testing.data_documents import RUN, exact_data, flush_of, segment
+from bifrost_store.testing.data_documents import stored as stored_flushes
 from bifrost_store.testing.examples import (
     ADDED_ONLY,
     EXAMPLES,
@@ -40,14 +44,6 @@ from bifrost_store.testing.strict import exactly
 pytestmark = pytest.mark.anyio
 
 RECORD_FEEDS: tuple[FeedName, ...] = ("entities", "executions")
-
-
-@pytest.fixture
-def feed(backend: Backend) -> Feed:
-    """The feed of the backend under test."""
-    if backend.feed is None:
-        pytest.skip(f"{backend.name} has no change feed")
-    return backend.feed
 
 
 def control(name: str = "control", **body: Any) -> Record:
@@ -191,6 +187,31 @@ async def test_what_was_purged_is_not_told_of(backend: Backend, feed: Feed, cloc
     assert 2 == len(await drained(feed, "entities", await beginning(feed, "entities")))
     await backend.create(config("gone-0"))
     assert [config("after").key, config("gone-0").key] == list(by_key(await drained(feed, "entities", places)))
+
+
+@pytest.mark.parametrize("limit", [1, 500])
+async def test_execution_data_is_told_of(feed: Feed, execution_data: ExecutionData, limit: int) -> None:
+    """Documents of a run come in the order of their flushes, each flush on one page; what is removed is told of no more."""
+    flushes = [flush_of(segment(number * 10 + 1), segment(number * 10 + 2), segment(number * 10 + 3)) for number in range(4)]
+    other = flush_of(segment(1, run=replace(RUN, execution_id="other")))
+    await stored_flushes(execution_data, flushes[0], other)
+    places = await tips(feed, "execution_data")
+    for flush in flushes[1:]:
+        await stored_flushes(execution_data, flush)
+
+    found = [list(page.items) async for page in pages(feed, "execution_data", dict(places), limit=limit)]
+    items = [item for page in found for item in page]
+    assert [exact_data(document) for flush in flushes[1:] for document in flush] == _data(items)
+    assert all(len({item.write_id for item in page if isinstance(item, DataDocument)}) <= max(1, limit // 3) for page in found)
+    assert 3 * 4 + 1 == len(await drained(feed, "execution_data", await beginning(feed, "execution_data"), limit=limit))
+    await execution_data.remove(RUN)
+    left = await drained(feed, "execution_data", await beginning(feed, "execution_data"), limit=limit)
+    assert [exact_data(other[0])] == _data(left)
+    assert [] == await drained(feed, "entities", await beginning(feed, "entities"))
+
+
+def _data(items: list[FeedItem]) -> list[Any]:
+    return [exact_data(item) for item in items if isinstance(item, DataDocument)]
 
 
 async def test_positions_are_good_in_other_processes(store: StoreUnderTest, feed: Feed) -> None:
