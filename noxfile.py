@@ -204,6 +204,8 @@ def bench(session: nox.Session) -> None:
     """What calls cost, written into performance.md and requests.md of docs/reference; fails if a budget or promise is not kept."""
     session.install("-e", ".[all]")
     session.run("python", "-m", "bench", *session.posargs, env=azurite(session))
+    if not session.posargs:
+        session.run("python", "-m", "bench.recordings")
 
 
 @nox.session
