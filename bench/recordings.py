@@ -52,9 +52,8 @@ async def _measure(seconds: float) -> int:
         )
         first, last, lines = await _go_on(store, seconds)
         growth = last / first
-        print(
-            f"{_RUNS} runs at {_RATE} lines a second for {seconds:.0f} s, {lines} lines: memory {growth:.2f} of {first / 1e6:.0f} MB"
-        )
+        what = f"{_RUNS} runs at {_RATE} lines a second for {seconds:.0f} s, {lines} lines"
+        print(f"{what}: memory {growth:.2f} of {first / 1e6:.0f} MB")
         return 0 if ratio.median <= MOST_RATIO and growth <= MOST_GROWTH else 1
 
 
