@@ -201,7 +201,7 @@ class TableQueries:
                 by_key.setdefault(key, []).append(row)
         for key, parts in by_key.items():
             if len(parts) > 1:
-                order = [place.row_key for place in mapping.places(key)]
+                order = [address.row_key for address in mapping.addresses(key)]
                 parts.sort(key=lambda row: order.index(row.row_key))
         return by_key
 

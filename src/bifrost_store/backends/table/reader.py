@@ -26,7 +26,7 @@ class State:
     """What is stored for a key: the record, expired or not, its rows, and the row beside its anchor.
 
     Attributes:
-        record: Of rows that cannot be read, what can be told of it; never a None in its place.
+        record: Of rows that cannot be read, what can be told of it; never a None in its address.
         error: Why they cannot be read, if so.
     """
 
@@ -95,12 +95,12 @@ class TableReader:
         return self.mapping(key.kind).merge(key, await self.rows(key, sort_key))
 
     async def rows(self, key: Key, sort_key: str) -> list[StoredRow]:
-        """Return every row of the record whose anchor lies where *sort_key* says, in the order of the mapping's places."""
+        """Return every row of the record whose anchor lies where *sort_key* says, in the order of the mapping's addresses."""
         mapping = self.mapping(key.kind)
         if isinstance(mapping, ExecutionMapping):
             row = await self.row(mapping.address(key, sort_key))
             return [] if row is None else [row]
-        return await self._owned(mapping, key, await self._at_places(mapping, key))
+        return await self._owned(mapping, key, await self._at_addresses(mapping, key))
 
     async def marker(self, key: Key, sort_key: str) -> Marker | None:
         """Return the row beside the anchor."""
@@ -117,7 +117,7 @@ class TableReader:
         mapping = self.mapping(key.kind)
         if isinstance(mapping, ExecutionMapping):
             return await self._execution_state(mapping, key, sort_key)
-        found, beside = await together(lambda: self._at_places(mapping, key), lambda: self._beside(mapping, key))
+        found, beside = await together(lambda: self._at_addresses(mapping, key), lambda: self._beside(mapping, key))
         rows = await self._owned(mapping, key, found)
         if found and not rows:
             row = f"{mapping.table}/{found[0].partition_key}/{found[0].row_key}"
@@ -139,22 +139,22 @@ class TableReader:
     async def _by_key(self, mapping: RowMapping, key: Key) -> Record | None:
         if mapping.span(key) is not None:
             return await self.anchored(key, "")
-        for place in mapping.places(key):
-            stored = await self.row(place)
+        for address in mapping.addresses(key):
+            stored = await self.row(address)
             if stored is not None and (rows := await self._owned(mapping, key, [stored])):
                 return mapping.merge(key, rows)
         return None
 
-    async def _at_places(self, mapping: RowMapping, key: Key) -> list[StoredRow]:
-        places = mapping.places(key)
+    async def _at_addresses(self, mapping: RowMapping, key: Key) -> list[StoredRow]:
+        addresses = mapping.addresses(key)
         span = mapping.span(key)
         if span is None:
-            found = await for_each(self.row, places)
+            found = await for_each(self.row, addresses)
             return [row for row in found if row is not None]
         conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
         parameters = {"p": span.partition_key, "lo": span.lo, "hi": span.hi}
         rows = {row.row_key: row async for row in self._account.rows(mapping.table, conditions, parameters)}
-        return [rows[place.row_key] for place in places if place.row_key in rows]
+        return [rows[address.row_key] for address in addresses if address.row_key in rows]
 
     async def _owned(self, mapping: RowMapping, key: Key, rows: Sequence[StoredRow]) -> list[StoredRow]:
         """Return those of *rows* that are the record's at *key*."""

@@ -117,12 +117,12 @@ class _Run:
     async def _point_locator_at(self, key: Key | None, row_key: str) -> None:
         assert key is not None
         record = Record(key, {}, self._executions.sort_key_of(key, row_key))
-        place = self._executions.marker(key, record.sort_key)
-        marker = await self._account.read(place.table, place.partition_key, place.row_key)
+        address = self._executions.marker(key, record.sort_key)
+        marker = await self._account.read(address.table, address.partition_key, address.row_key)
         if marker is None or marker.properties.get(IS_TOMBSTONE):
             return
         if marker.properties.get(SORT_KEY) != record.sort_key:
-            await self._try([Put(marker_row(self._executions, record), marker.etag)], place.table)
+            await self._try([Put(marker_row(self._executions, record), marker.etag)], address.table)
 
     async def _set_aside(self, row: StoredRow) -> None:
         table = self._executions.table
@@ -242,7 +242,7 @@ class _Run:
                 key = mapping.key_of("GLOBAL", stored.row_key, {})
                 if key is None:
                     continue
-                (twin,) = [place.row_key for place in mapping.places(key) if place.row_key != stored.row_key]
+                (twin,) = [address.row_key for address in mapping.addresses(key) if address.row_key != stored.row_key]
                 if await self._account.read(RELATIONSHIPS, "GLOBAL", twin) is not None:
                     continue
                 changes: list[Change] = [Put(stored.properties, stored.etag), Insert({**stored.properties, "RowKey": twin})]

@@ -171,8 +171,8 @@ class _TableReading:
         return row_key in self._older_twins
 
     async def _is_beside_the_first(self, mapping: RowMapping, key: Key, row_key: str) -> bool:
-        """Return whether a row of the same record lies at an earlier one of its places."""
-        first, *others = mapping.places(key)
+        """Return whether a row of the same record lies at an earlier one of its addresses."""
+        first, *others = mapping.addresses(key)
         if not others or row_key == first.row_key:
             return False
         if key.kind not in self._first_places:
@@ -185,6 +185,6 @@ class _TableReading:
             conditions, parameters = "RowKey ge @lo and RowKey lt @hi", {"lo": key_range.lo, "hi": key_range.hi}
             async for stored in self._account.rows(self._table, conditions, parameters, select=_KEYS):
                 key = mapping.key_of(stored.partition_key, stored.row_key, {})
-                if key is not None and stored.row_key == mapping.places(key)[0].row_key:
+                if key is not None and stored.row_key == mapping.addresses(key)[0].row_key:
                     keys.add(key)
         return keys

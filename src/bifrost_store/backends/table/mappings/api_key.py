@@ -42,16 +42,16 @@ class ApiKeyMapping(RowMapping):
     )
 
     @override
-    def places(self, key: Key) -> list[Address]:
+    def addresses(self, key: Key) -> list[Address]:
         own = self.address(key, "")
         return [own, replace(own, row_key=_GLOBAL_PREFIX + escape(key.id))]
 
     @override
     def encode(self, record: Record) -> list[Row]:
         (row,) = super().encode(record)
-        own, shared = self.places(record.key)
-        place = shared if record.body["workflowId"] is None else own
-        return [{**row, "RowKey": place.row_key, "KeyId": record.key.id}]
+        own, shared = self.addresses(record.key)
+        address = shared if record.body["workflowId"] is None else own
+        return [{**row, "RowKey": address.row_key, "KeyId": record.key.id}]
 
     @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:

@@ -80,7 +80,7 @@ class RowMapping:
         scope_column: Column of today's layout that names the organization where the partition does not; absent: GLOBAL.
         has_marker: A row beside the anchor guards it and becomes its tombstone. Without: records are never deleted.
         may_contradict: Some rows of the kind say what cannot be; see `contradiction`.
-        is_spread: The rows at `places` make up one record together; else it is one row at one of them.
+        is_spread: The rows at `addresses` make up one record together; else it is one row at one of them.
     """
 
     spec: ClassVar[DocumentSpec]
@@ -104,7 +104,7 @@ class RowMapping:
         """Return where the anchor lies. *sort_key* matters only where it is part of the row key."""
         return Address(self.table, key.scope.partition_key, self.prefix + escape(key.id))
 
-    def places(self, key: Key) -> list[Address]:
+    def addresses(self, key: Key) -> list[Address]:
         """Return where rows of the record may lie, all in one partition, the anchor first.
 
         Unless `span` says otherwise the record is read from the first of them that is there.
@@ -112,7 +112,7 @@ class RowMapping:
         return [self.address(key, "")]
 
     def span(self, key: Key) -> KeyRange | None:
-        """Return the range that holds all `places`, if the record can only be read from all of its rows."""
+        """Return the range that holds all `addresses`, if the record can only be read from all of its rows."""
         return None
 
     def marker(self, key: Key, sort_key: str) -> Address:
@@ -199,7 +199,7 @@ class RowMapping:
         return []
 
     def stale_rows(self, record: Record, memo: str) -> list[Address]:
-        """Return which of the `places` the state before (*memo*) had a row at and this record does not."""
+        """Return which of the `addresses` the state before (*memo*) had a row at and this record does not."""
         return []
 
     def owner(self, index_row: StoredRow) -> Key | None:
@@ -219,7 +219,7 @@ class RowMapping:
         return NativeEtag(etag, self.memo(record), record.expires_at, record.version.epoch).encode()
 
     def merge(self, key: Key, rows: Sequence[StoredRow]) -> Record | None:
-        """Return the record whose rows these are, in the order of `places`; None if they are none.
+        """Return the record whose rows these are, in the order of `addresses`; None if they are none.
 
         Raises:
             CorruptDocumentError: See `decode`.

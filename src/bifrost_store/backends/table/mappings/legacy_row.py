@@ -34,7 +34,7 @@ class LegacyRowMapping(RowMapping):
         return Address(*key.id.split("/", 2))
 
     @override
-    def places(self, key: Key) -> list[Address]:
+    def addresses(self, key: Key) -> list[Address]:
         own = self.address(key, "")
         is_run = own.table == ExecutionMapping.table and own.row_key.startswith(ExecutionMapping.prefix)
         return [own, replace(own, row_key=ASIDE_PREFIX + own.row_key)] if is_run else [own]

@@ -42,7 +42,7 @@ class MembershipMapping(RowMapping):
         return Address(self.table, "GLOBAL", f"{self.prefix}{key.scope.partition_key}:{escape(key.id)}")
 
     @override
-    def places(self, key: Key) -> list[Address]:
+    def addresses(self, key: Key) -> list[Address]:
         anchor = self.address(key, "")
         return [anchor, replace(anchor, row_key=f"{TWIN_PREFIX}{escape(key.id)}:{key.scope.partition_key}")]
 
@@ -64,7 +64,7 @@ class MembershipMapping(RowMapping):
 
     @override
     def twins(self, record: Record) -> list[Row]:
-        _, twin = self.places(record.key)
+        _, twin = self.addresses(record.key)
         key = {"PartitionKey": twin.partition_key, "RowKey": twin.row_key}
         return [{**key, **self.write_columns(record), **version_columns(record)}]
 

@@ -83,10 +83,10 @@ class OAuthConnectionMapping(RowMapping):
 
     @override
     def address(self, key: Key, sort_key: str) -> Address:
-        return self.places(key)[0]
+        return self.addresses(key)[0]
 
     @override
-    def places(self, key: Key) -> list[Address]:
+    def addresses(self, key: Key) -> list[Address]:
         start = self.prefix + escape(key.id)
         return [Address(self.table, key.scope.partition_key, f"{start}_{part}") for part in _PARTS]
 
@@ -101,7 +101,7 @@ class OAuthConnectionMapping(RowMapping):
         if match is None or not row_key.startswith(self.prefix):
             return None
         key = self.checked_key(partition_key, unescape(match["name"]))
-        return key if key is not None and row_key in {place.row_key for place in self.places(key)} else None
+        return key if key is not None and row_key in {address.row_key for address in self.addresses(key)} else None
 
     @override
     def ranges(self, scope: Scope | None, filters: Sequence[Filter]) -> list[KeyRange]:
@@ -109,8 +109,8 @@ class OAuthConnectionMapping(RowMapping):
 
     @override
     def merge(self, key: Key, rows: Sequence[StoredRow]) -> Record | None:
-        by_place = {row.row_key: row for row in rows}
-        anchor, *references = (by_place.get(place.row_key) for place in self.places(key))
+        by_row_key = {row.row_key: row for row in rows}
+        anchor, *references = (by_row_key.get(address.row_key) for address in self.addresses(key))
         if anchor is None:
             return None
         write_id = anchor.properties.get(WRITE_ID)
@@ -162,19 +162,19 @@ class OAuthConnectionMapping(RowMapping):
 
     @override
     def twins(self, record: Record) -> list[Row]:
-        _, *places = self.places(record.key)
+        _, *addresses = self.addresses(record.key)
         stamp = {name: value for name, value in super().write_columns(record).items() if name in ("UpdatedAt", "UpdatedBy")}
         return [
             {
-                "PartitionKey": place.partition_key,
-                "RowKey": place.row_key,
+                "PartitionKey": address.partition_key,
+                "RowKey": address.row_key,
                 "Type": "secret_ref",
                 "Value": record.body[field],
                 "Description": description.format(record.key.id),
                 **stamp,
                 **version_columns(record),
             }
-            for place, (field, _, description) in zip(places, _REFERENCES, strict=True)
+            for address, (field, _, description) in zip(addresses, _REFERENCES, strict=True)
             if record.body[field] is not None
         ]
 
@@ -184,9 +184,9 @@ class OAuthConnectionMapping(RowMapping):
 
     @override
     def stale_rows(self, record: Record, memo: str) -> list[Address]:
-        _, *places = self.places(record.key)
+        _, *addresses = self.addresses(record.key)
         now = self.memo(record)
-        return [place for place, was, is_ in zip(places, memo, now, strict=False) if was > is_]
+        return [address for address, was, is_ in zip(addresses, memo, now, strict=False) if was > is_]
 
 
 def _joined(anchor: StoredRow, references: Sequence[StoredRow | None]) -> StoredRow:
