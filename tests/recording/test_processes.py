@@ -17,6 +17,7 @@ import pytest
 
 from bifrost_store import GLOBAL, ExecutionStatus, LogLine, Store, StoreSettings, open_store
 from tests.contract.cosmos_harness import CosmosServer
+from tests.thorough import examples
 
 pytestmark = [pytest.mark.anyio, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ async def test_what_was_acknowledged_survives_a_kill(environment: dict[str, str]
     async with opened(environment) as store:
         run = await new_run(store)
         acknowledged = []
-        for seed in range(2):
+        for seed in range(examples(2).max_examples):
             process = start(environment, "endless", run)
             assert process.stdout is not None
             last = 0
@@ -97,7 +98,7 @@ async def test_what_was_acknowledged_survives_a_kill(environment: dict[str, str]
             if page.is_last:
                 break
             page = await store.execution_data.items(GLOBAL, run, after=page.after, limit=500)
-        assert sorted(lines) == [0, 1]
+        assert sorted(lines) == list(range(len(acknowledged)))
         for recording, last in enumerate(acknowledged):
             assert lines[recording] == list(range(len(lines[recording])))
             assert len(lines[recording]) >= last
