@@ -30,7 +30,13 @@ SDK_PLACES = {
     "azure.cosmos": ("backends/cosmos/",),
     "aiosqlite": ("backends/sqlite/",),
     "typer": ("cli/",),
-    "opentelemetry": ("wrappers/telemetry.py", "wrappers/observer.py", "wrappers/tally.py", "recording/telemetry.py"),
+    "opentelemetry": (
+        "wrappers/telemetry.py",
+        "wrappers/observer.py",
+        "wrappers/tally.py",
+        "recording/telemetry.py",
+        "changefeed/telemetry.py",
+    ),
 }
 
 

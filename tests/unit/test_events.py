@@ -19,6 +19,7 @@ from bifrost_store.core.events import SENTENCES, dotted, log_event, sentence
 SOURCES = sorted((Path(__file__).parents[2] / "src" / "bifrost_store").rglob("*.py"))
 OF_DICTIONARIES = {
     "_fields": {"scope", "blob", "error"},  # in repositories/executions/payload_blobs.py
+    "self._names": {"processor", "range"},  # in changefeed/following.py
     "extra": {"repaired", "left", "failed", "stuck", "kind", "scope", "error"},  # in mirroring/journal_repair.py
 }
 A_PROGRAM = """

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.query import Query
+from bifrost_store.core.operations import Create, Replace
+from bifrost_store.core.query import Filter, Query
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.errors import (
     CorruptDocumentError,
+    DocumentExistsError,
     DocumentNotFoundError,
     OutcomeUnknownError,
     PreconditionFailedError,
@@ -124,18 +126,32 @@ class Rows(Generic[T]):
             return await self._backend.get(seen.key) is None
         return True
 
+    async def exchange(self, seen: Record, rows: Mapping[str, T]) -> bool:
+        """Remove exactly the state that was *seen*, and store new rows, by id, in its place; return whether it is known to be done.
+
+        It is done as a whole or not at all.
+        """
+        gone = Replace(replace(seen, expires_at=_LONG_AGO), seen.etag)
+        new = [Create(Record(self._form.key(row_id), self._form.dump(state))) for row_id, state in rows.items()]
+        try:
+            await self._backend.batch([gone, *new])
+        except (PreconditionFailedError, DocumentNotFoundError, DocumentExistsError, OutcomeUnknownError):
+            return False
+        return True
+
     async def purge(self) -> None:
         """Free the space of rows that were removed; what fails is left to the next time."""
         with suppress(StoreError):
             while len(await self._backend.purge_expired(kind=self._form.kind, limit=_PURGED_AT_ONCE)) == _PURGED_AT_ONCE:
                 pass
 
-    async def records(self) -> AsyncIterator[Record | CorruptDocumentError]:
-        """Go through all rows as records, as one that says nothing readable may still have to be counted or removed.
+    async def records(self, *filters: Filter) -> AsyncIterator[Record | CorruptDocumentError]:
+        """Go through the rows that pass *filters*, by default all, as records: one that says nothing readable may still have to be
+        counted or removed.
 
         An error stands for a row of which not even the record can be read.
         """
-        query = Query(self._form.kind, SYSTEM)
+        query = Query(self._form.kind, SYSTEM, filters)
         while True:
             page = await self._backend.query(query)
             for error in page.unreadable:

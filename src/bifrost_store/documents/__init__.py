@@ -11,7 +11,7 @@ from bifrost_store.documents.config import Config, ConfigType
 from bifrost_store.documents.execution import LIVE_STATUSES, Execution, ExecutionStatus
 from bifrost_store.documents.form import AccessLevel, Form
 from bifrost_store.documents.integration import Integration
-from bifrost_store.documents.internal import CONTROL, INTERNAL_SPECS, JOURNAL, LEASE
+from bifrost_store.documents.internal import CONTROL, FEED_DEAD_LETTER, FEED_LEASE, INTERNAL_SPECS, JOURNAL, LEASE
 from bifrost_store.documents.job_status import JobOutcome, JobStatus, JobTrigger
 from bifrost_store.documents.legacy_row import LegacyRow
 from bifrost_store.documents.oauth_connection import OAuthConnection, OAuthFlowType, OAuthStatus
@@ -46,6 +46,8 @@ SPECS: Specs = {spec.kind: spec for spec in (*(document.spec for document in DOC
 __all__ = [
     "CONTROL",
     "DOCUMENT_TYPES",
+    "FEED_DEAD_LETTER",
+    "FEED_LEASE",
     "JOURNAL",
     "LEASE",
     "LIVE_STATUSES",

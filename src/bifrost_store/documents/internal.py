@@ -43,4 +43,24 @@ JOURNAL: Final = DocumentSpec(
 )
 """What the other store may not have: a key, without content, or everything that one writer wrote last. See `mirroring.journal`."""
 
-INTERNAL_SPECS: Final = (CONTROL, LEASE, JOURNAL)
+FEED_LEASE: Final = DocumentSpec(
+    kind="feed_lease",
+    queryable=frozenset({"processor"}),
+    scopes="system",
+    has_extra=False,
+    is_internal=True,
+    check_id=_check_hex,
+)
+"""How far a processor has come in a range of a feed of this store, and which process goes on there. See `changefeed.leases`."""
+
+FEED_DEAD_LETTER: Final = DocumentSpec(
+    kind="feed_dead_letter",
+    queryable=frozenset({"processor"}),
+    scopes="system",
+    has_extra=False,
+    is_internal=True,
+    check_id=_check_hex,
+)
+"""A feed item that a processor went past, as its handler could not take it: what it is and why, without content."""
+
+INTERNAL_SPECS: Final = (CONTROL, LEASE, JOURNAL, FEED_LEASE, FEED_DEAD_LETTER)
