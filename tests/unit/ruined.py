@@ -103,7 +103,7 @@ class RuinedStore:
         return replace(page, items=kept, unreadable=(*page.unreadable, self._error()))
 
     def _error(self) -> CorruptDocumentError:
-        text = f"{self.unreadable} of {self.name} cannot be read. Mend the row, or delete it"
+        text = f"{self.unreadable} of {self.name} cannot be read. Fix the row, or delete it"
         return CorruptDocumentError(text, backend=self.name, key=str(self.unreadable))
 
 

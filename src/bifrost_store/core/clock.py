@@ -52,5 +52,5 @@ def reverse_timestamp(moment: datetime) -> str:
     """
     milliseconds = milliseconds_since_epoch(moment)
     if not 0 <= milliseconds <= _LAST_SORTABLE_MS:
-        raise InvalidRequestError(f"the time {moment.isoformat()} lies outside 1970 to 2286 and cannot be ordered")
+        raise InvalidRequestError(f"the time {moment.isoformat()} is outside 1970 to 2286 and cannot be ordered")
     return f"{_LAST_SORTABLE_MS - milliseconds:013d}"

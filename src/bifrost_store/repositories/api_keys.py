@@ -69,7 +69,7 @@ class ApiKeyRepository(ApiKeys):
         now = self._clock()
         expires_at = None if expires_at is None else utc(expires_at, "expires_at")
         if expires_at is not None and expires_at <= now:
-            raise InvalidRequestError("expires_at: must lie ahead")
+            raise InvalidRequestError("expires_at: must be in the future")
         key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
         body = {
             "workflowId": workflow_id,

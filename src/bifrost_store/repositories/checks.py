@@ -27,7 +27,7 @@ def check_scope(value: object, spec: DocumentSpec) -> None:
     if not isinstance(value, Scope):
         raise InvalidKeyError(f"scope: must be a Scope, not {type(value).__name__}")
     if not spec.allows(value):
-        raise InvalidKeyError(f"scope {value}: no {spec.kind} can live there")
+        raise InvalidKeyError(f"scope {value}: no {spec.kind} can be stored there")
 
 
 def check_id(value: object, field: str) -> None:
@@ -90,7 +90,7 @@ def utc(value: object, field: str) -> datetime:
     try:
         return as_utc(value)
     except OverflowError:
-        raise InvalidRequestError(f"{field}: lies outside the years 1 to 9999 in UTC") from None
+        raise InvalidRequestError(f"{field}: is outside the years 1 to 9999 in UTC") from None
 
 
 def json_object(value: object, field: str, *, at_most: int | None = MAX_RECORD_UNITS) -> dict[str, Any]:

@@ -93,5 +93,5 @@ def _key(job_name: str) -> Key:
 def _times(start_time: datetime, end_time: datetime) -> Body:
     start, end = utc(start_time, "start_time"), utc(end_time, "end_time")
     if end < start:
-        raise InvalidRequestError("end_time: must not lie before start_time")
+        raise InvalidRequestError("end_time: must not be before start_time")
     return {"startTime": format_time(start), "endTime": format_time(end), "durationSeconds": (end - start).total_seconds()}

@@ -71,7 +71,7 @@ class ScheduleRepository(Schedules):
         known, key = (schedule, schedule.record.key) if isinstance(schedule, Schedule) else (None, _key(schedule))
         now, next_run_at = utc(now, "now"), utc(next_run_at, "next_run_at")
         if next_run_at <= now:
-            raise InvalidRequestError("next_run_at: must lie after now, or the run would be due again")
+            raise InvalidRequestError("next_run_at: must be after now, or the run would be due again")
         if execution_id is not None:
             check_id(execution_id, "execution_id")
         fields = {"next_run_at": next_run_at, "last_run_at": now, "last_execution_id": execution_id}
@@ -149,4 +149,4 @@ def _after(moment: datetime) -> datetime:
     try:
         return moment + _MICROSECOND
     except OverflowError:
-        raise InvalidRequestError("now: lies at the end of time") from None
+        raise InvalidRequestError("now: is too late a moment to be ordered") from None

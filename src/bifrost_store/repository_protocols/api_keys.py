@@ -39,7 +39,7 @@ class ApiKeys(Protocol):
 
         Args:
             workflow_id: The workflow that it starts; None: any.
-            expires_at: From then on it is refused; must lie ahead.
+            expires_at: From then on it is refused; must be in the future.
             disable_global_key: Global keys no longer start this workflow. Only on the key of a workflow.
         """
         ...

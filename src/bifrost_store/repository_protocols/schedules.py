@@ -46,7 +46,7 @@ class Schedules(Protocol):
         By name the schedule is read first, and whatever run is due is claimed.
 
         Args:
-            next_run_at: The run after this one; must lie after *now*.
+            next_run_at: The run after this one; must be after *now*.
             execution_id: The run's execution, if its id is known already; else see `record_run`.
 
         Raises:

@@ -126,7 +126,7 @@ class CheckedBackend(PassThrough):
     def _check_key(self, key: Key) -> DocumentSpec:
         spec = self._spec(key.kind)
         if not spec.allows(key.scope):
-            raise InvalidKeyError(f"scope {key.scope}: a {key.kind} cannot live there")
+            raise InvalidKeyError(f"scope {key.scope}: a {key.kind} cannot be stored there")
         spec.check_id(key.id)
         return spec
 
@@ -188,7 +188,7 @@ class CheckedBackend(PassThrough):
     def _check_query(self, query: Query) -> DocumentSpec:
         spec = self._spec(query.kind)
         if query.scope is not None and not spec.allows(query.scope):
-            raise InvalidKeyError(f"scope {query.scope}: a {query.kind} cannot live there")
+            raise InvalidKeyError(f"scope {query.scope}: a {query.kind} cannot be stored there")
         for condition in query.filters:
             _check_queryable(spec, condition.field)
             match condition:

@@ -167,7 +167,7 @@ def _corrupt(document: Mapping[str, Any], part: str, error: Exception) -> Corrup
     reason = str(error) if str(error).startswith("schema ") else type(error).__name__
     where = f"{document.get('type')} {document.get('scope')} {str(document.get('id'))[:80]!r}"
     return CorruptDocumentError(
-        f"document {where}: {part} cannot be read ({reason}). Mend the document, or delete it", backend=BACKEND, key=where
+        f"document {where}: {part} cannot be read ({reason}). Fix the document, or delete it", backend=BACKEND, key=where
     )
 
 

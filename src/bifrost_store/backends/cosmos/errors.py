@@ -87,7 +87,7 @@ def map_error(error: Exception) -> StoreError:
     if isinstance(error, CosmosClientTimeoutError | ServiceRequestTimeoutError | ServiceResponseTimeoutError):
         return BackendTimeoutError("Cosmos DB did not answer in time; try again", backend=BACKEND)
     if isinstance(error, ClientAuthenticationError):
-        return AccessDeniedError("no credential could be had for Cosmos DB; check the identity settings", backend=BACKEND)
+        return AccessDeniedError("no credential could be obtained for Cosmos DB; check the identity settings", backend=BACKEND)
     if (unsent := _unsent(error)) is not None:
         message = f"Cosmos DB at {unsent.host}:{unsent.port} cannot be reached; check endpoint and network, then try again"
         return BackendUnavailableError(message, backend=BACKEND)

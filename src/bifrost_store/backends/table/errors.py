@@ -89,7 +89,7 @@ def map_error(error: AzureError) -> StoreError:
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError):
         return BackendTimeoutError("Table Storage did not answer in time; try again", backend=BACKEND)
     if isinstance(error, ClientAuthenticationError):
-        return AccessDeniedError("no credential could be had for Table Storage; check the identity settings", backend=BACKEND)
+        return AccessDeniedError("no credential could be obtained for Table Storage; check the identity settings", backend=BACKEND)
     if isinstance(error, ServiceRequestError):
         return BackendUnavailableError(
             f"Table Storage at {_place(error).endpoint} cannot be reached; check endpoint and network, then try again",
