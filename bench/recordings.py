@@ -11,22 +11,30 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import anyio
+from pydantic import SecretStr
 
+from bench.emulator import run_emulator
 from bench.timing import Ratio
 from bifrost_store import GLOBAL, Execution, Store, StoreSettings, open_store
+from bifrost_store.changefeed import DataDocument, FeedReader
+from bifrost_store.core.clock import parse_time
 from bifrost_store.recording import carry
 
 MOST_RATIO: Final = 1.5
 """Of what `logging.handlers.QueueHandler` takes with the same formatting."""
 MOST_GROWTH: Final = 1.1
 """Of memory, from when everything was done once to the end."""
+MOST_LAG: Final = 1.0
+"""Seconds after which 99 of 100 lines have been read from the feed."""
+_LAG_RATE, _POLL = 700, 0.5
 _THREADS, _LINES, _PAIRS = 4, 2000, 21
 _RUNS, _RATE = 20, 10
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -50,11 +58,17 @@ async def _measure(seconds: float) -> int:
         print(
             f"emit, {_THREADS} threads: {ratio.median:.2f} of QueueHandler ({low:.2f} to {high:.2f}), at most {MOST_RATIO} promised"
         )
+        async with run_emulator_store(Path(folder)) as cosmos:
+            lags = {"sqlite": await _lag(store, "sqlite", seconds / 10), "cosmos": await _lag(cosmos, "cosmos", seconds / 10)}
+        for name, lag in lags.items():
+            what = f"feed of {name} at {_LAG_RATE} lines a second, read every {1000 * _POLL:.0f} ms"
+            print(f"{what}: lag p50 {_part(lag, 0.5):.2f} s, p99 {_part(lag, 0.99):.2f} s, at most {MOST_LAG} s")
         first, last, lines = await _go_on(store, seconds)
         growth = last / first
         what = f"{_RUNS} runs at {_RATE} lines a second for {seconds:.0f} s, {lines} lines"
         print(f"{what}: memory {growth:.2f} of {first / 1e6:.0f} MB")
-        return 0 if ratio.median <= MOST_RATIO and growth <= MOST_GROWTH else 1
+        is_prompt = all(_part(lag, 0.99) <= MOST_LAG for lag in lags.values())
+        return 0 if ratio.median <= MOST_RATIO and growth <= MOST_GROWTH and is_prompt else 1
 
 
 async def _emit(store: Store) -> Ratio:
@@ -134,6 +148,47 @@ async def _go_on(store: Store, seconds: float) -> tuple[int, int, int]:
 def _memory() -> int:
     """Return the bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
+
+
+@asynccontextmanager
+async def run_emulator_store(folder: Path) -> AsyncIterator[Store]:
+    """Open a store of the emulator, which runs in a process of its own."""
+    with run_emulator() as server:
+        secret = SecretStr(server.connection_string)
+        settings = StoreSettings(backend="cosmos", cosmos_connection_string=secret, blob_folder=str(folder / "blobs"))
+        async with open_store(settings) as store:
+            await store.provision()
+            yield store
+
+
+async def _lag(store: Store, backend: str, seconds: float) -> list[float]:
+    """Record on twenty runs; return how long after each line was made a reader of the feed had it, in order."""
+    reader = FeedReader(store.backend.backend(backend), "execution_data", poll_seconds=_POLL, limit=500)
+    await reader.open()
+    lags: list[float] = []
+    lines = int(seconds * _LAG_RATE)
+
+    async def read() -> None:
+        async for item in reader:
+            if isinstance(item, DataDocument):
+                now = datetime.now(UTC)
+                lags.extend((now - parse_time(line["timestamp"])).total_seconds() for line in item.body.get("lines", ()))
+            if len(lags) >= lines:
+                return
+
+    async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        runs = [await _new_run(store) for _ in range(_RUNS)]
+        recordings = [await stack.enter_async_context(store.execution_data.recording(run)) for run in runs]
+        began = time.monotonic()
+        for number in range(lines):
+            await asyncio.sleep(max(0.0, began + number / _LAG_RATE - time.monotonic()))
+            recordings[number % _RUNS].info(f"line {number}: {'x' * 80}")
+    return sorted(lags)
+
+
+def _part(values: Sequence[float], part: float) -> float:
+    return values[min(len(values) - 1, int(part * len(values)))]
 
 
 async def _new_run(store: Store) -> Execution:
