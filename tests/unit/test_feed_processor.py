@@ -136,7 +136,7 @@ async def test_poison_becomes_a_dead_letter_and_is_replayed(store: CheckedBacken
     seen = Seen(bad="bd")
     async with running(processor(store, seen)):
         await until(lambda: set(seen.ids) >= {"a", "c"})
-        letters = DeadLetters(store, "p", "entities")
+        letters = DeadLetters(store, "p")
         await until_async(lambda: _count(letters, 2))
         await store.create(config("e"))
         await until(lambda: "e" in seen.ids)
@@ -187,7 +187,7 @@ async def test_a_range_stands_still_at_poison_if_asked_to(store: CheckedBackend,
             await until_async(stands_still)
             await store.create(config("c"))
     assert "c" not in seen.ids
-    assert [] == [row async for row in DeadLetters(store, "p", "entities").all()]
+    assert [] == [row async for row in DeadLetters(store, "p").all()]
     assert "stands still" in caplog.text
     seen.bad.clear()
     async with running(processor(store, seen)):
@@ -203,8 +203,8 @@ async def test_an_unreadable_item_is_a_dead_letter(store: CheckedBackend, tmp_pa
     seen = Seen()
     async with running(processor(CheckedBackend(backend, SPECS), seen)):
         await until(lambda: len(seen.ids) == 2)
-        await until_async(lambda: _count(DeadLetters(backend, "p", "entities"), 1))
-    (letter,) = [row.state async for row in DeadLetters(backend, "p", "entities").all()]
+        await until_async(lambda: _count(DeadLetters(backend, "p"), 1))
+    (letter,) = [row.state async for row in DeadLetters(backend, "p").all()]
     assert ("config", "b", "CorruptDocumentError") == (letter.kind, letter.id, letter.error)
     await backend.aclose()
 

@@ -30,7 +30,7 @@ def in_virtual_time(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def letters_of(world: World) -> set[str]:
-    return {row.state.id async for row in DeadLetters(world.store, "p", "entities", clock=world.clock).all()}
+    return {row.state.id async for row in DeadLetters(world.store, "p", clock=world.clock).all()}
 
 
 async def live(world: World, random: Random, seconds: int, actions: list[str]) -> None:

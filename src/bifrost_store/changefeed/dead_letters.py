@@ -79,31 +79,29 @@ class DeadLetters:
     Args:
         backend: The store.
         processor: Name of the processor.
-        feed: What it follows.
         clock: Tells the time.
     """
 
-    def __init__(self, backend: Backend, processor: str, feed: FeedName, *, clock: Clock = utc_now) -> None:
+    def __init__(self, backend: Backend, processor: str, *, clock: Clock = utc_now) -> None:
         self._backend = backend
         self._rows = Rows(backend, _FORM)
         self._processor = processor
-        self._feed: FeedName = feed
         self._clock = clock
 
-    async def keep_item(self, item: FeedItem, error: Exception, attempts: int) -> None:
+    async def keep_item(self, feed: FeedName, item: FeedItem, error: Exception, attempts: int) -> None:
         """Keep that *item* failed with *error*."""
-        await self._keep(_identity_of(item), error, attempts)
+        await self._keep(feed, _identity_of(item), error, attempts)
 
-    async def keep_unreadable(self, error: CorruptDocumentError) -> None:
+    async def keep_unreadable(self, feed: FeedName, error: CorruptDocumentError) -> None:
         """Keep that an item cannot be read, as *error* tells."""
         kind, scope, item_id = error.document or ("", "", error.key or "")
-        await self._keep((kind, scope, item_id, None, None), error, 1)
+        await self._keep(feed, (kind, scope, item_id, None, None), error, 1)
 
-    async def _keep(self, identity: _Identity, error: Exception, attempts: int) -> None:
+    async def _keep(self, feed: FeedName, identity: _Identity, error: Exception, attempts: int) -> None:
         kind, scope, item_id, document, creation = identity
         letter = DeadLetter(
             processor=self._processor,
-            feed=self._feed,
+            feed=feed,
             kind=kind,
             scope=scope,
             id=item_id,
@@ -138,6 +136,10 @@ class DeadLetters:
                 raise record
             yield _FORM.row(record)
 
+    async def purge(self) -> None:
+        """Free the space of those that have expired or were replayed; what fails is left to the next time."""
+        await self._rows.purge()
+
     async def replay(self, handler: Handler) -> list[tuple[DeadLetter, Exception | None]]:
         """Hand the present state of each item to *handler*, and forget those that succeed or that are gone for good.
 
@@ -157,7 +159,7 @@ class DeadLetters:
             else:
                 letter = row.state
                 identity = (letter.kind, letter.scope, letter.id, letter.document, letter.creation)
-                await self._keep(identity, error, letter.attempts + 1)
+                await self._keep(letter.feed, identity, error, letter.attempts + 1)
             outcomes.append((row.state, error))
         return outcomes
 

@@ -172,10 +172,10 @@ class Follower:
                 poison = await hand_over(self.task.handler, page.items)
         for each in poison:
             self._check_poison(each.item, each.error)
-            await self.task.dead_letters.keep_item(each.item, each.error, each.attempts)
+            await self.task.dead_letters.keep_item(self.held.state.feed, each.item, each.error, each.attempts)
         for error in page.unreadable:
             self._check_poison(error.key, error)
-            await self.task.dead_letters.keep_unreadable(error)
+            await self.task.dead_letters.keep_unreadable(self.held.state.feed, error)
         if count := len(poison) + len(page.unreadable):
             self.task.telemetry.dead_letters(count)
             log_event(_logger, logging.ERROR, "feed.dead_letters", **self._names(), count=count)

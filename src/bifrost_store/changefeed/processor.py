@@ -107,7 +107,7 @@ class ChangeFeedProcessor:
         self._looked_at_ranges: float | None = None
         self._is_stopping = False
         self._stopped = anyio.Event()
-        letters = DeadLetters(store, name, feed, clock=clock)
+        letters = DeadLetters(store, name, clock=clock)
         telemetry = telemetry or FeedTelemetry(name, feed)
         self._task = Task(self._feed, handler, self._leases, letters, on_poison, limit, self._timing, clock, telemetry)
 
@@ -121,6 +121,8 @@ class ChangeFeedProcessor:
             StoreError: The store refuses, and trying again does not help.
         """
         failures: list[Exception] = []
+        await self._leases.purge()
+        await self._task.dead_letters.purge()
         async with anyio.create_task_group() as tasks:
             try:
                 await self._share(tasks, failures)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import cost, demo, emulator, execution_logs, migrate, store, tables, transfer, usage
+from bifrost_store.cli import cost, demo, emulator, execution_logs, feed, migrate, store, tables, transfer, usage
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpected
@@ -39,6 +39,7 @@ app.command()(demo.demo)
 app.command()(emulator.cosmos_emulator)
 app.add_typer(tables.app, name="tables")
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(feed.app, name="feed")
 
 
 @app.callback()
@@ -63,7 +64,7 @@ def _made_common(command: Callable[..., None], name: str) -> Callable[..., None]
     return wrapped
 
 
-for _group, _prefix in ((app, ""), (tables.app, "tables "), (migrate.app, "migrate ")):
+for _group, _prefix in ((app, ""), (tables.app, "tables "), (migrate.app, "migrate "), (feed.app, "feed ")):
     for _command in _group.registered_commands:
         if _command.callback is not None:
             _name = _command.name or _command.callback.__name__.replace("_", "-")
