@@ -13,6 +13,7 @@ from bifrost_store.migration.purging import check_purge
 from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.repositories.execution_data.places import Recorder
 from bifrost_store.repositories.executions.collecting import collect
+from bifrost_store.repositories.executions.payload_documents import IsOn
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.wrappers.observer import Observer
 
@@ -22,6 +23,7 @@ class Store(Repositories):
 
     Attributes:
         backend: The waist beneath them, which follows the flag: for dump, load and the like.
+        context: What the repositories are made from, for those who move data.
         places: Where the data is: backend and file or account of each that may hold some. No secrets.
     """
 
@@ -32,6 +34,7 @@ class Store(Repositories):
         clock: Clock,
         observer: Observer,
         recorder: Recorder,
+        is_realtime: IsOn,
         retention: timedelta | None,
         places: list[str],
         stack: AsyncExitStack,
@@ -41,16 +44,18 @@ class Store(Repositories):
         self._observer = observer
         self._clock = clock
         self._stack = stack
-        context = Context(
+        self.context = Context(
             backend,
             clock,
             backend.blobs_for,
             retention,
             check_purge=lambda: check_purge(backend.all_backends(), clock()),
             place=backend.data_place,
+            data_stores=backend.data_stores,
             recorder=recorder,
+            is_realtime=is_realtime,
         )
-        super().__init__(context, observer.repository)
+        super().__init__(self.context, observer.repository)
 
     async def provision(self) -> None:
         """Make tables, containers and schema where missing; changes nothing that exists."""
@@ -86,8 +91,10 @@ class Store(Repositories):
         if collect_payloads:
             names = await self.backend.serving_names()
             stores, blobs = map(self.backend.backend, names), map(self.backend.blobs, names)
-            if removed := await collect(list(stores), list(blobs), self._clock()):
-                report.note("payload blobs removed that no execution names", removed)
+            removed = await collect(list(stores), list(blobs), self._clock())
+            for what, count in zip(("blobs", "documents"), removed, strict=True):
+                if count:
+                    report.note(f"payload {what} removed that no execution names", count)
         return report
 
     async def differences(self) -> list[Difference]:

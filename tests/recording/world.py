@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -127,11 +127,11 @@ async def open_world(
     async def open_data(name: str) -> AsyncIterator[FailingData]:
         yield sink
 
-    saved = SavedPayloads(
-        backend, clock=utc_now, blobs=lambda _: blobs, retention=retention, gathering=Gathering(backend, place, None)
-    )
+    saving = Context(backend, utc_now, lambda _: blobs, retention, place=place, is_realtime=is_on)
+    gathering = Gathering(backend, place, None)
+    saved = SavedPayloads(backend, clock=utc_now, payloads=saving.payloads, retention=retention, gathering=gathering)
     recorder = ProcessRecorder(backend, place=place, is_on=is_on, open_data=open_data, expiry=lambda: NEVER, leave=saved.leave)
-    context = Context(backend, utc_now, lambda _: blobs, retention, place=place, recorder=recorder)
+    context = replace(saving, recorder=recorder)
     stored = DataPlace("cosmos", sink, is_complete) if has_data else DataPlace(None, None, False)
     world = World(Repositories(context), recorder, sink, stored)
     try:

@@ -226,7 +226,7 @@ async def test_other_errors_are_not_tried_again(backend: YieldingBackend, stored
 async def test_before_write_precedes_every_write_and_only_writes(backend: YieldingBackend, stored: Record) -> None:
     """What must happen before a write happens before each, and not where nothing is written."""
 
-    async def note() -> None:
+    async def note(record: Record) -> None:
         backend.calls.append("before")
 
     await change_record(backend, KEY, increment, before_write=note)

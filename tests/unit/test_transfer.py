@@ -246,7 +246,7 @@ async def test_a_complete_dump_is_not_begun_again_unless_told(tmp_path: Path) ->
         ("dump.json", '{"format": "other", "version": 1}', "not of this program"),
         ("dump.json", "not JSON", "not of this program"),
         ("dump.json", "[]", "not of this program"),
-        ("dump.json", '{"format": "bifrost-store-dump", "version": 2}', "format version 2; this program knows 1"),
+        ("dump.json", '{"format": "bifrost-store-dump", "version": 3}', "format version 3; this program knows 2"),
     ],
 )
 async def test_a_folder_of_something_else_is_left_alone(

@@ -52,7 +52,10 @@ def _written(done: TransferReport) -> str:
 
 def _show(done: TransferReport, *, as_json: bool, lines: list[str]) -> None:
     lines = [*([f"{kind}: {count}" for kind, count in sorted(done.records.items())] or ["no records"]), *lines]
-    lines += [f"blobs: {done.blobs}", *(f"unreadable: {line}" for line in done.unreadable)]
+    lines.append(f"blobs: {done.blobs}")
+    if done.documents:
+        lines.append(f"execution data: {done.documents}")
+    lines += [f"unreadable: {line}" for line in done.unreadable]
     report({"ok": done.is_complete, **asdict(done)}, as_json=as_json, lines=lines)
     if not done.is_complete:
         raise typer.Exit(1)

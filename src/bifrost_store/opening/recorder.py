@@ -21,6 +21,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError, StoreError
 from bifrost_store.recording.lanes import Sink
 from bifrost_store.recording.recorder import ProcessRecorder
+from bifrost_store.repositories.assembly import Context
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.executions.saving import SavedPayloads
 from bifrost_store.routing.router import RoutedBackend
@@ -68,7 +69,8 @@ def make_recorder(
 
     loop = asyncio.get_running_loop()
     gathering = Gathering(backend, backend.data_place, None)
-    saved = SavedPayloads(backend, clock=clock, blobs=backend.blobs_for, retention=retention, gathering=gathering)
+    context = Context(backend, clock, backend.blobs_for, retention, place=backend.data_place, is_realtime=is_on)
+    saved = SavedPayloads(backend, clock=clock, payloads=context.payloads, retention=retention, gathering=gathering)
     return ProcessRecorder(backend, place=backend.data_place, is_on=is_on, open_data=open_data, expiry=expiry, leave=saved.leave)
 
 

@@ -60,4 +60,13 @@ async def open_store(
         recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention)
         stack.push_async_callback(recorder.aclose)
         places = [place_of(settings, name) for name in names]
-        yield Store(backend, clock=clock, observer=observer, recorder=recorder, retention=retention, places=places, stack=stack)
+        yield Store(
+            backend,
+            clock=clock,
+            observer=observer,
+            recorder=recorder,
+            is_realtime=realtime.is_on,
+            retention=retention,
+            places=places,
+            stack=stack,
+        )

@@ -36,6 +36,8 @@ from bifrost_store.repositories.configs import ConfigRepository
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.execution_data.places import FindPlace, Recorder, own_place
 from bifrost_store.repositories.execution_data.repository import ExecutionItemsRepository
+from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
+from bifrost_store.repositories.executions.payload_documents import AllStores, IsOn, PayloadDocuments, always_on, only_store
 from bifrost_store.repositories.executions.repository import ExecutionRepository
 from bifrost_store.repositories.forms import FormRepository
 from bifrost_store.repositories.integrations import IntegrationRepository
@@ -75,7 +77,9 @@ class Context:
         retention: How long an execution is kept after its last change; None: for ever.
         check_purge: Raises if expired executions may not be purged now; None: they always may.
         place: Tells where a scope's execution data is; None: with the waist itself, or nowhere.
+        data_stores: Returns the execution data of all stores; None: that of the waist itself.
         recorder: Records runs; None: nobody does.
+        is_realtime: Tells for which scopes it is on that large payloads go to execution data; by default for all.
     """
 
     backend: Backend
@@ -84,7 +88,17 @@ class Context:
     retention: timedelta | None = None
     check_purge: Callable[[], Awaitable[None]] | None = None
     place: FindPlace | None = None
+    data_stores: AllStores | None = None
     recorder: Recorder | None = None
+    is_realtime: IsOn = always_on
+
+    @property
+    def payloads(self) -> PayloadBlobs:
+        """What reads and writes the payloads of executions that lie apart from their records."""
+        place = self.place or own_place(self.backend)
+        stores = self.data_stores or only_store(self.backend)
+        documents = PayloadDocuments(place, stores, self.is_realtime, clock=self.clock, retention=self.retention)
+        return PayloadBlobs(self.blobs, self.backend, documents)
 
 
 class Repositories:
@@ -97,16 +111,16 @@ class Repositories:
 
     def __init__(self, context: Context, wrap: Wrap = unwrapped) -> None:
         backend, clock, blobs = context.backend, context.clock, context.blobs
-        place = context.place or own_place(backend)
+        place, payloads = context.place or own_place(backend), context.payloads
         executions = ExecutionRepository(
             backend,
             clock=clock,
-            blobs=blobs,
+            payloads=payloads,
             retention=context.retention,
             gathering=Gathering(backend, place, context.recorder),
             check_purge=context.check_purge,
         )
-        execution_data = ExecutionItemsRepository(backend, clock=clock, place=place, blobs=blobs, recorder=context.recorder)
+        execution_data = ExecutionItemsRepository(backend, clock=clock, place=place, payloads=payloads, recorder=context.recorder)
         self.organizations: Organizations = wrap("organizations", OrganizationRepository(backend, clock=clock))
         self.users: Users = wrap("users", UserRepository(backend, clock=clock))
         self.config: Configs = wrap("config", ConfigRepository(backend, clock=clock))

@@ -64,7 +64,7 @@ class Changed:
     before: Record | None
 
 
-async def _write_nothing() -> None:
+async def _write_nothing(record: Record) -> None:
     pass
 
 
@@ -75,7 +75,7 @@ async def change_record(
     *,
     known: Record | None = None,
     etag: str | None = None,
-    before_write: Callable[[], Awaitable[None]] = _write_nothing,
+    before_write: Callable[[Record], Awaitable[None]] = _write_nothing,
 ) -> Changed:
     """Store what *change* makes of the record at *key*, whoever else writes meanwhile.
 
@@ -86,7 +86,7 @@ async def change_record(
         known: The record as the caller has it, which saves a read. If it turns out to be out of date, or if *change*
             refuses it or leaves it as it is, the record is read and *change* decides again.
         etag: The caller's precondition. With it nothing is tried again.
-        before_write: Called before a record is sent, each time.
+        before_write: Called before a record is sent, each time, with that record.
 
     Raises:
         DocumentNotFoundError: There is no record.
@@ -96,7 +96,7 @@ async def change_record(
         return await _change_state(backend, key, change, known, Etag.parse(etag), before_write)
     new = None if known is None else _tried(change, known)
     if known is not None and new is not None:
-        await before_write()
+        await before_write(new)
         with suppress(PreconditionFailedError):
             return Changed(await backend.replace(new, known.etag), known)
 
@@ -105,7 +105,7 @@ async def change_record(
         new = change(base)
         if new is None:
             return Changed(base, None)
-        await before_write()
+        await before_write(new)
         try:
             return Changed(await backend.replace(new, base.etag), base)
         except PreconditionFailedError as error:
@@ -229,7 +229,7 @@ async def _change_state(
     change: Change,
     known: Record | None,
     expected: Etag,
-    before_write: Callable[[], Awaitable[None]],
+    before_write: Callable[[Record], Awaitable[None]],
 ) -> Changed:
     base = known if known is not None and known.version.is_same_state(expected.version) else None
     new = None if base is None else _tried(change, base)
@@ -239,7 +239,7 @@ async def _change_state(
         new = change(base)
     if new is None:
         return Changed(base, None)
-    await before_write()
+    await before_write(new)
     return Changed(await backend.replace(new, base.etag), base)
 
 

@@ -157,7 +157,7 @@ class Executions(Protocol):
             duration_ms: 0 to 2,147,483,647.
             error_message: Over 32,768 characters it is kept in a blob, its beginning in the record.
             result: Any JSON value, or a text with *result_type* ``html`` or ``text``; None: no result. Objects and texts of at most
-                1,024 bytes are kept in the record, everything else in a blob.
+                1,024 bytes are kept in the record, everything else apart from it.
             result_type: By default ``json`` for anything but text; for text ``html`` if, stripped, it starts with ``<`` and
                 contains ``>``, else ``text``.
 
@@ -202,11 +202,11 @@ class Executions(Protocol):
         ...
 
     async def delete(self, scope: Scope, execution_id: str, *, etag: str | None = None) -> bool:
-        """Delete a run and then its payload blobs; return whether it was there."""
+        """Delete a run and then everything that it left; return whether it was there."""
         ...
 
     async def purge_expired(self) -> int:
-        """Remove every expired run, with its blobs, for good; return how many. Readers do not see them before either.
+        """Remove every expired run, with all that it left, for good; return how many. Readers do not see them before either.
 
         Raises:
             MigrationRefusedError: A migration is under way, or was cut over less than 90 days ago: nothing was removed.
@@ -237,7 +237,7 @@ class Executions(Protocol):
         """Return the log entries, or None if none were saved or the run does not exist.
 
         Raises:
-            CorruptDocumentError: The blob is missing though the record names it, or cannot be read.
+            CorruptDocumentError: They are missing though the record names them, or cannot be read.
         """
         ...
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import anyio
 from typing_extensions import override
 
-from bifrost_store.backends.execution_data import DataPlace
+from bifrost_store.backends.execution_data import DataPlace, ExecutionData
 from bifrost_store.backends.protocol import Backend, Layout, Repair, ScanPage
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt
@@ -141,6 +141,15 @@ class RoutedBackend(Backend):
         kept = {name: data for name in names if self._can_open(name) and (data := self.backend(name).execution_data) is not None}
         store = next(iter(kept), None)
         return DataPlace(store, kept.get(store or ""), len(kept) == len(names))
+
+    async def data_stores(self) -> dict[str, ExecutionData]:
+        """Return the execution data of every store that may hold some of a scope's, by the store's name."""
+        names = {*self._names, *await self.serving_names()}
+        control = self.member.control
+        if control is not None:
+            names |= {name for route in control.routes.values() for name in (route.primary, route.secondary) if name is not None}
+        found = {name: self.backend(name).execution_data for name in sorted(names) if self._can_open(name)}
+        return {name: data for name, data in found.items() if data is not None}
 
     def blobs(self, backend: str) -> BlobStore:
         """Return the blob store that goes with *backend*, opened on first use."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt
@@ -15,7 +16,7 @@ from bifrost_store.core.operations import Operation, Result
 from bifrost_store.core.record import Record
 from bifrost_store.wrappers.pass_through import PassThrough
 
-_BLOB_WRITES = frozenset({"put", "copy", "delete"})
+_WRITES = frozenset({"put", "copy", "delete", "append", "remove"})
 
 
 class Stopped(BaseException):
@@ -64,6 +65,12 @@ class StoppingBackend(PassThrough):
         self._countdown.check()
         return super()._inner
 
+    @property
+    @override
+    def execution_data(self) -> Any:
+        inner = super().execution_data
+        return None if inner is None else Stopping(inner, self._countdown)
+
     @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         self._countdown.count()
@@ -75,15 +82,15 @@ class StoppingBackend(PassThrough):
         return await super().purge_expired(kind=kind, limit=limit)
 
 
-class StoppingBlobs:
-    """A `BlobStore` that dies.
+class Stopping:
+    """A `BlobStore`, or an `ExecutionData`, that dies.
 
     Args:
         inner: Goes on without us.
         countdown: Says when.
     """
 
-    def __init__(self, inner: BlobStore, countdown: Countdown) -> None:
+    def __init__(self, inner: BlobStore | ExecutionData, countdown: Countdown) -> None:
         self._inner = inner
         self._countdown = countdown
 
@@ -93,7 +100,7 @@ class StoppingBlobs:
 
 
 def _counted(method: Any, name: str, countdown: Countdown) -> Any:
-    if name == "list":
+    if name in ("list", "scan"):
 
         async def iterate(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
             countdown.check()
@@ -103,7 +110,7 @@ def _counted(method: Any, name: str, countdown: Countdown) -> Any:
         return iterate
 
     async def call(*arguments: Any, **options: Any) -> Any:
-        countdown.count() if name in _BLOB_WRITES else countdown.check()
+        countdown.count() if name in _WRITES else countdown.check()
         return await method(*arguments, **options)
 
     return call

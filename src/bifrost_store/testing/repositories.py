@@ -7,6 +7,7 @@ from datetime import timedelta
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.scope import Scope
 from bifrost_store.repositories.assembly import Context, Repositories
 
 __all__ = ["RETENTION", "Repositories", "repositories_over"]
@@ -14,6 +15,12 @@ __all__ = ["RETENTION", "Repositories", "repositories_over"]
 RETENTION = timedelta(days=14)
 
 
-def repositories_over(backend: Backend, blobs: BlobStore, clock: Clock, *, retention: timedelta | None = RETENTION) -> Repositories:
-    """Return the repositories of *backend*, with payloads in *blobs*."""
-    return Repositories(Context(backend, clock, lambda _: blobs, retention))
+def repositories_over(
+    backend: Backend, blobs: BlobStore, clock: Clock, *, retention: timedelta | None = RETENTION, is_realtime: bool = False
+) -> Repositories:
+    """Return the repositories of *backend*, with payloads in *blobs*; with *is_realtime* in execution data, where that is kept."""
+
+    async def is_on(scope: Scope) -> bool:
+        return is_realtime
+
+    return Repositories(Context(backend, clock, lambda _: blobs, retention, is_realtime=is_on))

@@ -1,17 +1,19 @@
-"""Dump at the waist: every record and tombstone as JSON lines, every blob as a file."""
+"""Dump at the waist: every record, tombstone and document of execution data as JSON lines, every blob as a file."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from anyio import to_thread
 
 from bifrost_store.blobs.protocol import CONTAINERS, BlobInfo, BlobStore
+from bifrost_store.core.execution_data import DataDocument
 from bifrost_store.core.files import make_private_folder, open_private
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.record import Record
@@ -19,6 +21,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError, InvalidKeyError, InvalidRequestError
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles
+from bifrost_store.transfer.data_lines import data_line_of
 from bifrost_store.transfer.homes import BlobHomes
 from bifrost_store.transfer.lines import line_of
 from bifrost_store.transfer.report import TransferReport
@@ -31,7 +34,8 @@ _BLOBS_PER_STATE = 50
 async def dump_records(store: Store, folder: Path, *, restart: bool = False, progress: Progress = silent) -> TransferReport:
     """Write every record, tombstone and blob of *store* below *folder*; an interrupted dump goes on where it stopped.
 
-    Records go to ``records.jsonl``, one a line; blobs to ``blobs/``, listed in ``blobs.jsonl``; ``dump.json`` says how far it is.
+    Records go to ``records.jsonl``, one a line, what runs left to ``execution_data.jsonl``; blobs to ``blobs/``, listed in
+    ``blobs.jsonl``; ``dump.json`` says how far it is.
     What is written meanwhile may or may not be in it.
 
     Args:
@@ -43,6 +47,7 @@ async def dump_records(store: Store, folder: Path, *, restart: bool = False, pro
     dump = _Dump(store, folder, progress)
     dump.begin(restart=restart)
     await dump.write_records()
+    await dump.write_data()
     return await dump.write_blobs()
 
 
@@ -71,12 +76,14 @@ class _Dump:
                 "choose another folder, or start again with --restart"
             )
         self._state = before
-        self._report = TransferReport(self._state.records, blobs=self._state.blobs, unreadable=self._state.unreadable)
+        self._report = TransferReport(
+            self._state.records, blobs=self._state.blobs, documents=self._state.documents, unreadable=self._state.unreadable
+        )
         self._save()
 
     def _clear(self) -> None:
         """Remove what an earlier dump wrote."""
-        for name in ("load.json", "blobs.jsonl", "records.jsonl"):
+        for name in ("load.json", "blobs.jsonl", "execution_data.jsonl", "records.jsonl"):
             (self._folder / name).unlink(missing_ok=True)
         if (self._folder / "blobs").is_dir():
             shutil.rmtree(self._folder / "blobs")
@@ -84,15 +91,10 @@ class _Dump:
     async def write_records(self) -> None:
         if self._state.is_scanned:
             return
-        size = self._state.records_bytes
-        with open_private(self._lines, "r+b" if size else "wb") as lines:
-            if lines.seek(0, os.SEEK_END) < size:
-                raise ConfigurationError(f"{self._lines} is shorter than it was; start again with --restart")
-            lines.truncate(size)
-            lines.seek(size)
+        with _continued(self._lines, self._state.records_bytes) as lines:
             async for page in self._store.backend.scan(self._state.resume_token):
                 records = [record for record in page.records if self._can_be_loaded(record)]
-                await to_thread.run_sync(_write_lines, lines, records)
+                await to_thread.run_sync(_write_lines, lines, list(map(line_of, records)))
                 for record in records:
                     self._report.note(record)
                 for error in page.unreadable:
@@ -110,6 +112,25 @@ class _Dump:
             self._report.refuse(f"{record.key}{place}: no store takes it: {error}. Correct it, or delete the document")
             return False
         return True
+
+    async def write_data(self) -> None:
+        with _continued(self._folder / "execution_data.jsonl", self._state.data_bytes) as lines:
+            for name, data in (await self._store.backend.data_stores()).items():
+                if name in self._state.data_stores:
+                    continue
+                async for page in data.scan(self._state.data_token):
+                    documents = [one for one in page.documents if await self._is_at_home(one, name)]
+                    await to_thread.run_sync(_write_lines, lines, list(map(data_line_of, documents)))
+                    self._report.documents += len(documents)
+                    for error in page.unreadable:
+                        self._report.refuse(error)
+                    self._save(data_token=page.resume_token, data_bytes=lines.tell())
+                    self._progress("documents", self._report.documents, None)
+                self._save(data_stores=[*self._state.data_stores, name], data_token=None)
+
+    async def _is_at_home(self, document: DataDocument, store: str) -> bool:
+        """Return whether the execution data of the document's scope lies in *store* now."""
+        return (await self._store.backend.data_place(document.run.scope)).store == store
 
     async def write_blobs(self) -> TransferReport:
         files = BlobFiles(self._folder)
@@ -139,13 +160,28 @@ class _Dump:
 
     def _save(self, **changes: object) -> None:
         report = self._report
-        seen = {"records": report.records, "unreadable": report.unreadable, "blobs": report.blobs}
+        seen = {"records": report.records, "unreadable": report.unreadable, "blobs": report.blobs, "documents": report.documents}
         self._state = self._state.model_copy(update={**seen, **changes})
         self._file.write(self._state)
 
 
-def _write_lines(lines: BinaryIO, records: Sequence[Record]) -> None:
-    lines.writelines(map(line_of, records))
+@contextmanager
+def _continued(path: Path, size: int) -> Iterator[BinaryIO]:
+    """Open a file of lines to go on after its first *size* bytes.
+
+    Raises:
+        ConfigurationError: It is shorter.
+    """
+    with open_private(path, "r+b" if size else "wb") as lines:
+        if lines.seek(0, os.SEEK_END) < size:
+            raise ConfigurationError(f"{path} is shorter than it was; start again with --restart")
+        lines.truncate(size)
+        lines.seek(size)
+        yield lines
+
+
+def _write_lines(lines: BinaryIO, written: Sequence[bytes]) -> None:
+    lines.writelines(written)
     lines.flush()
     os.fsync(lines.fileno())
 

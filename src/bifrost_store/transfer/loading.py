@@ -1,8 +1,9 @@
-"""Load at the waist: a dump's records applied, its blobs stored, in any store."""
+"""Load at the waist: a dump's records applied, its blobs and execution data stored, in any store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from anyio import to_thread
 
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.tasks import for_each
-from bifrost_store.errors import ConfigurationError, CorruptDocumentError, InvalidKeyError, InvalidRequestError
+from bifrost_store.errors import ConfigurationError, CorruptDocumentError, DocumentExistsError, InvalidKeyError, InvalidRequestError
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles, BlobLine
+from bifrost_store.transfer.data_homes import DataHomes
+from bifrost_store.transfer.data_lines import data_of
 from bifrost_store.transfer.homes import BlobHomes
 from bifrost_store.transfer.lines import record_of
 from bifrost_store.transfer.report import TransferReport
@@ -40,7 +43,8 @@ async def load_records(store: Store, folder: Path, *, restart: bool = False, pro
     load = _Load(store, folder, progress)
     await load.begin(restart=restart)
     await load.read_records()
-    return await load.read_blobs()
+    await load.read_blobs()
+    return await load.read_data()
 
 
 class _Load:
@@ -49,6 +53,7 @@ class _Load:
         self._folder = folder
         self._progress = progress
         self._lines = folder / "records.jsonl"
+        self._data_lines = folder / "execution_data.jsonl"
         self._blobs = BlobFiles(folder)
         self._file = StateFile(folder / "load.json", LoadState)
 
@@ -65,15 +70,15 @@ class _Load:
         if before.is_complete:
             raise ConfigurationError(f"{self._folder} was loaded into this store already; load it again with --restart")
         self._state = before
-        self._report = TransferReport(before.records, before.written, before.blobs, before.unreadable)
+        self._report = TransferReport(before.records, before.written, before.blobs, before.documents, before.unreadable)
 
     def _dump(self) -> DumpState:
         dump = StateFile(self._folder / "dump.json", DumpState).read()
         if dump is None or not dump.is_complete:
             raise ConfigurationError(f"{self._folder} holds no complete dump; finish it with `bifrost-store dump {self._folder}`")
-        size = self._lines.stat().st_size if self._lines.exists() else 0
         for path, found, wanted in (
-            (self._lines, size, dump.records_bytes),
+            (self._lines, _size(self._lines), dump.records_bytes),
+            (self._data_lines, _size(self._data_lines), dump.data_bytes),
             (self._folder / "blobs.jsonl", self._blobs.size, dump.blobs_bytes),
         ):
             if found != wanted:
@@ -110,15 +115,34 @@ class _Load:
         except (InvalidRequestError, CorruptDocumentError) as error:
             self._report.refuse(f"records.jsonl at byte {line[0]}: {error}")
 
-    async def read_blobs(self) -> TransferReport:
+    async def read_blobs(self) -> None:
         homes = BlobHomes(self._store, self._lines)
         lines = islice(self._blobs.lines(), self._state.blob_lines, None)
         while batch := list(islice(lines, _BLOBS_PER_STATE)):
             await for_each(lambda line: self._put(homes, line[1]), batch)
             self._save(blob_lines=batch[-1][0])
             self._progress("blobs", self._report.blobs, self._dumped.blobs)
+
+    async def read_data(self) -> TransferReport:
+        # After the blobs: what becomes a blob here replaces what the old application left under its name.
+        homes = DataHomes(self._store)
+        lines = _lines(self._data_lines, self._state.data_position) if self._data_lines.exists() else iter(())
+        while batch := list(islice(lines, _LINES_PER_STATE)):
+            await for_each(lambda line: self._put_data(homes, line), batch)
+            last, line = batch[-1]
+            self._save(data_position=last + len(line))
+            self._progress("documents", self._report.documents, self._dumped.documents)
+        for problem in await homes.leave(self._data_lines) if self._data_lines.exists() else ():
+            self._report.refuse(problem)
         self._save(is_complete=True)
         return self._report
+
+    async def _put_data(self, homes: DataHomes, line: Line) -> None:
+        try:
+            await homes.put(await to_thread.run_sync(data_of, line[1]))
+            self._report.documents += 1
+        except (InvalidRequestError, CorruptDocumentError, DocumentExistsError) as error:
+            self._report.refuse(f"execution_data.jsonl at byte {line[0]}: {error}")
 
     async def _put(self, homes: BlobHomes, blob: BlobLine | CorruptDocumentError) -> None:
         try:
@@ -134,9 +158,12 @@ class _Load:
 
     def _save(self, **changes: object) -> None:
         report = self._report
-        seen = {"records": report.records, "written": report.written, "blobs": report.blobs, "unreadable": report.unreadable}
-        self._state = self._state.model_copy(update={**seen, **changes})
+        self._state = self._state.model_copy(update={**asdict(report), **changes})
         self._file.write(self._state)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _lines(path: Path, start: int) -> Iterator[Line]:

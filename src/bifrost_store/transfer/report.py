@@ -15,12 +15,14 @@ class TransferReport:
         records: Per kind; tombstones count under ``tombstone``.
         written: Records that a load wrote; the others were there already, as new or newer.
         blobs: Blobs carried.
+        documents: Documents of execution data carried.
         unreadable: One line for each row, line or blob that could not be carried.
     """
 
     records: dict[str, int] = field(default_factory=dict)
     written: int = 0
     blobs: int = 0
+    documents: int = 0
     unreadable: list[str] = field(default_factory=list)
 
     @property

@@ -14,7 +14,8 @@ from bifrost_store.core.files import open_private
 from bifrost_store.errors import ConfigurationError
 
 FORMAT = "bifrost-store-dump"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Version 1 knew no execution data; what it wrote is read."""
 
 
 class Progressed(BaseModel):
@@ -23,7 +24,7 @@ class Progressed(BaseModel):
     Attributes:
         id: Names the dump.
         places: Where the store's data is; see `Store.places`.
-        records, unreadable, blobs: See `TransferReport`.
+        records, unreadable, blobs, documents: See `TransferReport`.
         is_complete: Nothing is left to do.
     """
 
@@ -36,6 +37,7 @@ class Progressed(BaseModel):
     records: dict[str, int] = {}
     unreadable: list[str] = []
     blobs: int = 0
+    documents: int = 0
     is_complete: bool = False
 
 
@@ -45,12 +47,17 @@ class DumpState(Progressed):
     Attributes:
         resume_token: Where the scan goes on; None before its first page.
         is_scanned: All records are written.
-        records_bytes, blobs_bytes: Bytes of ``records.jsonl`` and ``blobs.jsonl`` that count.
+        data_stores: Stores whose execution data is written.
+        data_token: Where the scan of the next one's goes on; None before its first page.
+        records_bytes, data_bytes, blobs_bytes: Bytes of ``records.jsonl``, ``execution_data.jsonl`` and ``blobs.jsonl`` that count.
     """
 
     resume_token: str | None = None
     is_scanned: bool = False
+    data_stores: list[str] = []
+    data_token: str | None = None
     records_bytes: int = 0
+    data_bytes: int = 0
     blobs_bytes: int = 0
 
 
@@ -62,12 +69,14 @@ class LoadState(Progressed):
         last: Where the last line before *position* begins.
         written: Records that were written.
         blob_lines: Lines of ``blobs.jsonl`` that are done.
+        data_position: Bytes of ``execution_data.jsonl`` that are done.
     """
 
     position: int = 0
     last: int = 0
     written: int = 0
     blob_lines: int = 0
+    data_position: int = 0
 
 
 S = TypeVar("S", bound=Progressed)
@@ -94,7 +103,7 @@ class StateFile(Generic[S]):
             values = None
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ConfigurationError(f"{self.path} is not of this program; choose another folder")
-        if values.get("version") != FORMAT_VERSION:
+        if values.get("version") not in range(1, FORMAT_VERSION + 1):
             found = values.get("version")
             raise ConfigurationError(f"{self.path} has format version {found}; this program knows {FORMAT_VERSION}")
         try:

@@ -137,7 +137,7 @@ def _check_flush(flush: Sequence[DataDocument]) -> None:
     for document in flush:
         _check_place(document)
         _check_times(document)
-        _check_body(document.body)
+        check_body(document.body)
     sizes = [body_bytes(document.body) for document in flush]
     if max(sizes) > MAX_DATA_BYTES:
         raise DocumentTooLargeError(f"body: {max(sizes)} bytes as JSON, the limit is {MAX_DATA_BYTES}")
@@ -145,7 +145,12 @@ def _check_flush(flush: Sequence[DataDocument]) -> None:
         raise DocumentTooLargeError(f"flush: {sum(sizes)} bytes as JSON in all, the limit is {MAX_FLUSH_BYTES}; split it")
 
 
-def _check_body(body: Body) -> None:
+def check_body(body: Body) -> None:
+    """Refuse a body that not every backend can keep.
+
+    Raises:
+        InvalidRequestError: The message names the field.
+    """
     for name, value in body.items():
         if _FIELD.fullmatch(name) is None:
             raise InvalidRequestError(f"body: {name[:80]!r} is no name of a field; letters and digits only")

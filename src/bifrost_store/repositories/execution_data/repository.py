@@ -24,7 +24,7 @@ from bifrost_store.repositories.execution_data.items import LeftByRun, items_lef
 from bifrost_store.repositories.execution_data.places import FindPlace, Recorder, run_of
 from bifrost_store.repositories.execution_data.reading import SEGMENT_TYPES, Keep, Reader, Stretch
 from bifrost_store.repositories.executions.creation import creation_of
-from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope, PayloadBlobs
+from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
 from bifrost_store.repositories.executions.saving import key_of
 from bifrost_store.repository_protocols.execution_data import (
     ExecutionItems,
@@ -75,17 +75,17 @@ class ExecutionItemsRepository(ExecutionItems):
 
     Args:
         place: Tells where a scope's execution data is.
-        blobs: Gives the blob store of a scope.
+        payloads: Reads what was saved with runs.
         recorder: Records; None where nobody can.
     """
 
     def __init__(
-        self, backend: Backend, *, clock: Clock, place: FindPlace, blobs: BlobsOfScope, recorder: Recorder | None = None
+        self, backend: Backend, *, clock: Clock, place: FindPlace, payloads: PayloadBlobs, recorder: Recorder | None = None
     ) -> None:
         self._backend = backend
         self._clock = clock
         self._place = place
-        self._payloads = PayloadBlobs(blobs, backend)
+        self._payloads = payloads
         self._recorder = recorder
 
     @override

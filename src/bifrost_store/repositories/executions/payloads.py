@@ -1,16 +1,20 @@
-"""What of an execution is kept in its record and what in blobs, under which names, and how it is written and read.
+"""What of an execution is kept in its record and what apart from it, under which names, and how it is written and read.
 
-`blobs` in the record's body names the blob of each payload that has one. A name of None says that there is none; no name
-at all, that the old application wrote last and may have left the payload under today's name.
+`blobs` in the record's body names each payload that lies apart: ``<execution>/<write id>/<file>`` is a blob,
+``<execution>/payload-<write id>/<file>`` a document of execution data, or a blob of that name where a store came to have it that
+keeps no such. A name of None says that there is no such payload; no name at all, that the old application wrote last and may
+have left the payload under today's name.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, get_args
 
+from bifrost_store.core.execution_data import payload_id
 from bifrost_store.core.json import dump_json, is_longer, load_json, load_large_json, utf16_length
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
@@ -34,7 +38,10 @@ _TODAYS_FILES: Final[dict[PayloadName, tuple[str, ...]]] = {
     "snapshot": ("snapshot.json",),
 }
 """Names that the old application knows, in the order in which it looks for a result."""
+_DOCUMENT: Final = re.compile(r"[^/]+/payload-[0-9a-f]{32}/[^/]+")
 _RESULT_FILES: Final[dict[ResultType, str]] = {"json": "result.json", "html": "result.html", "text": "result.txt"}
+IN_DOCUMENTS: Final = frozenset(_TODAYS_FILES)
+"""Payloads that may lie in documents. What spills over from the record, its input or error, is always in blobs."""
 _SHAPES: Final[dict[PayloadName, type]] = {"input": dict, "logs": list, "variables": dict, "snapshot": list}
 _GATHERED: Final = "0" * 16
 """The writer of blobs that nobody saved: they were gathered from what a run left, and may be gathered anew."""
@@ -44,7 +51,7 @@ NO_PAYLOADS: Final[dict[str, None]] = dict.fromkeys(_TODAYS_FILES)
 
 @dataclass(frozen=True, slots=True)
 class NewBlob:
-    """A blob to be written: its name, unique to this write, its bytes, and the value that they hold."""
+    """A payload to be written apart: its name, unique to this write, its bytes as a blob, and the value that they hold."""
 
     payload: PayloadName
     name: str
@@ -149,6 +156,34 @@ def placed(body: Body, placements: Iterable[Placement]) -> Body:
 # Names
 
 
+def in_document(placement: Placement) -> Placement:
+    """Return *placement* with its payload in a document of execution data instead of a blob."""
+    assert placement.blob is not None
+    execution_id, write_id, file = placement.blob.name.split("/")
+    return replace(placement, blob=replace(placement.blob, name=f"{execution_id}/{payload_id(write_id)}/{file}"))
+
+
+def may_be_in_document(placement: Placement) -> bool:
+    """Return whether the payload may lie in a document: not what was gathered, which those look for who know none."""
+    blob = placement.blob
+    return blob is not None and placement.payload in IN_DOCUMENTS and not write_id_of(blob.name).startswith(_GATHERED)
+
+
+def is_document(name: str) -> bool:
+    """Return whether the payload *name* lies in a document of execution data."""
+    return _DOCUMENT.fullmatch(name) is not None
+
+
+def document_id(name: str) -> str:
+    """Return the id of the document that the payload *name* lies in."""
+    return name.split("/")[1]
+
+
+def write_id_of(name: str) -> str:
+    """Return the id of the write that put the payload *name* there."""
+    return name.split("/")[1].removeprefix(payload_id(""))
+
+
 def blob_name(record: Record, payload: PayloadName) -> str | None:
     """Return the name that the record gives for a payload's blob, or None."""
     return _blobs(record).get(payload)
@@ -228,6 +263,28 @@ def read_payload(record: Record, payload: PayloadName, name: str, data: bytes) -
         value = _read_json(data)
     except ValueError:
         raise _corrupt(record, name, "is not JSON, or not UTF-8 text") from None
+    return _shaped(record, payload, name, value)
+
+
+def payload_data(name: str, value: Any) -> bytes:
+    """Return the bytes of the blob *name* that holds *value*."""
+    return _json_bytes(value) if name.endswith(".json") else str(value).encode("utf-8")
+
+
+def read_value(record: Record, payload: PayloadName, name: str, value: object) -> Any:
+    """Return what the document of the payload *name* holds, as `read_payload` does.
+
+    Raises:
+        CorruptDocumentError: *value* is not what it should be.
+    """
+    if payload != "result":
+        return _shaped(record, payload, name, value)
+    if not name.endswith(".json") and not isinstance(value, str):
+        raise _corrupt(record, name, "holds no text")
+    return Result(_type_of(name), value)
+
+
+def _shaped(record: Record, payload: PayloadName, name: str, value: object) -> Any:
     if not isinstance(value, _SHAPES[payload]):
         raise _corrupt(record, name, f"holds no JSON {'object' if _SHAPES[payload] is dict else 'list'}")
     return value
@@ -245,9 +302,11 @@ def _blobs(record: Record) -> dict[PayloadName, str | None]:
 
 
 def _read_result(name: str, data: bytes) -> Result:
-    if name.endswith(".json"):
-        return Result("json", _read_json(data))
-    return Result("html" if name.endswith(".html") else "text", data.decode("utf-8"))
+    return Result(_type_of(name), _read_json(data) if name.endswith(".json") else data.decode("utf-8"))
+
+
+def _type_of(name: str) -> ResultType:
+    return next((known for known, file in _RESULT_FILES.items() if name.endswith(f"/{file}")), "text")
 
 
 def _read_json(data: bytes) -> Any:
@@ -255,8 +314,9 @@ def _read_json(data: bytes) -> Any:
 
 
 def _corrupt(record: Record, name: str, what: str) -> CorruptDocumentError:
+    where = f"document {document_id(name)} of its execution data" if is_document(name) else f"blob execution-data/{name}"
     return CorruptDocumentError(
-        f"{record.key}: blob execution-data/{name} {what}. Restore the blob, or save the payload again",
+        f"{record.key}: {where} {what}. Restore it, or save the payload again",
         backend=record.backend,
         key=str(record.key),
     )
@@ -297,8 +357,11 @@ def _parses_as_json(text: str) -> bool:
 
 
 def _json_blob(execution_id: str, payload: PayloadName, file: str, value: object, write_id: str | None = None) -> NewBlob:
-    data = json.dumps(value, indent=2, allow_nan=False).encode("ascii")
-    return _blob(execution_id, payload, file, data, value, write_id)
+    return _blob(execution_id, payload, file, _json_bytes(value), value, write_id)
+
+
+def _json_bytes(value: object) -> bytes:
+    return json.dumps(value, indent=2, allow_nan=False).encode("ascii")
 
 
 def _blob(execution_id: str, payload: PayloadName, file: str, data: bytes, value: Any, write_id: str | None = None) -> NewBlob:

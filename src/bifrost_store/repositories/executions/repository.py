@@ -38,7 +38,7 @@ from bifrost_store.repositories.checks import (
 )
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.executions.models import known_values
-from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope
+from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
 from bifrost_store.repositories.executions.payloads import (
     Placement,
     place_input,
@@ -57,7 +57,7 @@ class ExecutionRepository(SavedPayloads, Executions):
     """The `Executions` of a store. See `bifrost_store.protocols.Executions`.
 
     Args:
-        blobs: Gives the blob store of a scope.
+        payloads: Reads and writes what lies apart from the records.
         retention: How long after its last change a run expires; None: never.
         gathering: Gathers what runs left that nobody saved.
     """
@@ -67,12 +67,12 @@ class ExecutionRepository(SavedPayloads, Executions):
         backend: Backend,
         *,
         clock: Clock,
-        blobs: BlobsOfScope,
+        payloads: PayloadBlobs,
         retention: timedelta | None,
         gathering: Gathering,
         check_purge: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        super().__init__(backend, clock=clock, blobs=blobs, retention=retention, gathering=gathering)
+        super().__init__(backend, clock=clock, payloads=payloads, retention=retention, gathering=gathering)
         self._check_purge = check_purge
 
     @override
@@ -110,8 +110,8 @@ class ExecutionRepository(SavedPayloads, Executions):
         record = replace(record, has_new_id=execution_id is None)
         blobs = blobs_of([placement])
         try:
-            async with self._payloads.writing(scope, blobs) as write:
-                await write.put()
+            async with self._payloads.writing(blobs) as write:
+                await write.put(record)
                 stored = await self._backend.create(record)
         except DocumentExistsError as error:
             return await self._repeated(key, new, error)
@@ -190,6 +190,7 @@ class ExecutionRepository(SavedPayloads, Executions):
         outcome = await self._payloads.prepare([error_message, error_type, result], make)
         key, known = target_of(execution)
         left = await self._gathering.before_end(key, known)
+        outcome = replace(outcome, placements=await self._payloads.located(key.scope, outcome.placements))
         outcome = replace(outcome, left=await self._payloads.prepare([], place_left, key.id, left))
         rules = self._rules()
         changed, shown = await self._change(
@@ -264,6 +265,7 @@ class ExecutionRepository(SavedPayloads, Executions):
         while purged := await self._backend.purge_expired(kind=KIND):
             await self._payloads.remove_all(purged)
             count += len(purged)
+        await self._payloads.purge_expired()
         return count
 
     async def _find(self, scope: Scope, execution_id: str, *, fallback: bool) -> Record | None:

@@ -20,7 +20,7 @@ from bifrost_store.repositories.checks import as_list, check_id, check_scope, js
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.execution_data.places import OwnItems
 from bifrost_store.repositories.executions.models import ExecutionModels, known_values
-from bifrost_store.repositories.executions.payload_blobs import BlobsOfScope, PayloadBlobs
+from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
 from bifrost_store.repositories.executions.payloads import (
     NewBlob,
     Placement,
@@ -41,7 +41,7 @@ class SavedPayloads:
     """The part of `bifrost_store.protocols.Executions` about payloads, and how any change of a run is made.
 
     Args:
-        blobs: Gives the blob store of a scope.
+        payloads: Reads and writes what lies apart from the records.
         retention: How long after its last change a run expires; None: never.
         gathering: Gathers what runs left that nobody saved.
     """
@@ -51,15 +51,15 @@ class SavedPayloads:
         backend: Backend,
         *,
         clock: Clock,
-        blobs: BlobsOfScope,
+        payloads: PayloadBlobs,
         retention: timedelta | None,
         gathering: Gathering,
     ) -> None:
         self._backend = backend
         self._clock = clock
         self._retention = retention
-        self._payloads = PayloadBlobs(blobs, backend)
-        self._models = ExecutionModels(backend, self._payloads)
+        self._payloads = payloads
+        self._models = ExecutionModels(backend, payloads)
         self._gathering = gathering
 
     async def save_result(
@@ -114,17 +114,18 @@ class SavedPayloads:
     ) -> tuple[Changed, Execution]:
         """Make a change whose blobs are put before the record and settled after it."""
         key, known = target_of(execution)
-        async with self._payloads.writing(key.scope, blobs) as write:
+        async with self._payloads.writing(blobs) as write:
             changed = await change_record(self._backend, key, change, known=known, etag=etag, before_write=write.put)
         if changed.before is None:
             await write.discard()
         else:
             names = blob_names(changed.record)
             await self._payloads.settle(changed.before, changed.record, [blob for blob in blobs if blob.name in names])
-            await self._payloads.discard(key.scope, [blob for blob in blobs if blob.name not in names])
+            await self._payloads.discard(changed.record, [blob for blob in blobs if blob.name not in names])
         return changed, await self._shown(changed.record, known_values(execution, blobs))
 
     async def _save(self, execution: Execution | ExecutionRef, placement: Placement, etag: str | None) -> Execution:
+        (placement,) = await self._payloads.located(target_of(execution)[0].scope, [placement])
         rules = self._rules()
         return (await self._change(execution, lambda record: rules.save(record, placement), etag, blobs_of([placement])))[1]
 

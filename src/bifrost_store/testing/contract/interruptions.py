@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from bifrost_store.blobs.protocol import EXECUTION_DATA
+from bifrost_store.core.record import Record
+from bifrost_store.repositories.execution_data.places import run_of
+from bifrost_store.repositories.executions.payloads import document_id, is_document
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.harness import Harness, StoreUnderTest
-from bifrost_store.testing.interruptions import Countdown, StoppingBackend, StoppingBlobs, is_only_stopped
+from bifrost_store.testing.interruptions import Countdown, Stopping, StoppingBackend, is_only_stopped
 from bifrost_store.testing.operations import NOW, OPERATIONS, Step, view
 from bifrost_store.testing.repositories import repositories_over
 
@@ -36,12 +39,26 @@ async def contents(store: StoreUnderTest) -> dict[str, Any]:
             for key, record in records.items()
         },
         **{name: await store.blobs.get(EXECUTION_DATA, name) for name in names},
+        **{f"{key} {name}": value for key, record in records.items() for name, value in await _in_documents(store, record)},
     }
 
 
-async def die(store: StoreUnderTest, clock: SettableClock, step: Step, countdown: Countdown) -> None:
+async def _in_documents(store: StoreUnderTest, record: Record) -> list[tuple[str, Any]]:
+    """Return file and value of each payload of a run that lies in a document."""
+    data = store.backend.execution_data
+    found = []
+    for name in (record.body.get("blobs") or {}).values():
+        if name is not None and is_document(name):
+            assert data is not None
+            document = await data.get(run_of(record), document_id(name))
+            found.append((name.rpartition("/")[2], None if document is None else document.body["value"]))
+    return found
+
+
+async def die(store: StoreUnderTest, clock: SettableClock, step: Step, countdown: Countdown, *, is_realtime: bool = False) -> None:
     """Begin *step* in a process that dies."""
-    dying = repositories_over(StoppingBackend(store.backend, countdown), StoppingBlobs(store.blobs, countdown), clock)
+    backend, blobs = StoppingBackend(store.backend, countdown), Stopping(store.blobs, countdown)
+    dying = repositories_over(backend, blobs, clock, is_realtime=is_realtime)
     try:
         await step(dying)
     except BaseException as error:

@@ -17,7 +17,7 @@ from bifrost_store.testing.concurrently import at_once
 from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION
 from bifrost_store.testing.harness import StoreUnderTest
 from bifrost_store.testing.images import BAD, WHOLE, jpeg, png, svg
-from bifrost_store.testing.interruptions import Countdown, StoppingBackend, StoppingBlobs, is_only_stopped
+from bifrost_store.testing.interruptions import Countdown, Stopping, StoppingBackend, is_only_stopped
 from bifrost_store.testing.repositories import Repositories, repositories_over
 
 pytestmark = pytest.mark.anyio
@@ -268,7 +268,7 @@ async def test_a_process_that_dies_leaves_the_old_logo_or_the_new(
             await save(repositories, old.content, old.content_type)
         before = await repositories.branding.get(ORGANIZATION)
         countdown = Countdown(writes)
-        backend, blobs = StoppingBackend(store.backend, countdown), StoppingBlobs(store.blobs, countdown)
+        backend, blobs = StoppingBackend(store.backend, countdown), Stopping(store.blobs, countdown)
         dying = repositories_over(backend, blobs, SettableClock())
         for who in (dying, repositories):
             try:
