@@ -70,8 +70,8 @@ def test_mix_prices_and_retention_are_adjustable() -> None:
 
 def test_names_with_commas_and_spaces_can_be_given() -> None:
     """The last equals sign parts name and number."""
-    told = report("--executions-per-month", "1000", "--rate", "executions.complete, large result = 1")
-    (line,) = (line for line in told["operations"] if line["operation"] == "executions.complete, large result")
+    told = report("--executions-per-month", "1000", "--rate", "execution_data.append, a result = 1")
+    (line,) = (line for line in told["operations"] if line["operation"] == "execution_data.append, a result")
 
     assert (line["calls"], line["count"], line["per"], line["why"]) == (1000, 1, "execution", "as given")
 

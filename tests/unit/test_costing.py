@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,7 @@ from bifrost_store.costing import (
     with_rates,
 )
 from bifrost_store.costing.lifecycle import EACH_EXPIRED, STEPS
+from bifrost_store.costing.mix import EACH_DOCUMENT_EXPIRED
 from bifrost_store.errors import InvalidRequestError
 
 NOW = datetime(2025, 11, 20, tzinfo=UTC)
@@ -64,6 +66,17 @@ def test_a_month_by_hand() -> None:
     assert projection.request_units_per_execution == pytest.approx(8 + 0.5 * 12)
 
 
+def test_execution_data_is_kept_twice_as_long() -> None:
+    """What runs left lies there for twice their retention, and what is charged for it is told apart."""
+    measured = replace(MEASURED, charges={**MEASURED.charges, "execution_data.append, a line": Charge(6.0, data_bytes=500.0)})
+    projection = project(measured, {**MIX, "execution_data.append, a line": Rate(10, "execution", "")}, 60_000, retention_days=15)
+
+    assert projection.document_gigabytes == pytest.approx(0.045 + 600_000 * 500 / 1e9)
+    assert projection.execution_data_request_units == pytest.approx(3_600_000)
+    assert projection.execution_data_dollars == pytest.approx(0.9)
+    assert projection.request_units == pytest.approx(961_000 + 3_600_000)
+
+
 def test_the_dearest_line_comes_first() -> None:
     """People look at the top of a list."""
     names = [line.operation for line in project(MEASURED, MIX, 60_000).lines]
@@ -100,23 +113,24 @@ def test_the_plan_is_quoted_as_it_stands() -> None:
     """At 50,000 executions its figures are those it prints; for others they are in proportion."""
     plan, tenth = plan_estimate(50_000), plan_estimate(5_000)
 
-    assert (plan.create_request_units, plan.request_units) == (700, 36e6)
-    assert (plan.request_dollars, plan.document_dollars, plan.blob_dollars) == (9.0, 1.5, 0.09)
-    assert plan.dollars == pytest.approx(10.59)
-    assert plan.request_units_per_execution == 700 + 2 * 10 + 1 * 2
-    assert tenth.dollars == pytest.approx(1.059)
+    assert (plan.create_request_units, plan.request_units) == (700, 43e6)
+    assert (plan.request_dollars, plan.document_dollars, plan.blob_dollars) == (10.75, 2.0, 0.02)
+    assert plan.dollars == pytest.approx(12.77)
+    assert (plan.execution_data_request_units, plan.execution_data_dollars) == (7e6, 1.75)
+    assert plan.request_units_per_execution == 700 + 2 * 10 + 1 * 2 + 10 * 5 + 5 * 5 + 50 + 2 * 10
+    assert tenth.dollars == pytest.approx(1.277)
     assert tenth.create_request_units == 700
 
 
 def test_the_mix_and_the_steps_are_of_the_same_operations() -> None:
     """What is counted is measured, and nothing is measured in vain; the plan's numbers of queries are kept."""
-    assert set(DEFAULT_MIX) == {*STEPS, EACH_EXPIRED}
+    assert set(DEFAULT_MIX) == {*STEPS, EACH_EXPIRED, EACH_DOCUMENT_EXPIRED}
     assert {step.stand_in for step in STEPS.values()} <= {None, *STEPS}
     queries = ("executions.get", "executions.list", "executions.load_result")
     assert sum(DEFAULT_MIX[name].count for name in queries) == 2
     assert DEFAULT_MIX["config.get"].count == 1
-    ended = ("executions.complete, small result", "executions.complete, large result")
-    assert sum(DEFAULT_MIX[name].count for name in ended) == pytest.approx(1)
+    left = [rate.count for name, rate in DEFAULT_MIX.items() if name.startswith("execution_data.append")]
+    assert sum(left) == DEFAULT_MIX[EACH_DOCUMENT_EXPIRED].count == 10 + 5 + 1
 
 
 def test_rates_are_adjusted_in_their_own_unit() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NARROWEST: Final = 132
 _CREATE: Final = "executions.create"
+_OF_DATA: Final = "  of execution data"
 
 Executions = Annotated[
     float, typer.Option("--executions-per-month", min=0.0, metavar="N", help="Number of executions in the month.", callback=finite)
@@ -154,7 +155,13 @@ def _as_json(projection: Projection, alert_above: float) -> dict[str, Any]:
 
 
 def _dollars(of: Projection | PlanEstimate) -> dict[str, float]:
-    return {"requests": of.request_dollars, "documents": of.document_dollars, "blobs": of.blob_dollars, "total": of.dollars}
+    return {
+        "requests": of.request_dollars,
+        "execution_data": of.execution_data_dollars,
+        "documents": of.document_dollars,
+        "blobs": of.blob_dollars,
+        "total": of.dollars,
+    }
 
 
 def _show(projection: Projection, alert_above: float) -> None:
@@ -222,11 +229,16 @@ def _sums(projection: Projection) -> Table:
         table.add_row(name, f"{ours:,.2f} RU", "", f"{theirs:,.2f} RU", "")
     sums = {
         "requests": (f"{projection.request_units:,.0f} RU", f"{plan.request_units:,.0f} RU"),
+        _OF_DATA: (
+            f"{projection.execution_data_request_units:,.0f} RU",
+            f"{plan.execution_data_request_units:,.0f} RU",
+        ),
         "documents": (f"{projection.document_gigabytes:,.3f} GB", ""),
         "blobs": (f"{projection.blob_gigabytes:,.3f} GB", ""),
         "total": ("", ""),
     }
     our_dollars, plan_dollars = _dollars(projection), _dollars(plan)
+    our_dollars[_OF_DATA], plan_dollars[_OF_DATA] = our_dollars["execution_data"], plan_dollars["execution_data"]
     for name, (how_much, planned) in sums.items():
         table.add_row(name, how_much, f"{our_dollars[name]:,.2f}", planned, f"{plan_dollars[name]:,.2f}")
     return table

@@ -9,11 +9,15 @@ from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
+from bifrost_store.core.execution_data import DataDocument, DataType, Run, segment_id
+from bifrost_store.core.record import Body
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
+from bifrost_store.core.version import new_write_id
 from bifrost_store.costing.mix import LEASE
 from bifrost_store.documents import AccessLevel, AuditEventType, ConfigType, Execution, ExecutionStatus, Form
 from bifrost_store.protocols import ExecutionRef, NewApiKey
+from bifrost_store.repositories.executions.creation import creation_of
 from bifrost_store.store import Store
 
 PAGE: Final = 25
@@ -28,12 +32,9 @@ INPUT: Final = {
 }
 """As long as nine of ten inputs in the development data."""
 RESULT: Final = {"created": True, "licenses": 2, "warnings": ["mailbox is provisioned later"]}
-LARGE_RESULT: Final = [{"line": number, "text": "x" * 80} for number in range(100)]
-"""Some 12 kB; the largest of the development data have 3."""
-LOGS: Final = [
-    {"timestamp": "2025-11-20T12:00:00Z", "level": "info", "message": f"step {number} " + "x" * 60} for number in range(10)
-]
-"""Ten entries: the plan's number."""
+LARGE_RESULT: Final = [{"line": number, "text": "x" * 80} for number in range(47)]
+"""Some 5 kB, as in the plan; the largest of the development data have 3."""
+LINES: Final = 10
 VARIABLES: Final = {f"variable_{number}": "x" * 40 for number in range(5)}
 FAR: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """No timer that runs beside takes a schedule of then for due."""
@@ -131,6 +132,20 @@ class Scene:
             self.scope, self.configuration, str(next(self._numbers)), config_type=ConfigType.STRING, updated_by=USER
         )
 
+    async def append(self, run: Execution, first: int, kind: DataType, body: Body) -> None:
+        """Store one document of execution data, as a recording does for each flush."""
+        place = await self.store.backend.data_place(self.scope)
+        assert place.data is not None
+        now = datetime.now(UTC)
+        of = Run(self.scope, run.execution_id, creation_of(run.record))
+        write_id = new_write_id()
+        document = DataDocument(
+            of, segment_id(self.scope, 0, first), kind, body, now, write_id, now + timedelta(days=28), 0, first, first
+        )
+        (error,) = await place.data.append([[document]])
+        if error is not None:
+            raise error
+
     def ref(self, run: Execution) -> ExecutionRef:
         """Name a run as handlers do, which do not hold the model."""
         return ExecutionRef(self.scope, run.execution_id)
@@ -148,6 +163,21 @@ async def _with_large_result(scene: Scene) -> Execution:
     return await scene.store.executions.save_result(await _running(scene), LARGE_RESULT)
 
 
+async def _recorded(scene: Scene) -> Execution:
+    """Return a run that has left what the plan expects of one."""
+    run = await _with_large_result(scene)
+    for number in range(1, LINES + 1):
+        await scene.append(run, number, "log", _line(number))
+    for number in range(1, len(VARIABLES) + 1):
+        await scene.append(run, LINES + number, "variables", {"variables": VARIABLES, "number": number})
+    return run
+
+
+def _line(number: int) -> Body:
+    line = {"number": number, "timestamp": "2025-11-20T12:00:00.000000Z", "level": "info", "message": f"step {number} " + "x" * 60}
+    return {"lines": [line]}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One operation.
@@ -156,6 +186,7 @@ class Step:
         call: What is measured, given what *before* returned.
         before: Makes ready, and is not measured.
         grows: Its charge may grow with the executions that are stored.
+        leaves_data: What it sends stays in execution data.
         stand_in: What is measured instead where others use the store: the operation itself would change what is theirs, or
             could not be taken back.
     """
@@ -163,11 +194,13 @@ class Step:
     call: Callable[[Scene, Any], Awaitable[object]]
     before: Callable[[Scene], Awaitable[object]] = _nothing
     grows: bool = False
+    leaves_data: bool = False
     stand_in: str | None = None
 
 
 EACH_EXPIRED: Final = "executions.purge_expired, each"
 """Measured in the end, over all that was made; see `bifrost_store.costing.measuring`."""
+STAND_IN_FOR_DOCUMENTS: Final = "execution_data.append, a line"
 STAND_IN_FOR_EXPIRY: Final = "executions.create"
 """To delete a document costs what it costs to create it ("Understand request units consumption in Azure Cosmos DB")."""
 _SUCCESS: Final = ExecutionStatus.SUCCESS
@@ -177,14 +210,17 @@ STEPS: Final[dict[str, Step]] = {
     "executions.set_status": Step(
         lambda s, run: s.store.executions.set_status(s.ref(run), ExecutionStatus.RUNNING), lambda s: s.new_run()
     ),
-    "executions.complete, small result": Step(
+    "executions.complete": Step(
         lambda s, run: s.store.executions.complete(s.ref(run), _SUCCESS, duration_ms=1641, result=RESULT), _running
     ),
-    "executions.complete, large result": Step(
-        lambda s, run: s.store.executions.complete(s.ref(run), _SUCCESS, duration_ms=1641, result=LARGE_RESULT), _running
+    "execution_data.append, a line": Step(lambda s, run: s.append(run, 1, "log", _line(1)), _running, leaves_data=True),
+    "execution_data.append, variables": Step(
+        lambda s, run: s.append(run, 1, "variables", {"variables": VARIABLES, "number": 1}), _running, leaves_data=True
     ),
-    "executions.save_logs": Step(lambda s, run: s.store.executions.save_logs(s.ref(run), LOGS), _running),
-    "executions.save_variables": Step(lambda s, run: s.store.executions.save_variables(s.ref(run), VARIABLES), _running),
+    "execution_data.append, a result": Step(
+        lambda s, run: s.append(run, 1, "state", {"value": LARGE_RESULT}), _running, leaves_data=True
+    ),
+    "execution_data.items": Step(lambda s, run: s.store.execution_data.items(s.scope, run.execution_id), _recorded),
     "executions.get": Step(lambda s, run: s.store.executions.get(s.scope, run.execution_id), _running),
     "executions.list": Step(lambda s, _: s.store.executions.list(s.scope, limit=PAGE)),
     "executions.load_result": Step(lambda s, run: s.store.executions.load_result(s.ref(run)), _with_large_result),

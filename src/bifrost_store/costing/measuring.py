@@ -10,7 +10,15 @@ import anyio
 from bifrost_store.backends.registry import PRICED
 from bifrost_store.blobs.protocol import EXECUTION_DATA
 from bifrost_store.core.meter import Meter, metering
-from bifrost_store.costing.lifecycle import EACH_EXPIRED, STAND_IN_FOR_EXPIRY, STEPS, Scene, Step
+from bifrost_store.costing.lifecycle import (
+    EACH_EXPIRED,
+    STAND_IN_FOR_DOCUMENTS,
+    STAND_IN_FOR_EXPIRY,
+    STEPS,
+    Scene,
+    Step,
+)
+from bifrost_store.costing.mix import EACH_DOCUMENT_EXPIRED
 from bifrost_store.costing.places import Place
 from bifrost_store.costing.projection import Charge, Measurement
 from bifrost_store.documents import Execution
@@ -57,6 +65,7 @@ async def _measure(scene: Scene, place: Place) -> Measurement:
             charges[name] = replace(charges[step.stand_in], blob_bytes=0.0, stand_in=step.stand_in)
     size = await _document_bytes(scene)
     expired = await _expired(place)
+    charges[EACH_DOCUMENT_EXPIRED] = replace(charges[STAND_IN_FOR_DOCUMENTS], data_bytes=0.0, stand_in=STAND_IN_FOR_DOCUMENTS)
     charges[EACH_EXPIRED] = expired or replace(charges[STAND_IN_FOR_EXPIRY], stand_in=STAND_IN_FOR_EXPIRY)
     return Measurement(place.name, place.is_model, charges, size)
 
@@ -71,8 +80,14 @@ async def _charge(scene: Scene, step: Step) -> Charge:
             await step.call(scene, given)
         total.request_units += meter.request_units
         total.requests.update(meter.requests)
+        total.sent_bytes += meter.sent_bytes if step.leaves_data else 0
         blob_bytes += await _blob_bytes(scene, given) - before
-    return Charge(total.request_units / ROUNDS, _requests(total) / ROUNDS, blob_bytes=blob_bytes / ROUNDS)
+    return Charge(
+        total.request_units / ROUNDS,
+        _requests(total) / ROUNDS,
+        blob_bytes=blob_bytes / ROUNDS,
+        data_bytes=total.sent_bytes / ROUNDS,
+    )
 
 
 def _requests(meter: Meter) -> int:

@@ -11,6 +11,8 @@ from bifrost_store.errors import InvalidRequestError
 
 DAYS_PER_MONTH: Final = 30
 _MINUTES_PER_MONTH: Final = DAYS_PER_MONTH * 24 * 60
+EXECUTION_DATA: Final = "execution_data"
+"""With this begin the names of operations on what runs leave while they go on."""
 LEASE: Final = "leases.renew"
 _LEASE_RENEWALS_PER_MONTH: Final = _MINUTES_PER_MONTH * 6
 """One process renews its lease every ten seconds."""
@@ -38,14 +40,18 @@ class Rate:
 Mix = Mapping[str, Rate]
 """Rates by operation."""
 
+EACH_DOCUMENT_EXPIRED: Final = "execution_data, each expired"
+
 DEFAULT_MIX: Final[Mix] = MappingProxyType(
     {
         "executions.create": Rate(1, "execution", "the plan"),
         "executions.set_status": Rate(1, "execution", "runs are queued, then started"),
-        "executions.complete, small result": Rate(0.94, "execution", "94 of 100 runs of the development data"),
-        "executions.complete, large result": Rate(0.06, "execution", "the other 6, whose results are blobs"),
-        "executions.save_logs": Rate(1, "execution", "every run keeps its logs"),
-        "executions.save_variables": Rate(1, "execution", "every run keeps its variables"),
+        "executions.complete": Rate(1, "execution", "the plan"),
+        "execution_data.append, a line": Rate(10, "execution", "the plan's 10 lines, each by itself, as in a slow run"),
+        "execution_data.append, variables": Rate(5, "execution", "the plan's 5 updates"),
+        "execution_data.append, a result": Rate(1, "execution", "the plan's result of 5 kB, beside the record"),
+        "execution_data.items": Rate(2, "execution", "the plan's 2 log reads, of a whole run"),
+        EACH_DOCUMENT_EXPIRED: Rate(16, "execution", "what a run left is removed, be it by TTL"),
         "executions.get": Rate(1, "execution", "half of the plan's 2 execution queries"),
         "executions.list": Rate(0.5, "execution", "a quarter of them, pages of 25"),
         "executions.load_result": Rate(0.5, "execution", "a quarter of them"),

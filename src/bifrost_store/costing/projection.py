@@ -12,7 +12,7 @@ from bifrost_store.core.prices import (
     DOLLARS_PER_MILLION_REQUEST_UNITS,
     request_unit_dollars,
 )
-from bifrost_store.costing.mix import DAYS_PER_MONTH, Mix
+from bifrost_store.costing.mix import DAYS_PER_MONTH, EXECUTION_DATA, Mix
 from bifrost_store.costing.plan import PlanEstimate, plan_estimate
 
 _GIGABYTE: Final = 1e9
@@ -27,6 +27,7 @@ class Charge:
         requests: Sent to Cosmos DB.
         per_stored_execution: Request units more for each execution that is stored, where the charge grows with their number.
         blob_bytes: What the call leaves in blobs.
+        data_bytes: What it leaves in documents of execution data.
         stand_in: The operation that was measured in its place; None: itself.
     """
 
@@ -34,6 +35,7 @@ class Charge:
     requests: float = 0.0
     per_stored_execution: float = 0.0
     blob_bytes: float = 0.0
+    data_bytes: float = 0.0
     stand_in: str | None = None
 
 
@@ -125,6 +127,16 @@ class Projection:
         return self.request_dollars + self.document_dollars + self.blob_dollars
 
     @property
+    def execution_data_request_units(self) -> float:
+        """What is charged for what runs write while they go on, for its reading, and for its removal."""
+        return sum(line.request_units for line in self.lines if line.operation.startswith(EXECUTION_DATA))
+
+    @property
+    def execution_data_dollars(self) -> float:
+        """What that costs."""
+        return sum(line.dollars for line in self.lines if line.operation.startswith(EXECUTION_DATA))
+
+    @property
     def request_units_per_execution(self) -> float:
         """What the calls for one execution are charged; what runs by the clock, and dashboards, left out."""
         return sum(line.count * line.request_units_each for line in self.lines if line.per == "execution")
@@ -143,12 +155,12 @@ def project(
 
     Args:
         measurement: Must hold a charge for every operation of *mix*.
-        retention_days: Of executions and their blobs.
+        retention_days: Of executions and their blobs; execution data is kept twice as long.
         prices: By default US list prices.
     """
     stored = executions_per_month * retention_days / DAYS_PER_MONTH
     lines = []
-    blob_bytes = 0.0
+    blob_bytes = data_bytes = 0.0
     for operation, rate in mix.items():
         charge = measurement.charges[operation]
         calls = rate.calls(executions_per_month)
@@ -158,8 +170,9 @@ def project(
             Line(operation, rate.count, rate.per, calls, charge.requests, each, calls * each, dollars, rate.why, charge.stand_in)
         )
         blob_bytes += calls * charge.blob_bytes * retention_days / DAYS_PER_MONTH
+        data_bytes += calls * charge.data_bytes * 2 * retention_days / DAYS_PER_MONTH
     request_units = sum(line.request_units for line in lines)
-    document_gigabytes = stored * measurement.execution_bytes / _GIGABYTE
+    document_gigabytes = (stored * measurement.execution_bytes + data_bytes) / _GIGABYTE
     blob_gigabytes = blob_bytes / _GIGABYTE
     return Projection(
         measurement,
