@@ -251,14 +251,9 @@ async def test_what_nobody_takes_in_time_is_counted(tmp_path: Path, monkeypatch:
 async def test_an_ordinal_is_claimed_once(tmp_path: Path) -> None:
     """Recordings in several processes at once never share numbers."""
     data = FailingData(shares=False)
-    async with open_world(tmp_path / "a", data) as one, open_world(tmp_path / "b", data) as two:
+    async with open_world(tmp_path, data) as one, open_world(tmp_path, beside=one) as two:
         run = await one.run()
-        await two.run(run.scope, run.execution_id)
-        two_run = await two.repositories.executions.get(run.scope, run.execution_id)
-        assert two_run is not None
-        # The same creation, as two processes see it.
-        two_run.record.body["creationId"] = run.record.body["creationId"]
-        begun = [world.repositories.execution_data.recording(of) for world, of in ((one, run), (two, two_run)) for _ in range(5)]
+        begun = [world.repositories.execution_data.recording(run) for world in (one, two) for _ in range(5)]
         recordings = [await block.__aenter__() for block in begun]
         for number, recording in enumerate(recordings):
             recording.info(f"of {number}")
@@ -441,6 +436,37 @@ async def test_a_recording_that_ends_late_leaves_its_blobs_anew(tmp_path: Path, 
         assert [entry["message"] for entry in await executions.load_logs(late) or ()] == ["one", "two"]
         assert ended.blobs["logs"] != late.blobs["logs"]
         assert not world.recorder._kept
+
+
+@pytest.mark.parametrize("is_first_late", [False, True], ids=["one after the other", "at once"])
+async def test_processes_of_one_run_leave_everything_where_no_store_keeps_it(tmp_path: Path, is_first_late: bool) -> None:
+    """A run that waits for an approval goes on elsewhere: what its first process recorded is there at its end."""
+    async with open_world(tmp_path, has_data=False) as one, open_world(tmp_path, beside=one, has_data=False) as two:
+        run = await one.run()
+        first = one.repositories.execution_data.recording(run)
+        recording = await first.__aenter__()
+        recording.info("asked")
+        recording.set_variables({"asked": 1})
+        recording.set_state("asked")
+        if not is_first_late:
+            await first.__aexit__(None, None, None)
+        async with two.repositories.execution_data.recording(run) as other:
+            other.info("approved")
+            other.info("approved")
+            other.set_state("approved")
+            ended = await two.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
+            other.info("goodbye")
+        if is_first_late:
+            await first.__aexit__(None, None, None)
+        executions = one.repositories.executions
+        logs = await executions.load_logs(ExecutionRef(run.scope, run.execution_id))
+        assert [entry["message"] for entry in logs or ()] == ["asked", "approved", "approved", "goodbye"]
+        assert await executions.load_variables(ExecutionRef(run.scope, run.execution_id)) == {"asked": 1}
+        snapshot = await executions.load_snapshot(ExecutionRef(run.scope, run.execution_id))
+        assert sorted(snapshot or ()) == ["approved", "asked"]
+        assert ended.status is ExecutionStatus.SUCCESS
+        assert not one.recorder._kept
+        assert not two.recorder._kept
 
 
 async def test_what_was_saved_is_not_replaced_by_what_was_recorded(tmp_path: Path) -> None:

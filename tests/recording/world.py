@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from bifrost_store.backends.execution_data import DataPage, DataPlace
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.core.clock import utc_now
@@ -81,6 +82,7 @@ class World:
     recorder: ProcessRecorder
     data: FailingData
     place: DataPlace
+    backend: Backend
     is_on: bool = True
 
     async def run(self, scope: Scope = GLOBAL, execution_id: str | None = None) -> Execution:
@@ -104,16 +106,22 @@ class World:
 
 @asynccontextmanager
 async def open_world(
-    folder: Path, data: FailingData | None = None, *, has_data: bool = True, is_complete: bool = True
+    folder: Path,
+    data: FailingData | None = None,
+    *,
+    beside: World | None = None,
+    has_data: bool = True,
+    is_complete: bool = True,
 ) -> AsyncIterator[World]:
     """Open one.
 
     Args:
+        beside: Another process's, of the same store.
         has_data: A store of the route keeps execution data.
         is_complete: All do.
     """
-    sink = data or FailingData()
-    backend = CheckedBackend(SqliteBackend(":memory:", SPECS), SPECS)
+    sink = data or (FailingData() if beside is None else beside.data)
+    backend = CheckedBackend(SqliteBackend(":memory:", SPECS), SPECS) if beside is None else beside.backend
     blobs = FolderBlobStore(folder)
     retention = timedelta(days=14)
 
@@ -133,19 +141,10 @@ async def open_world(
     recorder = ProcessRecorder(backend, place=place, is_on=is_on, open_data=open_data, expiry=lambda: NEVER, leave=saved.leave)
     context = replace(saving, recorder=recorder)
     stored = DataPlace("cosmos", sink, is_complete) if has_data else DataPlace(None, None, False)
-    world = World(Repositories(context), recorder, sink, stored)
+    world = World(Repositories(context), recorder, sink, stored, backend)
     try:
         yield world
     finally:
         await recorder.aclose()
-        await backend.aclose()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait in a thread until *condition* holds."""
-    done = threading.Event()
-    for _ in range(int(seconds / 0.01)):
-        if condition():
-            return
-        done.wait(0.01)
-    raise AssertionError("it did not happen in time")
+        if beside is None:
+            await backend.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from bifrost_store.backends.execution_data import ExecutionData
@@ -19,11 +20,19 @@ from bifrost_store.repositories.execution_data.reading import Reader
 from bifrost_store.repository_protocols.execution_data import Item
 
 Leave = Callable[[Key, Sequence[OwnItems]], Awaitable[bool]]
-"""Writes what a run left to where those look who know no execution data, if it has ended; returns whether it had."""
+"""Writes what a run has left to where those look who know no execution data; returns whether it need not be kept here any more."""
 
 NOTHING: Final = LeftByRun()
 _PAGE: Final = 500
 _logger = logging.getLogger("bifrost_store.executions")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A run that is about to end, and what this process has kept of it."""
+
+    record: Record
+    own: Sequence[OwnItems]
 
 
 class Gathering:
@@ -40,20 +49,20 @@ class Gathering:
         self._place = place
         self._recorder = recorder
 
-    async def before_end(self, key: Key, known: Record | None) -> LeftByRun:
-        """Wait, but not long, for this process's recordings of a run that is about to end; return what must be saved with it.
+    async def before_end(self, key: Key, known: Record | None) -> Ending | None:
+        """Wait, but not long, for this process's recordings of a run that is about to end.
 
-        That is nothing where every store of the route keeps execution data.
+        None where nothing need be saved with the run, as every store of its route keeps execution data.
         """
         place = await self._place(key.scope)
         is_known = self._recorder is not None and self._recorder.knows(key)
         if not is_known and (place.data is None or place.is_complete):
-            return NOTHING
+            return None
         record = known or await self._backend.get(key)
         if record is None:
-            return NOTHING
+            return None
         own = await self._recorder.settle(run_of(record)) if self._recorder is not None and is_known else []
-        return await self.all_of(record, own) if own or not place.is_complete else NOTHING
+        return Ending(record, own) if own or not place.is_complete else None
 
     async def all_of(self, record: Record, own: Sequence[OwnItems]) -> LeftByRun:
         """Return everything that a run has left so far: what this process has kept, and what else is stored and can be read.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bifrost_store.core.clock import format_time, parse_time
 from bifrost_store.core.execution_data import DataDocument
-from bifrost_store.core.json import UNREADABLE
+from bifrost_store.core.json import UNREADABLE, canonical_json
 from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.repository_protocols.execution_data import Item, Level, LogLine, State, Variables
 
+T = TypeVar("T")
 _TRACEBACK: Final = "traceback"
 """The platform's name for a line that is part of a traceback."""
 
@@ -117,6 +119,30 @@ def _entries(line: LogLine) -> list[dict[str, Any]]:
     if line.traceback is None:
         return [entry]
     return [entry, {"timestamp": naive, "level": _TRACEBACK, "message": line.traceback, "source": line.logger}]
+
+
+def joined(earlier: LeftByRun, left: LeftByRun) -> LeftByRun:
+    """Return *left* with what *earlier* has beside it: other recordings of the run have left that, in other processes."""
+    logs = snapshot = None
+    if earlier.logs is not None or left.logs is not None:
+        entries = _beside(earlier.logs or [], left.logs or []) + (left.logs or [])
+        logs = sorted(entries, key=lambda entry: str(entry.get("timestamp", "")))
+    if earlier.snapshot is not None or left.snapshot is not None:
+        snapshot = _beside(earlier.snapshot or [], left.snapshot or []) + (left.snapshot or [])
+    return LeftByRun(logs, earlier.variables if left.variables is None else left.variables, snapshot)
+
+
+def _beside(earlier: Sequence[T], later: Sequence[T]) -> list[T]:
+    """Return what of *earlier* is not in *later* too, as often as it is there."""
+    counts = Counter(canonical_json({"": one}) for one in later)
+    beside: list[T] = []
+    for one in earlier:
+        text = canonical_json({"": one})
+        if counts[text] > 0:
+            counts[text] -= 1
+        else:
+            beside.append(one)
+    return beside
 
 
 def items_left(left: LeftByRun, ended_at: datetime) -> list[Item]:

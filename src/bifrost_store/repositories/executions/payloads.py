@@ -61,11 +61,15 @@ class NewBlob:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a payload goes: into *fields* of the record, or there only a trace of it and the rest into *blob*."""
+    """Where a payload goes: into *fields* of the record, or there only a trace of it and the rest into *blob*.
+
+    *over* is the name of the blob whose contents it has in it.
+    """
 
     payload: PayloadName
     fields: Body = field(default_factory=dict[str, Any])
     blob: NewBlob | None = None
+    over: str | None = None
 
 
 # Placing
@@ -118,24 +122,37 @@ def place_json(
     return Placement(payload, {}, _json_blob(execution_id, payload, _TODAYS_FILES[payload][0], value, write_id))
 
 
-def place_left(execution_id: str, left: LeftByRun) -> list[Placement]:
-    """Put what a run left in blobs, as if it had been saved, but for their names: see `fitting`."""
+def place_left(record: Record, left: LeftByRun) -> list[Placement]:
+    """Put what a run has left in blobs, as if it had been saved, over what was gathered of it before: see `fitting`.
+
+    What somebody saved stays as it is.
+    """
+    blobs = _blobs(record)
     values: dict[PayloadName, list[Any] | dict[str, Any] | None] = {
         "logs": left.logs,
         "variables": left.variables,
         "snapshot": left.snapshot,
     }
     return [
-        place_json(execution_id, payload, value, write_id=_GATHERED + new_write_id()[len(_GATHERED) :])
+        replace(
+            place_json(record.key.id, payload, value, write_id=_GATHERED + new_write_id()[len(_GATHERED) :]),
+            over=blobs.get(payload),
+        )
         for payload, value in values.items()
-        if value is not None
+        if value is not None and (blobs.get(payload) is None or is_gathered(record, payload))
     ]
 
 
+def is_gathered(record: Record, payload: PayloadName) -> bool:
+    """Return whether nobody saved what the record names for *payload*: it was gathered from what the run has left."""
+    name = blob_name(record, payload)
+    return name is not None and write_id_of(name).startswith(_GATHERED)
+
+
 def fitting(record: Record, placements: Iterable[Placement]) -> list[Placement]:
-    """Return those of `place_left` that take no place which somebody saved something in."""
+    """Return those of `place_left` that stand over what the record names now: others have been overtaken."""
     blobs = _blobs(record)
-    return [one for one in placements if (name := blobs.get(one.payload)) is None or name.split("/")[1].startswith(_GATHERED)]
+    return [one for one in placements if blobs.get(one.payload) == one.over]
 
 
 def placed(body: Body, placements: Iterable[Placement]) -> Body:

@@ -41,8 +41,8 @@ from bifrost_store.repositories.executions.models import known_values
 from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
 from bifrost_store.repositories.executions.payloads import (
     Placement,
+    fitting,
     place_input,
-    place_left,
 )
 from bifrost_store.repositories.executions.queries import compile_filter, compile_window, started_before, status_filter
 from bifrost_store.repositories.executions.rules import NewExecution, Outcome, new_outcome, refused
@@ -189,9 +189,9 @@ class ExecutionRepository(SavedPayloads, Executions):
         )
         outcome = await self._payloads.prepare([error_message, error_type, result], make)
         key, known = target_of(execution)
-        left = await self._gathering.before_end(key, known)
-        outcome = replace(outcome, placements=await self._payloads.located(key.scope, outcome.placements))
-        outcome = replace(outcome, left=await self._payloads.prepare([], place_left, key.id, left))
+        ending = await self._gathering.before_end(key, known)
+        left = [] if ending is None else await self._left(ending.record, ending.own)
+        outcome = replace(outcome, placements=await self._payloads.located(key.scope, outcome.placements), left=left)
         rules = self._rules()
         changed, shown = await self._change(
             execution,
@@ -199,6 +199,8 @@ class ExecutionRepository(SavedPayloads, Executions):
             etag,
             blobs_of([*outcome.placements, *outcome.left]),
         )
+        if ending is not None and changed.before is not None and len(fitting(changed.before, left)) < len(left):
+            await self.leave(key, ending.own)  # Another recording's process was faster.
         self._gathering.forget(shown.record)
         if changed.before is None and not await self._is_repeated(outcome, shown):
             raise refused(shown.record, f"has ended already, with another outcome: {shown.status}")

@@ -182,9 +182,8 @@ class Rules:
         return self._changed(record, placed(body, [*outcome.placements, *fitting(record, outcome.left)]), is_end=True)
 
     def leave(self, record: Record, left: Sequence[Placement]) -> Record | None:
-        """Keep with a run that has ended what it left; None if it goes on, or has all that is kept so already."""
-        fit = fitting(record, left) if _status(record).is_final else []
-        return self._changed(record, placed(record.body, fit)) if fit else None
+        """Keep with a run what it has left; None if a part of that was overtaken."""
+        return self._changed(record, placed(record.body, left)) if len(fitting(record, left)) == len(left) else None
 
     def save(self, record: Record, placement: Placement) -> Record:
         """Keep a payload, whatever the run's status."""

@@ -18,6 +18,7 @@ from bifrost_store.protocols import ExecutionRef, Result
 from bifrost_store.repositories.changes import Change, Changed, change_record
 from bifrost_store.repositories.checks import as_list, check_id, check_scope, json_list, json_object
 from bifrost_store.repositories.execution_data.gathering import Gathering
+from bifrost_store.repositories.execution_data.items import LeftByRun, joined
 from bifrost_store.repositories.execution_data.places import OwnItems
 from bifrost_store.repositories.executions.models import ExecutionModels, known_values
 from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
@@ -25,6 +26,7 @@ from bifrost_store.repositories.executions.payloads import (
     NewBlob,
     Placement,
     blob_names,
+    is_gathered,
     is_in_blob,
     missing_blob,
     place_json,
@@ -34,7 +36,7 @@ from bifrost_store.repositories.executions.payloads import (
 from bifrost_store.repositories.executions.rules import Rules, has_ended
 
 KIND: Final = "execution"
-_LEFT: Final = ("logs", "variables", "snapshot")
+_LEFT: Final[tuple[PayloadName, ...]] = ("logs", "variables", "snapshot")
 
 
 class SavedPayloads:
@@ -156,16 +158,28 @@ class SavedPayloads:
         return value
 
     async def leave(self, key: Key, own: Sequence[OwnItems]) -> bool:
-        """Save what a run left that has ended, with what this process has kept of it; return whether it has ended."""
-        record = await self._backend.get(key)
-        if record is None or not has_ended(record):
-            return record is None
-        left = await self._gathering.all_of(record, own)
-        placements = await self._payloads.prepare([], place_left, key.id, left)
-        if placements:
+        """Save what a run has left, with what this process has kept of it; return whether it need not be kept any longer.
+
+        Of a run that goes on, only what nobody else could read later: what is in no store.
+        """
+        while True:
+            record = await self._backend.get(key)
+            if record is None:
+                return True
+            if not has_ended(record) and any(one.store is not None for one in own):
+                return False
+            placements = await self._left(record, own)
             rules, ref = self._rules(), ExecutionRef(key.scope, key.id)
-            await self._change(ref, lambda found: rules.leave(found, placements), None, blobs_of(placements))
-        return True
+            change = partial(rules.leave, left=placements)
+            if not placements or (await self._change(ref, change, None, blobs_of(placements)))[0].before is not None:
+                return True
+
+    async def _left(self, record: Record, own: Sequence[OwnItems]) -> list[Placement]:
+        """Return where everything goes that a run has left: what is in stores, in this process, and what was gathered before."""
+        left = await self._gathering.all_of(record, own)
+        earlier = [await self._payloads.load(record, name) if is_gathered(record, name) else None for name in _LEFT]
+        left = joined(LeftByRun(*earlier), left)
+        return await self._payloads.prepare([left.logs, left.variables, left.snapshot], place_left, record, left)
 
 
 def key_of(scope: Scope, execution_id: str) -> Key:
