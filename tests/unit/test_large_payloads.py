@@ -32,7 +32,7 @@ OVER = MAX_PAYLOAD_BYTES // 1_048_576 + 1
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with open_store(StoreSettings(sqlite_path=str(tmp_path / "store.db"))) as opened:
+    async with open_store(StoreSettings(sqlite_path=str(tmp_path / "store.db"), realtime="off")) as opened:
         yield opened
 
 

@@ -178,7 +178,7 @@ async def test_damaged_lines_and_conflicts_are_named(tmp_path: Path, clock: Sett
 
 
 async def test_into_a_store_that_keeps_none(tmp_path: Path, clock: SettableClock, azurite: Azurite) -> None:
-    """On Table Storage payloads are blobs, under today's names too, what else was left is saved with the runs that have ended."""
+    """On Table Storage payloads are blobs, under today's names too, what else was left is saved with the runs, once."""
     (tmp_path / "a").mkdir()
     async with sqlite(tmp_path / "a", clock) as store:
         ended, saved, live = await fill(store)
@@ -197,6 +197,9 @@ async def test_into_a_store_that_keeps_none(tmp_path: Path, clock: SettableClock
         variables = [await executions.load_variables(ref) for ref in refs]
         blobs = store.backend.blobs("table")
         names = {blob.name async for blob in blobs.list(EXECUTION_DATA)}
+        going_on = await executions.load_logs(ExecutionRef(SCOPE, live.execution_id))
+        again = await load_records(store, tmp_path / "dump", restart=True)
+        assert [await executions.load_logs(ref) for ref in refs] == logs
         changed = await executions.save_result(refs[1], {"small": 1})
         left = {blob.name async for blob in blobs.list(EXECUTION_DATA, f"{saved.execution_id}/")}
 
@@ -209,5 +212,5 @@ async def test_into_a_store_that_keeps_none(tmp_path: Path, clock: SettableClock
     assert not [name for name in names if gone.id in name]
     assert changed.result == {"small": 1}
     assert not [name for name in left if "result" in name]
-    assert len(report.unreadable) == 1
-    assert live.execution_id in report.unreadable[0]
+    assert [entry["message"] for entry in going_on or ()] == ["one", "two"]
+    assert report.unreadable == again.unreadable == []

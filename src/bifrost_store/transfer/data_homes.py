@@ -15,7 +15,7 @@ from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.execution_data.items import items_of
 from bifrost_store.repositories.execution_data.places import OwnItems, run_of
-from bifrost_store.repositories.executions.payloads import blob_names, is_document, payload_data
+from bifrost_store.repositories.executions.payloads import IN_DOCUMENTS, blob_names, is_document, is_gathered, payload_data
 from bifrost_store.repositories.executions.saving import KIND, SavedPayloads
 from bifrost_store.repository_protocols.execution_data import Item
 from bifrost_store.store import Store
@@ -61,10 +61,9 @@ class DataHomes:
         await blobs.copy_for(document.run.scope.value, EXECUTION_DATA, name, f"{execution_id}/{file}")
 
     async def leave(self, lines: Path) -> list[str]:
-        """Save the segments of a dump with their runs where a store keeps none, as if those had ended here.
+        """Save the segments of a dump with their runs where a store keeps none; return what could not be.
 
-        Returns:
-            What could not be saved.
+        Runs that have something of the kind already are left as they are: an earlier load was here.
         """
         context = self._store.context
         gathering = Gathering(self._store.backend, self._store.backend.data_place, None)
@@ -73,15 +72,15 @@ class DataHomes:
         )
         problems = []
         for run, positions in (await self._homeless(lines)).items():
-            if await self._record(run) is None:
+            record = await self._record(run)
+            if record is None or any(is_gathered(record, payload) for payload in IN_DOCUMENTS):
                 continue
             try:
                 own = _recordings(await to_thread.run_sync(_documents, lines, positions))
             except CorruptDocumentError as error:
                 problems.append(str(error))
-                continue
-            if not await saved.leave(Key(KIND, run.scope, run.execution_id), own):
-                problems.append(f"{run.scope} {run.execution_id!r}: goes on, and the store keeps nothing of runs before they end")
+            else:
+                await saved.leave(record.key, own)
         return problems
 
     async def _homeless(self, lines: Path) -> dict[Run, list[int]]:

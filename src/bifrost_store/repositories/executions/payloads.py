@@ -323,7 +323,10 @@ def _read_result(name: str, data: bytes) -> Result:
 
 
 def _type_of(name: str) -> ResultType:
-    return next((known for known, file in _RESULT_FILES.items() if name.endswith(f"/{file}")), "text")
+    for known, file in _RESULT_FILES.items():
+        if name.endswith(f"/{file}"):
+            return known
+    return "text"
 
 
 def _read_json(data: bytes) -> Any:
