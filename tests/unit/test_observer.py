@@ -23,10 +23,12 @@ from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import UPLOADS, BlobInfo
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.execution_data import recordings_from
 from bifrost_store.core.meter import Meter, count, count_answer, count_requests, count_retry, metering
 from bifrost_store.core.usage import Ledger
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError, StoreError
+from bifrost_store.testing.data_documents import RUN, payload, segment
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.repositories import Repositories
 from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
@@ -326,6 +328,30 @@ async def test_powers_pass_through(observer: Observer, never_asked: TableBackend
     assert ["here: is 1, should be 2"] == [str(one) for one in await layout.fix()]
     assert await layout.fix() == await layout.differences()
     assert {"backend.differences", "backend.fix"} <= {name for name, _ in rows(observer.usage())}
+
+
+async def test_operations_on_execution_data_are_observed(observer: Observer) -> None:
+    """Each method of the power is an operation; a backend without it has none through the wrapper either."""
+    inner = SqliteBackend(":memory:", SPECS)
+    data = ObservedBackend(inner, observer).execution_data
+    assert data is not None
+    document = segment()
+    assert await data.append([[document], [payload()]]) == [None, None]
+    assert await data.get(RUN, document.id) == document
+    await data.read(RUN, [recordings_from(RUN.scope, 0)])
+    assert [1, 0] == [len(page.documents) - 1 async for page in data.scan()] + [await data.purge_expired()]
+    assert await data.remove(RUN) == 2
+    await inner.aclose()
+    counted = {name: usage.calls for (name, _), usage in rows(observer.usage()).items()}
+
+    assert counted == {
+        "backend.append_data": 1,
+        "backend.get_data": 1,
+        "backend.read_data": 1,
+        "backend.scan_data": 2,
+        "backend.purge_data": 1,
+        "backend.remove_data": 1,
+    }
 
 
 @pytest.fixture
