@@ -22,7 +22,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.emulator import CosmosEmulator
 from bifrost_store.errors import BackendUnavailableError, InvalidContinuationTokenError, NotProvisionedError
 from bifrost_store.testing.examples import config, execution, touched
-from bifrost_store.testing.feeds import Places, beginning, by_key, drained, tips
+from bifrost_store.testing.feeds import Positions, beginning, by_key, drained, tips
 from bifrost_store.wrappers.checked import CheckedBackend
 
 DATABASE = "bifrost"
@@ -46,7 +46,7 @@ async def write(backend: CheckedBackend, name: str) -> set[Key]:
     return {(await backend.create(config(name, scope=scope))).key for scope in SCOPES}
 
 
-async def read(backend: CheckedBackend, places: Places) -> list[Record]:
+async def read(backend: CheckedBackend, places: Positions) -> list[Record]:
     assert backend.feed is not None
     items = await drained(backend.feed, "entities", places, limit=5)
     return [item for item in items if isinstance(item, Record)]

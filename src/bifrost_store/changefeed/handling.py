@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
 from bifrost_store.core.feed import FeedItem
 from bifrost_store.errors import InvalidRequestError, StoreError
@@ -13,10 +13,12 @@ from bifrost_store.errors import InvalidRequestError, StoreError
 Handler = Callable[[Sequence[FeedItem]], Awaitable[None]]
 """Is given items in their order, some of them again; returns None when all of them are done with."""
 
+_ROUNDS: Final = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """An item that failed alone, with another error than of a connection, while others of its page succeeded.
+    """An item that failed alone, with another error than of a connection, while later ones of its page succeeded.
 
     Attributes:
         item: The item.
@@ -49,7 +51,7 @@ def check_handler(handler: object) -> None:
 
 
 async def hand_over(handler: Handler, items: Sequence[FeedItem]) -> list[Poison]:
-    """Hand *items* over; return those that the handler cannot take, if it can take others of them.
+    """Hand *items* over; return those that the handler cannot take, if it can take others after them.
 
     Raises:
         HandlerError: It returned something, or nothing to be awaited.
@@ -62,14 +64,11 @@ async def hand_over(handler: Handler, items: Sequence[FeedItem]) -> list[Poison]
     if len(items) == 1:
         raise error
     await page.halve(items, error)
-    if page.is_none_taken:
-        raise error
-    # Between the failure of an item and the success of another one an outage may have ended: each is tried once more.
-    for number, poison in enumerate(page.poison):
-        again = await page.attempt([poison.item])
-        if again is None:
-            raise poison.error  # It is no poison: all of them once more, in their order.
-        page.poison[number] = Poison(poison.item, again, poison.attempts + 1)
+    for poison, taken in zip(page.poison, page.taken_before, strict=True):
+        if taken == len(page.taken):
+            raise poison.error  # Nothing was taken since: it may be that nothing can be.
+    for _ in range(_ROUNDS if page.poison else 0):
+        await page.look_again()
     return page.poison
 
 
@@ -77,7 +76,8 @@ async def hand_over(handler: Handler, items: Sequence[FeedItem]) -> list[Poison]
 class _Page:
     handler: Handler
     poison: list[Poison] = field(default_factory=list)
-    is_none_taken: bool = True
+    taken: list[FeedItem] = field(default_factory=list)
+    taken_before: list[int] = field(default_factory=list)
 
     async def attempt(self, items: Sequence[FeedItem]) -> Exception | None:
         """Return what the handler raises for *items* that may be their fault; raise all else."""
@@ -96,16 +96,35 @@ class _Page:
             raise HandlerError(
                 f"handler: it returned a {type(returned).__name__}, and must return None: items are done with, or it raises"
             )
-        self.is_none_taken = False
+        self.taken += items
         return None
 
     async def halve(self, items: Sequence[FeedItem], error: Exception) -> None:
         """Find what of *items*, which fail together with *error*, fails alone; the others are done with then, in their order."""
         if len(items) == 1:
             self.poison.append(Poison(items[0], error, 2))
+            self.taken_before.append(len(self.taken))
             return
         middle = len(items) // 2
         for half in (items[:middle], items[middle:]):
             failure = await self.attempt(half)
             if failure is not None:
                 await self.halve(half, failure)
+
+    async def look_again(self) -> None:
+        """Make sure that an outage, which came and went meanwhile, is not taken for poison: each is tried between two successes.
+
+        What was taken last is handed over once more to see whether anything is taken.
+        """
+        probe = self.taken[-1]
+        await self._expect([probe])
+        for number, poison in enumerate(self.poison):
+            error = await self.attempt([poison.item])
+            if error is None:
+                raise poison.error  # It is no poison: all of them once more, in their order.
+            self.poison[number] = Poison(poison.item, error, poison.attempts + 1)
+        await self._expect([probe])
+
+    async def _expect(self, items: Sequence[FeedItem]) -> None:
+        if (error := await self.attempt(items)) is not None:
+            raise error

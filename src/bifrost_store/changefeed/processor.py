@@ -21,7 +21,7 @@ from bifrost_store.changefeed.following import Follower, OnPoison, Task
 from bifrost_store.changefeed.handling import Handler, check_handler
 from bifrost_store.changefeed.holding import FeedLeaseLostError, HeldLease
 from bifrost_store.changefeed.leases import FeedLeaseRow, FeedLeases, OwnersSilence
-from bifrost_store.changefeed.places import start_at, unpack
+from bifrost_store.changefeed.positions import start_at, unpack
 from bifrost_store.changefeed.power import feed_of
 from bifrost_store.changefeed.sharing import gaps, pieces, to_claim
 from bifrost_store.changefeed.telemetry import FeedTelemetry

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.changefeed.places import pack, start_at, unpack
+from bifrost_store.changefeed.positions import pack, start_at, unpack
 from bifrost_store.changefeed.power import feed_of
 from bifrost_store.changefeed.sharing import gaps, pieces
 from bifrost_store.core.events import log_event
@@ -44,7 +44,7 @@ class FeedReader:
         self._name: FeedName = feed
         self._start = start
         self._limit = limit
-        self._places: dict[FeedRange, str | None] = {}
+        self._positions: dict[FeedRange, str | None] = {}
         self._looked_at = -_RANGES_SECONDS
 
     async def open(self) -> str:
@@ -55,7 +55,7 @@ class FeedReader:
     @property
     def position(self) -> str:
         """Behind every page that `pages` has gone past, from where another reader or a processor goes on."""
-        return pack(self._name, self._places)
+        return pack(self._name, self._positions)
 
     async def pages(self, *, follow: bool = True) -> AsyncIterator[FeedPage]:
         """Go through the pages of all ranges, but for empty ones; `position` is before a page until the next is asked for.
@@ -66,11 +66,11 @@ class FeedReader:
         while True:
             await self._look()
             is_drained = True
-            for part in list(self._places):
-                page = await self._feed.items(self._name, part, self._places[part], limit=self._limit)
+            for part in list(self._positions):
+                page = await self._feed.items(self._name, part, self._positions[part], limit=self._limit)
                 if page.items or page.unreadable:
                     yield page
-                self._places[part] = page.position
+                self._positions[part] = page.position
                 is_drained = is_drained and page.is_drained
             if not is_drained:
                 continue
@@ -91,10 +91,10 @@ class FeedReader:
         if anyio.current_time() - self._looked_at < _RANGES_SECONDS:
             return
         ranges = await self._feed.ranges(self._name)
-        for gap in gaps(ranges, self._places):
-            self._places |= await start_at(self._feed, self._name, self._start, gap)
-        for part in list(self._places):
+        for gap in gaps(ranges, self._positions):
+            self._positions |= await start_at(self._feed, self._name, self._start, gap)
+        for part in list(self._positions):
             if parts := pieces(part, ranges):
-                position = self._places.pop(part)
-                self._places |= {each: position and self._feed.narrowed(self._name, position, each) for each in parts}
+                position = self._positions.pop(part)
+                self._positions |= {each: position and self._feed.narrowed(self._name, position, each) for each in parts}
         self._looked_at = anyio.current_time()

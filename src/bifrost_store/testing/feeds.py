@@ -9,35 +9,35 @@ from bifrost_store.core.feed import FeedItem, FeedPage, FeedRange
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.spec import FeedName
 
-Places = dict[FeedRange, str | None]
+Positions = dict[FeedRange, str | None]
 """A position for each range of a feed; None: its beginning."""
 
 
-async def beginning(feed: Feed, name: FeedName) -> Places:
+async def beginning(feed: Feed, name: FeedName) -> Positions:
     """Return where each range begins."""
     return dict.fromkeys(await feed.ranges(name))
 
 
-async def tips(feed: Feed, name: FeedName) -> Places:
+async def tips(feed: Feed, name: FeedName) -> Positions:
     """Return where each range ends now."""
     return {part: await feed.tip(name, part) for part in await feed.ranges(name)}
 
 
-async def pages(feed: Feed, name: FeedName, places: Places, *, limit: int = 100) -> AsyncIterator[FeedPage]:
-    """Go through the pages of all ranges until each is drained, and note in *places* where each ends."""
-    for part in places:
+async def pages(feed: Feed, name: FeedName, positions: Positions, *, limit: int = 100) -> AsyncIterator[FeedPage]:
+    """Go through the pages of all ranges until each is drained, and note in *positions* where each ends."""
+    for part in positions:
         while True:
-            page = await feed.items(name, part, places[part], limit=limit)
+            page = await feed.items(name, part, positions[part], limit=limit)
             assert page.unreadable == ()
-            places[part] = page.position
+            positions[part] = page.position
             yield page
             if page.is_drained:
                 break
 
 
-async def drained(feed: Feed, name: FeedName, places: Places, *, limit: int = 100) -> list[FeedItem]:
+async def drained(feed: Feed, name: FeedName, positions: Positions, *, limit: int = 100) -> list[FeedItem]:
     """Return the items of `pages`."""
-    return [item async for page in pages(feed, name, places, limit=limit) for item in page.items]
+    return [item async for page in pages(feed, name, positions, limit=limit) for item in page.items]
 
 
 def by_key(items: list[FeedItem]) -> dict[Key, Record]:

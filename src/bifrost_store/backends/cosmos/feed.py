@@ -71,7 +71,7 @@ class CosmosFeed(Feed):
 
     @override
     def narrowed(self, feed: FeedName, position: str, part: FeedRange) -> str:
-        return narrow_position(feed, part, position, lambda place: _dumped(cut(_loaded(place), part)))
+        return narrow_position(feed, part, position, lambda text: _dumped(cut(_loaded(text), part)))
 
     async def _start(self, feed: FeedName, part: FeedRange, position: str | None) -> tuple[str, Marks]:
         rid = await self._rid(feed)
@@ -131,5 +131,5 @@ def _dumped(marks: Marks) -> str:
     return dump_json([[mark.token, mark.part.low, mark.part.high, mark.is_drained] for mark in marks])
 
 
-def _loaded(place: str) -> Marks:
-    return tuple(Mark(token, FeedRange(low, high), is_drained) for token, low, high, is_drained in load_json(place))
+def _loaded(text: str) -> Marks:
+    return tuple(Mark(token, FeedRange(low, high), is_drained) for token, low, high, is_drained in load_json(text))

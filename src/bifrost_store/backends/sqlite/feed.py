@@ -30,12 +30,12 @@ _NEWEST: Final = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name =
 # A page ends where its limit or its size is reached, and then behind the last change of the same write.
 _PAGE: Final = f"""WITH
 ahead AS (
-    SELECT number, write_id, row_number() OVER numbered AS place, sum(size) OVER numbered AS characters
+    SELECT number, write_id, row_number() OVER numbered AS rank, sum(size) OVER numbered AS characters
     FROM (SELECT number, write_id, size FROM changes WHERE feed = :feed AND number > :after
         ORDER BY number LIMIT :limit + {_LONGEST_TRANSACTION})
     WINDOW numbered AS (ORDER BY number)
 ),
-fitting AS (SELECT max(number) AS number FROM ahead WHERE place = 1 OR place <= :limit AND characters <= {_PAGE_CHARACTERS}),
+fitting AS (SELECT max(number) AS number FROM ahead WHERE rank = 1 OR rank <= :limit AND characters <= {_PAGE_CHARACTERS}),
 cut AS (
     SELECT coalesce(max(number), :after) AS reached FROM ahead
     WHERE write_id = (SELECT write_id FROM ahead JOIN fitting USING (number))
@@ -107,7 +107,7 @@ class SqliteFeed(Feed):
     @override
     def narrowed(self, feed: FeedName, position: str, part: FeedRange) -> str:
         _check(part)
-        return narrow_position(feed, part, position, lambda place: place)
+        return narrow_position(feed, part, position, lambda mark: mark)
 
     def _read(self, feed: FeedName, rows: list[Row]) -> tuple[list[FeedItem], list[CorruptDocumentError]]:
         items: list[FeedItem] = []

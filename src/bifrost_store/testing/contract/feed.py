@@ -37,7 +37,7 @@ from bifrost_store.testing.examples import (
     membership,
     touched,
 )
-from bifrost_store.testing.feeds import Places, beginning, by_key, drained, pages, tips
+from bifrost_store.testing.feeds import Positions, beginning, by_key, drained, pages, tips
 from bifrost_store.testing.harness import StoreUnderTest
 from bifrost_store.testing.strict import exactly
 
@@ -279,7 +279,7 @@ async def test_every_position_leads_to_the_present(backend: Backend, feed: Feed,
     Items that did not change after the position was taken are told again only where they shared a page with it.
     """
     keys = [f"k-{number}" for number in range(4)]
-    taken: list[tuple[Places, dict[Key, Record]]] = []
+    taken: list[tuple[Positions, dict[Key, Record]]] = []
     for _ in range(data.draw(st.integers(1, 12))):
         action = data.draw(st.sampled_from(["write", "write", "delete", "batch", "own", "take", "tip"]))
         key = data.draw(st.sampled_from(keys))

@@ -13,13 +13,13 @@ from bifrost_store.errors import InvalidContinuationTokenError
 
 _WHAT: Final = "position"
 _WHOLE: Final = "feed"
-Places = Mapping[FeedRange, str | None]
+Positions = Mapping[FeedRange, str | None]
 """A position for each range; None: its beginning."""
 
 
-def pack(feed: FeedName, places: Places) -> str:
-    """Return the position that stands where *places* do."""
-    parts = [part for place, position in places.items() for part in (place.low, place.high, position or "")]
+def pack(feed: FeedName, positions: Positions) -> str:
+    """Return the position that stands where *positions* do."""
+    parts = [text for part, position in positions.items() for text in (part.low, part.high, position or "")]
     return seal([_WHOLE, feed, *parts])
 
 
@@ -31,7 +31,7 @@ def unpack(feed: FeedName, position: str) -> dict[FeedRange, str | None]:
     """
     match unseal(position, _WHAT):
         case ["feed", of_feed, *parts] if of_feed == feed:
-            return {FeedRange(low, high): place or None for low, high, place in _threes(parts)}
+            return {FeedRange(low, high): position or None for low, high, position in _threes(parts)}
         case ["feed", of_feed, *_]:
             raise InvalidContinuationTokenError(f"position: it belongs to the feed {of_feed}, not to {feed}")
         case _:
@@ -51,9 +51,9 @@ async def start_at(feed: Feed, name: FeedName, start: str, part: FeedRange) -> d
         return {part: None}
     if start == "now":
         return {part: await feed.tip(name, part)}
-    places = unpack(name, start)
-    cuts = {_common(place, part): position and feed.narrowed(name, position, _common(place, part))
-            for place, position in places.items() if place.low < part.high and part.low < place.high}  # fmt: skip
+    positions = unpack(name, start)
+    cuts = {_common(known, part): position and feed.narrowed(name, position, _common(known, part))
+            for known, position in positions.items() if known.low < part.high and part.low < known.high}  # fmt: skip
     if not cuts:
         raise InvalidContinuationTokenError(f"position: it knows nothing of the range {part} of the feed")
     return cuts
