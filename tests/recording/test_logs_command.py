@@ -13,7 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bifrost_store.cli.app import app
+from bifrost_store.cli.execution_logs import Least
 from bifrost_store.documents import ExecutionStatus
+from bifrost_store.protocols import Level
 from tests.recording.world import FailingData, open_world
 
 
@@ -88,6 +90,10 @@ def test_lines_are_chosen_by_level_text_and_place(data: FailingData) -> None:
     assert len(run("run-1", "--last", "2", "--json").stdout.splitlines()) == 2
     assert len(run("run-1", "--follow", "--json").stdout.splitlines()) == 5
     assert len(run("run-1", "--follow", "--last", "1", "--json").stdout.splitlines()) == 1
+
+
+def test_the_command_knows_every_level() -> None:
+    assert [one.value for one in Least] == [one.value for one in Level]
 
 
 @pytest.mark.parametrize("arguments", [("--find", "x", "--follow"), ("--last", "0"), ("--level", "loud"), ("--scope", "a/b")])

@@ -17,7 +17,7 @@ def seal_position(store: str, feed: FeedName, part: FeedRange, mark: str) -> str
     """Return the position that stands at *mark* in a range of a feed.
 
     Args:
-        store: Names the store as no other is named, nor this one once it was made anew.
+        store: Names the store as no other is named, nor this one after it was re-created.
         mark: The backend's own text.
     """
     return seal([_WHAT, store, feed, part.low, part.high, mark])
@@ -32,7 +32,7 @@ def open_position(store: str, feed: FeedName, part: FeedRange, position: str) ->
     found_store, found, mark = _parsed(feed, position)
     if found_store != store:
         raise InvalidContinuationTokenError(
-            "position: it belongs to another store, or to this one before it was made anew; start from the beginning or from now"
+            "position: it belongs to another store, or to this one before it was re-created; start from the beginning or from now"
         )
     if found != part:
         raise InvalidContinuationTokenError(f"position: it belongs to the range {found} of the feed, not to {part}")

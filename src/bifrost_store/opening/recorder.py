@@ -77,13 +77,16 @@ def make_recorder(
 class _Elsewhere(Sink):
     """Execution data that can be had on the store's own event loop only: a database in memory is there once."""
 
-    shares_transactions = True
-
     def __init__(self, backend: RoutedBackend, name: str, loop: asyncio.AbstractEventLoop) -> None:
         self._backend = backend
         self._name = name
         self._loop = loop
         self._process = os.getpid()
+
+    @property
+    @override
+    def shares_transactions(self) -> bool:
+        return True
 
     @override
     async def append(self, flushes: Sequence[Sequence[DataDocument]]) -> list[StoreError | None]:

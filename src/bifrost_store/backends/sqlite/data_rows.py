@@ -71,7 +71,7 @@ def data_from_row(row: Row) -> DataDocument:
         where = f"{scope} {str(execution_id)[:80]!r} {str(data_id)[:80]}"
         raise CorruptDocumentError(
             f"execution data {where}: column {column} of its row in table execution_data cannot be read "
-            f"({type(error).__name__}). Mend the column, or delete the row",
+            f"({type(error).__name__}). Correct the column, or delete the row",
             backend=NAME,
             key=f"execution_data {where}",
         ) from error

@@ -79,7 +79,7 @@ def record_from_row(row: Row, specs: Specs) -> Record:
         reason = str(error) if column == "schema_version" else type(error).__name__
         raise CorruptDocumentError(
             f"{kind} {scope} {record_id!r}: column {column} of its row in table records cannot be read ({reason}). "
-            "Mend the column, or delete the row",
+            "Correct the column, or delete the row",
             backend=NAME,
             key=f"{kind} {scope} {record_id!r}",
             document=(str(kind), str(scope), str(record_id)),
