@@ -170,6 +170,7 @@ class Follower:
         if page.items:
             with self.task.telemetry.handling(len(page.items)):
                 poison = await hand_over(self.task.handler, page.items)
+            self.task.telemetry.handled(len(page.items) - len(poison))
         for each in poison:
             self._check_poison(each.item, each.error)
             await self.task.dead_letters.keep_item(self.held.state.feed, each.item, each.error, each.attempts)

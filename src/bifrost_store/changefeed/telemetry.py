@@ -40,7 +40,7 @@ class FeedTelemetry:
 
     @contextmanager
     def handling(self, count: int) -> Iterator[None]:
-        """Tell that *count* items are handed over, and whether they were taken."""
+        """Tell that *count* items are handed over, and whether that fails."""
         attributes: Mapping[str, str | int] = {**self._attributes, "bifrost_store.items": count}
         with self._tracer.start_as_current_span(
             "feed.handle", attributes=attributes, record_exception=False, set_status_on_exception=False
@@ -51,6 +51,9 @@ class FeedTelemetry:
                 span.set_attribute("error.type", type(error).__name__)
                 span.set_status(StatusCode.ERROR)
                 raise
+
+    def handled(self, count: int) -> None:
+        """Tell that *count* items were taken."""
         self._handled.add(count, self._attributes)
 
     def failed(self, error: str) -> None:
