@@ -186,7 +186,7 @@ class Follower:
             name = getattr(item, "key", None) or getattr(item, "id", item)
             raise PoisonError(
                 f"the handler of {self.held.state.processor!r} cannot take {name} ({type(error).__name__}); the position is before "
-                "it. Mend the handler or the item, then start the processor again"
+                "it. Correct the handler or the item, then start the processor again"
             ) from (error if isinstance(error, CorruptDocumentError) else None)
 
     async def _move(self, page: FeedPage) -> None:
