@@ -89,7 +89,7 @@ def _corrupt(document: Mapping[str, Any], part: str, error: Exception) -> Corrup
     # A decoder's error text may quote the document: only its class is shown.
     where = f"{document.get('scope')} {str(document.get('executionId'))[:80]!r} {str(document.get('id'))[:80]}"
     return CorruptDocumentError(
-        f"execution data {where}: {part} of the document cannot be read ({type(error).__name__}). Correct it, or delete the document",
+        f"execution data {where}: {part} cannot be read ({type(error).__name__}). Correct the document, or delete it",
         backend=BACKEND,
         key=f"execution_data {where}",
     )
