@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import anyio
@@ -24,6 +24,7 @@ from bifrost_store.core.feed import FeedPage, FeedRange
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidRequestError, StoreError
 
 _RELEASE_SECONDS: Final = 5.0
+_MOST_PAGES: Final = 16
 OnPoison = Literal["dead-letter", "stop"]
 _logger: Final = logging.getLogger("bifrost_store.feed")
 
@@ -76,7 +77,7 @@ class Follower:
     _is_stopping: bool = False
     _woken: anyio.Event = field(default_factory=anyio.Event)
     _failures: int = 0
-    _is_together: bool = False
+    _pages: int = 1
 
     def stop(self) -> None:
         """Let go of the range at the end of the page that is being handled."""
@@ -152,18 +153,13 @@ class Follower:
     async def _read(self, position: str | None) -> FeedPage:
         feed, state = self.task.feed, self.held.state
         page = await feed.items(state.feed, state.part, position, limit=self.task.limit)
-        if not self._is_together or page.is_drained:
-            return page
-        # What failed as a whole may be poison without a neighbour on its page.
-        following = await feed.items(state.feed, state.part, page.position, limit=self.task.limit)
-        return FeedPage(
-            (*page.items, *following.items),
-            following.position,
-            following.is_drained,
-            following.lag_items,
-            following.lag_seconds,
-            (*page.unreadable, *following.unreadable),
-        )
+        # What fails at the end of a page may be poison, which only what is taken after it can tell: further pages are read with it.
+        for _ in range(self._pages - 1):
+            if page.is_drained:
+                break
+            following = await feed.items(state.feed, state.part, page.position, limit=self.task.limit)
+            page = replace(following, items=(*page.items, *following.items), unreadable=(*page.unreadable, *following.unreadable))
+        return page
 
     async def _handle(self, page: FeedPage) -> None:
         poison: list[Poison] = []
@@ -192,7 +188,7 @@ class Follower:
     async def _move(self, page: FeedPage) -> None:
         if self._failures >= STUCK_FAILURES:
             log_event(_logger, logging.INFO, "feed.moves_again", **self._names())
-        self._failures, self._is_together = 0, False
+        self._failures, self._pages = 0, 1
         self.held.notes = {}
         await self.held.write(
             position=page.position,
@@ -206,13 +202,13 @@ class Follower:
         self.task.telemetry.moved(self.held.state.part, page)
 
     def _recover(self) -> None:
-        self._failures, self._is_together = 0, False
+        self._failures, self._pages = 0, 1
         self.held.notes = {"problem": None, "failures": 0, "failing_since": None, "lag_items": 0, "lag_seconds": 0.0}
 
     async def _fail(self, error: Exception) -> None:
         """Hold the position, so that everybody sees it, and wait."""
         self._failures += 1
-        self._is_together = not is_passing(error)
+        self._pages = 1 if is_passing(error) else min(2 * self._pages, _MOST_PAGES)
         self.task.telemetry.failed(type(error).__name__)
         since = self.held.notes.get("failing_since") or self.held.state.failing_since or self.task.clock()
         self.held.notes = {"problem": type(error).__name__, "failures": self._failures, "failing_since": since}

@@ -56,7 +56,7 @@ class ChangeFeedProcessor:
         on_poison: What becomes of an item that fails alone with another error while others of its page succeed: ``dead-letter``
             notes it and goes on; ``stop`` lets the range stand still before it.
         poll_seconds: How long to wait when nothing is new; may be changed while it runs.
-        limit: Items of a page, 1 to 500.
+        limit: Items of a page, 1 to 500. Where something fails, the handler may be given several pages at once.
         timing: Of leases; the same in all processes.
         clock: Tells the time, for people.
         monotonic: Seconds of this process's own clock, by which leases expire.
