@@ -198,7 +198,7 @@ class CosmosStore:
                     kept = {key: value for key, value in document.items() if not key.startswith("_")}
                     kept["meta"] = {key: value for key, value in kept["meta"].items() if key not in ("writeId", "digest")}
                     if "blobs" in kept:
-                        kept["blobs"] = sorted(kept["blobs"])
+                        kept |= {"blobs": sorted(kept["blobs"]), "creationId": None}
                     found[name, document["scope"], document["id"]] = kept
         return found
 
