@@ -138,6 +138,7 @@ class Process:
             clock=world.clock,
             monotonic=world.now,
         )
+        self.processor._choose = Random(f"{world.seed} {name}")
         self.task = asyncio.ensure_future(self.processor.run())
 
     async def turn(self) -> None:
@@ -267,6 +268,7 @@ class World:
     def __init__(self, seed: int, *, start: str = "beginning", limit: int | None = None) -> None:
         self.limit = limit
         self.handler_seconds = 0.0
+        self.seed = seed
         self.random = Random(seed)
         self.start = start
         self.clock = SettableClock()

@@ -20,7 +20,8 @@ from bifrost_store.changefeed.telemetry import FeedTelemetry
 from bifrost_store.changefeed.timing import FeedTiming
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
-from bifrost_store.core.feed import FeedPage, FeedRange
+from bifrost_store.core.feed import FeedItem, FeedPage, FeedRange
+from bifrost_store.core.record import Record
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidRequestError, StoreError
 
 _RELEASE_SECONDS: Final = 5.0
@@ -158,7 +159,9 @@ class Follower:
             if page.is_drained:
                 break
             following = await feed.items(state.feed, state.part, page.position, limit=self.task.limit)
-            page = replace(following, items=(*page.items, *following.items), unreadable=(*page.unreadable, *following.unreadable))
+            page = replace(
+                following, items=_latest((*page.items, *following.items)), unreadable=(*page.unreadable, *following.unreadable)
+            )
         return page
 
     async def _handle(self, page: FeedPage) -> None:
@@ -245,3 +248,13 @@ class Follower:
 
     def _names(self) -> dict[str, str]:
         return {"processor": self.held.state.processor, "range": str(self.held.state.part)}
+
+
+def _latest(items: Sequence[FeedItem]) -> tuple[FeedItem, ...]:
+    """Return *items* without those that changed again before the next page was read: a state is never followed by an older one."""
+    found: dict[object, FeedItem] = {}
+    for item in items:
+        identity = item.key if isinstance(item, Record) else (item.run, item.id)
+        found.pop(identity, None)
+        found[identity] = item
+    return tuple(found.values())
