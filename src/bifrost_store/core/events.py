@@ -17,6 +17,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "the next purge does it",
     "dual_write.still_pending": "that the secondary store lacks {count} records could not be written to the journal ({error}); "
     "it is tried again",
+    "executions.data_delete_failed": "what {runs} runs left could not be removed and stays behind, which misleads nobody ({error})",
     "executions.payload_copy_failed": "a payload was stored, but not copied to {blob}, where the old application looks ({error})",
     "executions.payload_delete_failed": "the payload {blob} could not be deleted and stays behind, which misleads nobody ({error})",
     "executions.payload_name_taken": "a payload was stored, but not copied to {blob}, where the old application looks: "

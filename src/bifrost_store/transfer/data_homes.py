@@ -15,7 +15,8 @@ from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.execution_data.items import items_of
 from bifrost_store.repositories.execution_data.places import OwnItems, run_of
-from bifrost_store.repositories.executions.payloads import IN_DOCUMENTS, blob_names, is_document, is_gathered, payload_data
+from bifrost_store.repositories.executions.gathered import is_gathered
+from bifrost_store.repositories.executions.payloads import IN_DOCUMENTS, blob_names, is_document, payload_data
 from bifrost_store.repositories.executions.saving import KIND, SavedPayloads
 from bifrost_store.repository_protocols.execution_data import Item
 from bifrost_store.store import Store

@@ -23,7 +23,6 @@ from bifrost_store.documents.execution import PayloadName, ResultType
 from bifrost_store.errors import CorruptDocumentError, DocumentTooLargeError, InvalidRequestError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import plain_json
-from bifrost_store.repositories.execution_data.items import LeftByRun
 
 MAX_INLINE_RESULT_BYTES: Final = 1_024
 MAX_PAYLOAD_BYTES: Final = 67_108_864
@@ -43,7 +42,7 @@ _RESULT_FILES: Final[dict[ResultType, str]] = {"json": "result.json", "html": "r
 IN_DOCUMENTS: Final = frozenset(_TODAYS_FILES)
 """Payloads that may lie in documents. What spills over from the record, its input or error, is always in blobs."""
 _SHAPES: Final[dict[PayloadName, type]] = {"input": dict, "logs": list, "variables": dict, "snapshot": list}
-_GATHERED: Final = "0" * 16
+GATHERED: Final = "0" * 16
 """The writer of blobs that nobody saved: they were gathered from what a run left, and may be gathered anew."""
 NO_PAYLOADS: Final[dict[str, None]] = dict.fromkeys(_TODAYS_FILES)
 """`blobs` of a new record."""
@@ -122,39 +121,6 @@ def place_json(
     return Placement(payload, {}, _json_blob(execution_id, payload, _TODAYS_FILES[payload][0], value, write_id))
 
 
-def place_left(record: Record, left: LeftByRun) -> list[Placement]:
-    """Put what a run has left in blobs, as if it had been saved, over what was gathered of it before: see `fitting`.
-
-    What somebody saved stays as it is.
-    """
-    blobs = _blobs(record)
-    values: dict[PayloadName, list[Any] | dict[str, Any] | None] = {
-        "logs": left.logs,
-        "variables": left.variables,
-        "snapshot": left.snapshot,
-    }
-    return [
-        replace(
-            place_json(record.key.id, payload, value, write_id=_GATHERED + new_write_id()[len(_GATHERED) :]),
-            over=blobs.get(payload),
-        )
-        for payload, value in values.items()
-        if value is not None and (blobs.get(payload) is None or is_gathered(record, payload))
-    ]
-
-
-def is_gathered(record: Record, payload: PayloadName) -> bool:
-    """Return whether nobody saved what the record names for *payload*: it was gathered from what the run has left."""
-    name = blob_name(record, payload)
-    return name is not None and write_id_of(name).startswith(_GATHERED)
-
-
-def fitting(record: Record, placements: Iterable[Placement]) -> list[Placement]:
-    """Return those of `place_left` that stand over what the record names now: others have been overtaken."""
-    blobs = _blobs(record)
-    return [one for one in placements if blobs.get(one.payload) == one.over]
-
-
 def placed(body: Body, placements: Iterable[Placement]) -> Body:
     """Return *body* with *placements* made."""
     blobs: dict[str, str | None] = dict(body["blobs"] or {})
@@ -183,7 +149,7 @@ def in_document(placement: Placement) -> Placement:
 def may_be_in_document(placement: Placement) -> bool:
     """Return whether the payload may lie in a document: not what was gathered, which those look for who know none."""
     blob = placement.blob
-    return blob is not None and placement.payload in IN_DOCUMENTS and not write_id_of(blob.name).startswith(_GATHERED)
+    return blob is not None and placement.payload in IN_DOCUMENTS and not write_id_of(blob.name).startswith(GATHERED)
 
 
 def is_document(name: str) -> bool:
@@ -203,12 +169,12 @@ def write_id_of(name: str) -> str:
 
 def blob_name(record: Record, payload: PayloadName) -> str | None:
     """Return the name that the record gives for a payload's blob, or None."""
-    return _blobs(record).get(payload)
+    return blobs_of_record(record).get(payload)
 
 
 def blob_names(record: Record) -> set[str]:
     """Return every blob name in the record."""
-    return {name for name in _blobs(record).values() if name is not None}
+    return {name for name in blobs_of_record(record).values() if name is not None}
 
 
 def todays_name(blob: NewBlob) -> str | None:
@@ -221,14 +187,14 @@ def todays_name(blob: NewBlob) -> str | None:
 
 def may_be_under_todays_name(record: Record, payload: PayloadName) -> bool:
     """Return whether the record says that the old application may have left the payload under today's name."""
-    if payload in _blobs(record) or payload not in _TODAYS_FILES:
+    if payload in blobs_of_record(record) or payload not in _TODAYS_FILES:
         return False
     return payload != "result" or record.body["resultInBlob"] is True
 
 
 def todays_names(record: Record, payload: PayloadName) -> list[str]:
     """Return today's names under which a payload of the record may lie, in the order to look."""
-    blobs = _blobs(record)
+    blobs = blobs_of_record(record)
     name = blobs.get(payload)
     if name is not None:
         files: Sequence[str] = [file for file in _TODAYS_FILES.get(payload, ()) if name.endswith(f"/{file}")]
@@ -313,7 +279,8 @@ def missing_blob(record: Record, payload: PayloadName) -> CorruptDocumentError:
     return _corrupt(record, name, f"is missing, though the record names it for its {payload}")
 
 
-def _blobs(record: Record) -> dict[PayloadName, str | None]:
+def blobs_of_record(record: Record) -> dict[PayloadName, str | None]:
+    """Return the name that the record gives for each payload; None: there is none."""
     blobs: dict[PayloadName, str | None] = record.body["blobs"] or {}
     return blobs
 

@@ -37,11 +37,11 @@ from bifrost_store.repositories.checks import (
     utc,
 )
 from bifrost_store.repositories.execution_data.gathering import Gathering
+from bifrost_store.repositories.executions.gathered import fitting
 from bifrost_store.repositories.executions.models import known_values
 from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
 from bifrost_store.repositories.executions.payloads import (
     Placement,
-    fitting,
     place_input,
 )
 from bifrost_store.repositories.executions.queries import compile_filter, compile_window, started_before, status_filter

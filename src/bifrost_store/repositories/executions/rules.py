@@ -16,10 +16,10 @@ from bifrost_store.errors import InvalidRequestError, PreconditionFailedError
 from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import check_count, check_string, one_of
 from bifrost_store.repositories.executions.creation import new_creation_id
+from bifrost_store.repositories.executions.gathered import fitting
 from bifrost_store.repositories.executions.payloads import (
     NO_PAYLOADS,
     Placement,
-    fitting,
     place_error,
     place_result,
     placed,

@@ -20,17 +20,16 @@ from bifrost_store.repositories.checks import as_list, check_id, check_scope, js
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.execution_data.items import LeftByRun, joined
 from bifrost_store.repositories.execution_data.places import OwnItems
+from bifrost_store.repositories.executions.gathered import is_gathered, place_left
 from bifrost_store.repositories.executions.models import ExecutionModels, known_values
 from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
 from bifrost_store.repositories.executions.payloads import (
     NewBlob,
     Placement,
     blob_names,
-    is_gathered,
     is_in_blob,
     missing_blob,
     place_json,
-    place_left,
     place_result,
 )
 from bifrost_store.repositories.executions.rules import Rules, has_ended
