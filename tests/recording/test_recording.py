@@ -469,6 +469,23 @@ async def test_processes_of_one_run_leave_everything_where_no_store_keeps_it(tmp
         assert not two.recorder._kept
 
 
+async def test_a_block_ends_though_what_it_leaves_cannot_be_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workflow does not fail for it, and `complete` saves it with the run."""
+    async with open_world(tmp_path, has_data=False) as world:
+        run = await world.run()
+        with monkeypatch.context() as patch:
+            patch.setattr(world.recorder, "_leave", away)
+            async with world.repositories.execution_data.recording(run) as recording:
+                recording.info("one")
+        ended = await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
+        assert [entry["message"] for entry in await world.repositories.executions.load_logs(ended) or ()] == ["one"]
+        assert not world.recorder._kept
+
+
+async def away(*_: object) -> bool:
+    raise BackendUnavailableError("away")
+
+
 async def test_what_was_saved_is_not_replaced_by_what_was_recorded(tmp_path: Path) -> None:
     async with open_world(tmp_path, is_complete=False) as world:
         run = await world.run()

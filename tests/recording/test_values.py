@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bifrost_store.core.json import check_json, dump_json, same_json
 from bifrost_store.recording.masks import MASK, Masks
 from bifrost_store.recording.spool import Spool
-from bifrost_store.recording.values import MAX_DATA_BYTES, as_json, clean_text, cut_json, cut_text
+from bifrost_store.recording.values import MAX_LINE_DATA_BYTES, as_json, clean_text, cut_json, cut_text
 
 TEXTS = st.text(st.characters(), max_size=30)
 PLAIN = st.recursive(
@@ -114,7 +114,7 @@ def test_texts_are_cut_to_bytes(text: str, most: int) -> None:
     assert cut == clean * 20 or "[cut: " in cut
 
 
-@given(PLAIN, st.sampled_from([300, MAX_DATA_BYTES]))
+@given(PLAIN, st.sampled_from([300, MAX_LINE_DATA_BYTES]))
 def test_values_are_cut_to_bytes(value: Any, most: int) -> None:
     cut = cut_json([value] * 50, most)
     assert len(dump_json(cut)) <= most

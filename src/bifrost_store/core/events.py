@@ -44,6 +44,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "recording.left": "{items} items of recordings were not stored in time, and are lost with this process",
     "recording.not_gathered": "what run {run} left could not be read while it was ended ({error}); other applications find "
     "only what this process recorded",
+    "recording.not_left": "what run {run} left could not be saved with it ({error}); this process keeps it until the run is ended",
     "recording.stores_again": "what run {run} leaves is stored again",
     "recording.waits": "what run {run} leaves could not be stored ({error}); it is kept and tried again",
     "routing.draining_failed": "waiting for operations to end before a hand-over failed ({error}); it is tried again",

@@ -95,7 +95,7 @@ class Flusher(Attendant):
         self._post(end)
 
     def call(self, function: Callable[[Turn | None], T], recording: RunRecording) -> Future[T]:
-        """Return what *function* makes of a recording's turn, on the flusher's thread."""
+        """Return what *function* makes of a recording's turn, on the flusher's thread; of None where it has none any more."""
         future: Future[T] = Future()
 
         def call() -> None:
@@ -108,7 +108,7 @@ class Flusher(Attendant):
                 future.set_exception(error)
 
         if not self._post(call):
-            future.cancel()
+            future.set_result(function(None))
         return future
 
     def forget(self, recording: RunRecording) -> None:

@@ -21,7 +21,7 @@ from bifrost_store.core.execution_data import MAX_RECORDINGS, Run
 from bifrost_store.core.record import Expiry, Key
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
-from bifrost_store.errors import DocumentNotFoundError
+from bifrost_store.errors import DocumentNotFoundError, StoreError
 from bifrost_store.recording.context import present_recording
 from bifrost_store.recording.flusher import Flusher, OpenData
 from bifrost_store.recording.handler import RecordingHandler
@@ -103,9 +103,18 @@ class ProcessRecorder(Recorder):
         self._flusher.end(recording)
         if not way.is_kept:
             await recording.flush(seconds=END_SECONDS)
-        elif await self._leave(_key_of(recording.run), await self.settle(recording.run)):
-            self.forget(recording.run)
+        else:
+            await self._leave_kept(recording.run)
         self._let_go()
+
+    async def _leave_kept(self, run: Run) -> None:
+        """Write what is kept to where others look. What fails stays kept, for `complete`: the workflow is not to fail for it."""
+        try:
+            if await self._leave(_key_of(run), await self.settle(run)):
+                self.forget(run)
+        except StoreError as error:
+            name = type(error).__name__
+            log_event(_logger, logging.WARNING, "recording.not_left", error, run=run.execution_id, error=name)
 
     def capture(self) -> None:
         """See to it that what is said to `logging` comes here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from typing import Any, Final
 
 from bifrost_store.core.clock import format_time, parse_time
 from bifrost_store.core.execution_data import DataDocument, DataType, Run, segment_id
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.record import Body, Expiry
 from bifrost_store.core.version import new_write_id
 from bifrost_store.recording.masks import Masks
 from bifrost_store.recording.run_recording import Accepted
 from bifrost_store.recording.values import (
-    MAX_DATA_BYTES,
+    MAX_LINE_DATA_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_VALUES_BYTES,
     clean_text,
@@ -44,11 +43,11 @@ def entry_of(item: Accepted, masks: Masks) -> bytes:
         case "log":
             entry |= {"level": item.level.value, "message": cut_text(masks.text(clean_text(item.message)), MAX_MESSAGE_BYTES)}
             if item.value is not None:
-                entry["data"] = cut_json(masks.json(item.value), MAX_DATA_BYTES)
+                entry["data"] = cut_json(masks.json(item.value), MAX_LINE_DATA_BYTES)
             if item.logger is not None:
                 entry["logger"] = cut_text(clean_text(item.logger), MAX_MESSAGE_BYTES)
             if item.traceback is not None:
-                entry["traceback"] = cut_text(masks.text(clean_text(item.traceback)), MAX_DATA_BYTES)
+                entry["traceback"] = cut_text(masks.text(clean_text(item.traceback)), MAX_LINE_DATA_BYTES)
         case "variables":
             entry |= {"count": item.count, "values": cut_json(masks.json(item.value), MAX_VALUES_BYTES)}
         case "state":
@@ -72,7 +71,7 @@ def end_of(number: int, seconds: float, counts: Counter[str], dropped: int) -> b
 
 def load_entry(data: bytes) -> dict[str, Any]:
     """Return the entry that the spool held."""
-    entry: dict[str, Any] = json.loads(data)
+    entry: dict[str, Any] = load_json(data)
     return entry
 
 

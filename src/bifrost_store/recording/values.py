@@ -9,7 +9,7 @@ from typing import Any, Final
 from bifrost_store.core.json import dump_json
 
 MAX_MESSAGE_BYTES: Final = 32_768
-MAX_DATA_BYTES: Final = 65_536
+MAX_LINE_DATA_BYTES: Final = 65_536
 MAX_VALUES_BYTES: Final = 1_500_000
 """Of variables or a state: a document of execution data holds one whole."""
 _MAX_DEPTH: Final = 32

@@ -22,7 +22,6 @@ from bifrost_store.repository_protocols.execution_data import Item
 Leave = Callable[[Key, Sequence[OwnItems]], Awaitable[bool]]
 """Writes what a run has left to where those look who know no execution data; returns whether it need not be kept here any more."""
 
-NOTHING: Final = LeftByRun()
 _PAGE: Final = 500
 _logger = logging.getLogger("bifrost_store.executions")
 
@@ -87,7 +86,7 @@ class Gathering:
         """
         place = await self._place(record.key.scope)
         if place.data is None:
-            return NOTHING
+            return LeftByRun()
         items, unreadable = await _all_items(place.data, run_of(record))
         if unreadable:
             raise unreadable[0]

@@ -219,17 +219,18 @@ class ExecutionItemsRepository(ExecutionItems):
         is_from_end: bool = False,
     ) -> ItemsPage:
         run = run_of(record)
+        position = _given(run, after=after, before=before)
+        is_backwards = before is not None or is_from_end
         place = await self._place(record.key.scope)
         stretch = None
         if place.data is not None:
             reader = Reader(place.data, run, wanted.keeps, types=wanted.data_types, limit=limit)
-            stretch = await _read(reader, run, after=after, before=before, is_from_end=is_from_end)
+            stretch = await (reader.backward(None if is_from_end else position) if is_backwards else reader.forward(position))
         is_live = _ended_at(record) is None and place.data is not None
         if stretch is None or (not is_live and _is_empty(stretch)):
             saved = await self._saved(record)
             if stretch is None or saved:
-                position = _given(run, after=after, before=before)
-                stretch = _slice(saved, wanted.keeps, limit, position, is_backwards=before is not None or is_from_end)
+                stretch = _slice(saved, wanted.keeps, limit, position, is_backwards=is_backwards)
         return _shown(run, stretch, is_live=is_live)
 
     async def _page_and_end(self, record: Record, wanted: _Wanted, after: str | None) -> tuple[ItemsPage, bool]:
@@ -265,14 +266,6 @@ def _wanted(types: Collection[ItemType] | None, level: Level | str | None, text:
         raise InvalidRequestError(f"types: must be one or more of {', '.join(known)}")
     least = Level.DEBUG if level is None else one_of(Level, level, "level")
     return _Wanted(frozenset(known if types is None else types), least, text)
-
-
-async def _read(reader: Reader, run: Run, *, after: str | None, before: str | None, is_from_end: bool) -> Stretch:
-    if before is not None:
-        return await reader.backward(decode_cursor(run, "before", before))
-    if is_from_end:
-        return await reader.backward(None)
-    return await reader.forward({} if after is None else decode_cursor(run, "after", after))
 
 
 def _given(run: Run, *, after: str | None, before: str | None) -> Position:

@@ -199,9 +199,10 @@ class ExecutionRepository(SavedPayloads, Executions):
             etag,
             blobs_of([*outcome.placements, *outcome.left]),
         )
-        if ending is not None and changed.before is not None and len(fitting(changed.before, left)) < len(left):
-            await self.leave(key, ending.own)  # Another recording's process was faster.
-        self._gathering.forget(shown.record)
+        is_overtaken = changed.before is not None and len(fitting(changed.before, left)) < len(left)
+        # Overtaken by the recording of another process, which has left its own: this one's goes beside it.
+        if ending is None or not is_overtaken or await self._leave_ended(key, ending.own):
+            self._gathering.forget(shown.record)
         if changed.before is None and not await self._is_repeated(outcome, shown):
             raise refused(shown.record, f"has ended already, with another outcome: {shown.status}")
         if changed.before is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -9,11 +10,12 @@ from typing import Any, Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
 from bifrost_store.documents.execution import PayloadName, check_execution_id
-from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError
+from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError, StoreError
 from bifrost_store.protocols import ExecutionRef, Result
 from bifrost_store.repositories.changes import Change, Changed, change_record
 from bifrost_store.repositories.checks import as_list, check_id, check_scope, json_list, json_object
@@ -35,6 +37,7 @@ from bifrost_store.repositories.executions.payloads import (
 from bifrost_store.repositories.executions.rules import Rules, has_ended
 
 KIND: Final = "execution"
+_logger = logging.getLogger("bifrost_store.executions")
 _LEFT: Final[tuple[PayloadName, ...]] = ("logs", "variables", "snapshot")
 
 
@@ -172,6 +175,15 @@ class SavedPayloads:
             change = partial(rules.leave, left=placements)
             if not placements or (await self._change(ref, change, None, blobs_of(placements)))[0].before is not None:
                 return True
+
+    async def _leave_ended(self, key: Key, own: Sequence[OwnItems]) -> bool:
+        """Do so for a run that has just been ended: that call has succeeded, whatever becomes of this."""
+        try:
+            return await self.leave(key, own)
+        except StoreError as error:
+            name = type(error).__name__
+            log_event(_logger, logging.WARNING, "recording.not_left", error, run=key.id, error=name)
+            return False
 
     async def _left(self, record: Record, own: Sequence[OwnItems]) -> list[Placement]:
         """Return where everything goes that a run has left: what is in stores, in this process, and what was gathered before."""
