@@ -29,7 +29,7 @@ from bifrost_store.changefeed.timing import FeedTiming
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.events import log_event
 from bifrost_store.core.feed import FeedRange
-from bifrost_store.core.query import MAX_PAGE_SIZE
+from bifrost_store.core.query import check_page_size
 from bifrost_store.core.spec import FeedName
 from bifrost_store.errors import ConfigurationError, InvalidRequestError, StoreError
 from bifrost_store.routing.timing import running_seconds
@@ -237,5 +237,4 @@ def _check_arguments(name: str, feed: str, on_poison: str, poll_seconds: float, 
         raise InvalidRequestError(f"on_poison {on_poison!r}: expected {' or '.join(get_args(OnPoison))}")
     if not 0 < poll_seconds < float("inf"):
         raise InvalidRequestError(f"poll_seconds: expected a positive number of seconds, not {poll_seconds}")
-    if type(limit) is not int or not 1 <= limit <= MAX_PAGE_SIZE:
-        raise InvalidRequestError(f"limit: a page has 1 to {MAX_PAGE_SIZE} items, not {limit}")
+    check_page_size(limit)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.errors import InvalidRequestError
 
 MAX_PAGE_SIZE = 500
 FilterValue = str | int | bool | None
@@ -15,6 +16,16 @@ FilterValue = str | int | bool | None
 ID = "id"
 SORT_KEY = "sortKey"
 """Names usable in filters beside the fields that a `DocumentSpec` declares queryable."""
+
+
+def check_page_size(limit: object) -> None:
+    """Refuse what cannot be the size of a page.
+
+    Raises:
+        InvalidRequestError: *limit* is not a whole number from 1 to `MAX_PAGE_SIZE`.
+    """
+    if type(limit) is not int or not 1 <= limit <= MAX_PAGE_SIZE:
+        raise InvalidRequestError(f"limit: 1 to {MAX_PAGE_SIZE}, not {limit}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from bifrost_store.core.json import check_json, check_text, dump_json, utf16_len
 from bifrost_store.core.loops import OwnLoop
 from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page, decode_token
-from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range
+from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range, check_page_size
 from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
@@ -90,8 +90,7 @@ class CheckedBackend(PassThrough):
     @override
     async def query(self, query: Query) -> Page[Record]:
         self._check_query(query)
-        if not 1 <= query.limit <= MAX_PAGE_SIZE:
-            raise InvalidRequestError(f"limit: 1 to {MAX_PAGE_SIZE}, not {query.limit}")
+        check_page_size(query.limit)
         _check_position(query)
         return await self._inner.query(query)
 

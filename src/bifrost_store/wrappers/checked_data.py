@@ -26,7 +26,7 @@ from bifrost_store.core.execution_data import (
 )
 from bifrost_store.core.json import check_json, check_text
 from bifrost_store.core.loops import OwnLoop
-from bifrost_store.core.query import MAX_PAGE_SIZE
+from bifrost_store.core.query import MAX_PAGE_SIZE, check_page_size
 from bifrost_store.core.record import NEVER, Body
 from bifrost_store.core.spec import check_identifier
 from bifrost_store.documents import Execution
@@ -86,7 +86,7 @@ class CheckedExecutionData(ExecutionData):
         _check_ranges(ranges)
         if types is not None and not (types and _TYPES.issuperset(types)):
             raise InvalidRequestError(f"types: some of {', '.join(sorted(_TYPES))}, or None for all")
-        _check_limit(limit)
+        check_page_size(limit)
         return await self._inner.read(run, ranges, types=types, limit=limit, backwards=backwards)
 
     @override
@@ -108,7 +108,7 @@ class CheckedExecutionData(ExecutionData):
 
     @override
     async def purge_expired(self, *, limit: int = MAX_PAGE_SIZE) -> int:
-        _check_limit(limit)
+        check_page_size(limit)
         return await self._inner.purge_expired(limit=limit)
 
 
@@ -188,8 +188,3 @@ def _check_ranges(ranges: Sequence[DataRange]) -> None:
         check_text(bound, "ranges")
     if bounds != sorted(bounds):
         raise InvalidRequestError("ranges: must be in order, without overlapping")
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_PAGE_SIZE:
-        raise InvalidRequestError(f"limit: 1 to {MAX_PAGE_SIZE}, not {limit}")

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from bifrost_store.backends.feed import Feed
 from bifrost_store.core.feed import FeedPage, FeedRange
-from bifrost_store.core.query import MAX_PAGE_SIZE
+from bifrost_store.core.query import check_page_size
 from bifrost_store.core.spec import FeedName
 from bifrost_store.errors import InvalidContinuationTokenError, InvalidRequestError
 
@@ -36,8 +36,7 @@ class CheckedFeed(Feed):
     @override
     async def items(self, feed: FeedName, part: FeedRange, position: str | None = None, *, limit: int = 100) -> FeedPage:
         _check(feed, part, position)
-        if type(limit) is not int or not 1 <= limit <= MAX_PAGE_SIZE:
-            raise InvalidRequestError(f"limit: a page has 1 to {MAX_PAGE_SIZE} items, not {limit}")
+        check_page_size(limit)
         return await self.inner.items(feed, part, position, limit=limit)
 
     @override
