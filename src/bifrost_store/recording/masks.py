@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 from bifrost_store.core.json import dump_json
@@ -28,15 +27,13 @@ MASKED_NAMES: Final = (
 """What stands under a name that holds one of these, whatever its case, is masked in data, variables and states."""
 
 
+_MASKED_NAME: Final = re.compile("|".join(map(re.escape, MASKED_NAMES)), re.IGNORECASE)
+
+
 class Masks:
-    """The secrets of one recording.
+    """The secrets of one recording."""
 
-    Args:
-        names: Parts of names; see `MASKED_NAMES`.
-    """
-
-    def __init__(self, names: Iterable[str] = MASKED_NAMES) -> None:
-        self._name = re.compile("|".join(map(re.escape, names)) or "(?!)", re.IGNORECASE)
+    def __init__(self) -> None:
         self._values: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
@@ -66,7 +63,7 @@ class Masks:
                 return [self.json(part) for part in value]
             case dict():
                 return {
-                    self.text(name): MASK if part is not None and self._name.search(name) else self.json(part)
+                    self.text(name): MASK if part is not None and _MASKED_NAME.search(name) else self.json(part)
                     for name, part in value.items()
                 }
             case _:
