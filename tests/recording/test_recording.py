@@ -482,6 +482,23 @@ async def test_a_block_ends_though_what_it_leaves_cannot_be_saved(tmp_path: Path
         assert not world.recorder._kept
 
 
+async def test_a_damaged_blob_keeps_no_run_from_ending(tmp_path: Path) -> None:
+    async with open_world(tmp_path, has_data=False) as world:
+        run = await world.run()
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.info("one")
+        damage(tmp_path)
+        async with world.repositories.execution_data.recording(run) as recording:
+            recording.info("two")
+            ended = await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
+        assert [entry["message"] for entry in await world.repositories.executions.load_logs(ended) or ()] == ["two"]
+
+
+def damage(folder: Path) -> None:
+    for path in folder.rglob("logs.json"):
+        path.write_text("{")
+
+
 async def away(*_: object) -> bool:
     raise BackendUnavailableError("away")
 

@@ -15,7 +15,7 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
 from bifrost_store.documents.execution import PayloadName, check_execution_id
-from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError, StoreError
+from bifrost_store.errors import CorruptDocumentError, DocumentNotFoundError, InvalidKeyError, StoreError
 from bifrost_store.protocols import ExecutionRef, Result
 from bifrost_store.repositories.changes import Change, Changed, change_record
 from bifrost_store.repositories.checks import as_list, check_id, check_scope, json_list, json_object
@@ -188,9 +188,18 @@ class SavedPayloads:
     async def _left(self, record: Record, own: Sequence[OwnItems]) -> list[Placement]:
         """Return where everything goes that a run has left: what is in stores, in this process, and what was gathered before."""
         left = await self._gathering.all_of(record, own)
-        earlier = [await self._payloads.load(record, name) if is_gathered(record, name) else None for name in _LEFT]
+        earlier = [await self._gathered_before(record, name) for name in _LEFT]
         left = joined(LeftByRun(*earlier), left)
         return await self._payloads.prepare([left.logs, left.variables, left.snapshot], place_left, record, left)
+
+    async def _gathered_before(self, record: Record, payload: PayloadName) -> Any:
+        """Return what was gathered of *payload* before; nothing that is damaged keeps a run from ending."""
+        try:
+            return await self._payloads.load(record, payload) if is_gathered(record, payload) else None
+        except CorruptDocumentError as error:
+            name = type(error).__name__
+            log_event(_logger, logging.WARNING, "recording.not_gathered", error, run=record.key.id, error=name)
+            return None
 
 
 def key_of(scope: Scope, execution_id: str) -> Key:
