@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Final
 
 from bifrost_store.cli.output import out, report
 from bifrost_store.core.clock import format_time
+from bifrost_store.repositories.execution_data.json_items import item_json
 from bifrost_store.repository_protocols.execution_data import Item, Level, LogLine, State, Variables
 
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]")
@@ -20,7 +21,7 @@ _STYLES: Final = {Level.DEBUG: "dim", Level.WARNING: "yellow", Level.ERROR: "red
 def show_item(item: Item, *, as_json: bool) -> None:
     """Print an item; with *as_json* as one JSON object on a line of its own."""
     if as_json:
-        report(_values(item), as_json=True, lines=[])
+        report(item_json(item), as_json=True, lines=[])
         return
     time = format_time(item.timestamp)
     match item:
@@ -35,19 +36,6 @@ def show_item(item: Item, *, as_json: bool) -> None:
             out.print(_plain(f"{time} variables {json.dumps(item.values, ensure_ascii=False)}"), markup=False, style="dim")
         case State():
             out.print(_plain(f"{time} state {json.dumps(item.value, ensure_ascii=False)}"), markup=False, style="dim")
-
-
-def _values(item: Item) -> dict[str, Any]:
-    values: dict[str, Any] = {"recording": item.recording, "number": item.number, "timestamp": format_time(item.timestamp)}
-    match item:
-        case LogLine():
-            optional = {"data": item.data, "logger": item.logger, "traceback": item.traceback}
-            given = {name: value for name, value in optional.items() if value is not None}
-            return {"type": "log", **values, "level": item.level.value, "message": item.message, **given}
-        case Variables():
-            return {"type": "variables", **values, "count": item.count, "variables": item.values}
-        case State():
-            return {"type": "state", **values, "count": item.count, "state": item.value}
 
 
 def _plain(text: str) -> str:

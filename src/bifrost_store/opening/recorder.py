@@ -15,6 +15,7 @@ from bifrost_store.backends.execution_data import DataPage, ExecutionData
 from bifrost_store.backends.registry import BackendFactory
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.execution_data import DataDocument, DataRange, DataType, Run
+from bifrost_store.core.publishing import Publisher
 from bifrost_store.core.record import NEVER, Expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import SPECS
@@ -41,6 +42,7 @@ def make_recorder(
     *,
     clock: Clock,
     retention: timedelta | None,
+    publisher: Publisher | None,
 ) -> ProcessRecorder:
     """Return the recorder of the store over *backend*.
 
@@ -48,6 +50,7 @@ def make_recorder(
         is_on: Tells whether what runs of a scope leave is stored while they go on.
         observer: Sees what recordings ask of stores.
         retention: How long a run is kept after its last change. What it leaves is kept twice as long, so that it never ends first.
+        publisher: Tells others of what recordings have stored.
     """
 
     @asynccontextmanager
@@ -71,7 +74,15 @@ def make_recorder(
     gathering = Gathering(backend, backend.data_place, None)
     context = Context(backend, clock, backend.blobs_for, retention, place=backend.data_place, is_realtime=is_on)
     saved = SavedPayloads(backend, clock=clock, payloads=context.payloads, retention=retention, gathering=gathering)
-    return ProcessRecorder(backend, place=backend.data_place, is_on=is_on, open_data=open_data, expiry=expiry, leave=saved.leave)
+    return ProcessRecorder(
+        backend,
+        place=backend.data_place,
+        is_on=is_on,
+        open_data=open_data,
+        expiry=expiry,
+        leave=saved.leave,
+        publisher=publisher,
+    )
 
 
 class _Elsewhere(Sink):

@@ -10,6 +10,7 @@ from openfeature.client import OpenFeatureClient
 
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.publishing import Publisher
 from bifrost_store.documents import SPECS
 from bifrost_store.opening.recorder import make_recorder
 from bifrost_store.routing.flag import BackendFlag, RealtimeFlag
@@ -23,7 +24,11 @@ from bifrost_store.wrappers.observer import Observer
 
 @asynccontextmanager
 async def open_store(
-    settings: StoreSettings | None = None, *, flags: OpenFeatureClient | None = None, clock: Clock = utc_now
+    settings: StoreSettings | None = None,
+    *,
+    flags: OpenFeatureClient | None = None,
+    publisher: Publisher | None = None,
+    clock: Clock = utc_now,
 ) -> AsyncIterator[Store]:
     """Open the store and close it at the end of the block. Nothing is connected to before the first call.
 
@@ -31,6 +36,7 @@ async def open_store(
         settings: By default those of the environment.
         flags: Client of the application's OpenFeature provider, whose flag ``bifrost-store-backend`` is evaluated at every call,
             per scope, and ``bifrost-store-realtime`` for every recording. Without one the settings decide.
+        publisher: Is told of what recordings of this process have stored; see `bifrost_store.realtime.RunPublisher`.
         clock: Tells the time.
 
     Raises:
@@ -57,7 +63,7 @@ async def open_store(
         stack.push_async_callback(backend.aclose)
         retention = None if days is None else timedelta(days=days)
         realtime = RealtimeFlag(settings.realtime == "on", flags)
-        recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention)
+        recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention, publisher=publisher)
         stack.push_async_callback(recorder.aclose)
         places = [place_of(settings, name) for name in names]
         yield Store(

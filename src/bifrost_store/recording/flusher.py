@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from typing_extensions import override
 
 from bifrost_store.core.events import log_event
+from bifrost_store.core.publishing import Publisher
 from bifrost_store.core.record import Expiry
 from bifrost_store.recording.lanes import Lane, Sink
 from bifrost_store.recording.run_recording import Attendant, RunRecording
@@ -37,11 +38,13 @@ class Flusher(Attendant):
     Args:
         open_data: Opens a store on the flusher's own event loop: workflows often block that of the application.
         expiry: Returns when what is stored now may be removed.
+        publisher: Tells others of what is stored.
     """
 
-    def __init__(self, open_data: OpenData, expiry: Callable[[], Expiry]) -> None:
+    def __init__(self, open_data: OpenData, expiry: Callable[[], Expiry], publisher: Publisher | None = None) -> None:
         self._open_data = open_data
         self._expiry = expiry
+        self._publisher = publisher
         self._telemetry = RecordingTelemetry(self._waiting)
         self._turns: dict[RunRecording, Turn] = {}
         self._tasks: dict[Turn, asyncio.Task[None]] = {}
@@ -59,7 +62,8 @@ class Flusher(Attendant):
             store: Where its items go; None: nowhere, they stay in its spool.
             is_kept: Keep in the spool what was stored, too.
         """
-        self._turns[recording] = Turn(recording, store, self._telemetry, is_kept=is_kept or store is None)
+        is_kept = is_kept or store is None
+        self._turns[recording] = Turn(recording, store, self._telemetry, is_kept=is_kept, publisher=self._publisher)
 
     @override
     def rouse(self, recording: RunRecording) -> None:

@@ -18,6 +18,7 @@ from typing_extensions import override
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.events import log_event
 from bifrost_store.core.execution_data import MAX_RECORDINGS, Run
+from bifrost_store.core.publishing import Publisher
 from bifrost_store.core.record import Expiry, Key
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
@@ -53,6 +54,7 @@ class ProcessRecorder(Recorder):
         open_data: Opens a store's execution data on the flusher's event loop.
         expiry: Returns when what is stored now may be removed.
         leave: Writes what a run left to where other stores' applications read it, if the run has ended.
+        publisher: Tells others of what is stored. A child process that was forked has none.
     """
 
     def __init__(
@@ -64,13 +66,14 @@ class ProcessRecorder(Recorder):
         open_data: OpenData,
         expiry: Callable[[], Expiry],
         leave: Leave,
+        publisher: Publisher | None = None,
     ) -> None:
         self._backend = backend
         self._place = place
         self._is_on = is_on
         self._open_data = open_data
         self._expiry = expiry
-        self._flusher = Flusher(open_data, expiry)
+        self._flusher = Flusher(open_data, expiry, publisher)
         self._leave = leave
         self._open: dict[RunRecording, _Way] = {}
         self._kept: dict[RunRecording, None] = {}

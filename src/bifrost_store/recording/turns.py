@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bifrost_store.core.events import log_event
 from bifrost_store.core.execution_data import DataDocument, recordings_from
+from bifrost_store.core.publishing import Publisher
 from bifrost_store.core.record import Expiry
 from bifrost_store.errors import (
     BackendError,
@@ -65,14 +66,24 @@ class Turn:
         store: Where they go; None: they stay in the spool.
         telemetry: Hears of it.
         is_kept: The spool keeps them all the same.
+        publisher: Tells others of what is stored.
 
     Attributes:
         news: Set whenever something was taken or is to be done.
         ordinal: Under which the items are stored, or the next is tried to be.
     """
 
-    def __init__(self, recording: RunRecording, store: str | None, telemetry: RecordingTelemetry, *, is_kept: bool) -> None:
+    def __init__(
+        self,
+        recording: RunRecording,
+        store: str | None,
+        telemetry: RecordingTelemetry,
+        *,
+        is_kept: bool,
+        publisher: Publisher | None = None,
+    ) -> None:
         self.recording = recording
+        self._publisher = publisher
         self.store = store
         self.is_kept = is_kept
         self._telemetry = telemetry
@@ -220,12 +231,20 @@ class Turn:
         self._stored = flight.entries[-1]["number"]
         self.spool.sent(len(flight.entries))
         self._telemetry.stored(self.store or "", len(flight.entries))
+        self._publish(flight.documents)
         self._flight = None
         self._most_entries = MOST_LINES * MOST_DOCUMENTS
         if self._failures:
             log_event(_logger, logging.INFO, "recording.stores_again", run=self.recording.run.execution_id)
         self._failures = 0
         self._tell()
+
+    def _publish(self, documents: Sequence[DataDocument]) -> None:
+        try:
+            if self._publisher is not None:
+                self._publisher.publish(documents)
+        except Exception as error:  # noqa: BLE001 - what was stored is not to be stored again for it
+            log_event(_logger, logging.ERROR, "recording.not_published", error, run=self.recording.run.execution_id)
 
     async def _claim_another(self, lane: Lane) -> None:
         """Go on under the next ordinal that may be free: another recording of the run has this one."""

@@ -1,0 +1,111 @@
+"""Reads the feeds that tell of what clients of this process watch, for as long as somebody does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+
+from bifrost_store.changefeed import FeedReader
+from bifrost_store.core.events import log_event
+from bifrost_store.core.scope import Scope
+from bifrost_store.errors import InvalidContinuationTokenError, StoreError
+from bifrost_store.realtime.delivering import RUN_FEEDS, Delivery, live_store
+from bifrost_store.realtime.groups import scope_of_group
+from bifrost_store.realtime.publishing import RunPublisher
+from bifrost_store.store import Store
+
+_LONGEST_PAUSE: Final = 30.0
+_logger = logging.getLogger("bifrost_store.realtime")
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One store that is read."""
+
+    delivery: Delivery
+    readers: list[FeedReader]
+
+
+class FeedWatch:
+    """Follows the feeds of whichever stores answer for the scopes that are watched, from the moment that they are.
+
+    Args:
+        store: Whose feeds.
+        publisher: Tells of what they deliver.
+        groups: Returns the groups of this process's hub that have members.
+        poll_seconds: How long to wait when nothing is new; a poll costs one request for each feed and range.
+    """
+
+    def __init__(
+        self, store: Store, publisher: RunPublisher, groups: Callable[[], Collection[str]], *, poll_seconds: float = 0.5
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._groups = groups
+        self._poll_seconds = poll_seconds
+        self._watched: dict[str, _Watched] = {}
+        self._joining: list[Scope] = []
+        self._lock = anyio.Lock()
+        self._news = anyio.Event()
+
+    async def watch(self, scope: Scope) -> bool:
+        """Begin to read what tells of *scope*'s runs, if nothing does yet; return whether something can.
+
+        What changes after this returned will be told of to those who are in a group of the scope within a minute.
+        """
+        name = await live_store(self._store, scope)
+        if name is None:
+            return False
+        self._joining.append(scope)
+        async with self._lock:
+            await self._open(name)
+        self._news.set()
+        return True
+
+    async def run(self) -> None:
+        """Tell of what the feeds deliver, until cancelled. A store that fails is asked again, ever less often."""
+        failures = 0
+        while True:
+            try:
+                await self._look()
+                failures = 0
+            except StoreError as error:
+                failures += 1
+                if failures == 1:
+                    log_event(_logger, logging.WARNING, "realtime.feed_failed", error, error=type(error).__name__)
+            pause = min(self._poll_seconds * 2**failures, _LONGEST_PAUSE) if failures else self._poll_seconds
+            if not self._watched:
+                await self._news.wait()
+            self._news = anyio.Event()
+            await anyio.sleep(pause)
+
+    async def _look(self) -> None:
+        async with self._lock:
+            joining, self._joining = self._joining, []
+            scopes = {*map(scope_of_group, self._groups()), *joining}
+            names = {name for scope in scopes if (name := await live_store(self._store, scope)) is not None}
+            self._watched = {name: one for name, one in self._watched.items() if name in names}
+            for name in names:
+                await self._open(name)
+            watched = dict(self._watched)
+        for name, one in watched.items():
+            try:
+                for reader in one.readers:
+                    async for page in reader.pages(follow=False):
+                        await one.delivery.tell(page.items)
+            except InvalidContinuationTokenError:
+                # The store was made anew: what was there before is gone, and those who watch read what there is.
+                self._watched.pop(name, None)
+
+    async def _open(self, name: str) -> None:
+        if name in self._watched:
+            return
+        backend = self._store.backend.backend(name)
+        readers = [FeedReader(backend, feed, limit=500) for feed in RUN_FEEDS]
+        for reader in readers:
+            await reader.open()
+        self._watched[name] = _Watched(Delivery(self._store, name, self._publisher), readers)
