@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 AZURITE_VERSION = "3.35.0"
 COSMOSDB_SERVER_VERSION = "1.0.1"
+SIGNALR_VERSION = "10.0.11"
 SECOND_CLIENT_VERSION = "4.9.3"
 OLDEST_NODE = 20
 BACKENDS = sorted(path.parent.name for path in (ROOT / "src" / "bifrost_store" / "backends").glob("*/backend.py"))
@@ -61,7 +62,7 @@ def tests(session: nox.Session) -> None:
     """Every test, the contract suite on every backend among them."""
     session.install("-e", ".[all]", *dependencies("test"))
     spin(session)
-    session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env=azurite(session))
+    session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env={**azurite(session), **signalr_client(session)})
 
 
 @nox.session
@@ -76,7 +77,7 @@ def contract(session: nox.Session, backend: str) -> None:
 def thorough(session: nox.Session) -> None:
     """Every test with many examples of each property."""
     session.install("-e", ".[all]", *dependencies("test"))
-    env = {**azurite(session), "BIFROST_TEST_PROFILE": "thorough"}
+    env = {**azurite(session), **signalr_client(session), "BIFROST_TEST_PROFILE": "thorough"}
     session.run("pytest", *SIDE_BY_SIDE, "--timeout=3600", *session.posargs, env=env)
 
 
@@ -253,6 +254,16 @@ def azurite(session: nox.Session, *, is_required: bool = True) -> dict[str, str]
             session.error("Azurite cannot be installed; Node or the npm registry is out of reach")
         session.log("Azurite cannot be installed here; going on without Table Storage")
         return BYTECODE_IS_KEPT
+
+
+def signalr_client(session: nox.Session) -> dict[str, str]:
+    """Return the environment that says where `@microsoft/signalr` is, which is installed where it is missing."""
+    if os.environ.get("BIFROST_SIGNALR_CLIENT"):
+        return {}
+    try:
+        return {"BIFROST_SIGNALR_CLIENT": _npm_command(session, "@microsoft/signalr", SIGNALR_VERSION, "package.json")}
+    except nox.command.CommandFailed:
+        session.error("@microsoft/signalr cannot be installed; Node or the npm registry is out of reach")
 
 
 def cosmosdb_server(session: nox.Session) -> dict[str, str]:

@@ -1,0 +1,83 @@
+"""What waits to be sent to one client."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from bifrost_store.signalr import wire
+from bifrost_store.signalr.counters import Counters
+from bifrost_store.signalr.limits import Limits
+
+RESYNC_TARGET: Final = "resync"
+RESYNC: Final = wire.invocation(RESYNC_TARGET, ())
+
+
+class _Waiting(NamedTuple):
+    record: str
+    size: int
+    is_answer: bool
+
+
+class Outbox:
+    """A bounded queue. When it is full, what a client can read elsewhere is replaced by one ``resync``.
+
+    Answers to the client's own invocations are kept in any case; they are bounded by how many it may send.
+    """
+
+    __slots__ = ("_count", "_counters", "_is_resyncing", "_limits", "_size", "_waiting")
+
+    def __init__(self, limits: Limits, counters: Counters) -> None:
+        self._limits = limits
+        self._counters = counters
+        self._waiting: deque[_Waiting] = deque()
+        self._size = 0
+        self._count = 0
+        self._is_resyncing = False
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def answer(self, record: str) -> None:
+        """Add what must not be lost while the connection lasts."""
+        self._waiting.append(_Waiting(record, wire.size_of(record), is_answer=True))
+
+    def put(self, record: str, size: int) -> bool:
+        """Add a message; return False if the client is too slow, as it was before and has not caught up since."""
+        if self._size + size > self._limits.queue_bytes or self._count >= self._limits.queue_messages:
+            if self._is_resyncing:
+                return False
+            self.drop()
+            self._is_resyncing = True
+            self._counters.resyncs += 1
+            self._add(RESYNC, len(RESYNC))
+        self._add(record, size)
+        return True
+
+    def take(self) -> tuple[str, int, int]:
+        """Return the next records as one frame, how many bytes it has, and how many messages; an empty frame if none wait."""
+        taken: list[str] = []
+        taken_bytes = 0
+        while self._waiting and (not taken or taken_bytes + self._waiting[0].size <= self._limits.frame_bytes):
+            record, size, is_answer = self._waiting.popleft()
+            taken.append(record)
+            taken_bytes += size
+            if not is_answer:
+                self._size -= size
+                self._count -= 1
+        return "".join(taken), taken_bytes, len(taken)
+
+    def caught_up(self) -> None:
+        """Note that the client has taken everything."""
+        self._is_resyncing = False
+
+    def drop(self) -> None:
+        """Forget the messages that wait, but for answers."""
+        self._counters.messages_dropped += self._count
+        self._waiting = deque(one for one in self._waiting if one.is_answer)
+        self._size = self._count = 0
+
+    def _add(self, record: str, size: int) -> None:
+        self._waiting.append(_Waiting(record, size, is_answer=False))
+        self._size += size
+        self._count += 1
