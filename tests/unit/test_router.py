@@ -296,7 +296,7 @@ async def test_an_aggregate_of_all_scopes_counts_each_record_once(rig: Rig) -> N
 
     groups = await rig.router.aggregate(query, group_by=["status", "formId"], sum_of=["durationMs"])
 
-    assert [Group(("Running", None), len(stored), (sum(range(1, 12)),))] == groups
+    assert [Group(("Running", None), len(stored), (sum(range(1, 12)),), (len(stored),))] == groups
     assert [] == await rig.router.aggregate(Query("config", None))
     with pytest.raises(InvalidRequestError, match="'inputData' cannot be filtered on"):
         await rig.router.aggregate(query, group_by=["inputData"])

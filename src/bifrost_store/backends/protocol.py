@@ -110,10 +110,21 @@ class Backend(Protocol):
         """
         ...
 
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
         """Count and sum the records that *query* describes, ordered by group values. Its limit and token are not used.
 
-        Records without a field count under None. Nothing found: no groups.
+        One pass over them, and where the database can, it does all of it; see `Group` for what counts.
+
+        Args:
+            query: Which records.
+            group_by: Fields whose values, type for type, make a group; records without a field count under None.
+            sum_of: Fields whose whole numbers are added up, and how many those are.
+            histogram_of: A field whose whole numbers are counted by the buckets of `core.histogram`.
+
+        Returns:
+            A group for each combination of values that occurs. Nothing found: no groups.
         """
         ...
 

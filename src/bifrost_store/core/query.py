@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bifrost_store.core.histogram import Histogram
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
@@ -75,14 +76,22 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One row of an aggregate: the group's values in the order asked for, how many records, and the sums.
+    """One row of an aggregate.
 
-    A sum leaves out fields that are absent or null.
+    Attributes:
+        values: The group's, in the order asked for.
+        count: How many records.
+        sums: Of each field in the order asked for, its whole numbers added up. Whatever else a field holds, or that it is absent
+            or null, counts nothing; True is 1, False is 0.
+        sum_counts: How many numbers each sum is of: an average is ``sum / sum_count``.
+        histogram: The whole numbers of the field that a histogram was asked for, counted by bucket; see `core.histogram`.
     """
 
     values: tuple[FilterValue, ...]
     count: int
-    sums: tuple[int, ...]
+    sums: tuple[int, ...] = ()
+    sum_counts: tuple[int, ...] = ()
+    histogram: Histogram = field(default_factory=dict[int, int])
 
 
 def group_order(group: Group) -> list[tuple[int, object]]:

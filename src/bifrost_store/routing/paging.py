@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bifrost_store.core.json import load_json
 from bifrost_store.core.page import Page
-from bifrost_store.core.query import Group, Query
+from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
 from bifrost_store.core.totals import Totals
 from bifrost_store.errors import InvalidContinuationTokenError
@@ -41,14 +41,10 @@ def scan_place(resume_token: str | None) -> list[str] | None:
     return place
 
 
-async def groups_of_pages(
-    query: Query, read: Callable[[Query], Awaitable[Page[Record]]], group_by: Sequence[str], sum_of: Sequence[str]
-) -> list[Group]:
-    """Return what `Backend.aggregate` would, from every page of *query*."""
-    totals = Totals(group_by, sum_of)
+async def add_pages(totals: Totals, query: Query, read: Callable[[Query], Awaitable[Page[Record]]]) -> None:
+    """Add up every page of *query*."""
     rest: Query | None = query
     while rest is not None:
         page = await read(rest)
         totals.add(page)
         rest = replace(rest, continuation_token=page.continuation_token) if page.continuation_token is not None else None
-    return totals.groups()

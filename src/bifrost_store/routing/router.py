@@ -25,6 +25,7 @@ from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.tasks import together
+from bifrost_store.core.totals import Totals
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
@@ -37,7 +38,7 @@ from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.membership.member import LeaseLostError, Member, Standing
 from bifrost_store.routing.membership.settle import settle
-from bifrost_store.routing.paging import across, groups_of_pages, scan_place, start_of
+from bifrost_store.routing.paging import across, add_pages, scan_place, start_of
 from bifrost_store.routing.powers import LayoutOfAll, RepairOfAll
 from bifrost_store.routing.timing import Timing
 from bifrost_store.wrappers.checked import CheckedBackend
@@ -276,19 +277,27 @@ class RoutedBackend(Backend):
                 return Page(tuple(records), encode_token(across(query), [name, token or ""]), tuple(unreadable))
 
     @override
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
         """See `Backend.aggregate`. Without a scope, and with several backends, every record is read."""
+
+        async def ask(backend: Backend) -> list[Group]:
+            return await backend.aggregate(query, group_by=group_by, sum_of=sum_of, histogram_of=histogram_of)
+
         if query.scope is not None:
-            return await self._read(lambda own: own.aggregate(query, group_by=group_by, sum_of=sum_of), query.scope)
+            return await self._read(ask, query.scope)
 
         async def aggregate(names: Sequence[str]) -> list[Group] | None:
-            self.backend(names[0]).check_aggregate(query, group_by, sum_of)
-            return await self.backend(names[0]).aggregate(query, group_by=group_by, sum_of=sum_of) if len(names) == 1 else None
+            self.backend(names[0]).check_aggregate(query, group_by, sum_of, histogram_of)
+            return await ask(self.backend(names[0])) if len(names) == 1 else None
 
         groups = await self._read_everywhere(aggregate)
         if groups is not None:
             return groups
-        return await groups_of_pages(replace(query, limit=_PAGE_SIZE, continuation_token=None), self.query, group_by, sum_of)
+        totals = Totals(group_by, sum_of, histogram_of)
+        await add_pages(totals, replace(query, limit=_PAGE_SIZE, continuation_token=None), self.query)
+        return totals.groups()
 
     @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:

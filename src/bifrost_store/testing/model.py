@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,6 +13,7 @@ from typing_extensions import override
 from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.histogram import bucket_of
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import FilterValue, Group, Query, field_value, matches
@@ -114,12 +116,20 @@ class ModelBackend(Backend):
         return Page(items, encode_token(query, _position(query, items[-1])) if len(found) > query.limit else None)
 
     @override
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
         groups: dict[tuple[FilterValue, ...], list[Record]] = {}
         for record in self._matching(query):
             groups.setdefault(tuple(_plain(record, name) for name in group_by), []).append(record)
         return [
-            Group(values, len(records), tuple(sum(_number(record, name) for record in records) for name in sum_of))
+            Group(
+                values,
+                len(records),
+                tuple(sum(_numbers(records, name)) for name in sum_of),
+                tuple(len(_numbers(records, name)) for name in sum_of),
+                {} if histogram_of is None else dict(sorted(Counter(map(bucket_of, _numbers(records, histogram_of))).items())),
+            )
             for values, records in sorted(groups.items(), key=lambda group: [_rank(value) for value in group[0]])
         ]
 
@@ -202,9 +212,8 @@ def _plain(record: Record, name: str) -> FilterValue:
     return value
 
 
-def _number(record: Record, name: str) -> int:
-    value = field_value(record, name)
-    return value if isinstance(value, int) else 0
+def _numbers(records: Sequence[Record], name: str) -> list[int]:
+    return [value for value in (field_value(record, name) for record in records) if isinstance(value, int)]
 
 
 def _rank(value: FilterValue) -> tuple[int, FilterValue]:

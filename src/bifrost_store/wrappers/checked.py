@@ -95,9 +95,11 @@ class CheckedBackend(PassThrough):
         return await self._inner.query(query)
 
     @override
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
-        self.check_aggregate(query, group_by, sum_of)
-        return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
+        self.check_aggregate(query, group_by, sum_of, histogram_of)
+        return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of, histogram_of=histogram_of)
 
     @override
     async def purge_expired(self, *, kind: str, limit: int = MAX_PAGE_SIZE) -> list[Record]:
@@ -110,10 +112,10 @@ class CheckedBackend(PassThrough):
         inner = super().execution_data
         return None if inner is None else CheckedExecutionData(inner, self._loop)
 
-    def check_aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> None:
+    def check_aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str], histogram_of: str | None) -> None:
         """Refuse what `aggregate` refuses, for those who add up the answers of several backends."""
         spec = self._check_query(query)
-        for name in (*group_by, *sum_of):
+        for name in (*group_by, *sum_of, *([] if histogram_of is None else [histogram_of])):
             _check_queryable(spec, name)
 
     def _spec(self, kind: str) -> DocumentSpec:

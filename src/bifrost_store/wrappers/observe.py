@@ -60,9 +60,11 @@ class ObservedBackend(PassThrough):
             return await self._inner.query(query)
 
     @override
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
         with self._operation("aggregate", query.kind):
-            return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+            return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of, histogram_of=histogram_of)
 
     @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:

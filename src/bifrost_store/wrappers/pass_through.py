@@ -54,8 +54,10 @@ class PassThrough(Backend):
         return await self._inner.query(query)
 
     @override
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
-        return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of)
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
+        return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of, histogram_of=histogram_of)
 
     @override
     def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:

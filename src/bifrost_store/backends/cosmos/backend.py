@@ -142,9 +142,11 @@ class CosmosBackend(Backend):
             return await self._queries.page(query)
 
     @override
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
         with wrap_errors("aggregate"):
-            return await self._queries.aggregate(query, group_by, sum_of)
+            return await self._queries.aggregate(query, group_by, sum_of, histogram_of)
 
     @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:

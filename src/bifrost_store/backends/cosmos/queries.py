@@ -8,11 +8,19 @@ from typing import Any, Final
 
 from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.reader import CosmosReader
-from bifrost_store.backends.cosmos.sql import Statement, compile_aggregate, compile_filters, compile_page, is_pushed, sum_of_halves
+from bifrost_store.backends.cosmos.sql import (
+    NO_BUCKET,
+    Statement,
+    compile_aggregate,
+    compile_filters,
+    compile_page,
+    is_pushed,
+    sum_of_halves,
+)
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.query import ID, SORT_KEY, Group, Query, group_order, matches
+from bifrost_store.core.query import ID, SORT_KEY, Group, Query, matches
 from bifrost_store.core.record import Record
 from bifrost_store.core.totals import Totals
 from bifrost_store.errors import CorruptDocumentError
@@ -50,33 +58,41 @@ class CosmosQueries:
             records.append(record)
         return Page(tuple(records), None, tuple(unreadable))
 
-    async def aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> list[Group]:
+    async def aggregate(
+        self, query: Query, group_by: Sequence[str], sum_of: Sequence[str], histogram_of: str | None
+    ) -> list[Group]:
         """Count and sum: in the partition itself, or of the rows of all partitions here, where the service cannot group."""
+        names = {*group_by, *sum_of, histogram_of}
         is_plain = all(is_pushed(condition, query.scope) for condition in query.filters)
-        if query.scope is not None and is_plain and not {ID, SORT_KEY}.intersection([*group_by, *sum_of]):
-            groups = await self._aggregate_there(query, group_by, sum_of)
-            if groups is not None:
-                return groups
-        return await self._aggregate_here(query, group_by, sum_of)
+        if query.scope is not None and is_plain and names.isdisjoint({ID, SORT_KEY}):
+            statement = compile_aggregate(query, group_by, sum_of, histogram_of, self._now())
+            totals = Totals(group_by, sum_of, histogram_of)
+            if await self._add_rows(totals, query, statement, len(group_by), len(sum_of)):
+                return totals.groups()
+        return await self._aggregate_here(query, Totals(group_by, sum_of, histogram_of))
 
-    async def _aggregate_there(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> list[Group] | None:
-        """Return the groups, or None if some value is none that the service can group by or add."""
-        statement = compile_aggregate(query, group_by, sum_of, self._now())
-        totals: dict[tuple[tuple[type, Any], ...], list[int]] = {}
+    async def _add_rows(self, totals: Totals, query: Query, statement: Statement, field_count: int, sum_count: int) -> bool:
+        """Add up what the service says of groups; False: some value is none that it can group by, add or compare."""
         async for row in self._documents(query, statement, _LARGE_PAGE):
-            values = [row.get(f"g{number}") for number in range(len(group_by))]
-            if any(isinstance(value, list | dict) for value in values) or any(row.get(f"o{n}") for n in range(len(sum_of))):
-                return None
-            counts = [row["count"], *(sum_of_halves(row.get(f"h{n}", 0), row.get(f"l{n}", 0)) for n in range(len(sum_of)))]
-            # Absent and null are one group here. With their types, as True and 1 are equal keys.
-            group = tuple((type(value), value) for value in values)
-            totals[group] = [a + b for a, b in zip(totals.get(group, [0] * len(counts)), counts, strict=True)]
-        found = [Group(tuple(value for _, value in group), n, tuple(sums)) for group, (n, *sums) in totals.items() if n]
-        return sorted(found, key=group_order)
+            values = [row.get(f"g{number}") for number in range(field_count)]
+            odd = row.get("ob") or any(row.get(f"o{number}") for number in range(sum_count))
+            if odd or any(isinstance(value, list | dict) for value in values):
+                return False
+            if not row["count"]:
+                continue
+            # Absent and null are two rows here and one group.
+            tally = totals.group(values)
+            tally.count += row["count"]
+            for number in range(sum_count):
+                tally.sums[number] += sum_of_halves(row[f"h{number}"], row[f"l{number}"])
+                tally.sum_counts[number] += int(row[f"n{number}"])
+            bucket = row.get("b", NO_BUCKET)
+            if bucket != NO_BUCKET:
+                tally.histogram[int(bucket)] += row["count"]
+        return True
 
-    async def _aggregate_here(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> list[Group]:
+    async def _aggregate_here(self, query: Query, totals: Totals) -> list[Group]:
         statement = compile_filters(query, self._now())
-        totals = Totals(group_by, sum_of)
         async for document in self._documents(query, statement, _LARGE_PAGE):
             try:
                 record = self._reader.decode(document)

@@ -14,6 +14,7 @@ from bifrost_store.backends.cosmos.documents import stored_name, stored_sort_key
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.doubles import JSON_TEXT, MAX_EXACT_INTEGER
+from bifrost_store.core.histogram import compile_bucket
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, FilterValue, In, Query, Range
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
@@ -22,6 +23,8 @@ PRESENT: Final = "(NOT IS_DEFINED(c.meta.expiresAt) OR c.meta.expiresAt > @now)"
 """``never`` is greater than any time."""
 _HALF: Final = 4_294_967_296
 """Sums are made of upper and lower 32 bits, so that they stay exact in the service's 64-bit floats."""
+
+NO_BUCKET: Final = -1
 
 
 @dataclass(slots=True)
@@ -134,28 +137,59 @@ def _range(name: str, ge: str | None, lt: str | None, query: Query, statement: S
     return " AND ".join(conditions)
 
 
-def compile_aggregate(query: Query, group_by: Sequence[str], sum_of: Sequence[str], now: datetime) -> Statement:
-    """Return what selects a row for each group.
+def compile_aggregate(
+    query: Query, group_by: Sequence[str], sum_of: Sequence[str], histogram_of: str | None, now: datetime
+) -> Statement:
+    """Return what selects a row for each group, and with *histogram_of* for each bucket in it.
 
     Columns: ``g0``, ``g1``, ... the groups' values; ``count``; for each sum ``h0`` and ``l0``, the sums of upper and lower 32
-    bits, and ``o0``, how many values are none that the service can add.
+    bits, ``n0``, how many numbers those are of, and ``o0``, how many values are none that the service can add; ``b``, the
+    bucket, `NO_BUCKET` where the field holds no whole number, and ``ob``, how many values are none that the service can compare.
+
+    A group may be by any expression that names a property ("GROUP BY clause", Microsoft).
     """
     statement = compile_filters(query, now)
     groups = [path_of(name) for name in group_by]
     columns = [f"{path} AS g{number}" for number, path in enumerate(groups)]
     columns.append("COUNT(1) AS count")
     for number, path in enumerate(map(path_of, sum_of)):
-        upper = f"FLOOR({path} / {_HALF})"
-        is_integer = f"FLOOR({path}) = {path}"
-        truth = f"(IS_BOOL({path}) ? ({path} ? 1 : 0) : 0)"
-        columns += [
-            f"SUM(IS_NUMBER({path}) ? ({is_integer} ? {upper} : 0) : 0) AS h{number}",
-            f"SUM(IS_NUMBER({path}) ? ({is_integer} ? {path} - {upper} * {_HALF} : 0) : {truth}) AS l{number}",
-            f'SUM(IS_DEFINED({path}["{JSON_TEXT}"]) ? 1 : 0) AS o{number}',
-        ]
+        columns += _sum(path, number)
+    if histogram_of is not None:
+        path = path_of(histogram_of)
+        groups.append(_bucket(path))
+        columns += [f"{groups[-1]} AS b", f"{_count_encoded(path)} AS ob"]
     statement.columns = ", ".join(columns)
     statement.order = f" GROUP BY {', '.join(groups)}" if groups else ""
     return statement
+
+
+def _sum(path: str, number: int) -> list[str]:
+    upper = f"FLOOR({path} / {_HALF})"
+    truth = f"(IS_BOOL({path}) ? ({path} ? 1 : 0) : 0)"
+    return [
+        f"SUM(IS_NUMBER({path}) ? ({_is_whole(path)} ? {upper} : 0) : 0) AS h{number}",
+        f"SUM(IS_NUMBER({path}) ? ({_is_whole(path)} ? {path} - {upper} * {_HALF} : 0) : {truth}) AS l{number}",
+        f"SUM(IS_NUMBER({path}) ? ({_is_whole(path)} ? 1 : 0) : (IS_BOOL({path}) ? 1 : 0)) AS n{number}",
+        f"{_count_encoded(path)} AS o{number}",
+    ]
+
+
+def _is_whole(path: str) -> str:
+    return f"FLOOR({path}) = {path}"
+
+
+def _count_encoded(path: str) -> str:
+    return f'SUM(IS_DEFINED({path}["{JSON_TEXT}"]) ? 1 : 0)'
+
+
+def _bucket(path: str) -> str:
+    """Compile `bucket_of`. Comparisons, and divisions and products by powers of two, are exact in 64-bit floats."""
+    bucket = compile_bucket(
+        lambda bound, below, rest: f"({path} < {bound} ? {below} : {rest})",
+        lambda unit: path if unit == 1 else f"FLOOR({path} / {unit}) * {unit}",
+    )
+    truth = f"(IS_BOOL({path}) ? ({path} ? 1 : 0) : {NO_BUCKET})"
+    return f"(IS_NUMBER({path}) ? ({_is_whole(path)} ? {bucket} : {NO_BUCKET}) : {truth})"
 
 
 def sum_of_halves(upper: float, lower: float) -> int:

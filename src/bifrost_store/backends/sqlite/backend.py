@@ -10,20 +10,22 @@ from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.backends.sqlite import queries
+from bifrost_store.backends.sqlite.aggregates import add_row
 from bifrost_store.backends.sqlite.connection import Connection, Execute
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
 from bifrost_store.backends.sqlite.execution_data import SqliteExecutionData
 from bifrost_store.backends.sqlite.feed import SqliteFeed
-from bifrost_store.backends.sqlite.rows import Row, Value, load_field, native_etag, record_from_row, row_as_json, row_from_record
+from bifrost_store.backends.sqlite.rows import Row, Value, native_etag, record_from_row, row_as_json, row_from_record
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import check_json, dump_json, load_json
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result, name_of
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.query import Group, Query, group_order
+from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
+from bifrost_store.core.totals import Totals
 from bifrost_store.core.version import Etag, Version, stale_route
 from bifrost_store.errors import (
     BackendError,
@@ -121,12 +123,16 @@ class SqliteBackend(Backend):
             position = [rows[-1][1], rows[-1][3]] if query.scope is None else [rows[-1][3]]
 
     @override
-    async def aggregate(self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = ()) -> list[Group]:
-        statement = queries.compile_aggregate(query, group_by, sum_of, self._now())
+    async def aggregate(
+        self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
+    ) -> list[Group]:
+        statement = queries.compile_aggregate(query, group_by, sum_of, histogram_of, self._now())
         with mapped_errors(self._path, "aggregate"):
             rows = await self._connection.read(*statement)
-        groups = [_group(row, len(group_by)) for row in rows if row[-1] > 0]
-        return sorted(groups, key=group_order)
+        totals = Totals(group_by, sum_of, histogram_of)
+        for row in rows:
+            add_row(totals, row, len(group_by), len(sum_of), has_bucket=histogram_of is not None)
+        return totals.groups()
 
     @override
     async def scan(self, resume_token: str | None = None) -> AsyncIterator[ScanPage]:
@@ -307,15 +313,3 @@ def _scan_position(resume_token: str) -> list[str]:
         message = "resume token: not one that this backend gave out; scan from the beginning"
         raise InvalidContinuationTokenError(message, backend=NAME, operation="scan")
     return cast(list[str], position)
-
-
-def _group(row: Row, field_count: int) -> Group:
-    *parts, record_count = row
-    fields, sums = parts[: 2 * field_count], parts[2 * field_count :]
-    values = tuple(load_field(fields[i], fields[i + 1]) for i in range(0, len(fields), 2))
-    return Group(values, record_count, tuple(_sum(*sums[i : i + 3]) for i in range(0, len(sums), 3)))
-
-
-def _sum(upper: int | None, lower: int | None, large: str) -> int:
-    values = (load_json(text) for text in load_json(large))
-    return ((upper or 0) << 32) + (lower or 0) + sum(value for value in values if type(value) is int)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bifrost_store.backends.sqlite.rows import COLUMNS, Value, escape, is_int64
+from bifrost_store.core.histogram import compile_bucket
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, FilterValue, In, Query, Range
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError, InvalidRequestError
@@ -127,17 +128,25 @@ def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Stat
     return f"SELECT {COLUMNS} FROM records WHERE {where} ORDER BY {order} LIMIT :limit", parameters
 
 
-def compile_aggregate(query: Query, group_by: Sequence[str], sum_of: Sequence[str], now: str) -> Statement:
-    """Return what selects per group: type and value of each field in *group_by*; three parts of each sum; the count.
+def compile_aggregate(
+    query: Query, group_by: Sequence[str], sum_of: Sequence[str], histogram_of: str | None, now: str
+) -> Statement:
+    """Return what selects per group, and with *histogram_of* per bucket in it: type and value of each field in *group_by*;
+    four parts of each sum; the bucket and its large numbers; the count.
 
-    A sum comes as the sums of its values' upper and lower 32 bits, which cannot overflow, and a JSON list of the texts of
-    the values beyond 64 bits.
+    A sum comes as the sums of its values' upper and lower 32 bits, which cannot overflow, how many values those are, and a JSON
+    list of the texts of the values beyond 64 bits. The bucket is null where the field holds none of up to 64 bits.
     """
     where, parameters = compile_where(query, now)
     groups = [part for name in group_by for part in (_type(name), _extract(name))]
     sums = [part for name in sum_of for part in _sum(name)]
+    buckets: list[str] = []
+    if histogram_of is not None:
+        groups.append(_bucket(histogram_of))
+        buckets = [groups[-1], _large(histogram_of)]
     grouping = f" GROUP BY {', '.join(groups)}" if groups else ""
-    return f"SELECT {', '.join([*groups, *sums, 'count(*)'])} FROM records WHERE {where}{grouping}", parameters
+    columns = [*groups[: 2 * len(group_by)], *sums, *buckets, "count(*)"]
+    return f"SELECT {', '.join(columns)} FROM records WHERE {where}{grouping}", parameters
 
 
 def compile_where(query: Query, now: str) -> Statement:
@@ -199,14 +208,31 @@ def _bind(values: Iterator[Value] | Sequence[Value], parameters: dict[str, Value
     return ", ".join(names)
 
 
-def _sum(name: str) -> tuple[str, str, str]:
-    is_integer = f"FILTER (WHERE {_type(name)} IN ('integer', 'true'))"
+def _sum(name: str) -> tuple[str, str, str, str]:
+    is_number = f"FILTER (WHERE {_is_number(name)})"
     value = _extract(name)
     return (
-        f"sum({value} >> 32) {is_integer}",
-        f"sum({value} & 4294967295) {is_integer}",
-        f"json_group_array({_extract_json(name)}) FILTER (WHERE {_type(name)} = 'object')",
+        f"sum({value} >> 32) {is_number}",
+        f"sum({value} & 4294967295) {is_number}",
+        f"count(*) {is_number}",
+        _large(name),
     )
+
+
+def _is_number(name: str) -> str:
+    return f"{_type(name)} IN ('integer', 'true', 'false')"
+
+
+def _large(name: str) -> str:
+    return f"json_group_array({_extract_json(name)}) FILTER (WHERE {_type(name)} = 'object')"
+
+
+def _bucket(name: str) -> str:
+    value = _extract(name)
+    bucket = compile_bucket(
+        lambda bound, below, rest: f"iif({value} < {bound}, {below}, {rest})", lambda unit: f"{value} & {-unit}"
+    )
+    return f"iif({_is_number(name)}, {bucket}, NULL)"
 
 
 def _literal(name: str) -> str:

@@ -20,9 +20,10 @@ from bifrost_store.backends.table.twins import TwinCheck, Twins
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Group, In, Query, Range, field_value, group_order, matches
+from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Group, In, Query, Range, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
+from bifrost_store.core.totals import Totals
 from bifrost_store.errors import CorruptDocumentError
 
 _logger = logging.getLogger("bifrost_store.table")
@@ -111,23 +112,16 @@ class TableQueries:
                 before_last = len(errors)
         return Page(tuple(records), None, tuple(errors))
 
-    async def aggregate(self, query: Query, group_by: Sequence[str], sum_of: Sequence[str]) -> list[Group]:
+    async def aggregate(
+        self, query: Query, group_by: Sequence[str], sum_of: Sequence[str], histogram_of: str | None
+    ) -> list[Group]:
         """Count and sum over every record that *query* describes."""
         mapping = self._mappings.by_kind[query.kind]
-        counts: dict[tuple[Any, ...], int] = {}
-        sums: dict[tuple[Any, ...], list[int]] = {}
+        totals = Totals(group_by, sum_of, histogram_of)
         async for one in self._found(mapping, query, None):
-            if one.record is None:
-                continue
-            # With their types, as True and 1 are equal keys.
-            group = tuple((type(value), value) for value in (field_value(one.record, name) for name in group_by))
-            counts[group] = counts.get(group, 0) + 1
-            totals = sums.setdefault(group, [0] * len(sum_of))
-            for number, name in enumerate(sum_of):
-                value = field_value(one.record, name)
-                totals[number] += value if isinstance(value, int) else 0
-        groups = [Group(tuple(value for _, value in key), counts[key], tuple(sums[key])) for key in counts]
-        return sorted(groups, key=group_order)
+            if one.record is not None:
+                totals.add([one.record])
+        return totals.groups()
 
     def _found(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         if isinstance(mapping, LegacyRowMapping):

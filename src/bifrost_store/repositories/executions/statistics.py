@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.page import Page
-from bifrost_store.core.query import Eq, Filter, Group, Query
+from bifrost_store.core.query import Filter, Group, Query
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import together
@@ -50,20 +50,17 @@ async def count_by_status(backend: Backend, scope: Scope, filters: tuple[Filter,
 async def compute_figures(backend: Backend, scope: Scope, window: tuple[Filter, ...] | None) -> Figures:
     """Count the executions of *window*; None is one in which none can lie.
 
-    Three requests at the same time: two aggregates and a page.
+    Two requests at the same time: an aggregate and a page.
     """
     if window is None:
         return Figures({}, None, Page(()))
-    success = ExecutionStatus.SUCCESS.value
-    untimed_query = Query(KIND, scope, (Eq("status", success), Eq("durationMs", None), *window))
     failure_query = Query(KIND, scope, (status_filter(_FAILURES), *window), MAX_RECENT_FAILURES)
-    groups, untimed, failures = await together(
+    groups, failures = await together(
         lambda: backend.aggregate(Query(KIND, scope, window), group_by=_STATUS, sum_of=("durationMs",)),
-        lambda: backend.aggregate(untimed_query),
         lambda: backend.query(failure_query),
     )
-    total_ms = sum(group.sums[0] for group in groups if group.values == (success,))
-    timed = sum(group.count for group in groups if group.values == (success,)) - sum(group.count for group in untimed)
+    succeeded = [group for group in groups if group.values == (ExecutionStatus.SUCCESS.value,)]
+    total_ms, timed = sum(group.sums[0] for group in succeeded), sum(group.sum_counts[0] for group in succeeded)
     # To the nearest whole number, halves upwards, without going through floating point.
     average = (2 * total_ms + timed) // (2 * timed) if timed > 0 else None
     return Figures(_counts(groups), average, failures)

@@ -211,8 +211,9 @@ class BackendsMachine(RuleBasedStateMachine):
 
     @rule(query=st.sampled_from(_QUERIES[:4]), group_by=st.sampled_from([(), ("status",), ("formId", "status")]))
     def aggregate(self, query: Query, group_by: tuple[str, ...]) -> None:
-        """Counts and sums."""
-        self._same(lambda _, backend: backend.aggregate(query, group_by=group_by, sum_of=("durationMs",)))
+        """Counts, sums and a histogram."""
+        field = "durationMs"
+        self._same(lambda _, backend: backend.aggregate(query, group_by=group_by, sum_of=(field,), histogram_of=field))
 
     # How answers are compared
 
@@ -288,7 +289,7 @@ def _comparable(answer: Any) -> Any:
         case Page():
             return ([_comparable(record) for record in answer], answer.continuation_token, len(answer.unreadable))
         case Group():
-            return (repr(answer.values), answer.count, answer.sums)
+            return (repr(answer.values), answer.count, answer.sums, answer.sum_counts, answer.histogram)
         case list():
             return [_comparable(one) for one in answer]
         case dict():

@@ -1,0 +1,71 @@
+"""Histograms of whole numbers on a scale that every backend computes to the bit, and percentiles read from them.
+
+A value's bucket is the value with all but its four leading binary digits cleared, so that a bucket is named by its least value:
+0 to 15 are exact, then come 16, 18, 20, ... 30, 32, 36, ... - eight buckets for each power of two. What is below 0 counts as 0,
+what is at or above `MAX_BUCKET` (in milliseconds 34 years) as that. The scale is that of log-linear histograms such as
+HdrHistogram; a backend needs no logarithm for it, whose last digits are not the same everywhere, but comparisons with constants
+and divisions by powers of two. Histograms of disjoint records add up, bucket by bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+Histogram = Mapping[int, int]
+"""How many values fell into each bucket, by the bucket's least value; buckets without any are left out."""
+
+_LEADING_DIGITS: Final = 4
+_LAST_DIGITS: Final = 40
+MAX_BUCKET: Final = 1 << _LAST_DIGITS
+"""The last bucket: everything from here on."""
+
+
+def bucket_of(value: int) -> int:
+    """Return the bucket that *value* counts in."""
+    value = min(max(value, 0), MAX_BUCKET)
+    cleared = max(0, value.bit_length() - _LEADING_DIGITS)
+    return value >> cleared << cleared
+
+
+def bucket_width(bucket: int) -> int:
+    """Return how many values count in *bucket*; of the last one, as if there were one after it."""
+    return 1 << max(0, bucket.bit_length() - _LEADING_DIGITS)
+
+
+def percentile(histogram: Histogram, percent: int) -> int | None:
+    """Return a value that *percent* per cent of the values are not above, or None without any value.
+
+    By nearest rank: of n values the one with the rank ``ceil(n * percent / 100)`` is meant, counted from 1. Returned is the middle
+    of its bucket, which is at most one sixteenth of that value away from it, and exactly it below 16.
+
+    Args:
+        histogram: Of any size; its buckets in any order.
+        percent: 1 to 100; 50 is the median.
+    """
+    left = -(-sum(histogram.values()) * percent // 100)
+    if left <= 0:
+        return None
+    for bucket, count in sorted(histogram.items()):
+        left -= count
+        if left <= 0:
+            return bucket + (bucket_width(bucket) - 1) // 2
+    raise AssertionError
+
+
+def compile_bucket(choose: Callable[[int, str, str], str], clear: Callable[[int], str]) -> str:
+    """Return `bucket_of` as an expression of a database's own language over some whole number.
+
+    Args:
+        choose: Given a bound and two expressions: the first one for numbers below the bound, else the second one.
+        clear: Given a power of two: what rounds a number, 0 or more, down to a multiple of it.
+    """
+
+    def between(first: int, last: int) -> str:
+        # Numbers of up to `first` digits more than the leading ones, to `last`: halved until one rounding does for all.
+        if first == last:
+            return str(MAX_BUCKET) if last == _LAST_DIGITS - _LEADING_DIGITS + 1 else clear(1 << first)
+        middle = (first + last) // 2
+        return choose(1 << (_LEADING_DIGITS + middle), between(first, middle), between(middle + 1, last))
+
+    return choose(0, "0", between(0, _LAST_DIGITS - _LEADING_DIGITS + 1))
