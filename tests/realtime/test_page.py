@@ -18,7 +18,6 @@ from bifrost_store.settings import StoreSettings
 from tests.realtime.application import ORG
 from tests.realtime.cutting import CuttingProxy
 from tests.realtime.page import Page
-from tests.signalr.conftest import stock as stock
 from tests.signalr.stock import StockClients
 from tests.thorough import is_thorough
 
@@ -82,17 +81,19 @@ async def test_every_line_is_shown_once_and_in_order_though_connections_are_cut(
 ) -> None:
     """By the recording's own process, or written by another one so that the feed alone carries it; seen by either kind of user."""
     port, run = free_port(), await run_of(store)
-    async with CuttingProxy(port, seed=7) as proxy, aiohttp.ClientSession() as http:
-        async with process(tmp_path / "store.db", port, proxy.port, mode):
-            page = Page(stock, http, f"http://127.0.0.1:{proxy.port}", user, run.execution_id)
-            await page.open()
-            if mode == "publishes":
-                url = f"http://127.0.0.1:{port}/write/run-1?lines={LINES}&pause={PAUSE}"
-                writing = asyncio.create_task(http.post(url, timeout=aiohttp.ClientTimeout(total=None)))
-            else:
-                writing = asyncio.create_task(write(store, run, LINES))
-            await page.watch()
-            await writing
+    async with contextlib.AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(CuttingProxy(port, seed=7))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        await stack.enter_async_context(process(tmp_path / "store.db", port, proxy.port, mode))
+        page = Page(stock, http, f"http://127.0.0.1:{proxy.port}", user, run.execution_id)
+        await page.open()
+        if mode == "publishes":
+            url = f"http://127.0.0.1:{port}/write/run-1?lines={LINES}&pause={PAUSE}"
+            writing = asyncio.create_task(http.post(url, timeout=aiohttp.ClientTimeout(total=None)))
+        else:
+            writing = asyncio.create_task(write(store, run, LINES))
+        await page.watch()
+        await writing
     expected = [f"line {number}" for number in range(LINES) if user == "admin" or number % 5]
     assert expected == [line["message"] for line in page.shown.values()]
     assert proxy.cuts > 3
@@ -110,7 +111,7 @@ async def test_who_may_not_see_details_never_gets_them_over_the_wire(tmp_path: P
         async with store.execution_data.recording(run, capture=False) as recording:
             recording.debug("DETAIL of a debug line")
             recording.log("error", "it broke", traceback="DETAIL of a traceback")
-            recording.set_variables({"password": "DETAIL of a variable"})
+            recording.set_variables({"customer": "DETAIL of a variable"})
             recording.set_state({"step": "DETAIL of a state"})
         await store.executions.complete(run, ExecutionStatus.FAILED, error_message="it broke")
         await owner.watch()

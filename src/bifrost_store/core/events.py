@@ -39,7 +39,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "handover.waiting_for_another": "waiting for another hand-over to end: {kind}, which is {stage}",
     "journal.not_repaired": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
     "journal.pass": "of the records that the journal names {repaired} were repaired, {left} are left ({stuck} cannot be repaired)",
-    "realtime.feed_failed": "the feed of what clients watch cannot be read ({error}); it is tried again, and they read by themselves",
+    "realtime.feed_failed": "the feed of what clients watch cannot be read ({error}); it is tried again",
     "realtime.not_sent": "those who watch could not be told of something ({error}); they read it later",
     "realtime.sends_again": "those who watch are told again of what happens",
     "recording.failed": "a recording of run {run} failed, and goes on being stored when more comes",

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
@@ -137,6 +137,10 @@ class Hub(Sender):
     def connections(self) -> list[Connection]:
         """Return the connections of this process."""
         return self._switchboard.connections()
+
+    def groups(self) -> Collection[str]:
+        """Return the groups that connections of this process are in."""
+        return self._switchboard.groups()
 
     # Sender
 

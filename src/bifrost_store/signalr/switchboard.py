@@ -162,6 +162,10 @@ class Switchboard:
         """Return the members of a group."""
         return self._groups.get(group, ())
 
+    def groups(self) -> Collection[str]:
+        """Return the groups that somebody is in."""
+        return self._groups.keys()
+
     def join(self, connection: Connection, group: str) -> None:
         """Add a connection to a group; again changes nothing."""
         if len(connection.groups) >= self.limits.groups_per_connection and group not in connection.groups:
