@@ -4,50 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from starlette.requests import Request
 
-from bifrost_store.signalr import Connection, Hub, HubError
+from bifrost_store.signalr import Connection, Hub
+from tests.signalr.hubs import build_hub
 from tests.signalr.serving import serving
 from tests.signalr.stock import StockClients, StockError
 
 pytestmark = pytest.mark.anyio
 TRANSPORTS = ["WebSockets", "LongPolling"]
-
-
-async def who(request: Request) -> str | None:
-    kind, _, name = request.headers.get("authorization", "").partition(" ")
-    return name if kind == "Bearer" else None
-
-
-def build_hub(**options: Any) -> Hub:
-    hub = Hub(who, sticky=True, **options)
-
-    @hub.on("Join")
-    async def join(connection: Connection, group: str) -> bool:
-        await hub.add_to_group(connection.id, group)
-        return True
-
-    @hub.on("emit")
-    async def emit(connection: Connection, group: str, *values: object) -> None:
-        for value in values:
-            await hub.send_to_group(group, "said", connection.user_id, value)
-
-    @hub.on("boom")
-    async def boom(connection: Connection) -> None:
-        raise ValueError("a secret")
-
-    @hub.on("refuse")
-    async def refuse(connection: Connection) -> None:
-        raise HubError("not today")
-
-    @hub.on("ask")
-    async def ask(connection: Connection) -> object:
-        return await hub.invoke(connection.id, "whoami")
-
-    return hub
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -19,6 +21,7 @@ from bifrost_store.signalr.tokens import InvalidTokenError, Opening, Tokens
 
 _WEB_SOCKETS: Final = {"transport": "WebSockets", "transferFormats": ["Text"]}
 _LONG_POLLING: Final = {"transport": "LongPolling", "transferFormats": ["Text"]}
+_GONE_SECONDS: Final = 1
 _UNKNOWN: Final = "The connection is unknown, or was opened too late; negotiate again."
 
 
@@ -76,6 +79,10 @@ class Endpoints:
         headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(refusal.text))]
         await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": refusal.text.encode()})
+        with contextlib.suppress(TimeoutError):  # uvicorn writes an error to its log unless the socket is gone by the return
+            async with asyncio.timeout(_GONE_SECONDS):
+                await receive()
+                await receive()
 
     def _opening(self, token: str) -> Opening:
         try:

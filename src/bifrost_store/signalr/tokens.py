@@ -76,7 +76,7 @@ class Tokens:
     def is_connection_of(self, connection_id: str, user_id: str) -> bool:
         """Return whether a connection was made for a user, by any process with the same key."""
         nonce, dot, proof = connection_id.partition(".")
-        return bool(dot) and hmac.compare_digest(proof.encode(), self._proof(nonce, user_id).encode())
+        return bool(dot) and hmac.compare_digest(proof.encode("utf-8", "surrogatepass"), self._proof(nonce, user_id).encode())
 
     def _proof(self, nonce: str, user_id: str) -> str:
         text = "\0".join(["connection id", self._hub, nonce, user_id]).encode("utf-8", "surrogatepass")

@@ -16,6 +16,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _NORMAL: Final = 1_000
+_TOO_BIG: Final = 1_009
+"""The server's own limit was passed before the hub's."""
 _DISCONNECTED: Final = (OSError, RuntimeError)
 """What servers raise where something is sent to a client that is gone: an OSError by specification."""
 
@@ -42,6 +44,8 @@ async def _read(switchboard: Switchboard, receiver: Receiver, connection: Connec
     while True:
         event = await receive()
         if event["type"] == "websocket.disconnect":
+            if event.get("code") == _TOO_BIG:
+                switchboard.teller.refused(Reason.OVERSIZE)
             return
         if event["type"] != "websocket.receive" or connection.is_closing:
             continue
