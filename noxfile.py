@@ -12,7 +12,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10.9"
-nox.options.sessions = ["lint", "typing", "docs", "tests", "versions", "sdk-suite", "package"]
+nox.options.sessions = ["lint", "typing", "docs", "tests", "versions", "page", "sdk-suite", "package"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.stop_on_first_error = False
 
@@ -232,6 +232,23 @@ def costs(session: nox.Session) -> None:
 
 
 @nox.session
+def page(session: nox.Session) -> None:
+    """Check and test the page, build it from the lock file, and compare with what is committed; `-- --write` keeps the build."""
+    web, committed = ROOT / "web", ROOT / "src" / "bifrost_store" / "console" / "page"
+    node = _node(session)
+    session.chdir(web)
+    session.run(*node.npm, "ci", "--silent", "--no-audit", "--no-fund", external=True, env=node.env)
+    session.run(node.command, "node_modules/typescript/bin/tsc", "--noEmit", external=True)
+    session.run(node.command, "node_modules/vitest/vitest.mjs", "run", external=True)
+    built = committed if "--write" in session.posargs else Path(session.create_tmp()) / "page"
+    session.run(
+        node.command, "node_modules/vite/bin/vite.js", "build", "--emptyOutDir", external=True, env={"BIFROST_PAGE": str(built)}
+    )
+    if _contents(built) != _contents(committed):
+        session.error("the committed page is not what web/ gives; nox -s page -- --write, and commit it")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The main job: the same calls on each backend, side by side."""
     try:
@@ -241,6 +258,10 @@ def demo(session: nox.Session) -> None:
         session.run("python", "-c", "import bifrost_store.cli.app", silent=True)
         session.log("Packages are out of reach; going on with those installed earlier")
     session.run("bifrost-store", "demo", *session.posargs, env=azurite(session, is_required=False))
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def azurite(session: nox.Session, *, is_required: bool = True) -> dict[str, str]:

@@ -130,6 +130,14 @@ class StoreSettings(BaseModel):
         examples=["30"],
     )
 
+    console_proxy_secret: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="What a proxy in front of `bifrost-store console --trust-proxy` sends in the header "
+        "`X-Bifrost-Proxy-Secret`, so that its headers are believed.",
+        examples=["32 random characters"],
+    )
+
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_clearly(cls, values: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import cost, demo, emulator, execution_logs, feed, migrate, store, tables, transfer, usage
+from bifrost_store.cli import console, cost, demo, emulator, execution_logs, feed, migrate, store, tables, transfer, usage
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpected
@@ -36,6 +36,7 @@ app.command()(execution_logs.logs)
 app.command()(usage.usage)
 app.command()(cost.cost)
 app.command()(demo.demo)
+app.command()(console.console)
 app.command()(emulator.cosmos_emulator)
 app.add_typer(tables.app, name="tables")
 app.add_typer(migrate.app, name="migrate")

@@ -24,6 +24,7 @@ _SAVED: Final[Mapping[str, str]] = {
     "tables dump": "what was written is a part, which nothing goes on from; empty the folder, or name another, and give it again",
     "tables load": "what was loaded stays; the same command loads everything again, which changes nothing of that",
     **{f"migrate {step}": f"{_KEPT}; {_GOES_ON}" for step in ("start", "backfill", "cutover", "rollback", "abandon", "finish")},
+    "console": "the console has ended, and every session with it; the same command starts another",
     "feed run": f"{_KEPT}; {_GOES_ON}",
     "feed dead-letters": "what was handled is forgotten, the rest stays; the same command goes on with it",
     "migrate verify": f"{_KEPT}; a verification starts over, as it must be of one piece",

@@ -1,0 +1,82 @@
+"""Runs the console on this machine until it is interrupted."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import uvicorn
+from typing_extensions import override
+
+from bifrost_store.console.access import Access
+from bifrost_store.console.application import console_app
+from bifrost_store.errors import ConfigurationError
+from bifrost_store.store import Store
+
+_LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+
+
+async def serve(
+    store: Store,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allowed_hosts: Sequence[str] = (),
+    proxy_secret: str | None = None,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve *store* until SIGINT or SIGTERM.
+
+    Args:
+        port: 0 takes a free one.
+        allowed_hosts: Names beside the local ones, with the port where browsers name one.
+        proxy_secret: See `Access`.
+        on_ready: Is given the address, with its token, once clients may connect.
+
+    Raises:
+        ConfigurationError: It cannot listen there.
+    """
+    listener = _listen(host, port)
+    with listener:
+        port = listener.getsockname()[1]
+        names = [*_LOCAL_NAMES, f"[{host}]" if ":" in host else host]
+        token = secrets.token_urlsafe(32)
+        hosts = {f"{name}:{port}" for name in names} | {name.lower() for name in allowed_hosts}
+        access = Access(hosts, token, proxy_secret)
+        config = uvicorn.Config(
+            console_app(store, access),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=2,
+        )
+        server = _Server(config, lambda: on_ready(f"http://{_LOCAL_NAMES[0]}:{port}/#token={token}"))
+        await server.serve([listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}; name another by --port") from error
+    return listener

@@ -1,0 +1,109 @@
+import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
+import { useEffect, useState, type ReactNode } from 'react';
+import { Redirect, Route, Router, Switch } from 'wouter';
+import { api, ApiError, BASE, describe, openSession, whenSessionIsLost } from './api';
+import css from './App.module.css';
+import { Frame } from './Frame';
+import { RunPage } from './RunPage';
+import { RunsPage } from './RunsPage';
+import { SettingsProvider } from './settings';
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      retry: (count, error) => count < 2 && error instanceof ApiError && error.isRetryable,
+      staleTime: 1_000,
+      refetchOnWindowFocus: true,
+    },
+  },
+});
+
+/** The token in the address is exchanged for a cookie, and taken out of the address, before anything else is asked. */
+let exchange: Promise<void> | null = null;
+function exchangeToken(): Promise<void> {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (token !== null) {
+    history.replaceState(null, '', location.pathname + location.search);
+    exchange = openSession(token);
+  }
+  return exchange ?? Promise.resolve();
+}
+
+export function App(): ReactNode {
+  const [session, setSession] = useState<'opening' | 'open' | 'lost'>('opening');
+  const [problem, setProblem] = useState('');
+  useEffect(() => {
+    whenSessionIsLost(() => setSession('lost'));
+    const enter = (): void =>
+      void exchangeToken().then(
+        () => setSession('open'),
+        (error: unknown) => {
+          setProblem(describe(error));
+          setSession('lost');
+        },
+      );
+    enter();
+    addEventListener('hashchange', enter);
+    return () => removeEventListener('hashchange', enter);
+  }, []);
+  if (session === 'opening') return null;
+  if (session === 'lost') return <Lost problem={problem} />;
+  return (
+    <QueryClientProvider client={queries}>
+      <SettingsProvider>
+        <Router base={BASE.replace(/\/$/, '')}>
+          <Pages />
+        </Router>
+      </SettingsProvider>
+    </QueryClientProvider>
+  );
+}
+
+function Pages(): ReactNode {
+  const me = useQuery({ queryKey: ['me'], queryFn: ({ signal }) => api.me(signal), staleTime: Infinity });
+  if (me.isError) return <Lost problem={describe(me.error)} />;
+  if (me.data === undefined) return null;
+  const { data } = me;
+  return (
+    <Switch>
+      <Route path="/runs/:scope/:id">
+        {({ scope, id }) => (
+          <Frame me={data} scope={scope}>
+            <RunPage key={`${scope} ${id}`} me={data} scope={scope} id={id} />
+          </Frame>
+        )}
+      </Route>
+      <Route path="/runs/:scope">
+        {({ scope }) => (
+          <Frame me={data} scope={scope}>
+            <RunsPage key={scope} me={data} scope={scope} />
+          </Frame>
+        )}
+      </Route>
+      <Route path="/">
+        <Redirect to={`/runs/${localStorage.getItem('bifrost.scope') ?? data.scope}`} replace />
+      </Route>
+      <Route>
+        <Frame me={data} scope={data.scope}>
+          <h1>There is nothing here</h1>
+          <p>
+            The address names no page of the console. <a href={BASE}>To the runs</a>
+          </p>
+        </Frame>
+      </Route>
+    </Switch>
+  );
+}
+
+function Lost({ problem }: { readonly problem: string }): ReactNode {
+  return (
+    <main className={css.lost}>
+      <h1>No session</h1>
+      {problem !== '' && <p role="alert">{problem}</p>}
+      <p>Open the address that the console printed when it was started. A session lasts 12 hours, and ends with the console.</p>
+      <button type="button" onClick={() => location.reload()}>
+        Try again
+      </button>
+    </main>
+  );
+}

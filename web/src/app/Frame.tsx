@@ -1,0 +1,61 @@
+import { useQuery } from '@tanstack/react-query';
+import type { ReactNode } from 'react';
+import { Link } from 'wouter';
+import type { Zone } from '../live';
+import { api, type Me } from './api';
+import css from './Frame.module.css';
+import { ScopePicker } from './ScopePicker';
+import { useSettings, type Theme } from './settings';
+
+interface Props {
+  readonly me: Me;
+  readonly scope: string;
+  readonly children: ReactNode;
+}
+
+/** What stands around every page: scope, pages, and the reader's settings. */
+export function Frame({ me, scope, children }: Props): ReactNode {
+  const { zone, setZone, theme, setTheme } = useSettings();
+  const scopes = useQuery({ queryKey: ['scopes'], queryFn: ({ signal }) => api.scopes(signal), staleTime: 60_000 });
+  return (
+    <div className={css.frame}>
+      <a className={css.skip} href="#content">
+        To the content
+      </a>
+      <nav className={css.rail} aria-label="Console">
+        <ScopePicker scopes={scopes.data ?? []} scope={scope} />
+        <Link href={`/runs/${scope}`} className={css.item} aria-current="page" title="Runs">
+          <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+            <path d="M2 4h12M2 8h12M2 12h8" />
+          </svg>
+          <span>Runs</span>
+        </Link>
+        <div className={css.foot}>
+          <div className={css.connection} title={`${me.places.join(', ')} Nothing is pushed: each page reads every 5 s while it is seen.`}>
+            <span className={css.dot} aria-hidden="true" />
+            <span>Reading every 5 s</span>
+          </div>
+          <label>
+            <span className={css.label}>Times</span>
+            <select value={zone} onChange={(event) => setZone(event.target.value as Zone)}>
+              <option value="local">Local</option>
+              <option value="utc">UTC</option>
+              <option value="relative">Relative</option>
+            </select>
+          </label>
+          <label>
+            <span className={css.label}>Theme</span>
+            <select value={theme} onChange={(event) => setTheme(event.target.value as Theme)}>
+              <option value="system">System</option>
+              <option value="light">Light</option>
+              <option value="dark">Dark</option>
+            </select>
+          </label>
+        </div>
+      </nav>
+      <main className={css.content} id="content" tabIndex={-1}>
+        {children}
+      </main>
+    </div>
+  );
+}

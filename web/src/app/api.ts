@@ -1,0 +1,157 @@
+import type { ItemsPage, Level, Outline, RunLogSource, State, Variables } from '../live';
+
+export interface Run {
+  readonly scope: string;
+  readonly id: string;
+  readonly workflow: string;
+  readonly form: string | null;
+  readonly by: { readonly id: string; readonly name: string };
+  readonly status: Status;
+  readonly isFinal: boolean;
+  readonly startedAt: string;
+  readonly completedAt: string | null;
+  readonly durationMs: number | null;
+  readonly errorType: string | null;
+  readonly errorMessage: string | null;
+  readonly resultType: 'json' | 'html' | 'text' | null;
+}
+
+export type Status =
+  | 'Pending'
+  | 'Running'
+  | 'Cancelling'
+  | 'Success'
+  | 'Failed'
+  | 'Timeout'
+  | 'CompletedWithErrors'
+  | 'Cancelled';
+
+export interface WholeRun extends Run {
+  readonly input: unknown;
+  readonly now: string;
+}
+
+export interface RunsPage {
+  readonly runs: readonly Run[];
+  readonly next: string | null;
+  readonly unreadable: number;
+  readonly now: string;
+}
+
+export interface Me {
+  readonly id: string;
+  readonly name: string;
+  readonly isAdmin: boolean;
+  readonly scope: string;
+  readonly places: readonly string[];
+  readonly now: string;
+}
+
+export interface ScopeName {
+  readonly scope: string;
+  readonly name: string;
+}
+
+export interface Result {
+  readonly type: 'json' | 'html' | 'text';
+  readonly value: unknown;
+}
+
+/** The console did not answer with what was asked for. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly isRetryable: boolean,
+    readonly requestId: string | null,
+  ) {
+    super(message);
+  }
+}
+
+export const BASE = new URL(document.baseURI).pathname;
+const TIMEOUT = 30_000;
+let onSessionLost: () => void = () => undefined;
+
+/** Be told when the session has ended. */
+export function whenSessionIsLost(tell: () => void): void {
+  onSessionLost = tell;
+}
+
+export function addressOf(path: string, query: Record<string, string | undefined> = {}): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) params.set(name, value);
+  const text = params.toString();
+  return `${BASE}api/${path}${text === '' ? '' : `?${text}`}`;
+}
+
+async function ask<T>(path: string, query: Record<string, string | undefined>, signal?: AbortSignal, method = 'GET'): Promise<T> {
+  const timeout = AbortSignal.timeout(TIMEOUT);
+  const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+  let response: Response;
+  try {
+    response = await fetch(addressOf(path, query), { method, signal: either, headers: { accept: 'application/json' } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(timeout.aborted ? 'The console takes too long to answer.' : 'The console cannot be reached.', 0, true, null);
+  }
+  const requestId = response.headers.get('x-request-id');
+  const values: unknown = await response.json().catch(() => undefined);
+  if (response.ok && values !== undefined) return values as T;
+  if (response.status === 401) onSessionLost();
+  const told = (values as { error?: { message?: string; isRetryable?: boolean } } | undefined)?.error;
+  const message = told?.message ?? `The console answered with something else (${response.status}).`;
+  throw new ApiError(sentence(message), response.status, told?.isRetryable ?? response.status >= 500, requestId);
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+}
+
+/** What a failure is told as. */
+export function describe(error: unknown): string {
+  if (!(error instanceof ApiError)) return 'The page failed.';
+  return `${error.message}${error.requestId === null ? '' : ` Request ${error.requestId}.`}`;
+}
+
+export async function openSession(token: string): Promise<void> {
+  const response = await fetch(addressOf('session'), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+  });
+  if (!response.ok) throw new ApiError('This address is not one that this console printed; it may be of an earlier start.', 401, false, null);
+}
+
+const pathOf = (scope: string, id: string): string => `runs/${encodeURIComponent(scope)}/${encodeURIComponent(id)}`;
+
+export const api = {
+  me: (signal: AbortSignal) => ask<Me>('me', {}, signal),
+  scopes: (signal: AbortSignal) => ask<ScopeName[]>('scopes', {}, signal),
+  runs: (scope: string, query: Record<string, string | undefined>, signal: AbortSignal) =>
+    ask<RunsPage>(`runs/${encodeURIComponent(scope)}`, query, signal),
+  run: (scope: string, id: string, signal: AbortSignal) => ask<WholeRun>(pathOf(scope, id), {}, signal),
+  cancel: (scope: string, id: string) => ask<Run>(`${pathOf(scope, id)}/cancel`, {}, undefined, 'POST'),
+  result: (scope: string, id: string, signal: AbortSignal) => ask<Result | null>(`${pathOf(scope, id)}/result`, {}, signal),
+  variables: (scope: string, id: string, count: number | null, signal: AbortSignal) =>
+    ask<Variables | null>(`${pathOf(scope, id)}/variables`, { count: count === null ? undefined : String(count) }, signal),
+  states: (scope: string, id: string, signal: AbortSignal) =>
+    ask<ItemsPage<State>>(`${pathOf(scope, id)}/items`, { types: 'state', from: 'end', limit: '50' }, signal),
+  resultFrame: (scope: string, id: string) => addressOf(`${pathOf(scope, id)}/result.html`),
+  downloads: (scope: string, id: string) => ({
+    text: addressOf(`${pathOf(scope, id)}/log.txt`),
+    json: addressOf(`${pathOf(scope, id)}/log.jsonl`),
+  }),
+};
+
+/** The lines of a run by the console's API alone. */
+export function polledSource(scope: string, id: string): RunLogSource {
+  const path = pathOf(scope, id);
+  return {
+    read: ({ after, before, fromEnd, limit, level }, signal) =>
+      ask<ItemsPage>(`${path}/items`, { after, before, from: fromEnd ? 'end' : undefined, limit: String(limit), level }, signal),
+    find: ({ text, level, after }: { text: string; level: Level; after?: string }, signal) =>
+      ask<ItemsPage>(`${path}/find`, { text, level, after, limit: '500' }, signal),
+    outline: (after, signal) => ask<Outline>(`${path}/outline`, { after }, signal),
+  };
+}

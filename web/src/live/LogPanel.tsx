@@ -1,0 +1,364 @@
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import { VList, type VListHandle } from 'virtua';
+import css from './LogPanel.module.css';
+import { LogFoot } from './LogFoot';
+import { LogRow } from './LogRow';
+import { LogToolbar } from './LogToolbar';
+import { leastOf, type LogView } from './logView';
+import { cursorBefore } from './runLog';
+import { plain } from './text';
+import { clock, type Zone } from './time';
+import { compare, type LogLine, type Outline, type Place, type RunLogSource } from './types';
+import { useAnnouncement } from './useAnnouncement';
+import { useRunLog } from './useRunLog';
+import { useSearch } from './useSearch';
+
+const NEAR = 600;
+const AT_END = 50;
+const ROW = 20;
+/** For how long after a wheel, a key or a touch scrolling is the reader's. */
+const OWN_SCROLLING = 600;
+
+export interface LogPanelProps {
+  readonly source: RunLogSource;
+  readonly outline: Outline | null;
+  /** When the run began: what offsets count from. */
+  readonly since: string;
+  readonly isPending: boolean;
+  readonly isFinal: boolean;
+  readonly isFailed: boolean;
+  readonly zone: Zone;
+  readonly view: LogView;
+  readonly onView: (change: Partial<LogView>) => void;
+  /** Addresses of the whole log as text and as JSON lines. */
+  readonly downloads: { readonly text: string; readonly json: string };
+  readonly linkTo: (place: Place) => string;
+  readonly describeError: (error: unknown) => string;
+  /** Go there whenever this changes. */
+  readonly goal: Goal | null;
+}
+
+export type Goal = { readonly place: Place } | { readonly firstError: true };
+
+/** The log of one run: a virtual list that keeps up with what comes, searched, filtered and linked to. */
+export function LogPanel(props: LogPanelProps): ReactNode {
+  const { source, outline, view, onView, zone, isFinal } = props;
+  const level = leastOf(view.levels);
+  const state = useRunLog(source, level, isFinal);
+  const { log } = state;
+  const search = useSearch(source, view.query, level, isFinal);
+  const list = useRef<VListHandle>(null);
+  const searchBox = useRef<HTMLInputElement>(null);
+  const [isFollowing, setIsFollowing] = useState(true);
+  const [pausedAt, setPausedAt] = useState(0);
+  const [target, setTarget] = useState<Place | null>(null);
+  const [here, setHere] = useState(-1);
+  const ownUntil = useRef(0);
+
+  const isFiltered = view.isFiltered && view.query !== '';
+  const all = isFiltered ? search.matches : state.lines;
+  const shown = useShown(all, view, isFiltered ? search.matches.length : state.version);
+  const found = useMemo(() => new Set(search.matches.map(keyOf)), [search.matches]);
+  const hereKey = search.matches[here] ? keyOf(search.matches[here]) : null;
+  const announcement = useAnnouncement(state.arrived, state.lines);
+
+  const pause = useCallback(() => {
+    setIsFollowing((was) => {
+      if (was) setPausedAt(log.snapshot().arrived);
+      return false;
+    });
+  }, [log]);
+
+  const goTo = useCallback(
+    (place: Place) => {
+      pause();
+      setTarget(place);
+    },
+    [pause],
+  );
+
+  // Opens once for each log: at the line that was linked to, at the first error of a run that failed, else at the end.
+  useEffect(() => {
+    setIsFollowing(true);
+    setTarget(null);
+    if (view.line !== null) goTo(view.line);
+    else if (isFinal && props.isFailed) void openError();
+    else void log.openEnd();
+
+    async function openError(): Promise<void> {
+      const error = await log.openFirstError();
+      if (error === null) return;
+      goTo(error);
+    }
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- only when there is another log
+  }, [log]);
+
+  const { goal } = props;
+  useEffect(() => {
+    if (goal === null) return;
+    if ('place' in goal) goTo(goal.place);
+    else void log.openFirstError().then((error) => error && goTo(error));
+  }, [goal, goTo, log]);
+
+  // Reads what the target stands in, as soon as it is known where.
+  const isLoading = state.phase === 'loading';
+  const openedFor = useRef<Place | null>(null);
+  useEffect(() => {
+    if (target === null || isFiltered || (state.phase === 'ready' && log.holds(target))) return;
+    const last = outline?.slices.at(-1)?.last;
+    const isKnown = outline !== null && (outline.isLast || (last !== undefined && compare(last, target) >= 0));
+    if (!isKnown || openedFor.current === target) return;
+    openedFor.current = target;
+    void log.openAt(cursorBefore(outline.slices, target));
+  }, [target, outline, isFiltered, log, state.phase, state.version]);
+
+  useLayoutEffect(() => {
+    if (shown.length === 0 || list.current === null) return;
+    if (target !== null) {
+      const index = indexIn(shown, target);
+      const isThere = isFiltered || (state.phase === 'ready' && log.holds(target));
+      if (!isThere) return;
+      list.current.scrollToIndex(Math.min(index, shown.length - 1), { align: 'center' });
+      setTarget(null);
+    } else if (isFollowing) {
+      list.current.scrollToIndex(shown.length - 1, { align: 'end' });
+    }
+  }, [shown, state.version, isFollowing, target, isFiltered, log, state.phase]);
+
+  const onScroll = (at: number): void => {
+    const handle = list.current;
+    if (handle === null || isFiltered) return;
+    const distance = handle.scrollSize - handle.viewportSize - at;
+    const isOwn = performance.now() < ownUntil.current;
+    if (distance > AT_END && isOwn && isFollowing) pause();
+    else if (distance <= AT_END && isOwn && !isFollowing && state.isAtEnd) setIsFollowing(true);
+    if (at < NEAR && !state.isFromStart && target === null) void log.readOlder();
+    if (distance < NEAR && !state.isAtEnd && target === null) void log.readNewer();
+  };
+
+  // What the levels leave may not fill the panel: then nobody can scroll for more.
+  useEffect(() => {
+    const handle = list.current;
+    if (handle === null || state.phase !== 'ready' || isFiltered || state.isReadingOlder) return;
+    if (handle.scrollSize <= handle.viewportSize + NEAR && !state.isFromStart && target === null) void log.readOlder();
+  }, [state.version, state.phase, state.isReadingOlder, state.isFromStart, isFiltered, log, target]);
+
+  const toEnd = useCallback(() => {
+    setTarget(null);
+    setIsFollowing(true);
+    if (!log.snapshot().isAtEnd) void log.openEnd();
+  }, [log]);
+
+  const toStart = useCallback(() => {
+    pause();
+    if (log.snapshot().isFromStart) list.current?.scrollToIndex(0);
+    else void log.openAt(undefined).then(() => requestAnimationFrame(() => list.current?.scrollToIndex(0)));
+  }, [log, pause]);
+
+  const toMatch = useCallback(
+    (step: number) => {
+      const { matches } = search;
+      if (matches.length === 0) return;
+      const next = here < 0 && step < 0 ? matches.length - 1 : (here + step + matches.length) % matches.length;
+      setHere(next);
+      goTo(matches[next]!);
+    },
+    [search, here, goTo],
+  );
+  useEffect(() => setHere(-1), [view.query]);
+
+  const own = (): void => {
+    ownUntil.current = performance.now() + OWN_SCROLLING;
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    own();
+    if (event.key === 'End') {
+      event.preventDefault();
+      toEnd();
+    } else if (event.key === 'Home') {
+      event.preventDefault();
+      toStart();
+    }
+  };
+
+  const onLink = useCallback((line: LogLine) => onView({ line }), [onView]);
+  const isManyRecordings = useMemo(
+    () => (outline?.slices ?? []).some((slice) => slice.recordings.some((one) => one !== outline?.slices[0]?.recordings[0])),
+    [outline],
+  );
+  const waiting = state.arrived - pausedAt;
+
+  return (
+    <section className={css.panel} aria-label="Log">
+      <LogToolbar
+        view={view}
+        onView={onView}
+        outline={outline}
+        search={search}
+        here={here}
+        onMatch={toMatch}
+        onStart={toStart}
+        onEnd={toEnd}
+        downloads={props.downloads}
+        onCopy={() => void navigator.clipboard.writeText(asText(shown, zone))}
+        searchBox={searchBox}
+      />
+      {state.phase === 'ready' && state.error !== null && (
+        <div className={css.strip} role="status">
+          New lines cannot be read: {props.describeError(state.error)} Those below stay; reading is tried again.
+        </div>
+      )}
+      <div className={css.body}>
+        {isLoading && state.lines.length === 0 ? (
+          <Skeleton />
+        ) : state.phase === 'failed' ? (
+          <div className={css.empty} role="alert">
+            <p>The log could not be read: {props.describeError(state.error)}</p>
+            <button type="button" className={css.button} onClick={() => void log.openEnd()}>
+              Retry
+            </button>
+          </div>
+        ) : shown.length === 0 ? (
+          <Empty {...props} loaded={state.lines.length} isSearching={isFiltered && !search.isDone} isFiltered={isFiltered} />
+        ) : (
+          <VList
+            key={isFiltered ? 'matches' : state.opened}
+            ref={list}
+            className={css.list}
+            data={shown}
+            itemSize={ROW}
+            bufferSize={400}
+            shift={state.isPrepended && !isFiltered}
+            onScroll={onScroll}
+            onWheel={own}
+            onTouchMove={own}
+            onPointerDown={own}
+            onPointerMove={(event) => event.buttons > 0 && own()}
+            onKeyDown={onKeyDown}
+            role="log"
+            aria-live="off"
+            aria-label="Log lines"
+            tabIndex={0}
+          >
+            {(line: LogLine, index: number) => {
+              const key = keyOf(line);
+              return (
+                <LogRow
+                  key={key}
+                  line={line}
+                  zone={zone}
+                  times={view.times}
+                  since={props.since}
+                  isWrapped={view.isWrapped}
+                  isFirstOfRecording={isManyRecordings && shown[index - 1]?.recording !== line.recording}
+                  match={key === hereKey ? 'here' : found.has(key) && !isFiltered ? 'found' : undefined}
+                  isLinked={view.line !== null && key === keyOf(view.line)}
+                  query={view.query}
+                  link={props.linkTo(line)}
+                  onLink={onLink}
+                />
+              );
+            }}
+          </VList>
+        )}
+        {!isFollowing && shown.length > 0 && !isFiltered && (!isFinal || waiting > 0) && (
+          <button type="button" className={css.pill} onClick={toEnd}>
+            Paused{waiting > 0 ? ` · ${waiting.toLocaleString('en')} new` : ''} · Jump to end
+          </button>
+        )}
+      </div>
+      <LogFoot outline={outline} view={view} state={state} search={search} isFiltered={isFiltered} shown={shown.length} />
+      <div className={css.hidden} role="status" aria-live="polite">
+        {announcement}
+      </div>
+    </section>
+  );
+}
+
+/** Those of the lines whose level was chosen. Where all from the least on are, the lines themselves, which are many. */
+function useShown(lines: readonly LogLine[], view: LogView, version: number): readonly LogLine[] {
+  return useMemo(() => {
+    if (view.levels.length === 0) return [];
+    const isEvery = ['debug', 'info', 'warning', 'error', 'critical'].slice(-view.levels.length)[0] === leastOf(view.levels);
+    return isEvery ? lines : lines.filter((line) => view.levels.includes(line.level));
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- the lines are changed in place
+  }, [lines, view.levels, version]);
+}
+
+function Empty(
+  props: LogPanelProps & { readonly loaded: number; readonly isSearching: boolean; readonly isFiltered: boolean },
+): ReactNode {
+  const total = countAll(props.outline) || props.loaded;
+  let text = props.isFinal ? 'This run logged nothing' : 'Waiting for the first line…';
+  if (props.isPending) text = 'This run has not begun; its lines appear here as soon as it does';
+  let reset: ReactNode = null;
+  if (props.isSearching) text = 'Searching…';
+  else if (props.isFiltered) {
+    text = `No line holds “${props.view.query}”`;
+    reset = (
+      <button type="button" className={css.button} onClick={() => props.onView({ query: '' })}>
+        Clear search
+      </button>
+    );
+  } else if (total > 0) {
+    text = `Levels hide all ${total.toLocaleString('en')} lines`;
+    reset = (
+      <button
+        type="button"
+        className={css.button}
+        onClick={() => props.onView({ levels: ['debug', 'info', 'warning', 'error', 'critical'] })}
+      >
+        Reset
+      </button>
+    );
+  }
+  return (
+    <div className={css.empty}>
+      <p>{text}</p>
+      {reset}
+    </div>
+  );
+}
+
+function Skeleton(): ReactNode {
+  return (
+    <div className={css.skeleton} aria-label="Reading the log" role="status">
+      {[62, 48, 71, 55, 80, 44, 66, 58].map((width) => (
+        <div key={width} style={{ width: `${width}%` }} />
+      ))}
+    </div>
+  );
+}
+
+function countAll(outline: Outline | null): number {
+  return (outline?.slices ?? []).reduce(
+    (sum, slice) => sum + Object.values(slice.levels).reduce((one, other) => one + other, 0),
+    0,
+  );
+}
+
+function keyOf({ recording, number }: Place): string {
+  return `${recording}-${number}`;
+}
+
+function indexIn(lines: readonly LogLine[], place: Place): number {
+  let low = 0;
+  let high = lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compare(lines[middle]!, place) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Lines as text, as they are copied. */
+export function asText(lines: readonly LogLine[], zone: Zone): string {
+  return lines
+    .map((line) => {
+      const data = line.data === undefined ? '' : `  ${JSON.stringify(line.data)}`;
+      const traceback = line.traceback === undefined ? '' : `\n${plain(line.traceback)}`;
+      return `${clock(line.timestamp, zone)} ${line.level.toUpperCase().padEnd(8)} ${plain(line.message)}${data}${traceback}`;
+    })
+    .join('\n');
+}
