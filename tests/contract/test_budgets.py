@@ -99,6 +99,8 @@ BUDGETS: dict[str, tuple[Call, dict[str, int]]] = {
         lambda s: s.executions.list(ORGANIZATION, ALL_FILTERS, limit=1),
         {"table": 1, "cosmos": 1, "sqlite": 1},
     ),
+    "statistics": (lambda s: s.executions.statistics(ORGANIZATION, since=SINCE), {"table": 2, "cosmos": 2, "sqlite": 2}),
+    "count by status": (lambda s: s.executions.count_by_status(ORGANIZATION), {"table": 1, "cosmos": 1, "sqlite": 1}),
     "get a user": (lambda s: s.users.get("kim@x.example"), {"table": 1, "cosmos": 1, "sqlite": 1}),
     "users of an organization": (lambda s: s.users.list_organization("budget"), {"table": 2, "cosmos": 2, "sqlite": 2}),
     "get a form, found in GLOBAL": (lambda s: s.forms.get(ORGANIZATION, s.form_id), {"table": 2, "cosmos": 2, "sqlite": 1}),

@@ -11,7 +11,7 @@ from aiohttp import web
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.meter import metering
 from bifrost_store.core.operations import Create
-from bifrost_store.core.query import Query
+from bifrost_store.core.query import Query, Range
 from bifrost_store.errors import ThrottledError
 from bifrost_store.testing.bulk import create_all, everything, joined
 from bifrost_store.testing.clock import SettableClock
@@ -177,3 +177,23 @@ async def test_pages_that_the_service_cuts_short_count_apart(cosmos_harness: Cos
 
     assert len(found) == 10
     assert meter.requests == {"cosmos": 1, "cosmos_short_page": 3}
+
+
+async def test_a_histogram_is_one_request_that_loads_its_window(cosmos_harness: CosmosHarness, clock: SettableClock) -> None:
+    """The service groups by bucket: an hour among many costs what that hour holds, and one row for each bucket in it."""
+    async with cosmos_harness.open_empty(clock) as store:
+        records = [
+            execution(number, completedAt=f"2024-01-01T{number % 24:02}:10:00.000000Z", durationMs=100 * number, status="Success")
+            for number in range(480)
+        ]
+        await create_all(store.backend, records)
+        hour = Range("completedAt", "2024-01-01T05:00:00.000000Z", "2024-01-01T06:00:00.000000Z")
+        with metering() as meter:
+            (found,) = await store.backend.aggregate(
+                Query("execution", ORGANIZATION, (hour,)), group_by=("status",), sum_of=("durationMs",), histogram_of="durationMs"
+            )
+
+    assert (found.count, sum(found.histogram.values())) == (20, 20)
+    assert meter.requests == {"cosmos": 1}
+    assert meter.request_units < 6
+    assert meter.received_bytes < 20 * 200

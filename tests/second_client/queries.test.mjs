@@ -36,6 +36,8 @@ const IN_ANY_ORDER = [
   ["SELECT VALUE COUNT(1) FROM c GROUP BY c.g", groups.map(({ items }) => items.length)],
   ["SELECT VALUE c.g FROM c GROUP BY c.g", ["g0", "g1", "g2"]],
   ["SELECT UPPER(c.g) AS g FROM c GROUP BY UPPER(c.g)", [{ g: "G0" }, { g: "G1" }, { g: "G2" }]],
+  ["SELECT (c.n < 8 ? 0 : FLOOR(c.n / 8) * 8) AS b, COUNT(1) AS n FROM c GROUP BY (c.n < 8 ? 0 : FLOOR(c.n / 8) * 8)",
+    [{ b: 0, n: 8 }, { b: 8, n: 8 }, { b: 16, n: 4 }]],
   ["SELECT VALUE t FROM c JOIN t IN c.tags WHERE c.n < 2", [0, 1, "t", "t"]],
 ];
 

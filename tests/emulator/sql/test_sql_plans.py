@@ -241,6 +241,8 @@ def _put_together(kind: str | None, parts: list[Any]) -> Any:
         "SELECT c.s, COUNT(1) AS n, MIN(c.f) AS m, AVG(c.n) AS a FROM c GROUP BY c.s",
         "SELECT c.s, c.n, SUM(c.f) AS t FROM c WHERE c.f > 1 GROUP BY c.s, c.n",
         "SELECT UPPER(c.s) AS u, COUNT(1) FROM c GROUP BY UPPER(c.s)",
+        "SELECT (c.f < 2 ? 0 : FLOOR(c.f / 2) * 2) AS b, SUM(c.n) AS t FROM c GROUP BY (c.f < 2 ? 0 : FLOOR(c.f / 2) * 2)",
+        "SELECT c.s, c.n > 2 AS large, COUNT(1) AS n FROM c GROUP BY c.s, c.n > 2",
         "SELECT VALUE COUNT(1) FROM c GROUP BY c.n",
         "SELECT VALUE MAX(c.f) FROM c GROUP BY c.s",
         "SELECT VALUE c.s FROM c GROUP BY c.s",

@@ -59,6 +59,7 @@ def _check_query(query: Query, outer: frozenset[str], *, is_outermost: bool) -> 
         for node in nodes:
             _check_expression(node, scope, clause)
     _check_selection(query)
+    _check_groups(query)
     for clause, count in (("TOP", query.top), ("OFFSET", query.offset), ("LIMIT", query.limit)):
         if isinstance(count, Literal):
             check_count(clause, count.value, count.span)
@@ -128,6 +129,19 @@ def _check_selection(query: Query) -> None:
             raise SqlError("SC2104", "'ORDER BY' is not allowed with GROUP BY.")
         own = frozenset(source.alias for source in query.sources if source.alias is not None)
         _check_grouped(selection, query.group_by, own)
+
+
+def _check_groups(query: Query) -> None:
+    """Hold GROUP BY to what its reference page says: any expression that names a property, without subqueries.
+
+    ("GROUP BY clause", Microsoft.)
+    """
+    for key in query.group_by:
+        parts = [part for part, _ in walk(key)]
+        if any(isinstance(part, Subquery) for part in parts):
+            raise SqlError("SC2105", "A subquery is not allowed in the GROUP BY clause.")
+        if not any(isinstance(part, Name) for part in parts):
+            raise SqlError("SC2106", "Each expression of the GROUP BY clause must contain at least one property reference.")
 
 
 def _check_grouped(node: Node, groups: tuple[Node, ...], own: frozenset[str]) -> None:
