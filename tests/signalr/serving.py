@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from bifrost_store.signalr import Hub, Server
+from bifrost_store.signalr import Server
 
 
 def free_socket() -> socket.socket:
@@ -21,7 +21,7 @@ def free_socket() -> socket.socket:
 
 
 @contextlib.contextmanager
-def serving(app: Any, *hubs: Hub, **options: Any) -> Iterator[str]:
+def serving(app: Any, *hubs: Any, **options: Any) -> Iterator[str]:
     """Serve an application, whose hubs are named, on a thread, and give its address."""
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, **options)
     server = Server(config, *hubs)

@@ -97,6 +97,12 @@ def bearer(scope: Scope) -> str:
     return token.strip() if kind.lower() == "bearer" else ""
 
 
+def access_token(scope: Scope) -> str:
+    """Return the token of a WebSocket: in its header, or, as browsers can set none, in its query."""
+    query: dict[str, list[str]] = parse_qs(scope["query_string"].decode("latin-1"))
+    return bearer(scope) or query.get("access_token", [""])[-1]
+
+
 def take_id(scope: Scope) -> str:
     """Return the connection token of a request, and remove it and any access token from where servers log it."""
     query: dict[str, list[str]] = parse_qs(scope["query_string"].decode("latin-1"))

@@ -26,9 +26,10 @@ from bifrost_store.signalr.errors import AccessDeniedError, UnavailableError
 from bifrost_store.signalr.gate import LOCAL_HOSTS, Gate
 from bifrost_store.signalr.limits import Limits
 from bifrost_store.signalr.methods import Method, Methods
+from bifrost_store.signalr.names import check_name
 from bifrost_store.signalr.receiving import Receiver
 from bifrost_store.signalr.sender import Negotiation, Sender
-from bifrost_store.signalr.switchboard import Refusal, Switchboard, check_name
+from bifrost_store.signalr.switchboard import Refusal, Switchboard
 from bifrost_store.signalr.tokens import InvalidTokenError, Tokens
 
 _log = logging.getLogger("bifrost_store.signalr")

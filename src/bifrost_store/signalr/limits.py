@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
-
-MAX_NAME_LENGTH: Final = 1_024
-"""Characters of a group's name; as Azure SignalR Service."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import socket
+from typing import Protocol
 
 import uvicorn
 from typing_extensions import override
 
-from bifrost_store.signalr.hub import Hub
+
+class Stoppable(Protocol):
+    """A hub."""
+
+    async def stop(self) -> None:
+        """Let its clients go."""
+        ...
 
 
 class Server(uvicorn.Server):
@@ -20,7 +27,7 @@ class Server(uvicorn.Server):
         hubs: What to stop first.
     """
 
-    def __init__(self, config: uvicorn.Config, *hubs: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, *hubs: Stoppable) -> None:
         super().__init__(config)
         self._hubs = hubs
 

@@ -12,12 +12,11 @@ from bifrost_store.signalr.connection import Connection, TransportName
 from bifrost_store.signalr.counters import Counters, Reason, Teller
 from bifrost_store.signalr.errors import (
     ConnectionNotFoundError,
-    InvalidMessageError,
     InvocationError,
     LimitReachedError,
     MessageTooLargeError,
 )
-from bifrost_store.signalr.limits import MAX_NAME_LENGTH, Limits
+from bifrost_store.signalr.limits import Limits
 from bifrost_store.signalr.outbox import Outbox
 from bifrost_store.signalr.tokens import Opening
 
@@ -249,13 +248,6 @@ class Switchboard:
             await asyncio.sleep(min(0.05, self.limits.close_seconds))
         if self._heart is not None:
             self._heart.cancel()
-
-
-def check_name(kind: str, name: str) -> str:
-    """Return the name of a group or user; raise `InvalidMessageError` if it is blank or too long."""
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
-        raise InvalidMessageError(f"a {kind} is a text of 1 to {MAX_NAME_LENGTH} characters that is not blank")
-    return name
 
 
 def _discard(index: dict[str, set[Connection]], key: str, connection: Connection) -> None:

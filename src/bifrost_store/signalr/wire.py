@@ -59,9 +59,14 @@ def invocation(target: str, arguments: tuple[Any, ...] | list[Any], id: str | No
     Raises:
         InvalidMessageError: The target is empty, or an argument is not JSON; NaN and Infinity are not.
     """
-    if not isinstance(target, str) or not target:
-        raise InvalidMessageError("the target must be a text that is not empty")
+    _check_target(target)
     return _record({"type": 1, "target": target, "arguments": list(arguments)} | ({} if id is None else {"invocationId": id}))
+
+
+def call(target: str, arguments: tuple[Any, ...]) -> bytes:
+    """Return a call as the body of a request to a service; raise as `invocation`."""
+    _check_target(target)
+    return _json({"target": target, "arguments": list(arguments)}).encode()
 
 
 def completion(id: str, *, result: Any = None, has_result: bool = False, error: str | None = None) -> str:
@@ -163,11 +168,20 @@ def _object(record: str) -> dict[str, Any]:
     return body
 
 
+def _check_target(target: str) -> None:
+    if not isinstance(target, str) or not target:
+        raise InvalidMessageError("the target must be a text that is not empty")
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
 def _record(body: dict[str, Any]) -> str:
+    return _json(body) + END
+
+
+def _json(body: dict[str, Any]) -> str:
     try:
         text = json.dumps(body, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         text.encode()
@@ -175,4 +189,4 @@ def _record(body: dict[str, Any]) -> str:
         text = json.dumps(body, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidMessageError(f"what is not JSON cannot be sent: {error}") from None
-    return text + END
+    return text
