@@ -36,6 +36,7 @@ SDK_PLACES = {
         "wrappers/tally.py",
         "recording/telemetry.py",
         "changefeed/telemetry.py",
+        "signalr/telemetry.py",
     ),
 }
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from bifrost_store.signalr import ConnectionNotFoundError, Hub, LimitReachedError, Limits, Reason
 from tests.signalr.hubs import build_hub, until
@@ -335,3 +337,22 @@ async def test_what_is_signed_holds_no_more_than_needed() -> None:
             assert "no-store" == response.headers["Cache-Control"]
 
         assert not answer.get("useStatefulReconnect")
+
+
+async def test_opentelemetry_hears_how_much_and_never_who() -> None:
+    """Counters are read when asked for, by hub; reasons have counters of their own."""
+    reader = InMemoryMetricReader()
+    hub = build_hub(name="logs", meter_provider=MeterProvider([reader]))
+    async with world(hub) as client:
+        _, socket = await client.connected()
+        await client.refused("x")
+        data = reader.get_metrics_data()
+        await socket.close()
+    assert data is not None
+    (scope,) = json.loads(data.to_json())["resource_metrics"][0]["scope_metrics"]
+    points = {metric["name"]: metric["data"]["data_points"] for metric in scope["metrics"]}
+    found = {name: [(point["value"], point["attributes"]) for point in some] for name, some in points.items()}
+
+    assert [(1, {"signalr.hub": "logs"})] == found["signalr.connections"] == found["signalr.opened"]
+    assert [(1, {"signalr.hub": "logs", "signalr.reason": "token"})] == found["signalr.refused"]
+    assert found["signalr.bytes_out"][0][0] == 3

@@ -37,7 +37,7 @@ class Reason(StrEnum):
     STOPPING = "stopping"
 
 
-@dataclass
+@dataclass(eq=False)
 class Counters:
     """What happened since the hub was made; only `connections` goes down again."""
 

@@ -30,6 +30,7 @@ from bifrost_store.signalr.names import check_name
 from bifrost_store.signalr.receiving import Receiver
 from bifrost_store.signalr.sender import Negotiation, Sender
 from bifrost_store.signalr.switchboard import Refusal, Switchboard
+from bifrost_store.signalr.telemetry import MeterProvider, observe
 from bifrost_store.signalr.tokens import InvalidTokenError, Tokens
 
 _log = logging.getLogger("bifrost_store.signalr")
@@ -69,6 +70,7 @@ class Hub(Sender):
         sticky: Whether each request of a client reaches the same process, as with one process it does. Only then clients
             that cannot use WebSockets may poll.
         limits: Bounds for clients.
+        meter_provider: Where metrics go; by default OpenTelemetry's global one.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Hub(Sender):
         allowed_origins: Sequence[str] = (),
         sticky: bool = False,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        meter_provider: MeterProvider | None = None,
     ) -> None:
         hosts = [*allowed_hosts, *([urlsplit(public_url).netloc] if public_url else [])]
         self._authenticate = authenticate
@@ -91,6 +94,7 @@ class Hub(Sender):
         key = key.encode() if isinstance(key, str) else key
         self._tokens = Tokens(secrets.token_bytes(32) if key is None else key, name)
         self._switchboard = Switchboard(limits, lambda connection: self._tell(self._on_disconnected, connection))
+        observe(self._switchboard.counters, name, meter_provider)
         self._methods = Methods(self._switchboard)
         receiver = Receiver(self._switchboard, self._methods, lambda connection: self._tell(self._on_connected, connection))
         self._endpoints = Endpoints(self._switchboard, receiver, self._tokens, sticky=sticky)
