@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,6 +20,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from bifrost_store.errors import ConfigurationError
 
@@ -31,10 +34,13 @@ _ONE_OF = (
 )
 """Settings that name one place, each in its own way."""
 _MAX_RETENTION_DAYS = 36_500
+_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
 
 _DAYS = "must be a whole number of days, or none"
 _DATABASE_NAME = r"^[^/\\#?=\x00-\x1f]{0,254}[^/\\#?=\x00-\x1f ]$"
 """What the service takes, but for ``=``: of a name that ends with it, the SDK may think that it is the service's own id."""
+_SIGNALR = "must be as the portal shows it: Endpoint=https://<name>.service.signalr.net;AccessKey=<key>;Version=1.0;"
 _NAME = "must be 1 to 255 characters, none of them / \\ # ? = or a control character, and end with no space"
 _RULES = {
     "extra_forbidden": "there is no such setting",
@@ -51,6 +57,23 @@ BackendName = Literal["sqlite", "table", "cosmos"]
 
 def _days(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
+def _signalr(value: SecretStr) -> SecretStr:
+    """Refuse what names no Azure SignalR Service, or nothing to get in with."""
+    parts = dict(part.strip().split("=", 1) for part in value.get_secret_value().split(";") if "=" in part)
+    named = {name.lower(): text for name, text in parts.items()}
+    endpoint = _ADDRESS.fullmatch(named.get("endpoint", "").strip())
+    has_entry = bool(named.get("accesskey")) != named.get("authtype", "").lower().startswith("azure")
+    if endpoint is None or not has_entry or not re.fullmatch(r"[0-9]{0,5}", named.get("port", "")):
+        raise PydanticCustomError("signalr", "{rule}", {"rule": _SIGNALR})
+    return value
+
+
+def _hub(value: str) -> str:
+    if not _HUB_NAME.fullmatch(value):
+        raise PydanticCustomError("hub", "must be a letter, then letters, digits and _, 128 at most")
+    return value
 
 
 class StoreSettings(BaseModel):
@@ -120,6 +143,16 @@ class StoreSettings(BaseModel):
         description="Whether what runs leave is stored while they go on, where the backend can: `on` or `off`. Off, it is stored "
         "with the run at its end.",
         examples=["off"],
+    )
+    signalr_connection_string: Annotated[SecretStr, AfterValidator(_signalr)] | None = Field(
+        default=None,
+        description="Azure SignalR Service that tells browsers of runs as they go on; with `AuthType=azure.msi` by identity.",
+        examples=["Endpoint=https://name.service.signalr.net;AccessKey=...;Version=1.0;"],
+    )
+    signalr_hub: Annotated[str, AfterValidator(_hub)] = Field(
+        default="runs",
+        description="Hub of that service: a letter, then letters, digits and `_`.",
+        examples=["runs"],
     )
     lease_seconds: float = Field(
         default=30,

@@ -387,3 +387,53 @@ async def test_one_credential_serves_all_and_is_closed_at_the_end(monkeypatch: p
         assert [credential.is_closed for credential in made] == [False]
 
     assert [credential.is_closed for credential in made] == [True]
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        "Endpoint=https://name.service.signalr.net;AccessKey=a2V5=;Version=1.0;",
+        "endpoint=http://localhost;port=8888;accesskey=a2V5==;Version=1.0",
+        "Endpoint=https://name.service.signalr.net/;AuthType=azure.msi;Version=1.0;",
+    ],
+)
+def test_a_signalr_service_is_named_as_the_portal_does(good: str) -> None:
+    """With a key, or without one for an identity; the hub is called runs where nobody says otherwise."""
+    settings = StoreSettings.from_environment({"BIFROST_STORE_SIGNALR_CONNECTION_STRING": good})
+
+    assert settings.signalr_connection_string is not None
+    assert (good, "runs") == (settings.signalr_connection_string.get_secret_value(), settings.signalr_hub)
+    assert good not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "UseDevelopmentStorage=true",
+        "https://name.service.signalr.net",
+        "Endpoint=https://name.service.signalr.net;Version=1.0;",
+        "Endpoint=https://name.service.signalr.net;AccessKey=;Version=1.0;",
+        "Endpoint=https://name.service.signalr.net;AccessKey=secret;AuthType=azure.msi;",
+        "Endpoint=https://name.service.signalr.net;AuthType=mine;",
+        "Endpoint=name.service.signalr.net;AccessKey=secret;",
+        "Endpoint=ftp://name.service.signalr.net;AccessKey=secret;",
+        "Endpoint=https://name.service.signalr.net/hub;AccessKey=secret;",
+        "Endpoint=https://user:secret@name.service.signalr.net;AccessKey=secret;",
+        "Endpoint=http://localhost;Port=many;AccessKey=secret;",
+    ],
+)
+def test_what_names_no_signalr_service_is_refused_at_the_start(bad: str) -> None:
+    """The message says what it should look like, and shows nothing of what was given."""
+    with pytest.raises(ConfigurationError) as raised:
+        StoreSettings.from_environment({"BIFROST_STORE_SIGNALR_CONNECTION_STRING": bad})
+
+    said = str(raised.value)
+    assert said.startswith("BIFROST_STORE_SIGNALR_CONNECTION_STRING: must be as the portal shows it: Endpoint=https://")
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("bad", ["1runs", "runs-of-acme", "läufe", "runs\n", "r" * 129])
+def test_a_hub_has_a_name_that_the_service_takes(bad: str) -> None:
+    """A letter, then letters, digits and underscores."""
+    with pytest.raises(ConfigurationError, match="BIFROST_STORE_SIGNALR_HUB: must be a letter, then"):
+        StoreSettings.from_environment({"BIFROST_STORE_SIGNALR_HUB": bad})

@@ -73,7 +73,7 @@ class CosmosBackend(Backend):
         self._writer = CosmosWriter(self._account, self._reader, clock)
         self._queries = CosmosQueries(self._account, self._reader, clock)
         self._scanner = CosmosScanner(self._account, self._reader, clock)
-        self._feed = CosmosFeed(self._account, self._reader, clock)
+        self._feed = CosmosFeed(self._account, specs, clock)
         self._execution_data = CosmosExecutionData(self._account, clock)
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,18 +11,16 @@ from typing_extensions import override
 
 from bifrost_store.backends.cosmos.account import CosmosAccount
 from bifrost_store.backends.cosmos.changes import Changes, Mark, cut, read_changes, read_ranges, read_tip
-from bifrost_store.backends.cosmos.data_documents import data_from_document
-from bifrost_store.backends.cosmos.documents import Document
 from bifrost_store.backends.cosmos.errors import understood, wrap_errors
+from bifrost_store.backends.cosmos.feed_items import read_feed_items
 from bifrost_store.backends.cosmos.layout import CONTAINER_OF
-from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.positions import narrow_position, open_position, seal_position
 from bifrost_store.core.clock import Clock
-from bifrost_store.core.feed import FeedItem, FeedPage, FeedRange
+from bifrost_store.core.feed import FeedPage, FeedRange
 from bifrost_store.core.json import dump_json, load_json
-from bifrost_store.core.spec import FeedName
-from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError
+from bifrost_store.core.spec import FeedName, Specs
+from bifrost_store.errors import InvalidContinuationTokenError
 
 Marks = tuple[Mark, ...]
 
@@ -33,9 +31,9 @@ class CosmosFeed(Feed):
     A position holds a mark for each part into which the service has split its range since; one part is read at a time.
     """
 
-    def __init__(self, account: CosmosAccount, reader: CosmosReader, clock: Clock) -> None:
+    def __init__(self, account: CosmosAccount, specs: Specs, clock: Clock) -> None:
         self._account = account
-        self._reader = reader
+        self._specs = specs
         self._now = clock
         self._rids: dict[str, str] = {}
 
@@ -51,7 +49,7 @@ class CosmosFeed(Feed):
             with self._forgetting(feed):
                 changes = await read_changes(await self._container(feed), rid, marks[0], size=limit)
         following, is_drained = _following(marks, changes)
-        items, unreadable = self._read(feed, changes.documents)
+        items, unreadable = read_feed_items(feed, changes.documents, self._specs)
         return FeedPage(
             tuple(items),
             seal_position(rid, feed, part, _dumped(following)),
@@ -104,18 +102,6 @@ class CosmosFeed(Feed):
         except BaseException:
             self._rids.pop(feed, None)
             raise
-
-    def _read(self, feed: FeedName, documents: Sequence[Document]) -> tuple[list[FeedItem], list[CorruptDocumentError]]:
-        items: list[FeedItem] = []
-        unreadable: list[CorruptDocumentError] = []
-        for document in documents:
-            if feed != "execution_data" and self._reader.is_internal(document):
-                continue
-            try:
-                items.append(data_from_document(document) if feed == "execution_data" else self._reader.decode(document))
-            except CorruptDocumentError as error:
-                unreadable.append(error)
-        return items, unreadable
 
 
 def _following(marks: Marks, changes: Changes) -> tuple[Marks, bool]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bifrost_store.backends.cosmos.account import CosmosAccount
-from bifrost_store.backends.cosmos.documents import TOMBSTONE, Document, record_from_document
+from bifrost_store.backends.cosmos.documents import Document, record_from_document
+from bifrost_store.backends.cosmos.feed_items import is_internal
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.backends.cosmos.layout import CONTAINER_OF, CONTAINERS
 from bifrost_store.core.record import Key, Record
@@ -32,10 +33,7 @@ class CosmosReader:
 
     def is_internal(self, document: Document) -> bool:
         """Return whether *document* is of the library's own, tombstones included."""
-        meta = document.get("meta")
-        kind = meta.get("kind") if document.get("type") == TOMBSTONE and isinstance(meta, dict) else document.get("type")
-        spec = self._specs.get(kind) if isinstance(kind, str) else None
-        return spec is not None and spec.is_internal
+        return is_internal(document, self._specs)
 
     def decode(self, document: Document) -> Record:
         """Return the record in *document*."""
