@@ -85,6 +85,9 @@ resource entities 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers
           { path: '/settings/*' }
           { path: '/errors/*' }
           { path: '/columns/*' }
+          { path: '/histogram/*' }
+          { path: '/workflows/*' }
+          { path: '/others/*' }
           { path: '/"_etag"/?' }
         ]
       }

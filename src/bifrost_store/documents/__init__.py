@@ -14,6 +14,7 @@ from bifrost_store.documents.integration import Integration
 from bifrost_store.documents.internal import CONTROL, FEED_DEAD_LETTER, FEED_LEASE, INTERNAL_SPECS, JOURNAL, LEASE
 from bifrost_store.documents.job_status import JobOutcome, JobStatus, JobTrigger
 from bifrost_store.documents.legacy_row import LegacyRow
+from bifrost_store.documents.metrics import PeriodMetrics, RunCounts
 from bifrost_store.documents.oauth_connection import OAuthConnection, OAuthFlowType, OAuthStatus
 from bifrost_store.documents.organization import Organization
 from bifrost_store.documents.role import Role, RoleForm, RoleUser
@@ -37,6 +38,7 @@ DOCUMENT_TYPES: tuple[type[Document], ...] = (
     JobStatus,
     AuditEvent,
     Execution,
+    PeriodMetrics,
     LegacyRow,
 )
 
@@ -74,9 +76,11 @@ __all__ = [
     "OAuthFlowType",
     "OAuthStatus",
     "Organization",
+    "PeriodMetrics",
     "Role",
     "RoleForm",
     "RoleUser",
+    "RunCounts",
     "Schedule",
     "User",
     "UserType",

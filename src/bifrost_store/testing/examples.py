@@ -10,6 +10,7 @@ from bifrost_store.core.record import NEVER, Body, Expiry, Key, Record
 from bifrost_store.core.scope import GLOBAL, SYSTEM, Scope
 from bifrost_store.documents.audit_event import audit_event_id
 from bifrost_store.documents.execution import execution_sort_key
+from bifrost_store.documents.metrics import RunCounts, metrics_body
 from bifrost_store.testing.clock import START
 
 ORGANIZATION: Final = Scope.organization("o-1")
@@ -282,6 +283,16 @@ def audit_event(number: int = 1, *, scope: Scope = ORGANIZATION, moment: datetim
     return Record(Key("audit_event", scope, audit_event_id(moment, f"{number:032x}")), {**body, **fields})
 
 
+def metrics(
+    record_id: str = "daily-2025-01-26", *, scope: Scope = ORGANIZATION, expires_at: Expiry = None, **fields: Any
+) -> Record:
+    """Return the figures of a day with one run of 16 ms."""
+    counts = RunCounts(count=1, success_count=1, duration_count=1, total_duration_ms=16, histogram={"16": 1})
+    body = metrics_body(record_id, counts, {"nightly sync": counts}, None, counted_at=format_time(START), final_at=None)
+    assert fields.keys() <= body.keys()
+    return Record(Key("metrics", scope, record_id), {**body, **fields}, expires_at=expires_at)
+
+
 def legacy_row(row_key: str = "audit:1", *, table: str = "Entities", scope: Scope = GLOBAL, **columns: Any) -> Record:
     """Return a row that no kind claims."""
     body: Body = {"table": table, "partitionKey": scope.partition_key, "rowKey": row_key, "columns": columns}
@@ -310,6 +321,7 @@ EXAMPLES: Final = (
     api_key(),
     schedule(),
     job_status(),
+    metrics(),
     legacy_row(),
 )
 """One record of each kind that can be changed: they differ in what lies beside them in today's layout."""
@@ -335,6 +347,8 @@ def touched(record: Record, number: int = 1) -> Record:
             return changed(record, name=text)
         case "job_status":
             return changed(record, errorMessage=text)
+        case "metrics":
+            return changed(record, totalExecutions=1 + number)
         case "audit_event":
             return changed(record, endpoint=text)
         case "role_user" | "role_form":

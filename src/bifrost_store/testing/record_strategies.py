@@ -21,11 +21,13 @@ from bifrost_store.documents import (
     JobTrigger,
     OAuthFlowType,
     OAuthStatus,
+    RunCounts,
     UserType,
 )
 from bifrost_store.documents.audit_event import audit_event_id
 from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.documents.legacy_row import legacy_row_id
+from bifrost_store.documents.metrics import PLATFORM, daily_id, hourly_id, metrics_body
 from bifrost_store.testing.examples import ADDED_ONLY, EXAMPLES
 from bifrost_store.testing.strategies import (
     ORGANIZATIONS,
@@ -296,6 +298,24 @@ def _audit_event() -> Strategy[tuple[Scope, str, Body, str]]:
 
 
 @st.composite
+def _metrics(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
+    name = draw(st.sampled_from([hourly_id, daily_id]))(draw(moments))
+    scope = draw(tenants)
+    record_id = draw(st.sampled_from(["", PLATFORM])) + name if scope == GLOBAL else name
+    counts = st.builds(
+        RunCounts,
+        count=_INT32,
+        success_count=_INT32,
+        duration_count=_INT32,
+        total_duration_ms=_INT32,
+        histogram=st.dictionaries(st.integers(0, 2**40).map(str), _INT32, max_size=3),
+    )
+    final_at = draw(st.none() | times)
+    workflows, others = draw(st.dictionaries(texts, counts, max_size=3)), draw(st.none() | counts)
+    return scope, record_id, metrics_body(record_id, draw(counts), workflows, others, counted_at=draw(times), final_at=final_at), ""
+
+
+@st.composite
 def _legacy_row(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
     legal = st.text(st.characters(categories=("L", "N"), include_characters=":@.-_ %+'"), min_size=1, max_size=60)
     table, row_key = draw(st.sampled_from(["AuditLog", "Entities", "Config"])), "other:" + draw(legal)
@@ -323,6 +343,7 @@ _KINDS: Final[dict[str, Callable[[], Strategy[tuple[Scope, str, Body, str]]]]] =
     "schedule": _schedule,
     "job_status": _job_status,
     "audit_event": _audit_event,
+    "metrics": _metrics,
     "legacy_row": _legacy_row,
 }
 KINDS: Final = tuple(sorted(kind for kind, spec in SPECS.items() if not spec.is_internal))

@@ -1,0 +1,194 @@
+"""How the runs went that ended in an hour or on a day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from typing_extensions import override
+
+from bifrost_store.core.clock import as_utc
+from bifrost_store.core.record import Body, Record
+from bifrost_store.core.spec import DocumentSpec
+from bifrost_store.documents.base import Document, UtcTime
+from bifrost_store.errors import InvalidKeyError, InvalidRequestError
+
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+PLATFORM: Final = "platform-"
+_ID: Final = re.compile(r"(platform-)?(?:hourly-(\d{4}-\d{2}-\d{2}T\d{2})|daily-(\d{4}-\d{2}-\d{2}))")
+_COUNTS: Final = (
+    "totalExecutions",
+    "successCount",
+    "failedCount",
+    "timeoutCount",
+    "completedWithErrorsCount",
+    "cancelledCount",
+    "unreadableCount",
+    "durationCount",
+)
+
+
+def hourly_id(moment: datetime) -> str:
+    """Return the id of the hour, in UTC, that *moment* lies in."""
+    return f"hourly-{as_utc(moment):%Y-%m-%dT%H}" if moment.year > 999 else f"hourly-{as_utc(moment).isoformat()[:13]}"
+
+
+def daily_id(moment: datetime) -> str:
+    """Return the id of the day, in UTC, that *moment* lies on."""
+    return f"daily-{as_utc(moment).date().isoformat()}"
+
+
+def start_of(record_id: str) -> datetime:
+    """Return when the hour or day of an id begins.
+
+    Raises:
+        InvalidKeyError: *record_id* is neither ``hourly-<date>T<hour>`` nor ``daily-<date>``, with or without ``platform-`` before.
+    """
+    match = _ID.fullmatch(record_id)
+    try:
+        if match is not None:
+            return datetime.fromisoformat(match[2] or match[3]).replace(tzinfo=UTC)
+    except ValueError:
+        pass
+    raise InvalidKeyError(
+        f"metrics id {record_id[:80]!r}: hourly-<date>T<hour> or daily-<date>, such as daily-2025-01-26, with or without platform-"
+    )
+
+
+def _check_id(text: str) -> None:
+    start_of(text)
+
+
+def _check_body(record_id: str, body: Mapping[str, object]) -> None:
+    for name in (*_COUNTS, "totalDurationMs"):
+        value = body[name]
+        if type(value) is not int or value < 0:
+            raise InvalidRequestError(f"{name}: must be a whole number from 0")
+
+
+class RunCounts(BaseModel):
+    """How many runs ended how, and how long they took; the counts of disjoint runs add up.
+
+    Attributes:
+        count: Runs that ended, with whatever status.
+        success_count, failed_count, timeout_count, completed_with_errors_count, cancelled_count: By final status; with
+            *unreadable_count* they make up *count*.
+        unreadable_count: Runs whose status is none that this version knows, so that they are in no list either.
+        duration_count: Runs that have a duration.
+        total_duration_ms: Of those together.
+        histogram: How many durations fell into each bucket of `bifrost_store.core.histogram`, by its least value as text.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    count: int = Field(default=0, ge=0)
+    success_count: int = Field(default=0, ge=0)
+    failed_count: int = Field(default=0, ge=0)
+    timeout_count: int = Field(default=0, ge=0)
+    completed_with_errors_count: int = Field(default=0, ge=0)
+    cancelled_count: int = Field(default=0, ge=0)
+    unreadable_count: int = Field(default=0, ge=0)
+    duration_count: int = Field(default=0, ge=0)
+    total_duration_ms: int = 0
+    histogram: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def average_duration_ms(self) -> int | None:
+        """Of the runs that have a duration, to the nearest whole number, halves upwards; None without any."""
+        if not self.duration_count:
+            return None
+        return (2 * self.total_duration_ms + self.duration_count) // (2 * self.duration_count)
+
+
+class PeriodMetrics(Document):
+    """The runs of a scope, or of the whole platform, that ended in an hour or on a day, in UTC.
+
+    Attributes:
+        id: ``hourly-<date>T<hour>`` or ``daily-<date>``; with ``platform-`` before, in GLOBAL, for all scopes together.
+        date: The day, as ``2025-01-26``.
+        hour: 0 to 23; None for a day.
+        total: The figures of all runs.
+        workflows: Those of the 50 workflows with most runs, by name; of a day approximately, as it is added up from hours.
+        others: Those of all other workflows together; None without any.
+        counted_at: Before the figures were counted.
+        final_at: When a day was counted for the last time, shortly before its runs expire; None: not yet.
+    """
+
+    spec: ClassVar[DocumentSpec] = DocumentSpec(
+        kind="metrics",
+        fields=frozenset(
+            {
+                *_COUNTS,
+                "date",
+                "hour",
+                "totalDurationMs",
+                "avgDurationMs",
+                "histogram",
+                "workflows",
+                "others",
+                "countedAt",
+                "finalAt",
+            }
+        ),
+        unindexed=("histogram/*", "workflows/*", "others/*"),
+        column_limit=None,
+        check_body=_check_body,
+        check_id=_check_id,
+    )
+
+    id: str
+    date: str
+    hour: int | None = Field(default=None, ge=0, le=23)
+    total: RunCounts
+    workflows: dict[str, RunCounts] = Field(default_factory=dict)
+    others: RunCounts | None = None
+    counted_at: UtcTime
+    final_at: UtcTime | None = None
+
+    @classmethod
+    @override
+    def identity(cls, record: Record) -> Body:
+        names = {*_COUNTS, "totalDurationMs", "histogram"}
+        total = {name: record.body.get(name) for name in names}
+        return {"scope": record.key.scope, "id": record.key.id, "total": {**total, "count": total["totalExecutions"]}}
+
+    @property
+    def start(self) -> datetime:
+        """When the hour or day begins."""
+        return start_of(self.id)
+
+
+def metrics_body(
+    record_id: str,
+    total: RunCounts,
+    workflows: Mapping[str, RunCounts],
+    others: RunCounts | None,
+    *,
+    counted_at: str,
+    final_at: str | None,
+) -> Body:
+    """Return the body of a record, with the averages that follow from it."""
+    start = start_of(record_id)
+    whole = _dump(total)
+    return {
+        **{name: whole[name] for name in _COUNTS if name != "totalExecutions"},
+        "totalExecutions": total.count,
+        "date": start.date().isoformat(),
+        "hour": start.hour if "hourly-" in record_id else None,
+        "totalDurationMs": total.total_duration_ms,
+        "avgDurationMs": total.average_duration_ms,
+        "histogram": dict(total.histogram),
+        "workflows": {name: _dump(counts) for name, counts in workflows.items()},
+        "others": None if others is None else _dump(others),
+        "countedAt": counted_at,
+        "finalAt": final_at,
+    }
+
+
+def _dump(counts: RunCounts) -> Body:
+    return {**counts.model_dump(by_alias=True), "avgDurationMs": counts.average_duration_ms}
