@@ -64,7 +64,7 @@ async def write(store: Store | None, rates: tuple[float, float], seconds: float,
     """Record on all runs for so long, at one rate on the first and at another on each other, and say what was acknowledged when."""
     noted = noted or Acknowledged()
     async with contextlib.AsyncExitStack() as stack:
-        opened = store or await stack.enter_async_context(open_store(publisher=noted))
+        opened: Store = await stack.enter_async_context(open_store(publisher=noted)) if store is None else store
         async with contextlib.AsyncExitStack() as recordings, asyncio.TaskGroup() as tasks:
             for number in range(RUNS):
                 block = opened.execution_data.recording(ExecutionRef(ORG, f"run-{number}"), capture=False)

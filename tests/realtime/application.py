@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from bifrost_store import ExecutionRef, ExecutionStatus, Scope
+from bifrost_store import ExecutionRef, ExecutionStatus, Scope, Store
 from bifrost_store.opening.realtime import Realtime, open_realtime
 from bifrost_store.realtime import Principal, item_json_for, platform_rules
 from bifrost_store.realtime.routes import watch_routes
@@ -32,6 +32,23 @@ async def principal_of(request: Request) -> Principal | None:
     return Principal(name, ORG, is_administrator=name == "admin") if kind == "Bearer" and name else None
 
 
+def items_route(store: Callable[[], Store]) -> Callable[[Request], Awaitable[Response]]:
+    """Return what a page reads by: every platform has a request of the kind."""
+
+    async def items(request: Request) -> Response:
+        principal = await principal_of(request)
+        run = await store().executions.get(ORG, request.path_params["id"])
+        if principal is None or run is None or (run.executed_by != principal.user_id and not principal.is_administrator):
+            return Response(status_code=404)
+        after = request.query_params.get("after")
+        page = await store().execution_data.items(run.scope, run.execution_id, after=after, limit=500)
+        shown = [item_json_for(item, details=principal.is_administrator) for item in page]
+        body = {"items": [one for one in shown if one is not None], "after": page.after, "isLast": page.is_last}
+        return JSONResponse({**body, "status": run.status.value})
+
+    return items
+
+
 def application(settings: StoreSettings, public_url: str, *, publishes: bool = True, clients_per_hub: bool = True) -> Starlette:
     """Return one process of the platform, which is reached at *public_url*."""
     hub = Hub(key=KEY, public_url=f"{public_url}/hub", sticky=clients_per_hub)
@@ -45,18 +62,6 @@ def application(settings: StoreSettings, public_url: str, *, publishes: bool = T
             opened.append(realtime)
             app.router.routes += [Mount("/api/signalr", routes=watch_routes(realtime.watchers, principal_of))]
             yield
-
-    async def items(request: Request) -> Response:
-        """What a page reads: as every platform does for itself."""
-        principal = await principal_of(request)
-        run = await opened[0].store.executions.get(ORG, request.path_params["id"])
-        if principal is None or run is None or (run.executed_by != principal.user_id and not principal.is_administrator):
-            return Response(status_code=404)
-        after = request.query_params.get("after")
-        page = await opened[0].store.execution_data.items(run.scope, run.execution_id, after=after, limit=500)
-        shown = [item_json_for(item, details=principal.is_administrator) for item in page]
-        body = {"items": [one for one in shown if one is not None], "after": page.after, "isLast": page.is_last}
-        return JSONResponse({**body, "status": run.status.value})
 
     async def write(request: Request) -> Response:
         """Record a run in this process, line by line."""
@@ -75,7 +80,7 @@ def application(settings: StoreSettings, public_url: str, *, publishes: bool = T
 
     return Starlette(
         routes=[
-            Route("/items/{id}", items),
+            Route("/items/{id}", items_route(lambda: opened[0].store)),
             Route("/write/{id}", write, methods=["POST"]),
             Route("/connections", connections),
             Mount("/hub", hub),

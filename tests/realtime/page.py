@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -51,9 +52,7 @@ class Page:
         """Show what comes, until the run has ended and everything is here."""
         seen = self._seen()
         while self.status not in FINAL:
-            with_timeout = asyncio.create_task(self.stock.until(lambda seen=seen: self._seen() > seen))
-            await asyncio.wait([with_timeout], timeout=2.0)
-            with_timeout.cancel()
+            await self._more_than(seen)
             events, seen = self._events()[seen:], self._seen()
             if any(one["event"] == "reconnected" for one in events) or not events:
                 await self._begin()
@@ -63,6 +62,12 @@ class Page:
                 continue
             await self._take([one["args"][0] for one in events if one["event"] == "message"])
         await self._read()
+
+    async def _more_than(self, seen: int) -> None:
+        """Wait until more has come, or for a while: a page reads now and then even if nothing is told."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2.0):
+                await self.stock.until(lambda: self._seen() > seen)
 
     async def _begin(self) -> None:
         """Join, and only then read: nothing falls between the two."""

@@ -75,6 +75,13 @@ async def write(store: Store, run: Execution, count: int) -> None:
     await store.executions.complete(run, ExecutionStatus.SUCCESS)
 
 
+async def write_there(http: aiohttp.ClientSession, port: int) -> None:
+    """Have the process that serves the page record the run."""
+    url = f"http://127.0.0.1:{port}/write/run-1?lines={LINES}&pause={PAUSE}"
+    async with http.post(url, timeout=aiohttp.ClientTimeout(total=None)) as answer:
+        answer.raise_for_status()
+
+
 @pytest.mark.parametrize(("mode", "user"), [("publishes", "owner"), ("feed", "admin")])
 async def test_every_line_is_shown_once_and_in_order_though_connections_are_cut(
     tmp_path: Path, store: Store, stock: StockClients, mode: str, user: str
@@ -88,8 +95,7 @@ async def test_every_line_is_shown_once_and_in_order_though_connections_are_cut(
         page = Page(stock, http, f"http://127.0.0.1:{proxy.port}", user, run.execution_id)
         await page.open()
         if mode == "publishes":
-            url = f"http://127.0.0.1:{port}/write/run-1?lines={LINES}&pause={PAUSE}"
-            writing = asyncio.create_task(http.post(url, timeout=aiohttp.ClientTimeout(total=None)))
+            writing = asyncio.create_task(write_there(http, port))
         else:
             writing = asyncio.create_task(write(store, run, LINES))
         await page.watch()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,9 +24,6 @@ app = typer.Typer(help="Follow what changes in a store of SQLite or Cosmos DB.",
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", metavar="BACKEND", help="Whose feed: sqlite or cosmos; by default BIFROST_STORE_BACKEND.")
-]
-HandlerName = Annotated[
-    str, typer.Argument(metavar="MODULE:HANDLER", help="An async function of a list of items, found from the current folder.")
 ]
 
 
@@ -55,33 +53,63 @@ def status(*, store: StoreOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("run")
 def run_processor(
-    handler: HandlerName,
+    handler: Annotated[
+        str,
+        typer.Argument(
+            metavar="realtime|MODULE:HANDLER",
+            help="An async function of a list of items, found from the current folder; or what tells clients of Azure SignalR "
+            "Service what happens to runs.",
+        ),
+    ],
     *,
-    name: Annotated[str, typer.Option("--name", help="Of the processor: what its processes have in common.")],
-    feed: Annotated[str, typer.Option("--feed", help="entities, executions or execution_data.")],
+    name: Annotated[str | None, typer.Option("--name", help="Of the processor: what its processes have in common.")] = None,
+    feed: Annotated[str | None, typer.Option("--feed", help="entities, executions or execution_data.")] = None,
     start: Annotated[
-        str, typer.Option("--start", help="Where a processor begins that has no position yet: now, beginning, or a position.")
-    ] = "now",
+        str | None,
+        typer.Option("--start", help="Where a processor begins that has no position yet: now (default), beginning, or a position."),
+    ] = None,
     on_poison: Annotated[
-        str, typer.Option("--on-poison", help="What becomes of an item that the handler cannot take: dead-letter or stop.")
-    ] = "dead-letter",
-    poll: Annotated[float, typer.Option("--poll", metavar="SECONDS", help="How long to wait when nothing is new.")] = 5.0,
+        str | None,
+        typer.Option("--on-poison", help="What becomes of an item that the handler cannot take: dead-letter (default) or stop."),
+    ] = None,
+    poll: Annotated[
+        float | None, typer.Option("--poll", metavar="SECONDS", help="How long to wait when nothing is new: 5; of realtime 1.")
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand what changes to a function of yours, until interrupted. Several processes with one name share the work."""
+    """Hand what changes to a function, until interrupted. Several processes with one name share the work."""
+    given = {"--name": name, "--feed": feed, "--start": start, "--on-poison": on_poison}
+    if handler == "realtime":
+        if own := [option for option, value in given.items() if value is not None]:
+            raise typer.BadParameter(f"{handler} has its own", param_hint=" ".join(own))
+        run(lambda: _follow_realtime(store, 1.0 if poll is None else poll))
+    else:
+        if missing := [option for option in ("--name", "--feed") if given[option] is None]:
+            raise typer.BadParameter("must be given for a handler of yours", param_hint=" ".join(missing))
+        found = _handler(handler)
+        options = {"name": name, "feed": feed, "start": start or "now", "on_poison": on_poison or "dead-letter"}
+        run(lambda: _follow(store, handler=found, poll_seconds=5.0 if poll is None else poll, **options))
+    report({"ok": True}, as_json=as_json, lines=[])
+
+
+async def _follow(store: str | None, **options: Any) -> None:
     from bifrost_store.changefeed import ChangeFeedProcessor
     from bifrost_store.opening.store import open_store
 
-    found = _handler(handler)
+    async with open_store() as opened:
+        await ChangeFeedProcessor(_followed(opened, store), **options).run()
 
-    async def follow() -> None:
-        async with open_store() as opened:
-            options: dict[str, Any] = {"feed": feed, "start": start, "on_poison": on_poison, "poll_seconds": poll}
-            await ChangeFeedProcessor(_followed(opened, store), name=name, handler=found, **options).run()
 
-    run(follow)
-    report({"ok": True}, as_json=as_json, lines=[])
+async def _follow_realtime(name: str | None, poll: float) -> None:
+    from bifrost_store.opening.signalr import follow_realtime, open_sender
+    from bifrost_store.opening.store import open_store
+    from bifrost_store.settings import StoreSettings
+
+    async with AsyncExitStack() as stack:
+        sender = open_sender(StoreSettings.from_environment(), stack)
+        opened = await stack.enter_async_context(open_store())
+        await follow_realtime(opened, _followed(opened, name).name, sender, poll_seconds=poll)
 
 
 @app.command("dead-letters")

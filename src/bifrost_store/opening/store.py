@@ -36,7 +36,8 @@ async def open_store(
         settings: By default those of the environment.
         flags: Client of the application's OpenFeature provider, whose flag ``bifrost-store-backend`` is evaluated at every call,
             per scope, and ``bifrost-store-realtime`` for every recording. Without one the settings decide.
-        publisher: Is told of what recordings of this process have stored; see `bifrost_store.realtime.RunPublisher`.
+        publisher: Is told of what recordings of this process have stored; by default, where the settings name an Azure SignalR
+            Service, what tells its clients.
         clock: Tells the time.
 
     Raises:
@@ -63,6 +64,8 @@ async def open_store(
         stack.push_async_callback(backend.aclose)
         retention = None if days is None else timedelta(days=days)
         realtime = RealtimeFlag(settings.realtime == "on", flags)
+        if publisher is None and settings.signalr_connection_string is not None:
+            publisher = _publisher_of(settings, clock, stack)
         recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention, publisher=publisher)
         stack.push_async_callback(recorder.aclose)
         places = [place_of(settings, name) for name in names]
@@ -76,3 +79,13 @@ async def open_store(
             places=places,
             stack=stack,
         )
+
+
+def _publisher_of(settings: StoreSettings, clock: Clock, stack: AsyncExitStack) -> Publisher:
+    # Needs an extra, which only those have to install who name a service.
+    from bifrost_store.opening.signalr import open_sender  # noqa: PLC0415
+    from bifrost_store.realtime import RunPublisher  # noqa: PLC0415
+
+    publisher = RunPublisher(open_sender(settings, stack), clock=clock)
+    stack.push_async_callback(publisher.aclose)
+    return publisher
