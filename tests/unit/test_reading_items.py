@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import anyio
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bifrost_store.backends.execution_data import DataPage
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.execution_data import DataDocument, Run, segment_id
 from bifrost_store.core.record import NEVER
@@ -200,3 +203,36 @@ def test_what_comes_while_it_is_read_is_read_once(made: list[list[Segment]], dat
 
 def _has_begun(store: MemoryData):
     return lambda recording: any(one.recording == recording for one in store.documents.values())
+
+
+class CountingData(MemoryData):
+    """Counts what is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests = self.documents_read = 0
+
+    async def read(self, *args: Any, **kwargs: Any) -> DataPage:
+        page = await super().read(*args, **kwargs)
+        self.requests += 1
+        self.documents_read += len(page.documents)
+        return page
+
+
+@pytest.mark.parametrize(("lines_each", "most_requests", "most_documents"), [(100, 2, 6), (10, 4, 120), (1, 8, 520)])
+def test_a_page_reads_what_it_shows(lines_each: int, most_requests: int, most_documents: int) -> None:
+    """Documents of a fast run hold a hundred lines, of a slow one a single line: of neither many are read for nothing."""
+
+    async def run() -> None:
+        segment = Segment((True,) * lines_each, (1,) * lines_each)
+        data = CountingData()
+        await data.append([[one] for one in documents_of(0, [segment] * (2_000 // lines_each), BEGAN)])
+        for backwards in (False, True):
+            data.requests = data.documents_read = 0
+            reader = Reader(data, RUN, lambda item: True, limit=500)
+            stretch = await (reader.backward(None) if backwards else reader.forward({}))
+            assert 500 == len(stretch.items)
+            assert data.requests <= most_requests
+            assert data.documents_read <= most_documents
+
+    anyio.run(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol, overload
@@ -93,6 +93,7 @@ class ItemsPage(Sequence[Item]):
         is_last: Nothing stood behind this page when it was read.
         is_live: More may come.
         unreadable: Documents in this stretch that cannot be read, each named by an error. They hide no other item.
+        reached: By recording, the number up to which *after* has come: whoever also hears of items drops those up to it.
     """
 
     items: tuple[Item, ...]
@@ -101,6 +102,7 @@ class ItemsPage(Sequence[Item]):
     is_last: bool
     is_live: bool
     unreadable: tuple[CorruptDocumentError, ...] = ()
+    reached: Mapping[int, int] = field(default_factory=dict[int, int])
 
     @overload
     def __getitem__(self, index: int) -> Item: ...

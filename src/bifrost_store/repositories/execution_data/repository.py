@@ -314,4 +314,5 @@ def _shown(run: Run, stretch: Stretch, *, is_live: bool) -> ItemsPage:
         stretch.is_last,
         is_live,
         tuple(stretch.unreadable),
+        {recording: place.number for recording, place in stretch.after.items()},
     )
