@@ -11,8 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from bifrost_store import GLOBAL, Execution, Scope, Store, open_store
+from bifrost_store import GLOBAL, Execution, Scope, Store
 from bifrost_store.console import Access, console_app
+from bifrost_store.console.live import Live, console_hub
+from bifrost_store.opening.realtime import open_realtime
+from bifrost_store.realtime import platform_rules
 from bifrost_store.settings import StoreSettings
 
 HOST = "127.0.0.1:8765"
@@ -47,8 +50,8 @@ class Console:
     async def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> httpx.Response:
         return await self.client.get(f"/api/{path}", params=query, headers=headers)
 
-    async def post(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
-        return await self.client.post(f"/api/{path}", headers={"origin": f"http://{HOST}", **(headers or {})})
+    async def post(self, path: str, headers: Mapping[str, str] | None = None, body: object = None) -> httpx.Response:
+        return await self.client.post(f"/api/{path}", headers={"origin": f"http://{HOST}", **(headers or {})}, json=body)
 
     async def run(self, scope: Scope = GLOBAL, **fields: Any) -> Execution:
         given = {"workflow_name": "sync", "executed_by": "kim@x.example", "executed_by_name": "Kim", **fields}
@@ -64,9 +67,11 @@ def user(name: str = "kim@x.example", organization: str = "", **headers: str) ->
 @asynccontextmanager
 async def open_console(path: Path, *, proxy_secret: str | None = SECRET) -> AsyncIterator[Console]:
     clock = Clock()
-    async with open_store(StoreSettings(backend="sqlite", sqlite_path=str(path / "console.db"))) as store:
+    settings, hub = StoreSettings(backend="sqlite", sqlite_path=str(path / "console.db")), console_hub()
+    async with hub, open_realtime(hub, settings, may_watch=platform_rules) as opened:
+        store = opened.store
         await store.provision()
-        app = console_app(store, Access({HOST}, TOKEN, proxy_secret, now=clock))
+        app = console_app(store, Access({HOST}, TOKEN, proxy_secret, now=clock), live=Live(hub, opened.watchers))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
             yield Console(store, client, clock)

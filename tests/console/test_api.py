@@ -109,6 +109,18 @@ async def test_lines_are_read_in_both_directions(console: Console) -> None:
     assert {"n": 0} == before["items"][0]["data"]
 
 
+async def test_a_page_says_how_far_it_has_come(console: Console) -> None:
+    """What levels leave out counts: a page that is also told by messages can tell what it has from what it misses."""
+    run = await console.run(execution_id="r")
+    async with console.store.execution_data.recording(run) as recording:
+        recording.info("shown")
+        recording.debug("left out")
+        recording.debug("left out")
+        await recording.flush()
+        for query in ({"level": "info"}, {"from": "end", "level": "info"}, {}):
+            assert {"0": 3} == (await console.get("runs/GLOBAL/r/items", **query)).json()["reached"]
+
+
 async def test_an_outline_counts_every_line_and_names_the_errors(console: Console) -> None:
     """Whatever its length is, a run is outlined in slices whose cursors lead to what they hold."""
     run = await console.run(execution_id="r")

@@ -30,7 +30,6 @@ def console(
     ] = False,
 ) -> None:
     """Serve the page where runs are watched, and print its address; Ctrl-C ends it."""
-    from bifrost_store.opening.store import open_store
     from bifrost_store.settings import StoreSettings
 
     try:
@@ -42,21 +41,20 @@ def console(
     if trust_proxy and secret is None:
         raise ConfigurationError("--trust-proxy needs the secret that the proxy sends: set BIFROST_STORE_CONSOLE_PROXY_SECRET")
 
-    def tell(address: str) -> None:
+    def tell(address: str, _: object) -> None:
         print(address, flush=True)  # noqa: T201 - data goes to stdout
         talk.print("Whoever has this address sees every run. Ctrl-C ends the console.", style="dim")
         if not no_open:
             webbrowser.open(address)
 
     async def work() -> None:
-        async with open_store(settings) as store:
-            await serve(
-                store,
-                host=host,
-                port=port,
-                allowed_hosts=allow_host or (),
-                proxy_secret=secret.get_secret_value() if trust_proxy and secret else None,
-                on_ready=tell,
-            )
+        await serve(
+            settings,
+            host=host,
+            port=port,
+            allowed_hosts=allow_host or (),
+            proxy_secret=secret.get_secret_value() if trust_proxy and secret else None,
+            on_ready=tell,
+        )
 
     run(work)

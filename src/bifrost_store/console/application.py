@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from bifrost_store.console.access import SESSION_SECONDS, Access
 from bifrost_store.console.guard import Guard
+from bifrost_store.console.live import Live
 from bifrost_store.console.logs import Logs
 from bifrost_store.console.refusals import bad_request
 from bifrost_store.console.results import Results
@@ -24,19 +25,25 @@ _MOST_BYTES: Final = 4_096
 """Of the body that exchanges the token."""
 
 
-def console_app(store: Store, access: Access, *, clock: Clock = utc_now) -> ASGIApp:
+def console_app(store: Store, access: Access, *, live: Live | None = None, clock: Clock = utc_now) -> ASGIApp:
     """Return the console of *store*, for any ASGI server; it may be mounted below a path.
 
     The store must be open while it serves, in the event loop that serves.
+
+    Args:
+        access: Whom to let in.
+        live: Tells pages what happens; None: they read now and then.
+        clock: Tells the time.
 
     Raises:
         ConfigurationError: The page was not built.
     """
     routes: list[BaseRoute] = [
         Route("/api/session", _Sessions(access).open, methods=["POST"]),
-        *Runs(store, clock).routes(),
+        *Runs(store, clock, is_live=live is not None).routes(),
         *Logs(store).routes(),
         *Results(store).routes(),
+        *([] if live is None else live.routes()),
         *Site().routes(),
     ]
     # A bare router: what is raised passes through to the guard, which tells all errors in one shape.

@@ -20,11 +20,16 @@ _PAGE, _LARGEST_PAGE = 50, 500
 
 
 class Runs:
-    """Answers about the runs of *store*."""
+    """Answers about the runs of *store*.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    Args:
+        is_live: Pages may connect to a hub.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, is_live: bool) -> None:
         self._store = store
         self._clock = clock
+        self._is_live = is_live
 
     def routes(self) -> list[Route]:
         """Return what is answered here."""
@@ -45,6 +50,7 @@ class Runs:
                 "isAdmin": principal.is_admin,
                 "scope": principal.scope.value,
                 "places": self._store.places if principal.is_admin else [],
+                "isLive": self._is_live,
                 "now": format_time(self._clock()),
             }
         )

@@ -12,28 +12,34 @@ from typing_extensions import override
 
 from bifrost_store.console.access import Access
 from bifrost_store.console.application import console_app
+from bifrost_store.console.live import Live, console_hub
 from bifrost_store.errors import ConfigurationError
+from bifrost_store.opening.realtime import open_realtime
+from bifrost_store.realtime import platform_rules
+from bifrost_store.settings import StoreSettings
+from bifrost_store.signalr import Hub, Server
 from bifrost_store.store import Store
 
 _LOCAL_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 async def serve(
-    store: Store,
+    settings: StoreSettings | None = None,
     *,
     host: str = "127.0.0.1",
     port: int = 0,
     allowed_hosts: Sequence[str] = (),
     proxy_secret: str | None = None,
-    on_ready: Callable[[str], None],
+    on_ready: Callable[[str, Store], None],
 ) -> None:
-    """Serve *store* until SIGINT or SIGTERM.
+    """Open a store and serve it until SIGINT or SIGTERM.
 
     Args:
+        settings: By default those of the environment.
         port: 0 takes a free one.
         allowed_hosts: Names beside the local ones, with the port where browsers name one.
         proxy_secret: See `Access`.
-        on_ready: Is given the address, with its token, once clients may connect.
+        on_ready: Is given the address, with its token, and the store, once clients may connect.
 
     Raises:
         ConfigurationError: It cannot listen there.
@@ -45,22 +51,24 @@ async def serve(
         token = secrets.token_urlsafe(32)
         hosts = {f"{name}:{port}" for name in names} | {name.lower() for name in allowed_hosts}
         access = Access(hosts, token, proxy_secret)
-        config = uvicorn.Config(
-            console_app(store, access),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=2,
-        )
-        server = _Server(config, lambda: on_ready(f"http://{_LOCAL_NAMES[0]}:{port}/#token={token}"))
-        await server.serve([listener])
+        hub = console_hub()
+        async with hub, open_realtime(hub, settings, may_watch=platform_rules) as opened:
+            config = uvicorn.Config(
+                console_app(opened.store, access, live=Live(hub, opened.watchers)),
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=2,
+            )
+            address = f"http://{_LOCAL_NAMES[0]}:{port}/#token={token}"
+            await _Server(config, hub, on_ready=lambda: on_ready(address, opened.store)).serve([listener])
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
+class _Server(Server):
+    def __init__(self, config: uvicorn.Config, hub: Hub, *, on_ready: Callable[[], None]) -> None:
+        super().__init__(config, hub)
         self._on_ready = on_ready
 
     @override

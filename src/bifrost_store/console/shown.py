@@ -52,4 +52,5 @@ def shown_page(page: ItemsPage, principal: Principal) -> dict[str, Any]:
         "isLast": page.is_last,
         "isLive": page.is_live,
         "unreadable": len(page.unreadable),
+        "reached": page.reached,
     }

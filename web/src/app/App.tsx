@@ -4,6 +4,7 @@ import { Redirect, Route, Router, Switch } from 'wouter';
 import { api, ApiError, BASE, describe, openSession, whenSessionIsLost } from './api';
 import css from './App.module.css';
 import { Frame } from './Frame';
+import { HubProvider } from './hub';
 import { RunPage } from './RunPage';
 import { RunsPage } from './RunsPage';
 import { SettingsProvider } from './settings';
@@ -65,6 +66,7 @@ function Pages(): ReactNode {
   if (me.data === undefined) return null;
   const { data } = me;
   return (
+    <HubProvider me={data}>
     <Switch>
       <Route path="/runs/:scope/:id">
         {({ scope, id }) => (
@@ -92,6 +94,7 @@ function Pages(): ReactNode {
         </Frame>
       </Route>
     </Switch>
+    </HubProvider>
   );
 }
 

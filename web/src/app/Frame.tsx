@@ -4,6 +4,7 @@ import { Link } from 'wouter';
 import type { Zone } from '../live';
 import { api, type Me } from './api';
 import css from './Frame.module.css';
+import { ConnectionBadge } from './hub';
 import { ScopePicker } from './ScopePicker';
 import { useSettings, type Theme } from './settings';
 
@@ -31,10 +32,7 @@ export function Frame({ me, scope, children }: Props): ReactNode {
           <span>Runs</span>
         </Link>
         <div className={css.foot}>
-          <div className={css.connection} title={`${me.places.join(', ')} Nothing is pushed: each page reads every 5 s while it is seen.`}>
-            <span className={css.dot} aria-hidden="true" />
-            <span>Reading every 5 s</span>
-          </div>
+          <ConnectionBadge me={me} />
           <label>
             <span className={css.label}>Times</span>
             <select value={zone} onChange={(event) => setZone(event.target.value as Zone)}>

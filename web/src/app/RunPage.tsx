@@ -4,6 +4,7 @@ import { Link, useSearchParams } from 'wouter';
 import {
   Duration,
   exact,
+  liveSource,
   LogPanel,
   moment,
   placeToText,
@@ -19,6 +20,7 @@ import {
 } from '../live';
 import { api, ApiError, describe, polledSource, type Me, type WholeRun } from './api';
 import { CopyText } from './CopyText';
+import { useHub, useThrottled, useWatch } from './hub';
 import css from './RunPage.module.css';
 import { RunTabs } from './RunTabs';
 import { useSettings } from './settings';
@@ -37,6 +39,7 @@ export function RunPage({ me, scope, id }: Props): ReactNode {
     queryFn: ({ signal }) => api.run(scope, id, signal),
     refetchInterval: ({ state }) => (state.data?.isFinal ? false : READ_EVERY),
   });
+  useWatch(scope, id, { onStatus: useThrottled(() => void answer.refetch(), 200) });
   const run = answer.data;
   useEffect(() => {
     document.title = run === undefined ? 'Run · bifrost' : `${run.status} · ${run.workflow} · bifrost`;
@@ -84,7 +87,11 @@ function Shown({ me, run }: { readonly me: Me; readonly run: WholeRun }): ReactN
     (change: Partial<LogView>) => setParams((before) => viewToParams({ ...viewFromParams(before), ...change }, before), { replace: true }),
     [setParams],
   );
-  const source = useMemo(() => polledSource(scope, id), [scope, id]);
+  const hub = useHub();
+  const source = useMemo(() => {
+    const base = polledSource(scope, id);
+    return hub === null ? base : liveSource(base, hub, scope, id);
+  }, [hub, scope, id]);
   const outline = useOutline(source, run.isFinal);
   const [goal, setGoal] = useState<Goal | null>(null);
   const isFailed = run.status === 'Failed' || run.status === 'Timeout' || run.status === 'CompletedWithErrors';

@@ -1,8 +1,9 @@
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useSearchParams } from 'wouter';
 import { JsonTree } from '../live';
 import { api, describe, type Me, type WholeRun } from './api';
+import { useThrottled, useWatch } from './hub';
 import css from './RunPage.module.css';
 
 const READ_EVERY = 5_000;
@@ -71,6 +72,14 @@ function VariablesTab({ run }: { readonly run: WholeRun }): ReactNode {
     queryFn: ({ signal }) => api.variables(scope, id, null, signal),
     refetchInterval: isFinal ? false : READ_EVERY,
   });
+  const queries = useQueryClient();
+  const readAgain = useThrottled(() => void latest.refetch(), 1_000);
+  useWatch(scope, id, {
+    onVariables: (variables) => {
+      if (variables === null) readAgain();
+      else queries.setQueryData(['variables', scope, id, isFinal], variables);
+    },
+  });
   const chosen = useQuery({
     queryKey: ['variables', scope, id, 'count', count],
     queryFn: ({ signal }) => api.variables(scope, id, count, signal),
@@ -138,6 +147,7 @@ function StateTab({ run }: { readonly run: WholeRun }): ReactNode {
     queryFn: ({ signal }) => api.states(scope, id, signal),
     refetchInterval: isFinal ? false : READ_EVERY,
   });
+  useWatch(scope, id, { onState: useThrottled(() => void answer.refetch(), 500) });
   if (answer.isError) return <Failed error={answer.error} onRetry={() => void answer.refetch()} />;
   if (answer.data === undefined) return null;
   const states = answer.data.items.toReversed();

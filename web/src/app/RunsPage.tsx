@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
 import { api, describe, type Me, type Run, type RunsPage as Page } from './api';
+import { useThrottled, useWatch } from './hub';
 import { PAGE, queryOf, RunFilters, filtersIn } from './RunFilters';
 import { RunRow } from './RunRow';
 import css from './RunsPage.module.css';
@@ -22,6 +23,7 @@ export function RunsPage({ me, scope }: { readonly me: Me; readonly scope: strin
     refetchInterval: READ_EVERY,
     placeholderData: keepPreviousData,
   });
+  useWatch(scope, null, { onStatus: useThrottled(() => void answer.refetch(), 1_000) });
   const latest = answer.isPlaceholderData ? undefined : answer.data;
   useEffect(() => {
     if (latest !== undefined && held?.key !== key) {

@@ -1,4 +1,5 @@
-import type { ItemsPage, Level, Outline, RunLogSource, State, Variables } from '../live';
+import { HubConnectionBuilder, LogLevel } from '@microsoft/signalr';
+import type { HubPort, ItemsPage, Level, Outline, RunLogSource, State, Variables } from '../live';
 
 export interface Run {
   readonly scope: string;
@@ -44,6 +45,8 @@ export interface Me {
   readonly isAdmin: boolean;
   readonly scope: string;
   readonly places: readonly string[];
+  /** There is a hub that tells what happens. */
+  readonly isLive: boolean;
   readonly now: string;
 }
 
@@ -85,17 +88,26 @@ export function addressOf(path: string, query: Record<string, string | undefined
   return `${BASE}api/${path}${text === '' ? '' : `?${text}`}`;
 }
 
-async function ask<T>(path: string, query: Record<string, string | undefined>, signal?: AbortSignal, method = 'GET'): Promise<T> {
+async function ask<T>(
+  path: string,
+  query: Record<string, string | undefined>,
+  signal?: AbortSignal,
+  method = 'GET',
+  body?: unknown,
+): Promise<T> {
   const timeout = AbortSignal.timeout(TIMEOUT);
   const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   let response: Response;
   try {
-    response = await fetch(addressOf(path, query), { method, signal: either, headers: { accept: 'application/json' } });
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    response = await fetch(addressOf(path, query), { method, signal: either, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(timeout.aborted ? 'The console takes too long to answer.' : 'The console cannot be reached.', 0, true, null);
   }
   const requestId = response.headers.get('x-request-id');
+  if (response.status === 204) return undefined as T;
   const values: unknown = await response.json().catch(() => undefined);
   if (response.ok && values !== undefined) return values as T;
   if (response.status === 401) onSessionLost();
@@ -142,6 +154,20 @@ export const api = {
     text: addressOf(`${pathOf(scope, id)}/log.txt`),
     json: addressOf(`${pathOf(scope, id)}/log.jsonl`),
   }),
+};
+
+/** How the page reaches the console's hub. */
+export const hubPort: HubPort = {
+  connect: () =>
+    new HubConnectionBuilder()
+      .withUrl(addressOf('hub'))
+      .withAutomaticReconnect([0, 500, 1_000, 2_000, 5_000])
+      .configureLogging(LogLevel.None)
+      .build(),
+  join: (connectionId, scope, id) =>
+    ask('hub/join', {}, undefined, 'POST', { connectionId, scope, ...(id === null ? {} : { executionId: id }) }),
+  leave: (connectionId, scope, id) =>
+    ask('hub/leave', {}, undefined, 'POST', { connectionId, scope, ...(id === null ? {} : { executionId: id }) }),
 };
 
 /** The lines of a run by the console's API alone. */

@@ -92,6 +92,8 @@ export interface LogListener {
   onMessage(message: LogMessage): void;
   /** Something may have been missed, as after a reconnect: read. */
   onGap(): void;
+  /** Whether messages come now; until they do, and when they do not, lines are read every few seconds. */
+  onLive(isLive: boolean): void;
 }
 
 export function isBefore(one: Place, other: Place): boolean {

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react';
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { RunLog, type RunLogView } from './runLog';
 import type { Level, Outline, RunLogSource } from './types';
 
@@ -19,11 +19,16 @@ export interface RunLogState extends RunLogView {
 export function useRunLog(source: RunLogSource, level: Level, isFinal: boolean): RunLogState {
   const log = useMemo(() => new RunLog(source, level), [source, level]);
   useEffect(() => () => log.close(), [log]);
+  const [isPushed, setIsPushed] = useState(false);
   useEffect(() => {
-    const stop = source.listen?.({ onMessage: (message) => log.receive(message), onGap: () => void log.catchUp() });
-    return () => stop?.();
+    setIsPushed(false);
+    return source.listen?.({
+      onMessage: (message) => log.receive(message),
+      onGap: () => void log.catchUp(),
+      onLive: setIsPushed,
+    });
   }, [log, source]);
-  useRepeatedly(() => void log.catchUp(), source.listen === undefined ? READ_EVERY : HEAL_EVERY, isFinal);
+  useRepeatedly(() => void log.catchUp(), isPushed ? HEAL_EVERY : READ_EVERY, isFinal);
   const view = useSyncExternalStore(log.subscribe, log.snapshot);
   return { ...view, log };
 }
