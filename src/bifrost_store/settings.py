@@ -144,6 +144,14 @@ class StoreSettings(BaseModel):
         "with the run at its end.",
         examples=["off"],
     )
+    masked_names: str = Field(
+        default="password,passwd,secret,token,apikey,api_key,authorization,credential,connectionstring,connection_string,"
+        "privatekey,private_key",
+        pattern=r"^(?:none|[^,\s]{3,}(?:,[^,\s]{3,})*)$",
+        description="What recordings replace by `***` in data, variables and states: values under a name that holds one of these, "
+        "whatever its case; commas between them; `none`: nothing.",
+        examples=["password,secret,token,pin_code"],
+    )
     signalr_connection_string: Annotated[SecretStr, AfterValidator(_signalr)] | None = Field(
         default=None,
         description="Azure SignalR Service that tells browsers of runs as they go on; with `AuthType=azure.msi` by identity.",

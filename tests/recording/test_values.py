@@ -123,7 +123,7 @@ def test_values_are_cut_to_bytes(value: Any, most: int) -> None:
 
 @given(PLAIN, st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=12))
 def test_a_secret_is_found_nowhere(value: Any, secret: str) -> None:
-    masks = Masks()
+    masks = Masks(["authorization"])
     masks.add(secret)
     hidden = {"a": [value, secret, f"x{secret}y", {secret: 1}], "authorization": value}
     shown = masks.json(hidden)
@@ -201,3 +201,11 @@ class _FullDisk:
 
     def close(self) -> None:
         self._data.clear()
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"), [(["pin_code"], {"PIN_code_2": MASK, "token": "abc"}), ([], {"PIN_code_2": 1, "token": "abc"})]
+)
+def test_the_names_that_are_masked_are_a_setting(names: list[str], shown: dict[str, object]) -> None:
+    """The platform knows what its workflows call secrets."""
+    assert shown == Masks(names).json({"PIN_code_2": 1, "token": "abc"})

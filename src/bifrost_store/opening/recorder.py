@@ -81,6 +81,7 @@ def make_recorder(
         open_data=open_data,
         expiry=expiry,
         leave=saved.leave,
+        masked_names=[] if settings.masked_names == "none" else settings.masked_names.split(","),
         publisher=publisher,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from bifrost_store.core.json import dump_json
@@ -10,30 +11,17 @@ from bifrost_store.errors import InvalidRequestError
 
 MASK: Final = "***"
 LEAST_CHARACTERS: Final = 6
-MASKED_NAMES: Final = (
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "authorization",
-    "credential",
-    "connectionstring",
-    "connection_string",
-    "privatekey",
-    "private_key",
-)
-"""What stands under a name that holds one of these, whatever its case, is masked in data, variables and states."""
-
-
-_MASKED_NAME: Final = re.compile("|".join(map(re.escape, MASKED_NAMES)), re.IGNORECASE)
 
 
 class Masks:
-    """The secrets of one recording."""
+    """The secrets of one recording.
 
-    def __init__(self) -> None:
+    Args:
+        names: What stands under a name that holds one of these, whatever its case, is masked in data, variables and states.
+    """
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._names = re.compile("|".join(map(re.escape, names)), re.IGNORECASE) if names else None
         self._values: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
@@ -63,8 +51,11 @@ class Masks:
                 return [self.json(part) for part in value]
             case dict():
                 return {
-                    self.text(name): MASK if part is not None and _MASKED_NAME.search(name) else self.json(part)
+                    self.text(name): MASK if part is not None and self._is_masked(name) else self.json(part)
                     for name, part in value.items()
                 }
             case _:
                 return value
+
+    def _is_masked(self, name: str) -> bool:
+        return self._names is not None and self._names.search(name) is not None

@@ -7,7 +7,7 @@ import atexit
 import logging
 import os
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Token
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,6 +26,7 @@ from bifrost_store.errors import DocumentNotFoundError, StoreError
 from bifrost_store.recording.context import present_recording
 from bifrost_store.recording.flusher import Flusher, OpenData
 from bifrost_store.recording.handler import RecordingHandler
+from bifrost_store.recording.masks import Masks
 from bifrost_store.recording.run_recording import RunRecording
 from bifrost_store.recording.segments import load_entry
 from bifrost_store.recording.turns import Turn
@@ -54,6 +55,7 @@ class ProcessRecorder(Recorder):
         open_data: Opens a store's execution data on the flusher's event loop.
         expiry: Returns when what is stored now may be removed.
         leave: Writes what a run left to where other stores' applications read it, if the run has ended.
+        masked_names: What stands under a name that holds one of these is masked.
         publisher: Tells others of what is stored. A child process that was forked has none.
     """
 
@@ -66,6 +68,7 @@ class ProcessRecorder(Recorder):
         open_data: OpenData,
         expiry: Callable[[], Expiry],
         leave: Leave,
+        masked_names: Sequence[str] = (),
         publisher: Publisher | None = None,
     ) -> None:
         self._backend = backend
@@ -75,6 +78,7 @@ class ProcessRecorder(Recorder):
         self._expiry = expiry
         self._flusher = Flusher(open_data, expiry, publisher)
         self._leave = leave
+        self._masked_names = masked_names
         self._open: dict[RunRecording, _Way] = {}
         self._kept: dict[RunRecording, None] = {}
         self._handler = RecordingHandler(self._find)
@@ -93,7 +97,7 @@ class ProcessRecorder(Recorder):
             raise DocumentNotFoundError(f"{key} does not exist", key=str(key))
         place = await self._place(key.scope)
         store = place.store if await self._is_on(key.scope) else None
-        recording = RunRecording(run_of(record), level=level, attendant=self._flusher)
+        recording = RunRecording(run_of(record), level=level, attendant=self._flusher, masks=Masks(self._masked_names))
         way = self._open[recording] = _Way(store, is_kept=store is None or not place.is_complete)
         self._flusher.attend(recording, way.store, is_kept=way.is_kept)
         if way.is_kept:

@@ -79,16 +79,16 @@ class RunRecording(Recording):
         run: Whose it is.
         level: Lines below it are not kept.
         attendant: Is roused by the first item after it took the last.
+        masks: Its secrets.
 
     Attributes:
-        masks: Its secrets.
         counts: Lines added, by level.
         dropped: Items that were not kept, as nobody took them in time.
     """
 
-    def __init__(self, run: Run, *, level: Level, attendant: Attendant) -> None:
+    def __init__(self, run: Run, *, level: Level, attendant: Attendant, masks: Masks) -> None:
         self.run = run
-        self.masks = Masks()
+        self.masks = masks
         self._least = level.rank
         self.begin_anew(attendant)
 
