@@ -207,6 +207,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "bench", *session.posargs, env=azurite(session))
     if not session.posargs:
         session.run("python", "-m", "bench.recordings")
+        session.run("python", "-m", "bench.connections")
         session.run("python", "-m", "bench.watching", env=signalr_client(session))
 
 

@@ -15,8 +15,10 @@ from bifrost_store.signalr import Server
 
 
 def free_socket() -> socket.socket:
+    """Return one that listens: clients that come before its server is ready wait."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
+    listening.listen(128)
     return listening
 
 

@@ -255,7 +255,9 @@ class Hub(Sender):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, a WebSocket, or, where it is served alone, the server's start and stop."""
-        if scope["type"] == "lifespan":
+        if scope["type"] == "websocket":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await self._app(scope, receive, send)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, NamedTuple
 
 from bifrost_store.signalr import wire
@@ -30,7 +29,7 @@ class Outbox:
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self._limits = limits
         self._counters = counters
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: list[_Waiting] = []
         self._size = 0
         self._count = 0
         self._is_resyncing = False
@@ -56,16 +55,17 @@ class Outbox:
 
     def take(self) -> tuple[str, int, int]:
         """Return the next records as one frame, how many bytes it has, and how many messages; an empty frame if none wait."""
-        taken: list[str] = []
-        taken_bytes = 0
-        while self._waiting and (not taken or taken_bytes + self._waiting[0].size <= self._limits.frame_bytes):
-            record, size, is_answer = self._waiting.popleft()
-            taken.append(record)
+        count = taken_bytes = 0
+        for _, size, is_answer in self._waiting:
+            if count and taken_bytes + size > self._limits.frame_bytes:
+                break
+            count += 1
             taken_bytes += size
             if not is_answer:
                 self._size -= size
                 self._count -= 1
-        return "".join(taken), taken_bytes, len(taken)
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        return "".join(one.record for one in taken), taken_bytes, count
 
     def caught_up(self) -> None:
         """Note that the client has taken everything."""
@@ -74,7 +74,7 @@ class Outbox:
     def drop(self) -> None:
         """Forget the messages that wait, but for answers."""
         self._counters.messages_dropped += self._count
-        self._waiting = deque(one for one in self._waiting if one.is_answer)
+        self._waiting = [one for one in self._waiting if one.is_answer]
         self._size = self._count = 0
 
     def _add(self, record: str, size: int) -> None:

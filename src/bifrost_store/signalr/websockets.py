@@ -29,7 +29,11 @@ async def serve(switchboard: Switchboard, receiver: Receiver, connection: Connec
         await send({"type": "websocket.accept"})
         async with asyncio.timeout(None) as reading:
             socket.accepted(reading)
-            await _read(switchboard, receiver, connection, receive)
+            while (event := await receive())["type"] != "websocket.disconnect":
+                if not connection.is_closing:
+                    _take(switchboard, receiver, connection, event)
+            if event.get("code") == _TOO_BIG:
+                switchboard.teller.refused(Reason.OVERSIZE)
     except TimeoutError:
         if not socket.has_hung_up:
             raise
@@ -40,20 +44,12 @@ async def serve(switchboard: Switchboard, receiver: Receiver, connection: Connec
         switchboard.ended(connection)
 
 
-async def _read(switchboard: Switchboard, receiver: Receiver, connection: Connection, receive: Receive) -> None:
-    while True:
-        event = await receive()
-        if event["type"] == "websocket.disconnect":
-            if event.get("code") == _TOO_BIG:
-                switchboard.teller.refused(Reason.OVERSIZE)
-            return
-        if event["type"] != "websocket.receive" or connection.is_closing:
-            continue
-        text = event.get("text")
-        if text is None:
-            switchboard.refuse(connection, Reason.MALFORMED, "The JSON protocol needs text frames.")
-        else:
-            receiver.take(connection, text)
+def _take(switchboard: Switchboard, receiver: Receiver, connection: Connection, event: MutableMapping[str, Any]) -> None:
+    text = event.get("text")
+    if text is None:
+        switchboard.refuse(connection, Reason.MALFORMED, "The JSON protocol needs text frames.")
+    else:
+        receiver.take(connection, text)
 
 
 class _Socket:
