@@ -62,6 +62,7 @@ def tests(session: nox.Session) -> None:
     """Every test, the contract suite on every backend among them."""
     session.install("-e", ".[all]", *dependencies("test"))
     spin(session)
+    chromium(session)
     session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env={**azurite(session), **signalr_client(session)})
 
 
@@ -315,15 +316,24 @@ def _npm_command(session: nox.Session, package: str, version: str, script: str) 
 
 def spin(session: nox.Session) -> bool:
     """Install spin, and the compiler that it needs, where they are missing; return whether they are there."""
+    return _debian(session, ["spin", "gcc", "libc6-dev"], ["spin", "gcc"])
+
+
+def chromium(session: nox.Session) -> bool:
+    """Install the browser where it is missing; return whether it is there."""
+    return bool(os.environ.get("BIFROST_CHROMIUM")) or _debian(session, ["chromium"], ["chromium"])
+
+
+def _debian(session: nox.Session, packages: list[str], commands: list[str]) -> bool:
     as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    for command in (["install", "--yes", "--quiet", "spin", "gcc", "libc6-dev"], ["update", "--quiet"]) * 2:
-        if shutil.which("spin") and shutil.which("gcc"):
+    for command in (["install", "--yes", "--quiet", *packages], ["update", "--quiet"]) * 2:
+        if all(map(shutil.which, commands)):
             return True
         try:
             session.run(*as_root, "apt-get", *command, external=True, silent=True)
         except nox.command.CommandFailed:
             continue
-    return bool(shutil.which("spin") and shutil.which("gcc"))
+    return all(map(shutil.which, commands))
 
 
 def interpreter(version: str) -> str | None:

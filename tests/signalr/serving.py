@@ -14,20 +14,21 @@ import uvicorn
 from bifrost_store.signalr import Server
 
 
-def free_socket() -> socket.socket:
+def free_socket(port: int = 0) -> socket.socket:
     """Return one that listens: clients that come before its server is ready wait."""
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
     listening.listen(128)
     return listening
 
 
 @contextlib.contextmanager
-def serving(app: Any, *hubs: Any, **options: Any) -> Iterator[str]:
+def serving(app: Any, *hubs: Any, port: int = 0, **options: Any) -> Iterator[str]:
     """Serve an application, whose hubs are named, on a thread, and give its address."""
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, **options)
     server = Server(config, *hubs)
-    listening = free_socket()
+    listening = free_socket(port)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     while not server.started:
