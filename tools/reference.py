@@ -27,7 +27,8 @@ def pages() -> dict[str, str]:
         found[f"{name}.md"] = "\n".join([f"# {title}\n", *_text(module), *_classes(module)])
     owned = {
         str(one.annotation): name
-        for name, one in package["repositories.assembly.Repositories"].attributes.items()
+        for owner in ("repositories.assembly.Repositories", "store.Store")
+        for name, one in package[owner].attributes.items()
         if one.annotation
     }
     attributes = {

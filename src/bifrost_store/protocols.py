@@ -34,6 +34,16 @@ from bifrost_store.repository_protocols.forms import Forms
 from bifrost_store.repository_protocols.integrations import Integrations
 from bifrost_store.repository_protocols.job_statuses import JobStatuses
 from bifrost_store.repository_protocols.legacy_rows import LegacyRows
+from bifrost_store.repository_protocols.metrics import (
+    Dashboard,
+    DashboardPeriod,
+    Metrics,
+    MetricsComparison,
+    MetricsDifference,
+    MetricsReport,
+    MetricsStatus,
+    Window,
+)
 from bifrost_store.repository_protocols.oauth_connections import OAuthConnectionRef, OAuthConnections
 from bifrost_store.repository_protocols.organizations import Organizations
 from bifrost_store.repository_protocols.roles import Roles
@@ -46,6 +56,8 @@ __all__ = [
     "AuditEvents",
     "Brandings",
     "Configs",
+    "Dashboard",
+    "DashboardPeriod",
     "ExecutionFilter",
     "ExecutionItems",
     "ExecutionRef",
@@ -61,6 +73,11 @@ __all__ = [
     "Link",
     "LogLine",
     "Logo",
+    "Metrics",
+    "MetricsComparison",
+    "MetricsDifference",
+    "MetricsReport",
+    "MetricsStatus",
     "NewApiKey",
     "OAuthConnectionRef",
     "OAuthConnections",
@@ -75,4 +92,5 @@ __all__ = [
     "Uploads",
     "Users",
     "Variables",
+    "Window",
 ]

@@ -162,6 +162,12 @@ class StoreSettings(BaseModel):
         description="Hub of that service: a letter, then letters, digits and `_`.",
         examples=["runs"],
     )
+    metrics: Literal["aggregated", "live", "both"] = Field(
+        default="live",
+        description="Where the figures of dashboards come from: `live` counts runs at every call, `aggregated` reads what "
+        "was counted before, `both` does the same and logs where a count differs.",
+        examples=["aggregated"],
+    )
     lease_seconds: float = Field(
         default=30,
         ge=2,

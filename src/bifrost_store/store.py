@@ -9,7 +9,9 @@ from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.usage import UsageReport
+from bifrost_store.metrics.service import ModeOf, StoreMetrics
 from bifrost_store.migration.purging import check_purge
+from bifrost_store.protocols import Metrics
 from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.repositories.execution_data.places import Recorder
 from bifrost_store.repositories.executions.collecting import collect
@@ -35,6 +37,7 @@ class Store(Repositories):
         observer: Observer,
         recorder: Recorder,
         is_realtime: IsOn,
+        metrics_mode: ModeOf,
         retention: timedelta | None,
         places: list[str],
         stack: AsyncExitStack,
@@ -56,6 +59,9 @@ class Store(Repositories):
             is_realtime=is_realtime,
         )
         super().__init__(self.context, observer.repository)
+        self.metrics: Metrics = observer.repository(
+            "metrics", StoreMetrics(backend, clock=clock, retention=retention, mode_of=metrics_mode)
+        )
 
     async def provision(self) -> None:
         """Make tables, containers and schema where missing; changes nothing that exists."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from bifrost_store.cli import console, cost, demo, emulator, execution_logs, feed, migrate, store, tables, transfer, usage
+from bifrost_store.cli import console, cost, demo, emulator, execution_logs, feed, metrics, migrate, store, tables, transfer, usage
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpected
@@ -41,6 +41,7 @@ app.command()(emulator.cosmos_emulator)
 app.add_typer(tables.app, name="tables")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(feed.app, name="feed")
+app.add_typer(metrics.app, name="metrics")
 
 
 @app.callback()
@@ -65,7 +66,13 @@ def _made_common(command: Callable[..., None], name: str) -> Callable[..., None]
     return wrapped
 
 
-for _group, _prefix in ((app, ""), (tables.app, "tables "), (migrate.app, "migrate "), (feed.app, "feed ")):
+for _group, _prefix in (
+    (app, ""),
+    (tables.app, "tables "),
+    (migrate.app, "migrate "),
+    (feed.app, "feed "),
+    (metrics.app, "metrics "),
+):
     for _command in _group.registered_commands:
         if _command.callback is not None:
             _name = _command.name or _command.callback.__name__.replace("_", "-")

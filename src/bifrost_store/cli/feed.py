@@ -56,9 +56,9 @@ def run_processor(
     handler: Annotated[
         str,
         typer.Argument(
-            metavar="realtime|MODULE:HANDLER",
-            help="An async function of a list of items, found from the current folder; or what tells clients of Azure SignalR "
-            "Service what happens to runs.",
+            metavar="MODULE:HANDLER",
+            help="An async function of a list of items, found from the current folder; or realtime, which tells clients of Azure "
+            "SignalR Service what happens to runs.",
         ),
     ],
     *,

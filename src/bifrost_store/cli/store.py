@@ -97,15 +97,16 @@ def repair(
 
 
 def purge(*, as_json: JsonOption = False) -> None:
-    """Remove expired executions and their blobs for good. Readers do not see them before either.
+    """Remove expired executions and their blobs, and figures of hours, for good. Readers do not see them before either.
 
     Refused while a migration is under way, and until 90 days after its cut-over.
     """
     from bifrost_store.opening.store import open_store
 
-    async def remove() -> int:
+    async def remove() -> tuple[int, int]:
         async with open_store() as store:
-            return await store.executions.purge_expired()
+            return await store.executions.purge_expired(), await store.metrics.purge_expired()
 
-    count = run(remove)
-    report({"ok": True, "executions": count}, as_json=as_json, lines=[f"{count} expired executions removed"])
+    count, hours = run(remove)
+    lines = [f"{count} expired executions removed", *([f"figures of {hours} hours removed"] if hours else [])]
+    report({"ok": True, "executions": count, "metrics": hours}, as_json=as_json, lines=lines)

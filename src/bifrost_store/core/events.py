@@ -39,6 +39,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "handover.waiting_for_another": "waiting for another hand-over to end: {kind}, which is {stage}",
     "journal.not_repaired": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
     "journal.pass": "of the records that the journal names {repaired} were repaired, {left} are left ({stuck} cannot be repaired)",
+    "metrics.differs": "the {field} of {period} of {scope} is {stored} where {counted} were counted; runs may have ended meanwhile",
     "realtime.feed_failed": "the feed of what clients watch cannot be read ({error}); it is tried again",
     "realtime.not_sent": "those who watch could not be told of something ({error}); they read it later",
     "realtime.sends_again": "those who watch are told again of what happens",

@@ -65,7 +65,7 @@ def _check_id(text: str) -> None:
 
 
 def _check_body(record_id: str, body: Mapping[str, object]) -> None:
-    for name in (*_COUNTS, "totalDurationMs"):
+    for name in _COUNTS:
         value = body[name]
         if type(value) is not int or value < 0:
             raise InvalidRequestError(f"{name}: must be a whole number from 0")
@@ -116,6 +116,7 @@ class PeriodMetrics(Document):
         workflows: Those of the 50 workflows with most runs, by name; of a day approximately, as it is added up from hours.
         others: Those of all other workflows together; None without any.
         counted_at: Before the figures were counted.
+        open_until: Until when they may be counted again; None for hours, which go with their day.
         final_at: When a day was counted for the last time, shortly before its runs expire; None: not yet.
     """
 
@@ -132,6 +133,7 @@ class PeriodMetrics(Document):
                 "workflows",
                 "others",
                 "countedAt",
+                "openUntil",
                 "finalAt",
             }
         ),
@@ -148,6 +150,7 @@ class PeriodMetrics(Document):
     workflows: dict[str, RunCounts] = Field(default_factory=dict)
     others: RunCounts | None = None
     counted_at: UtcTime
+    open_until: UtcTime | None = None
     final_at: UtcTime | None = None
 
     @classmethod
@@ -170,7 +173,8 @@ def metrics_body(
     others: RunCounts | None,
     *,
     counted_at: str,
-    final_at: str | None,
+    open_until: str | None = None,
+    final_at: str | None = None,
 ) -> Body:
     """Return the body of a record, with the averages that follow from it."""
     start = start_of(record_id)
@@ -186,6 +190,7 @@ def metrics_body(
         "workflows": {name: _dump(counts) for name, counts in workflows.items()},
         "others": None if others is None else _dump(others),
         "countedAt": counted_at,
+        "openUntil": open_until,
         "finalAt": final_at,
     }
 

@@ -13,7 +13,7 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.publishing import Publisher
 from bifrost_store.documents import SPECS
 from bifrost_store.opening.recorder import make_recorder
-from bifrost_store.routing.flag import BackendFlag, RealtimeFlag
+from bifrost_store.routing.flag import BackendFlag, MetricsFlag, RealtimeFlag
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.routing.timing import Timing
 from bifrost_store.settings import StoreSettings
@@ -35,7 +35,8 @@ async def open_store(
     Args:
         settings: By default those of the environment.
         flags: Client of the application's OpenFeature provider, whose flag ``bifrost-store-backend`` is evaluated at every call,
-            per scope, and ``bifrost-store-realtime`` for every recording. Without one the settings decide.
+            per scope, ``bifrost-store-realtime`` for every recording, and ``bifrost-store-metrics`` for every dashboard.
+            Without one the settings decide.
         publisher: Is told of what recordings of this process have stored; by default, where the settings name an Azure SignalR
             Service, what tells its clients.
         clock: Tells the time.
@@ -75,6 +76,7 @@ async def open_store(
             observer=observer,
             recorder=recorder,
             is_realtime=realtime.is_on,
+            metrics_mode=MetricsFlag(settings.metrics, flags).mode_of,
             retention=retention,
             places=places,
             stack=stack,

@@ -1,6 +1,10 @@
-"""The feature flags: which backend a scope's data is in, and whether what its runs leave is stored while they go on."""
+"""The feature flags: which backend a scope's data is in, whether what its runs leave is stored while they go on, and where the
+figures of its dashboard come from.
+"""
 
 from __future__ import annotations
+
+from typing import Literal, get_args
 
 import anyio
 from openfeature.client import OpenFeatureClient
@@ -16,6 +20,9 @@ FLAG_KEY = "bifrost-store-backend"
 """The OpenFeature flag: a string, ``sqlite``, ``table`` or ``cosmos``."""
 REALTIME_KEY = "bifrost-store-realtime"
 """The OpenFeature flag: a boolean."""
+METRICS_KEY = "bifrost-store-metrics"
+"""The OpenFeature flag: a string, ``aggregated``, ``live`` or ``both``."""
+MetricsMode = Literal["aggregated", "live", "both"]
 
 
 class BackendFlag:
@@ -75,6 +82,26 @@ class RealtimeFlag:
         if self._client is None:
             return self._setting
         return (await self._client.get_boolean_details_async(REALTIME_KEY, self._setting, _context(scope))).value
+
+
+class MetricsFlag:
+    """Says where the figures of a scope's dashboard come from.
+
+    Args:
+        setting: The answer where there is no flag provider, or where it does not know the flag, fails, or names nothing of these.
+        client: Of an application that has a provider; None: the setting decides for every scope.
+    """
+
+    def __init__(self, setting: MetricsMode, client: OpenFeatureClient | None = None) -> None:
+        self._setting: MetricsMode = setting
+        self._client = client
+
+    async def mode_of(self, scope: Scope) -> MetricsMode:
+        """Return it for *scope* now; the provider sees what it sees for the backend's flag, for the platform that of GLOBAL."""
+        if self._client is None:
+            return self._setting
+        value = (await self._client.get_string_details_async(METRICS_KEY, self._setting, _context(scope))).value
+        return next((mode for mode in get_args(MetricsMode) if mode == value), self._setting)
 
 
 def _context(scope: Scope) -> EvaluationContext:

@@ -1,0 +1,1 @@
+"""Figures over runs that ended: counted anew whenever something changes, never added up."""

@@ -1,0 +1,183 @@
+"""Compares what is stored with a count made now, while both go on changing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import anyio
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.tasks import for_each
+from bifrost_store.documents import RunCounts
+from bifrost_store.documents.metrics import DAY, HOUR, PLATFORM, PeriodMetrics, daily_id, hourly_id
+from bifrost_store.errors import InvalidRequestError
+from bifrost_store.metrics.counting import COUNT_FIELDS, NONE, add, count_runs
+from bifrost_store.metrics.keeping import Keeper
+from bifrost_store.metrics.periods import hours_of
+from bifrost_store.repository_protocols.metrics import MetricsComparison, MetricsDifference
+
+PATIENCE_SECONDS: Final = 90.0
+"""How long neither side may have changed before a difference is named: by then the platform's figures, which are added up once a
+minute, have followed those of the scopes."""
+_PAUSES: Final = 6
+_ROUNDS: Final = 60
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Both sides at one moment."""
+
+    etag: str | None
+    stored: RunCounts | None
+    counted: RunCounts
+
+    @property
+    def is_equal(self) -> bool:
+        return (self.stored or NONE) == self.counted
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A record, and how to count what it should hold."""
+
+    scope: Scope
+    id: str
+    count: Callable[[], Awaitable[RunCounts]]
+
+
+class Comparing:
+    """Compares open hours and days.
+
+    Args:
+        backend: Holds the runs.
+        keeper: Reads what is stored.
+        clock: Tells the time.
+        patience: Seconds; see `PATIENCE_SECONDS`.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        keeper: Keeper,
+        clock: Clock,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        sleep: Sleep = anyio.sleep,
+    ) -> None:
+        self._backend = backend
+        self._keeper = keeper
+        self._clock = clock
+        self._patience = patience
+        self._sleep = sleep
+
+    async def compare(self, scope: Scope | None, days: int | None) -> MetricsComparison:
+        """Return what differs in the last *days*, of one scope or of all and the platform.
+
+        Raises:
+            InvalidRequestError: *days* is not from 1 on.
+        """
+        if days is not None and (type(days) is not int or days < 1):
+            raise InvalidRequestError(f"days: must be a whole number from 1, not {days}")
+        now = self._clock()
+        looked_at = self._keeper.open_days.all(now)[-(days or 0) :]
+        scopes = await self._keeper.scopes() if scope is None else [scope]
+        cases = [case for one in scopes for day in looked_at for case in await self._cases(one, day, now)]
+        if scope is None:
+            cases += [case for day in looked_at for case in self._platform_cases(day)]
+        outcomes = await for_each(self._compare, cases)
+        differences = [one for outcome in outcomes if outcome is not None for one in outcome]
+        unsettled = [f"{case.scope} {case.id}" for case, outcome in zip(cases, outcomes, strict=True) if outcome is None]
+        return MetricsComparison(len(cases), tuple(differences), tuple(unsettled))
+
+    async def _cases(self, scope: Scope, day: datetime, now: datetime) -> list[_Case]:
+        """Return the day and its hours: of a day without runs only those that are stored."""
+        stored = await self._keeper.read(scope, daily_id(day))
+        if stored is not None and not self._keeper.open_days.is_open(day, now, stored):
+            return []
+        hours = set(await self._keeper.hours(scope, day, day + DAY))
+        if (await count_runs(self._backend, scope, day, day + DAY)).total.count:
+            hours |= set(hours_of(day))
+        return [
+            self._case(scope, daily_id(day), day, day + DAY),
+            *(self._case(scope, hourly_id(hour), hour, hour + HOUR) for hour in sorted(hours)),
+        ]
+
+    def _case(self, scope: Scope, record_id: str, start: datetime, end: datetime) -> _Case:
+        async def count() -> RunCounts:
+            return (await count_runs(self._backend, scope, start, end)).total
+
+        return _Case(scope, record_id, count)
+
+    def _platform_cases(self, day: datetime) -> list[_Case]:
+        return [self._platform_case(daily_id(day))]
+
+    def _platform_case(self, record_id: str) -> _Case:
+        async def count() -> RunCounts:
+            return add(one.total for one in await self._keeper.everywhere(record_id))
+
+        return _Case(GLOBAL, PLATFORM + record_id, count)
+
+    async def _compare(self, case: _Case) -> list[MetricsDifference] | None:
+        """Return what differs once neither side has changed for as long as patience goes; None: they go on changing."""
+        seen = await self._look(case)
+        unchanged = 0
+        for _ in range(_ROUNDS):
+            if seen.is_equal:
+                return []
+            if unchanged == _PAUSES:
+                return _differences(case, seen)
+            await self._sleep(self._patience / _PAUSES)
+            again = await self._look(case)
+            unchanged = unchanged + 1 if again == seen else 0
+            seen = again
+        return None
+
+    async def _look(self, case: _Case) -> _Seen:
+        """Read what is stored, count, and read again until nobody wrote meanwhile."""
+        stored = await self._keeper.read(case.scope, case.id)
+        for _ in range(_ROUNDS):
+            counted = await case.count()
+            again = await self._keeper.read(case.scope, case.id)
+            if _etag(again) == _etag(stored):
+                break
+            stored = again
+        return _Seen(_etag(stored), None if stored is None else stored.total, counted)
+
+
+def _etag(stored: PeriodMetrics | None) -> str | None:
+    return None if stored is None else stored.etag
+
+
+def _differences(case: _Case, seen: _Seen) -> list[MetricsDifference]:
+    stored = seen.stored or NONE
+    found = [
+        MetricsDifference(
+            case.scope, case.id, name, None if seen.stored is None else getattr(stored, name), getattr(seen.counted, name)
+        )
+        for name in COUNT_FIELDS
+        if getattr(stored, name) != getattr(seen.counted, name)
+    ]
+    buckets = sorted(stored.histogram.keys() | seen.counted.histogram.keys(), key=int)
+    return found + [
+        MetricsDifference(
+            case.scope, case.id, f"histogram {bucket}", stored.histogram.get(bucket, 0), seen.counted.histogram.get(bucket, 0)
+        )
+        for bucket in buckets
+        if stored.histogram.get(bucket, 0) != seen.counted.histogram.get(bucket, 0)
+    ]
+
+
+def differences_between(scope: Scope, record_id: str, stored: RunCounts | None, counted: RunCounts) -> Sequence[MetricsDifference]:
+    """Return the figures in which *stored* is not *counted*."""
+    return _differences(_Case(scope, record_id, _never), _Seen(None, stored, counted))
+
+
+async def _never() -> RunCounts:
+    raise AssertionError
