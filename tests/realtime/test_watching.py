@@ -5,13 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Scope, Store, open_store
-from bifrost_store.realtime import FeedWatch, Principal, RunPublisher, Watchers, WatchRefusedError, platform_rules
+from bifrost_store.changefeed import FeedReader
+from bifrost_store.core.clock import utc_now
+from bifrost_store.realtime import (
+    RUN_FEEDS,
+    Delivery,
+    FeedWatch,
+    Principal,
+    RunPublisher,
+    Watchers,
+    WatchRefusedError,
+    platform_rules,
+)
 from bifrost_store.realtime.grants import Grants
 from bifrost_store.realtime.groups import run_group, runs_group
 from bifrost_store.settings import StoreSettings
@@ -235,3 +247,30 @@ class _Remote(KeepingSender):
 
     async def is_connection_of(self, connection_id: str, user_id: str) -> bool:
         return await self._holding.is_connection_of(connection_id, user_id)
+
+
+async def test_only_the_store_that_answers_for_a_scope_is_told_of_and_only_what_is_recent(tmp_path: Path) -> None:
+    """Copies in another store, runs that ended long ago and old lines of a feed read from its beginning are left out."""
+    sender, now = KeepingSender(), [utc_now()]
+    async with watched(tmp_path, sender, direct=False, feed=False) as (store, watchers):
+        run = await run_of(store)
+        await watchers.join(ADMIN, "c-admin", ORG, run.execution_id)
+        await record(store, run)
+        await store.executions.complete(run, ExecutionStatus.SUCCESS)
+        publisher = RunPublisher(sender, clock=lambda: now[0])
+        pages = [
+            page
+            for feed in RUN_FEEDS
+            async for page in FeedReader(store.backend.backend("sqlite"), feed, start="beginning").pages(follow=False)
+        ]
+        for name, later in (("cosmos", timedelta()), ("sqlite", timedelta(hours=2))):
+            now[0] = utc_now() + later
+            for page in pages:
+                await Delivery(store, name, publisher).handle(page.items)
+            assert not any(sender.sent.values())
+        now[0] = utc_now()
+        for page in pages:
+            await Delivery(store, "sqlite", publisher).handle(page.items)
+        targets = {target for target, _ in sender.sent[run_group(ORG, run.execution_id, details=True)]}
+        assert {"executionLog", "executionVariables", "executionStatus"} == targets
+        await publisher.aclose()
