@@ -24,10 +24,10 @@ def free_socket(port: int = 0) -> socket.socket:
 
 
 @contextlib.contextmanager
-def serving(app: Any, *hubs: Any, port: int = 0, **options: Any) -> Iterator[str]:
+def serving(app: Any, *hubs: Any, port: int = 0, server: Server | None = None, **options: Any) -> Iterator[str]:
     """Serve an application, whose hubs are named, on a thread, and give its address."""
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, **options)
-    server = Server(config, *hubs)
+    server = server or Server(config, *hubs)
     listening = free_socket(port)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

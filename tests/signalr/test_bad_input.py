@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import time
@@ -11,10 +12,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvicorn
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from bifrost_store.signalr import ConnectionNotFoundError, Hub, LimitReachedError, Limits, Reason
+from bifrost_store.signalr import ConnectionNotFoundError, Hub, LimitReachedError, Limits, Reason, Server
 from tests.signalr.hubs import build_hub, until
 from tests.signalr.raw import HANDSHAKE, Raw, framed, raw, rest, unframed
 from tests.signalr.serving import serving
@@ -356,3 +358,27 @@ async def test_opentelemetry_hears_how_much_and_never_who() -> None:
     assert [(1, {"signalr.hub": "logs"})] == found["signalr.connections"] == found["signalr.opened"]
     assert [(1, {"signalr.hub": "logs", "signalr.reason": "token"})] == found["signalr.refused"]
     assert found["signalr.bytes_out"][0][0] == 3
+
+
+async def test_a_forged_token_that_upsets_the_decoder_is_just_wrong() -> None:
+    """Its header is read before its signature is checked: depth, types and bytes of it are nobody's trouble."""
+    hub = build_hub()
+    async with world(hub) as client:
+        for header in ("[" * 2_900, '{"alg":[]}', '{"alg":"HS256","kid":5}', '{"alg":"HS256","crit":[1]}', "\x00", "NaN", '"x"'):
+            token = base64.urlsafe_b64encode(header.encode()).decode().rstrip("=") + ".e30.eA"
+            assert 401 == (await client.post(f"{client.url}/connect/negotiate", token))[0], header
+            assert 404 == await client.refused(token)
+
+
+async def test_a_dropped_client_that_reads_nothing_does_not_keep_its_socket() -> None:
+    """Uvicorn would keep it, with what it was to send, for as long as the client likes; `Server` cuts it off."""
+    hub = build_hub(limits=Limits(queue_bytes=300_000, sent_message_bytes=200_000))
+    server = Server(uvicorn.Config(hub, log_level="warning"), hub, linger_seconds=0.2)
+    with serving(hub, hub, server=server) as url:
+        async with raw(url) as client:
+            _, slow = await client.connected("slow")
+            while not hub.counters.refused[Reason.SLOW]:
+                await hub.send_to_all("line", "x" * 100_000)
+                await asyncio.sleep(0)
+            await until(lambda: not [one for one in server.server_state.connections if hasattr(one, "handshake_complete")])
+            await slow.close()

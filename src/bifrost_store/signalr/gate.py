@@ -32,7 +32,7 @@ class Gate:
     def check(self, headers: Headers) -> None:
         """Raise `Refusal` for a request that is not let in."""
         host = headers.get("host", "").lower()
-        if ANY not in self._hosts and host not in self._hosts and _without_port(host) not in self._hosts:
+        if not host or not {ANY, host, _without_port(host)} & self._hosts:
             raise Refusal(Reason.HOST, 400, "The hub is not called by this host name.")
         origin = headers.get("origin")
         if origin is not None and not self._may(origin.lower(), host):

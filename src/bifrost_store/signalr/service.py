@@ -10,9 +10,8 @@ import base64
 import hashlib
 import time
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 
-import jwt
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -26,7 +25,7 @@ from bifrost_store.signalr.receiving import Receiver
 from bifrost_store.signalr.room import HUB, Room
 from bifrost_store.signalr.service_rest import Rest, ServiceError
 from bifrost_store.signalr.switchboard import Refusal
-from bifrost_store.signalr.tokens import Tokens
+from bifrost_store.signalr.tokens import InvalidTokenError, Tokens, decoded
 
 ACCESS_KEY: Final = base64.b64encode(b"the key of the local SignalR service, no secret!").decode()
 _LIFETIME_SECONDS: Final = 3_600
@@ -122,9 +121,8 @@ class LocalService:
         scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
         url = f"{scheme}://{Headers(scope=scope).get('host', '')}/client/?hub={hub}"
         try:
-            options: Any = {"require": ["exp", "aud"]}
-            claims = jwt.decode(token, self._key, algorithms=["HS256"], audience=url, options=options)
-        except jwt.InvalidTokenError:
+            claims = decoded(token, self._key, url, {"require": ["exp", "aud"]})
+        except InvalidTokenError:
             raise Refusal(Reason.TICKET, 401, "The access token is not valid for this hub.") from None
         return str(claims.get("nameid") or claims.get("asrs.s.uid") or claims.get("sub") or "")
 

@@ -21,6 +21,7 @@ from bifrost_store.signalr.endpoints import bearer
 from bifrost_store.signalr.errors import SignalRError
 from bifrost_store.signalr.names import check_name
 from bifrost_store.signalr.room import HUB, Room
+from bifrost_store.signalr.tokens import InvalidTokenError, decoded
 
 _MAX_BODY_BYTES: Final = 1_048_576
 _YEAR_SECONDS: Final = 31_536_000
@@ -111,15 +112,14 @@ class Rest:
         url = f"{request.url.scheme}://{request.headers.get('host', '')}{path}"
         with_query = f"{url}?{request.url.query}"
         try:
-            options: Any = {"require": ["exp", "aud"]}
-            jwt.decode(token, self._key, algorithms=["HS256"], audience=[url, with_query], options=options)
-        except jwt.InvalidTokenError as error:
-            raise ServiceError(401, "Unauthorized", f"The token of the request is not valid: {type(error).__name__}.") from None
+            decoded(token, self._key, [url, with_query], {"require": ["exp", "aud"]})
+        except InvalidTokenError as error:
+            raise ServiceError(401, "Unauthorized", f"The token of the request is not valid: {error}.") from None
 
     def _token(self, call: _Call, hub: str) -> Response:
         query, now = call.request.query_params, int(time.time())
         url = f"{call.request.url.scheme}://{call.request.headers['host']}/client/?hub={hub}"
-        claims = {"aud": url, "exp": now + 60 * int(query.get("minutesToExpire", "60"))}
+        claims = {"aud": url, "exp": now + 60 * _number("minutesToExpire", query.get("minutesToExpire", "60"), 1_440)}
         if "userId" in query:
             claims["nameid"] = query["userId"]
         return JSONResponse({"token": jwt.encode(claims, self._key, "HS256")})
@@ -207,10 +207,8 @@ def _list(call: _Call) -> Response:
 
 def _user_joins(call: _Call) -> Response:
     user_id, group = _name("user", call.names[0]), _name("group", call.names[1])
-    ttl = call.request.query_params.get("ttl", str(_YEAR_SECONDS))
-    if not ttl.isdigit() or int(ttl) > _YEAR_SECONDS:
-        raise ServiceError(400, "Error.BadRequest", "The ttl is a number of seconds, a year at most.")
-    call.room.add_user(user_id, group, int(ttl))
+    ttl = _number("ttl", call.request.query_params.get("ttl", str(_YEAR_SECONDS)), _YEAR_SECONDS)
+    call.room.add_user(user_id, group, ttl)
     return Response(status_code=200)
 
 
@@ -230,6 +228,12 @@ def _name(kind: Any, name: str) -> str:
         return check_name(kind, name)
     except SignalRError as error:
         raise ServiceError(400, "Error.BadRequest", str(error)) from None
+
+
+def _number(name: str, text: str, most: int) -> int:
+    if not text.isdecimal() or len(text) > 10 or int(text) > most:
+        raise ServiceError(400, "Error.BadRequest", f"{name} is a number up to {most}.")
+    return int(text)
 
 
 def _refuse(name: str) -> None:
