@@ -12,13 +12,16 @@ from bifrost_store.backends.table.account import Put
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.meter import count_requests
+from bifrost_store.core.query import Query, Range
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL
+from bifrost_store.core.totals import Totals
 from bifrost_store.documents import ConfigType, Execution, ExecutionStatus, OAuthFlowType, UserType
 from bifrost_store.errors import CorruptDocumentError, DocumentExistsError, PreconditionFailedError
 from bifrost_store.protocols import ExecutionFilter, ExecutionRef
+from bifrost_store.testing.bulk import joined
 from bifrost_store.testing.clock import START, SettableClock
-from bifrost_store.testing.examples import ORGANIZATION
+from bifrost_store.testing.examples import ORGANIZATION, execution
 from bifrost_store.testing.repositories import Repositories, repositories_over
 from tests.contract.harness import TableHarness, TableStore, rows_of
 from tests.innermost import innermost
@@ -423,3 +426,42 @@ async def test_unreadable_memberships_of_others_are_nobodys(tables: TableStore, 
     assert user is not None
     assert user.scope.value == "org-o-1"
     assert [one.id for one in await repositories.users.list_organization("o-2")] == ["kim@x.com"]
+
+
+ENDS: list[dict[str, Any]] = [
+    {"CompletedAt": "2025-03-01T10:30:00", "DurationMs": "100", "Status": "Success"},
+    {"CompletedAt": "2025-03-01T12:30:00+02:00", "DurationMs": 100, "Status": "Success"},
+    {"CompletedAt": "2025-03-01T10:30:00.5Z", "DurationMs": 100.0, "Status": "Success", "WorkflowName": None},
+    {"CompletedAt": datetime(2025, 3, 1, 10, 30, tzinfo=UTC), "DurationMs": "", "Status": "Success"},
+    {"CompletedAt": "2025-03-01T11:30:00", "DurationMs": 7, "Status": "Success"},
+    {"CompletedAt": "2025-03-01T10:30:00+01:00", "DurationMs": 7, "Status": "Success"},
+    {"CompletedAt": "", "DurationMs": 7, "Status": ""},
+    {"CompletedAt": "soon", "DurationMs": 7},
+    {"CompletedAt": "2025-03-01T10:30:00", "DurationMs": "long"},
+]
+
+
+async def test_old_runs_are_counted_by_what_they_say(tables: TableStore, repositories: Repositories) -> None:
+    """As lists show them: times with offsets, numbers that are texts, defaults, rows of ours that the old application changed."""
+    for number, columns in enumerate(ENDS):
+        await put(tables, "Entities", run(NEWER, f"old-{number}", **columns))
+    for number, lost in enumerate((None, "WorkflowName", "ExecutedBy", "Status")):
+        await tables.backend.create(execution(number, status="Success", completedAt="2025-03-01T10:59:59.999999Z", durationMs=100))
+        own = inner(tables).account.rows("Entities", "ExecutionId eq @id and RowKey ge 'execution:'", {"id": f"e-{number}"})
+        (row,) = [one.properties async for one in own]
+        await put(tables, "Entities", {**row, lost or "FormId": None, "DurationMs": 101 + number})
+    hour = Range("completedAt", "2025-03-01T10:00:00.000000Z", "2025-03-01T11:00:00.000000Z")
+    query, groups = Query("execution", ORGANIZATION, (hour,)), ("status", "workflowName", "executedBy")
+    found = await tables.backend.aggregate(query, group_by=groups, sum_of=("durationMs",), histogram_of="durationMs")
+    totals = Totals(groups, ("durationMs",), "durationMs")
+    totals.add(await joined(tables.backend, query))
+
+    assert found == totals.groups()
+    assert {(group.values[1], group.count, *group.sums) for group in found} == {
+        ("w", 3, 200),
+        ("", 1, 100),
+        ("nightly sync", 1, 101),
+        ("", 1, 102),
+        ("nightly sync", 1, 103),
+        ("nightly sync", 1, 104),
+    }

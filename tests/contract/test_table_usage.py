@@ -11,15 +11,19 @@ from aiohttp import web
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.table.account import MAX_TRANSACTION, Insert
+from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.blobs.azure import METERED, AzureBlobStore
 from bifrost_store.blobs.protocol import EXECUTION_DATA
 from bifrost_store.core.meter import metering
 from bifrost_store.core.query import Query
+from bifrost_store.documents import SPECS
 from bifrost_store.errors import ThrottledError
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import ORGANIZATION, config, execution, touched
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, Reaction, SeenRequest
 from tests.contract.harness import TableHarness, TableStore, through
+from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 
@@ -160,3 +164,21 @@ async def test_a_failure_counts_with_all_it_cost(scene: Scene) -> None:
 
     assert (meter.requests, meter.retries) == ({"table": 4}, 3)
     assert meter.received_bytes > 0
+
+
+async def test_a_count_reads_a_thousand_rows_at_a_time_and_of_each_what_it_needs(scene: Scene) -> None:
+    """405 runs are one request, whatever page the query speaks of, and of each a few columns go over the line."""
+    mapping = Mappings(SPECS).by_kind["execution"]
+    started = "2025-11-13T12:00:00.000000Z"
+    records = [execution(n, status="Success", durationMs=n, startedAt=started, errorMessage="x" * 2000) for n in range(405)]
+    for start in range(0, len(records), MAX_TRANSACTION):
+        rows = [mapping.encode(record)[0] for record in records[start : start + MAX_TRANSACTION]]
+        await innermost(scene.store.backend).account.write(mapping.table, [Insert(row) for row in rows])
+    with metering() as meter:
+        (found,) = await scene.backend.aggregate(
+            Query("execution", ORGANIZATION, limit=1), group_by=("status",), sum_of=("durationMs",), histogram_of="durationMs"
+        )
+
+    assert (found.count, found.sums, sum(found.histogram.values())) == (405, (sum(range(405)),), 405)
+    assert meter.requests == {"table": 1}
+    assert meter.received_bytes < 405 * 1000

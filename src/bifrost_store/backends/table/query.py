@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -115,19 +115,24 @@ class TableQueries:
     async def aggregate(
         self, query: Query, group_by: Sequence[str], sum_of: Sequence[str], histogram_of: str | None
     ) -> list[Group]:
-        """Count and sum over every record that *query* describes."""
+        """Count and sum over every record that *query* describes: of runs, only the columns that are asked about are read."""
         mapping = self._mappings.by_kind[query.kind]
+        names = {*group_by, *sum_of, *(condition.field for condition in query.filters)}
+        fields = frozenset(names if histogram_of is None else {*names, histogram_of})
         totals = Totals(group_by, sum_of, histogram_of)
-        async for one in self._found(mapping, query, None):
+        async for one in self._found(mapping, replace(query, limit=MAX_SERVICE_PAGE), None, fields):
             if one.record is not None:
                 totals.add([one.record])
         return totals.groups()
 
-    def _found(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
+    def _found(
+        self, mapping: RowMapping, query: Query, after: tuple[str, str] | None, fields: frozenset[str] | None = None
+    ) -> AsyncIterator[_Found]:
+        """Go through what *query* describes; given *fields*, records may come without any others."""
         if isinstance(mapping, LegacyRowMapping):
             return self._unclaimed(query, after)
         is_ordered = mapping.is_ordered(query.scope, query.filters)
-        return self._ordered(mapping, query, after) if is_ordered else self._sorted(mapping, query, after)
+        return self._ordered(mapping, query, after, fields) if is_ordered else self._sorted(mapping, query, after)
 
     async def _unclaimed(self, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through the rows that no kind claims: off hot paths, every table is read."""
@@ -145,8 +150,11 @@ class TableQueries:
         for item in sorted(found, key=lambda item: item.position):
             yield item
 
-    async def _ordered(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
+    async def _ordered(
+        self, mapping: RowMapping, query: Query, after: tuple[str, str] | None, fields: frozenset[str] | None
+    ) -> AsyncIterator[_Found]:
         """Go through a kind whose row keys order as its sort keys do, beginning after a position."""
+        select = None if fields is None else mapping.selected(fields)
         seen: set[Key] = set()
         check = TwinCheck(self._twins)
         for key_range in mapping.ranges(query.scope, query.filters):
@@ -155,7 +163,9 @@ class TableQueries:
                 is_exact = _push_filters(conditions, mapping, query, key_range)
                 is_part = len(conditions.parts) > begins or after is not None or key_range.lo != mapping.prefix
                 page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
-                pages = self._account.pages(mapping.table, conditions.text, conditions.parameters, page_size=page_size)
+                pages = self._account.pages(
+                    mapping.table, conditions.text, conditions.parameters, page_size=page_size, select=select
+                )
                 async for rows, _ in pages:
                     # Where only a part is read, a row's newer twin may lie outside of it.
                     counting = await check.without(rows) if is_part and isinstance(mapping, ExecutionMapping) else rows
@@ -164,7 +174,10 @@ class TableQueries:
                         if key is None or key in seen:
                             continue
                         seen.add(key)
-                        one = self._judge(mapping, query, key, [stored], after)
+                        if fields is not None and select is not None:
+                            one = await self._glance(mapping, query, key, stored, fields)
+                        else:
+                            one = self._judge(mapping, query, key, [stored], after)
                         if one is not None:
                             yield one
 
@@ -198,6 +211,17 @@ class TableQueries:
                 order = [address.row_key for address in mapping.addresses(key)]
                 parts.sort(key=lambda row: order.index(row.row_key))
         return by_key
+
+    async def _glance(
+        self, mapping: RowMapping, query: Query, key: Key, stored: StoredRow, fields: frozenset[str]
+    ) -> _Found | None:
+        """Return what a row of some columns tells, else what all of it does."""
+        record = mapping.glance(key, stored, fields)
+        if record is not None:
+            is_wanted = record.is_present(self._now()) and matches(record, query.filters)
+            return _Found((key.scope.value, record.sort_key), record) if is_wanted else None
+        whole = await self._account.read(mapping.table, stored.partition_key, stored.row_key)
+        return None if whole is None else self._judge(mapping, query, key, [whole], None)
 
     def _judge(
         self, mapping: RowMapping, query: Query, key: Key, rows: list[StoredRow], after: tuple[str, str] | None

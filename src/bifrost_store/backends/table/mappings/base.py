@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -237,6 +237,17 @@ class RowMapping:
         except UNREADABLE as error:
             reason = str(error) if isinstance(error, ValueError) else f"cannot be read ({type(error).__name__})"
             raise self.unreadable(key, stored, reason) from error
+
+    def selected(self, fields: Collection[str]) -> list[str] | None:
+        """Return which columns `glance` needs to tell *fields*; None: only whole rows tell anything."""
+        return None
+
+    def glance(self, key: Key, stored: StoredRow, fields: Collection[str]) -> Record | None:
+        """Return the record of a row with its *fields* alone, its sort key and its expiry; None if only the whole row tells them.
+
+        Who wrote a row last is not known without its digest. So the fields must be the same whoever did.
+        """
+        return None
 
     def _ours(self, key: Key, stored: StoredRow) -> Record | None:
         """Return the record of a row that this library wrote last, which is read exactly; else None."""

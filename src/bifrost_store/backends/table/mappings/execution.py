@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,15 +19,17 @@ from bifrost_store.backends.table.columns import (
     TIME,
     Codec,
     Column,
+    decode_columns,
     encode_columns,
     naive_time,
 )
 from bifrost_store.backends.table.edm import to_json
+from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
-from bifrost_store.backends.table.mappings.stamps import UNLOCATED, NativeEtag
+from bifrost_store.backends.table.mappings.stamps import EXPIRES_AT, REVISION, UNLOCATED, NativeEtag, read_expiry
 from bifrost_store.core.clock import format_time, reverse_timestamp
-from bifrost_store.core.json import dump_json, load_json, utf16_length
+from bifrost_store.core.json import UNREADABLE, dump_json, load_json, utf16_length
 from bifrost_store.core.query import SORT_KEY, Filter, Range
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.retention import Recorded
@@ -141,6 +143,29 @@ class ExecutionMapping(RowMapping):
             body["startedAt"] = body["startedAt"] or format_time(started_at(self.sort_key_of(key, str(row["RowKey"]))))
         body["result"], body["resultType"] = _read_result(body["result"], body["resultType"])
         return body
+
+    @override
+    def selected(self, fields: Collection[str]) -> list[str]:
+        columns = [name for column in self._glanced(fields) for name in (column.name, *column.older_names)]
+        return ["PartitionKey", "RowKey", REVISION, EXPIRES_AT, *columns]
+
+    @override
+    def glance(self, key: Key, stored: StoredRow, fields: Collection[str]) -> Record | None:
+        row, columns, known = stored.properties, self._glanced(fields), self.key_fields(key)
+        sort_key = self.sort_key_of(key, stored.row_key)
+        try:
+            body = decode_columns(columns, row, known, is_old=True)
+            body["startedAt"] = body["startedAt"] or format_time(started_at(sort_key))
+            if REVISION in row and body != decode_columns(columns, row, known, is_old=False):
+                return None
+            record = Record(key, body, sort_key, expires_at=read_expiry(row), backend=BACKEND)
+        except UNREADABLE:
+            return None
+        return self._recorded.aged(record)
+
+    def _glanced(self, fields: Collection[str]) -> list[Column]:
+        # The times tell when a run without an expiry of its own ends.
+        return [column for column in self.columns if column.field in ("startedAt", "completedAt") or column.field in fields]
 
     @override
     def write_columns(self, record: Record) -> Row:
