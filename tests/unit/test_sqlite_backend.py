@@ -171,7 +171,7 @@ class TestFile:
         with pytest.raises(InvalidRequestError, match="closed"):
             await sqlite.get(execution().key)
 
-    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 3", "version 3"), ("application_id = 7", "another application")])
+    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 4", "version 4"), ("application_id = 7", "another application")])
     async def test_foreign_layout_is_refused(self, path: Path, pragma: str, word: str) -> None:
         """A file of a newer release or of another application is left alone."""
         first = SqliteBackend(str(path), SPECS)
@@ -496,7 +496,7 @@ class TestQueries:
         ("conditions", "index"),
         [
             ((), "records_in_order"),
-            ((Eq("status", "Running"),), "records_execution_status"),
+            ((Eq("status", "Running"),), "records_execution_by_status"),
             ((Eq("executedBy", "sam"), Range("startedAt", ge="2025")), "records_execution_executedBy"),
             ((Eq("workflowName", "nightly"), In("status", ("Failed", "Timeout"))), "records_execution_workflowName"),
             ((Eq("formId", "f"),), "records_execution_formId"),

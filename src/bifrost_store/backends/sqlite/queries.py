@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bifrost_store.backends.sqlite.rows import COLUMNS, Value, escape, is_int64
@@ -77,8 +78,19 @@ ORDER BY execution_id, recording, first""",
 )
 """Let feeds tell of what was there before them, the rows of one write together. In which order it was written is not known."""
 
-_INDEXED_FIELDS: Final = {"executions": ("status", "workflowName", "executedBy", "formId")}
-"""Fields that lists filter by, per container of the specs. Entities are few in a scope and need none."""
+_INDEXED_FIELDS: Final = {"executions": ("status", "workflowName", "executedBy", "formId", "completedAt")}
+"""Fields that lists and counts filter by, per container of the specs. Entities are few in a scope and need none."""
+_INDEXES: Final = {
+    # Before the scope, for lists of all scopes: a rare status is found without reading the others.
+    "status": ("records_{kind}_by_status", "{value}, scope, sort_key", ""),
+    # What has not ended yet costs nothing.
+    "completedAt": ("records_{kind}_completedAt", "scope, {value}", " AND {value} IS NOT NULL"),
+}
+_INDEX: Final = ("records_{kind}_{name}", "scope, {value}, sort_key", "")
+"""Name, columns and further condition of an index on a field."""
+_PRECISE: Final = frozenset({"workflowName", "executedBy", "formId"})
+"""Whose index beats that on statuses, as it comes in the order of lists."""
+_MAX_ARMS: Final = 16
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -97,12 +109,17 @@ def check_names(specs: Specs) -> None:
 def index_statements(specs: Specs) -> Iterator[str]:
     """Yield what makes the indexes on queryable fields, for kinds that keep many records in a scope."""
     for spec in specs.values():
-        for name in _INDEXED_FIELDS.get(spec.feed, ()):
-            if name in spec.queryable:
-                yield (
-                    f"CREATE INDEX IF NOT EXISTS records_{spec.kind}_{name} ON records (scope, {_extract(name)}, sort_key) "
-                    f"WHERE kind = '{spec.kind}' AND is_tombstone = 0"
-                )
+        names = [name for name in _INDEXED_FIELDS.get(spec.feed, ()) if name in spec.queryable]
+        if "status" in names:
+            yield f"DROP INDEX IF EXISTS records_{spec.kind}_status"  # until version 3 it began with the scope
+        for name in names:
+            index, columns, condition = (
+                part.format(kind=spec.kind, name=name, value=_extract(name)) for part in _INDEXES.get(name, _INDEX)
+            )
+            yield (
+                f"CREATE INDEX IF NOT EXISTS {index} ON records ({columns}) "
+                f"WHERE kind = '{spec.kind}' AND is_tombstone = 0{condition}"
+            )
 
 
 def feeds_of(specs: Specs) -> dict[str, str]:
@@ -117,15 +134,37 @@ def feed_statements(specs: Specs) -> Iterator[str]:
 
 
 def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Statement:
-    """Return what selects one row more than *query* asks for, after *position* in its order."""
-    where, parameters = compile_where(query, now)
+    """Return what selects one row more than *query* asks for, after *position* in its order.
+
+    Of several statuses each is read in order by itself, as far as the page goes: an index has them one after the other.
+    """
+    parameters: dict[str, Value] = {"limit": query.limit + 1}
     order = "scope, sort_key" if query.scope is None else "sort_key"
+    after = ""
     if position is not None:
         placeholders = ", ".join(f":after{number}" for number in range(len(position)))
-        where += f" AND ({order}) > ({placeholders})"
+        after = f" AND ({order}) > ({placeholders})"
         parameters |= {f"after{number}": part for number, part in enumerate(position)}
-    parameters["limit"] = query.limit + 1
-    return f"SELECT {COLUMNS} FROM records WHERE {where} ORDER BY {order} LIMIT :limit", parameters
+    arms: list[str] = []
+    for arm in _arms(query):
+        where, parameters = compile_where(arm, now, parameters)
+        arms.append(f"SELECT {COLUMNS} FROM records WHERE {where}{after} ORDER BY {order} LIMIT :limit")
+    if len(arms) == 1:
+        return arms[0], parameters
+    union = " UNION ALL ".join(f"SELECT * FROM ({arm})" for arm in arms)
+    return f"{union} ORDER BY {order} LIMIT :limit", parameters
+
+
+def _arms(query: Query) -> list[Query]:
+    """Return queries of which every record that *query* describes meets exactly one."""
+    others = {one.field for one in query.filters if isinstance(one, Eq)}
+    for number, condition in enumerate(query.filters):
+        if isinstance(condition, In) and condition.field == "status" and others.isdisjoint(_PRECISE):
+            values = tuple(dict.fromkeys(condition.values))
+            if 1 < len(values) <= _MAX_ARMS and all(isinstance(value, str) for value in values):
+                before, after = query.filters[:number], query.filters[number + 1 :]
+                return [replace(query, filters=(*before, Eq("status", value), *after)) for value in values]
+    return [query]
 
 
 def compile_aggregate(
@@ -149,11 +188,11 @@ def compile_aggregate(
     return f"SELECT {', '.join(columns)} FROM records WHERE {where}{grouping}", parameters
 
 
-def compile_where(query: Query, now: str) -> Statement:
-    """Return the condition that exactly the records which *query* describes meet."""
+def compile_where(query: Query, now: str, parameters: dict[str, Value] | None = None) -> Statement:
+    """Return the condition that exactly the records which *query* describes meet, and *parameters* with its own."""
     # The kind is spelled out, being one of the specs': a partial index serves no condition on a parameter.
     conditions = [f"kind = '{_literal(query.kind)}'", PRESENT]
-    parameters: dict[str, Value] = {"now": now}
+    parameters = {**(parameters or {}), "now": now}
     if query.scope is not None:
         conditions.append("scope = :scope")
         parameters["scope"] = query.scope.value
