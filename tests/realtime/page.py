@@ -12,7 +12,7 @@ import aiohttp
 
 from tests.signalr.stock import StockClients, StockError
 
-TARGETS = ["executionLog", "executionVariables", "executionState", "executionStatus"]
+TARGETS = ["executionLog", "executionVariables", "executionState", "executionStatus", "resync"]
 T = TypeVar("T")
 FINAL = ("Success", "Failed")
 
@@ -60,7 +60,10 @@ class Page:
             if any(one["event"] == "close" for one in events):
                 await self.open()
                 continue
-            await self._take([one["args"][0] for one in events if one["event"] == "message"])
+            told = [one for one in events if one["event"] == "message"]
+            await self._take([one["args"][0] for one in told if one["target"] != "resync"])
+            if any(one["target"] == "resync" for one in told):
+                await self._read()
         await self._read()
 
     async def _more_than(self, seen: int) -> None:
