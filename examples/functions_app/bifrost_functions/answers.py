@@ -11,9 +11,10 @@ import azure.functions as func
 
 from bifrost_functions import opened
 from bifrost_functions.call import Call
-from bifrost_functions.refusals import RefusedError, status_of
+from bifrost_functions.refusals import RefusedError, signalr_status_of, status_of
 from bifrost_store import Page
 from bifrost_store.errors import StoreError, ThrottledError
+from bifrost_store.signalr import SignalRError
 
 Handler = Callable[[Call], Awaitable[func.HttpResponse]]
 
@@ -97,6 +98,9 @@ async def _answer(handler: Handler, request: func.HttpRequest, is_open: bool) ->
         if isinstance(error, ThrottledError) and error.retry_after_seconds is not None:
             headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
         return _error(status_of(error), type(error).__name__, str(error), is_retryable=error.is_retryable, headers=headers)
+    except SignalRError as error:
+        status, code = signalr_status_of(error)
+        return _error(status, code, str(error), is_retryable=error.is_retryable)
 
 
 def _error(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bifrost_store import errors
+from bifrost_store.realtime import WatchRefusedError
+from bifrost_store.signalr import InvalidMessageError, SignalRError, ThrottledError, UnavailableError
 
 STATUSES: tuple[tuple[type[errors.StoreError], int], ...] = (
     (errors.EventLoopError, 500),
+    (WatchRefusedError, 404),
     (errors.DocumentTooLargeError, 413),
     (errors.InvalidRequestError, 400),
     (errors.DocumentNotFoundError, 404),
@@ -21,6 +24,12 @@ STATUSES: tuple[tuple[type[errors.StoreError], int], ...] = (
     (errors.StoreError, 500),
 )
 """The most specific first. Access denied and a second event loop are the application's own doing, not its caller's."""
+SIGNALR_STATUSES: tuple[tuple[type[SignalRError], int], ...] = (
+    (InvalidMessageError, 400),
+    (ThrottledError, 503),
+    (UnavailableError, 503),
+    (SignalRError, 503),
+)
 
 
 class RefusedError(Exception):
@@ -54,3 +63,8 @@ def not_found(what: str) -> RefusedError:
 def status_of(error: errors.StoreError) -> int:
     """Return the HTTP status of one of the library's errors."""
     return next(status for kind, status in STATUSES if isinstance(error, kind))
+
+
+def signalr_status_of(error: SignalRError) -> tuple[int, str]:
+    """Return the HTTP status and the code of an error of Azure SignalR Service: who watches then reads instead."""
+    return next((status, kind.__name__) for kind, status in SIGNALR_STATUSES if isinstance(error, kind))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +18,10 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import Clock
+from bifrost_store.core.feed import FeedItem
 from bifrost_store.core.retention import Recorded
-from bifrost_store.core.spec import Specs
-from bifrost_store.errors import ConfigurationError, MissingDependencyError
+from bifrost_store.core.spec import FeedName, Specs
+from bifrost_store.errors import ConfigurationError, CorruptDocumentError, MissingDependencyError
 from bifrost_store.settings import StoreSettings, variable_name
 
 BACKENDS: Final[Mapping[str, BackendFacts]] = {facts.name: facts for facts in (sqlite.FACTS, table.FACTS, cosmos.FACTS)}
@@ -33,6 +34,8 @@ TARGET: Final = cosmos.FACTS.name
 """From where to where a migration leads."""
 PRICED: Final = cosmos.FACTS.name
 """The backend whose calls have a price each."""
+TRIGGERED: Final = cosmos.FACTS.name
+"""The backend whose change feeds Azure Functions has triggers for."""
 RAW_ROWS: Final = table.FACTS.name
 """The backend with `RawRows`, in whose form the platform's data sets are."""
 
@@ -146,10 +149,29 @@ class BackendFactory:
 
     def _identity(self) -> Any:
         if self._credential is None:
-            module = _import("azure.identity.aio", "identity")
-            self._credential = module.DefaultAzureCredential()
+            self._credential = azure_credential()
             self._stack.push_async_callback(self._credential.close)
         return self._credential
+
+
+def azure_credential() -> Any:
+    """Return the identity that the environment gives: of the application in Azure, of a developer who is signed in. Close it.
+
+    Raises:
+        MissingDependencyError: The extra ``identity`` is not installed.
+    """
+    return _import("azure.identity.aio", "identity").DefaultAzureCredential()
+
+
+def read_feed_items(feed: FeedName, documents: Sequence[Mapping[str, Any]]) -> tuple[list[FeedItem], list[CorruptDocumentError]]:
+    """Return what documents that a trigger handed over hold, as `bifrost_store.backends.cosmos.feed_items` tells.
+
+    Raises:
+        MissingDependencyError: The extra ``cosmos`` is not installed.
+    """
+    module = _import("bifrost_store.backends.cosmos.feed_items", TRIGGERED)
+    found: tuple[list[FeedItem], list[CorruptDocumentError]] = module.read_feed_items(feed, documents)
+    return found
 
 
 def configured_backends(settings: StoreSettings) -> list[str]:

@@ -12,6 +12,7 @@ from bifrost_store.changefeed.timing import FeedTiming
 from bifrost_store.core.execution_data import DataDocument
 from bifrost_store.core.feed import FeedItem, FeedPage
 from bifrost_store.core.record import Record
+from bifrost_store.core.spec import FeedName
 
 __all__ = [
     "ChangeFeedProcessor",
@@ -20,6 +21,7 @@ __all__ = [
     "DeadLetters",
     "FeedItem",
     "FeedLease",
+    "FeedName",
     "FeedPage",
     "FeedReader",
     "FeedTiming",

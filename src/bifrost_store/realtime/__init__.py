@@ -4,6 +4,7 @@ from bifrost_store.realtime.access import MayWatch, Principal, View, nobody, pla
 from bifrost_store.realtime.delivering import RUN_FEEDS, Delivery
 from bifrost_store.realtime.grants import Grants
 from bifrost_store.realtime.publishing import RunPublisher
+from bifrost_store.realtime.triggers import TriggerDelivery
 from bifrost_store.realtime.watchers import Watch, Watchers, WatchRefusedError, serve_watchers
 from bifrost_store.realtime.watching import FeedWatch
 from bifrost_store.repositories.execution_data.json_items import item_json, item_json_for
@@ -16,6 +17,7 @@ __all__ = [
     "MayWatch",
     "Principal",
     "RunPublisher",
+    "TriggerDelivery",
     "View",
     "Watch",
     "WatchRefusedError",

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bifrost_store.core.scope import Scope
+from bifrost_store.documents.execution import check_execution_id
 from bifrost_store.errors import InvalidKeyError, StoreError
 from bifrost_store.realtime.access import MayWatch, Principal, View, nobody
 from bifrost_store.realtime.delivering import live_store
@@ -123,7 +124,10 @@ class Watchers:
 
         Raises:
             WatchRefusedError: The connection is not the caller's.
+            InvalidKeyError: No run can have this id.
         """
+        if execution_id is not None:
+            check_execution_id(execution_id)
         await self._check_own(principal, connection_id)
         for group in _groups(principal, scope, execution_id, View.LINES):
             await self._sender.remove_from_group(connection_id, group)

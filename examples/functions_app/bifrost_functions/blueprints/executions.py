@@ -10,7 +10,8 @@ import azure.functions as func
 from bifrost_functions.answers import as_json, deleted, document, endpoint, items, shown
 from bifrost_functions.call import Call
 from bifrost_functions.refusals import bad_request, forbidden, not_found
-from bifrost_store import Execution, ExecutionFilter, ExecutionRef, ExecutionStatus, LogLine, State, Variables
+from bifrost_store import Execution, ExecutionFilter, ExecutionRef, ExecutionStatus
+from bifrost_store.realtime import item_json_for
 
 blueprint = func.Blueprint()
 _OUTCOME = "durationMs errorMessage errorType result resultType".split()
@@ -155,29 +156,12 @@ async def _items(call: Call, run: Execution) -> dict[str, object]:
     else:
         page = await data.find(run.scope, run.execution_id, text, after=after, limit=limit, level=level)
     return {
-        "items": [_shown_item(item, is_admin=call.is_admin) for item in page],
+        "items": [one for item in page if (one := item_json_for(item, details=call.is_admin)) is not None],
         "after": page.after,
         "before": page.before,
         "isLast": page.is_last,
         "isLive": page.is_live,
     }
-
-
-def _shown_item(item: LogLine | Variables | State, *, is_admin: bool) -> dict[str, object]:
-    shown_item: dict[str, object] = {
-        "recording": item.recording,
-        "number": item.number,
-        "timestamp": item.timestamp.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-    }
-    match item:
-        case LogLine():
-            traceback = item.traceback if is_admin else None
-            line = {"level": item.level.value, "message": item.message, "data": item.data, "logger": item.logger}
-            return {"type": "log", **shown_item, **line, "traceback": traceback}
-        case Variables():
-            return {"type": "variables", **shown_item, "count": item.count, "variables": item.values}
-        case State():
-            return {"type": "state", **shown_item, "count": item.count, "state": item.value}
 
 
 def _status(text: object) -> ExecutionStatus:

@@ -1,0 +1,92 @@
+"""Opens a store together with Azure SignalR Service, which lets clients watch its runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from openfeature.client import OpenFeatureClient
+
+from bifrost_store.backends.registry import TRIGGERED, azure_credential, read_feed_items
+from bifrost_store.changefeed import DeadLetters
+from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.errors import ConfigurationError
+from bifrost_store.opening.store import open_store
+from bifrost_store.realtime import Delivery, MayWatch, RunPublisher, TriggerDelivery, Watchers, nobody
+from bifrost_store.settings import StoreSettings, variable_name
+from bifrost_store.signalr import AzureSignalR
+from bifrost_store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class AzureRealtime:
+    """A store, and who watches its runs through Azure SignalR Service."""
+
+    store: Store
+    watchers: Watchers
+    publisher: RunPublisher
+
+    def delivery(self, backend: str) -> Delivery:
+        """Return what a `bifrost_store.changefeed.ChangeFeedProcessor` of a backend's feeds is to hand items to."""
+        return Delivery(self.store, backend, self.publisher)
+
+    def trigger(self, processor: str = "azure-functions") -> TriggerDelivery:
+        """Return what a trigger on containers of Cosmos DB is to hand documents to.
+
+        Args:
+            processor: Names its dead letters, as those of a processor are named.
+        """
+        letters = DeadLetters(self.store.backend.backend(TRIGGERED), processor)
+        return TriggerDelivery(self.delivery(TRIGGERED), self.publisher, letters, read_feed_items)
+
+
+@asynccontextmanager
+async def open_signalr(settings: StoreSettings) -> AsyncIterator[AzureSignalR]:
+    """Give the service that the settings name, by its key, or by the identity of the environment.
+
+    Raises:
+        ConfigurationError: They name none.
+        MissingDependencyError: The library for identities is not installed.
+    """
+    if settings.signalr_connection_string is None:
+        raise ConfigurationError(f"there is no Azure SignalR Service; set {variable_name('signalr_connection_string')}")
+    text = settings.signalr_connection_string.get_secret_value()
+    if "accesskey=" in text.lower():
+        async with AzureSignalR(text, hub=settings.signalr_hub) as sender:
+            yield sender
+        return
+    async with azure_credential() as credential, AzureSignalR(text, credential=credential, hub=settings.signalr_hub) as sender:
+        yield sender
+
+
+@asynccontextmanager
+async def open_azure_realtime(
+    settings: StoreSettings | None = None,
+    *,
+    may_watch: MayWatch = nobody,
+    publishes: bool = True,
+    flags: OpenFeatureClient | None = None,
+    clock: Clock = utc_now,
+) -> AsyncIterator[AzureRealtime]:
+    """Open a store, and let clients of Azure SignalR Service watch its runs until the end of the block.
+
+    What other processes store, and where runs stand, is told of by whoever reads the store's feeds: a trigger of Azure Functions
+    (`AzureRealtime.trigger`), or a `bifrost_store.changefeed.ChangeFeedProcessor` (`AzureRealtime.delivery`).
+
+    Args:
+        settings, flags, clock: As for `open_store`.
+        may_watch: Decides who may watch what; by default nobody may watch anything.
+        publishes: Tell of this process's recordings at once, before the feed delivers them: so each is sent twice.
+
+    Raises:
+        ConfigurationError: A setting is missing, unknown or malformed.
+    """
+    settings = settings or StoreSettings.from_environment()
+    async with open_signalr(settings) as sender:
+        publisher = RunPublisher(sender, clock=clock)
+        try:
+            async with open_store(settings, flags=flags, publisher=publisher if publishes else None, clock=clock) as store:
+                yield AzureRealtime(store, Watchers(store, sender, may_watch=may_watch), publisher)
+        finally:
+            await publisher.aclose()
