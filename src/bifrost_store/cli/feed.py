@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,13 +101,11 @@ async def _follow(store: str | None, **options: Any) -> None:
 
 
 async def _follow_realtime(name: str | None, poll: float) -> None:
-    from bifrost_store.opening.signalr import follow_realtime, open_sender
+    from bifrost_store.opening.signalr import follow_realtime, open_signalr
     from bifrost_store.opening.store import open_store
     from bifrost_store.settings import StoreSettings
 
-    async with AsyncExitStack() as stack:
-        sender = open_sender(StoreSettings.from_environment(), stack)
-        opened = await stack.enter_async_context(open_store())
+    async with open_signalr(StoreSettings.from_environment()) as sender, open_store() as opened:
         await follow_realtime(opened, _followed(opened, name).name, sender, poll_seconds=poll)
 
 

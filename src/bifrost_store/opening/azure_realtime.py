@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from openfeature.client import OpenFeatureClient
 
-from bifrost_store.backends.registry import TRIGGERED, azure_credential, read_feed_items
+from bifrost_store.backends.registry import TRIGGERED, read_feed_items
 from bifrost_store.changefeed import DeadLetters
 from bifrost_store.core.clock import Clock, utc_now
-from bifrost_store.errors import ConfigurationError
+from bifrost_store.opening.signalr import open_signalr
 from bifrost_store.opening.store import open_store
 from bifrost_store.realtime import Delivery, MayWatch, RunPublisher, TriggerDelivery, Watchers, nobody
-from bifrost_store.settings import StoreSettings, variable_name
-from bifrost_store.signalr import AzureSignalR
+from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 
 
@@ -42,25 +41,6 @@ class AzureRealtime:
 
 
 @asynccontextmanager
-async def open_signalr(settings: StoreSettings) -> AsyncIterator[AzureSignalR]:
-    """Give the service that the settings name, by its key, or by the identity of the environment.
-
-    Raises:
-        ConfigurationError: They name none.
-        MissingDependencyError: The library for identities is not installed.
-    """
-    if settings.signalr_connection_string is None:
-        raise ConfigurationError(f"there is no Azure SignalR Service; set {variable_name('signalr_connection_string')}")
-    text = settings.signalr_connection_string.get_secret_value()
-    if "accesskey=" in text.lower():
-        async with AzureSignalR(text, hub=settings.signalr_hub) as sender:
-            yield sender
-        return
-    async with azure_credential() as credential, AzureSignalR(text, credential=credential, hub=settings.signalr_hub) as sender:
-        yield sender
-
-
-@asynccontextmanager
 async def open_azure_realtime(
     settings: StoreSettings | None = None,
     *,
@@ -83,10 +63,11 @@ async def open_azure_realtime(
         ConfigurationError: A setting is missing, unknown or malformed.
     """
     settings = settings or StoreSettings.from_environment()
+    of_store = settings if publishes else settings.model_copy(update={"signalr_connection_string": None})
     async with open_signalr(settings) as sender:
         publisher = RunPublisher(sender, clock=clock)
         try:
-            async with open_store(settings, flags=flags, publisher=publisher if publishes else None, clock=clock) as store:
+            async with open_store(of_store, flags=flags, publisher=publisher if publishes else None, clock=clock) as store:
                 yield AzureRealtime(store, Watchers(store, sender, may_watch=may_watch), publisher)
         finally:
             await publisher.aclose()

@@ -1,40 +1,38 @@
-"""Makes the sender of Azure SignalR Service that the settings name."""
+"""The Azure SignalR Service that the settings name, and what tells its clients of a store's feeds."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 
+from bifrost_store.backends.registry import azure_credential
 from bifrost_store.changefeed import ChangeFeedProcessor
-from bifrost_store.errors import ConfigurationError, MissingDependencyError
+from bifrost_store.errors import ConfigurationError
 from bifrost_store.realtime import RUN_FEEDS, Delivery, RunPublisher
 from bifrost_store.settings import StoreSettings, variable_name
 from bifrost_store.signalr import AzureSignalR, Sender
 from bifrost_store.store import Store
 
 
-def open_sender(settings: StoreSettings, stack: AsyncExitStack) -> Sender:
-    """Return a client of the service that *settings* name, which *stack* closes. Nothing is connected to yet.
+@asynccontextmanager
+async def open_signalr(settings: StoreSettings) -> AsyncIterator[AzureSignalR]:
+    """Give the service that the settings name, by its key, or by the identity of the environment.
 
     Raises:
         ConfigurationError: They name none.
-        MissingDependencyError: The extra ``identity`` is needed, and not installed.
+        MissingDependencyError: The library for identities is not installed.
     """
     if settings.signalr_connection_string is None:
-        raise ConfigurationError(f"no Azure SignalR Service is named; set {variable_name('signalr_connection_string')}")
+        raise ConfigurationError(f"there is no Azure SignalR Service; set {variable_name('signalr_connection_string')}")
     text = settings.signalr_connection_string.get_secret_value()
-    credential = None
-    if "accesskey=" not in text.lower():
-        try:
-            from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError("azure-identity is missing; pip install 'bifrost-store[identity]'") from error
-        credential = DefaultAzureCredential()
-        stack.push_async_callback(credential.close)
-    sender = AzureSignalR(text, credential=credential, hub=settings.signalr_hub)
-    stack.push_async_callback(sender.aclose)
-    return sender
+    if "accesskey=" in text.lower():
+        async with AzureSignalR(text, hub=settings.signalr_hub) as sender:
+            yield sender
+        return
+    async with azure_credential() as credential, AzureSignalR(text, credential=credential, hub=settings.signalr_hub) as sender:
+        yield sender
 
 
 async def follow_realtime(store: Store, name: str, sender: Sender, *, poll_seconds: float = 1.0) -> None:

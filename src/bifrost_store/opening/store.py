@@ -66,7 +66,7 @@ async def open_store(
         retention = None if days is None else timedelta(days=days)
         realtime = RealtimeFlag(settings.realtime == "on", flags)
         if publisher is None and settings.signalr_connection_string is not None:
-            publisher = _publisher_of(settings, clock, stack)
+            publisher = await _publisher_of(settings, clock, stack)
         recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention, publisher=publisher)
         stack.push_async_callback(recorder.aclose)
         places = [place_of(settings, name) for name in names]
@@ -83,11 +83,11 @@ async def open_store(
         )
 
 
-def _publisher_of(settings: StoreSettings, clock: Clock, stack: AsyncExitStack) -> Publisher:
+async def _publisher_of(settings: StoreSettings, clock: Clock, stack: AsyncExitStack) -> Publisher:
     # Needs an extra, which only those have to install who name a service.
-    from bifrost_store.opening.signalr import open_sender  # noqa: PLC0415
+    from bifrost_store.opening.signalr import open_signalr  # noqa: PLC0415
     from bifrost_store.realtime import RunPublisher  # noqa: PLC0415
 
-    publisher = RunPublisher(open_sender(settings, stack), clock=clock)
+    publisher = RunPublisher(await stack.enter_async_context(open_signalr(settings)), clock=clock)
     stack.push_async_callback(publisher.aclose)
     return publisher
