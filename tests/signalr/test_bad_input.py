@@ -16,7 +16,7 @@ import uvicorn
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from bifrost_store.signalr import ConnectionNotFoundError, Hub, LimitReachedError, Limits, Reason, Server
+from bifrost_store.signalr import ConnectionNotFoundError, Hub, InvalidMessageError, LimitReachedError, Limits, Reason, Server
 from tests.signalr.hubs import build_hub, until
 from tests.signalr.raw import HANDSHAKE, Raw, framed, raw, rest, unframed
 from tests.signalr.serving import serving
@@ -382,3 +382,35 @@ async def test_a_dropped_client_that_reads_nothing_does_not_keep_its_socket() ->
                 await asyncio.sleep(0)
             await until(lambda: not [one for one in server.server_state.connections if hasattr(one, "handshake_complete")])
             await slow.close()
+
+
+async def test_a_client_that_asks_and_takes_no_answers_is_dropped() -> None:
+    """Answers are never replaced by a resync, so their number is bounded by an end."""
+    limits = Limits(queue_bytes=300_000, sent_message_bytes=200_000, messages_per_second=1e6, waiting_invocations=10_000)
+    hub = build_hub(limits=limits)
+    server = Server(uvicorn.Config(hub, log_level="warning"), hub, linger_seconds=0.2)
+    with serving(hub, hub, server=server) as url:
+        async with raw(url) as client:
+            _, socket = await client.connected()
+            call = framed({"type": 1, "target": "echo", "arguments": ["x" * 30_000], "invocationId": "0"})
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                while not hub.counters.refused:
+                    await socket.send_str(call)
+            await until(lambda: 0 == hub.counters.connections)
+            await socket.close()
+
+    assert {Reason.SLOW: 1} == hub.counters.refused
+
+
+@pytest.mark.parametrize("user", [" ", "..", "x" * 1_025, "😀" * 500])
+async def test_a_user_whose_id_cannot_be_sent_is_not_let_in(user: str) -> None:
+    """It is refused at once, and not with every later step."""
+
+    async def always(_: object) -> str:
+        return user
+
+    hub = Hub(always)
+    async with world(hub) as client:
+        assert 401 == (await client.post(f"{client.url}/negotiate"))[0]
+    with pytest.raises(InvalidMessageError):
+        await hub.negotiate(user, url="http://x")

@@ -189,3 +189,26 @@ def test_an_outbox_is_bounded_and_loses_nothing_unsaid(steps: list[tuple[int, bo
     assert len(resyncs) == hub.counters.resyncs
     assert hub.counters.messages_dropped == len(sent) - len(got) or is_slow
     assert bool(resyncs) or got == sent
+
+
+@pytest.mark.anyio
+async def test_what_a_client_called_before_it_left_is_done() -> None:
+    """A call without an answer, then the end: the call is run; of a client that is closed for breaking a rule it is not."""
+    done: list[object] = []
+    hub = Hub(limits=Limits(burst_messages=3, messages_per_second=0.001))
+
+    @hub.on("note")
+    async def note(connection: Connection, value: object) -> None:
+        await asyncio.sleep(0)
+        done.append(value)
+
+    hello = '{"protocol":"json","version":1}' + END
+    notes = [f'{{"type":1,"target":"note","arguments":[{number}]}}' + END for number in range(5)]
+    leaving, flooding = Talk(hub), Talk(hub, "eve")
+    leaving.receiver.take(leaving.connection, hello + notes[0] + notes[1] + '{"type":7}' + END)
+    hub._switchboard.ended(leaving.connection)
+    await leaving.say(END)
+    flooding.receiver.take(flooding.connection, hello + "".join(notes))
+    await flooding.say(END)
+
+    assert [0, 1] == done

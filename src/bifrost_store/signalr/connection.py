@@ -84,3 +84,10 @@ class Connection:
         """Send what must not be lost while the connection lasts."""
         self.outbox.answer(record)
         self.wake()
+
+    def cancel_calls(self) -> None:
+        """Run no more of what the client called; that is for one that broke a rule. Calls of one that just goes are finished."""
+        if self.turns:
+            self.turns.clear()
+        if self.worker is not None:
+            self.worker.cancel()

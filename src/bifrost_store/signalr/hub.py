@@ -22,7 +22,7 @@ from typing_extensions import override
 from bifrost_store.signalr.connection import Connection
 from bifrost_store.signalr.counters import Counters, Reason
 from bifrost_store.signalr.endpoints import Endpoints, bearer, private
-from bifrost_store.signalr.errors import AccessDeniedError, UnavailableError
+from bifrost_store.signalr.errors import AccessDeniedError, InvalidMessageError, UnavailableError
 from bifrost_store.signalr.gate import LOCAL_HOSTS, Gate
 from bifrost_store.signalr.limits import Limits
 from bifrost_store.signalr.methods import Method, Methods
@@ -35,6 +35,7 @@ from bifrost_store.signalr.tokens import InvalidTokenError, Tokens
 
 _log = logging.getLogger("bifrost_store.signalr")
 _T = TypeVar("_T")
+_LONGEST_TICKET: Final = 2_048
 _CONNECT: Final = "/connect"
 _HEADERS: Final = ("authorization", "x-requested-with", "x-signalr-user-agent")
 
@@ -221,6 +222,8 @@ class Hub(Sender):
         limits, now = self._limits, time.time()
         ends_at = min(now + limits.connection_seconds, expires_at or float("inf"))
         ticket = self._tokens.ticket(user_id, seconds=min(limits.ticket_seconds, ends_at - now), ends_at=ends_at)
+        if len(ticket) > _LONGEST_TICKET:
+            raise InvalidMessageError("the user's id is too long to stand in addresses")
         return Negotiation(base.rstrip("/") + _CONNECT, ticket)
 
     async def invoke(self, connection_id: str, target: str, *arguments: object, timeout_seconds: float = 30) -> Any:
@@ -314,7 +317,10 @@ class Hub(Sender):
         if principal is None or not principal.user_id:
             raise Refusal(Reason.UNAUTHENTICATED, 401, "Who asks is not known.")
         here = f"{request.url.scheme}://{request.headers['host']}{request.scope.get('root_path', '')}"
-        negotiation = await self.negotiate(principal.user_id, url=self._public_url or here, expires_at=principal.expires_at)
+        try:
+            negotiation = await self.negotiate(principal.user_id, url=self._public_url or here, expires_at=principal.expires_at)
+        except InvalidMessageError as error:
+            raise Refusal(Reason.UNAUTHENTICATED, 401, str(error)) from None
         answer = {"url": negotiation.url, "accessToken": negotiation.access_token}
         return private({"negotiateVersion": 0, **answer, "availableTransports": []})
 

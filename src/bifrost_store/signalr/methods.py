@@ -100,14 +100,20 @@ class Methods:
         try:
             result = await method(*bound.args)
             if invocation.id is not None:
-                connection.answer(wire.completion(invocation.id, result=result, has_result=result is not None))
+                self._complete(connection, wire.completion(invocation.id, result=result, has_result=result is not None))
         except HubError as error:
             self._answer(connection, invocation, error=str(error))
         except Exception:  # noqa: BLE001 - whatever a method raises, its client is told and others go on
-            _log.exception("signalr.method_failed target=%s", ascii(invocation.target[:100]))
+            level = logging.DEBUG if connection.is_closing else logging.ERROR
+            _log.log(level, "signalr.method_failed target=%s", ascii(invocation.target[:100]), exc_info=True)
             text = f"An unexpected error occurred invoking '{invocation.target}' on the server."
             self._answer(connection, invocation, error=text)
 
     def _answer(self, connection: Connection, invocation: wire.Invocation, *, error: str) -> None:
         if invocation.id is not None:
-            connection.answer(wire.completion(invocation.id, error=error))
+            self._complete(connection, wire.completion(invocation.id, error=error))
+
+    def _complete(self, connection: Connection, record: str) -> None:
+        connection.answer(record)
+        if connection.outbox.has_too_many_answers:
+            self._switchboard.abort(connection, Reason.SLOW)

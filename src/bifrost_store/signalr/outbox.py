@@ -21,16 +21,17 @@ class _Waiting(NamedTuple):
 class Outbox:
     """A bounded queue. When it is full, what a client can read elsewhere is replaced by one ``resync``.
 
-    Answers to the client's own invocations are kept in any case; they are bounded by how many it may send.
+    Answers to what the client asked itself are kept in any case; who lets too many of them wait is to be dropped.
     """
 
-    __slots__ = ("_count", "_counters", "_is_resyncing", "_limits", "_size", "_waiting")
+    __slots__ = ("_answers_size", "_count", "_counters", "_is_resyncing", "_limits", "_size", "_waiting")
 
     def __init__(self, limits: Limits, counters: Counters) -> None:
         self._limits = limits
         self._counters = counters
         self._waiting: list[_Waiting] = []
         self._size = 0
+        self._answers_size = 0
         self._count = 0
         self._is_resyncing = False
 
@@ -39,7 +40,14 @@ class Outbox:
 
     def answer(self, record: str) -> None:
         """Add what must not be lost while the connection lasts."""
-        self._waiting.append(_Waiting(record, wire.size_of(record), is_answer=True))
+        size = wire.size_of(record)
+        self._answers_size += size
+        self._waiting.append(_Waiting(record, size, is_answer=True))
+
+    @property
+    def has_too_many_answers(self) -> bool:
+        """Whether the client asks, and does not take the answers."""
+        return self._answers_size > self._limits.queue_bytes
 
     def put(self, record: str, size: int) -> bool:
         """Add a message; return False if the client is too slow, as it was before and has not caught up since."""
@@ -61,7 +69,9 @@ class Outbox:
                 break
             count += 1
             taken_bytes += size
-            if not is_answer:
+            if is_answer:
+                self._answers_size -= size
+            else:
                 self._size -= size
                 self._count -= 1
         taken, self._waiting = self._waiting[:count], self._waiting[count:]

@@ -102,6 +102,7 @@ class _Poller:
         """Answer with what waits, else wait for it; an earlier poll that still waits ends with nothing."""
         connection, outbox = self.connection, self.connection.outbox
         self._wake()
+        self._waiting, connection.heard_at = None, time.monotonic()
         if not outbox:
             outbox.caught_up()
             if not connection.is_closing and not await self._wait(request):

@@ -102,12 +102,14 @@ class Switchboard:
         """Close a connection that broke a rule."""
         if not connection.is_closing:
             self.teller.refused(reason)
+            connection.cancel_calls()
             self.close(connection, error)
 
     def abort(self, connection: Connection, reason: Reason) -> None:
         """End a connection at once, and whatever waits for it."""
         if not connection.is_closing:
             self.teller.refused(reason)
+        connection.cancel_calls()
         connection.outbox.drop()
         self._forget(connection)
         connection.hang_up()
@@ -117,8 +119,6 @@ class Switchboard:
         self._forget(connection)
         self._closing.discard(connection)
         connection.outbox.drop()
-        if connection.worker is not None:
-            connection.worker.cancel()
         for question in (connection.questions or {}).values():
             if not question.done():
                 question.set_exception(InvocationError("the client ended before it answered"))
