@@ -53,7 +53,6 @@ class StoreMetrics(Metrics):
         self._retention = retention
         self._mode_of = mode_of
 
-    @property
     def keeper(self) -> Keeper:
         """What counts and keeps the figures.
 
@@ -62,10 +61,9 @@ class StoreMetrics(Metrics):
         """
         return Keeper(self._backend, OpenDays(self._retention), self._clock)
 
-    @property
     def rounds(self) -> Rounds:
         """What goes through all scopes; raises as `keeper`."""
-        return Rounds(self._backend, self.keeper, self._clock)
+        return Rounds(self._backend, self.keeper(), self._clock)
 
     @override
     async def dashboard(self, scope: Scope | None, window: Window) -> Dashboard:
@@ -76,30 +74,30 @@ class StoreMetrics(Metrics):
         mode = await self._mode_of(scope or GLOBAL)
         if mode == "live":
             return await live(self._backend, self._retention, self._clock, scope, window)
-        shown = await aggregated(self.keeper, self._clock, scope, window)
+        shown = await aggregated(self.keeper(), self._clock, scope, window)
         if mode == "both":
             self._tell_differences(shown, await live(self._backend, self._retention, self._clock, scope, window))
         return shown
 
     @override
     async def rollup(self) -> MetricsReport:
-        return await self.rounds.rollup()
+        return await self.rounds().rollup()
 
     @override
     async def rebuild(self, scope: Scope | None = None, *, day: date | None = None) -> MetricsReport:
         if scope is not None:
             check_scope(scope, PeriodMetrics.spec)
-        return await self.rounds.rebuild(None if scope is None else [scope], day)
+        return await self.rounds().rebuild(None if scope is None else [scope], day)
 
     @override
     async def compare(self, scope: Scope | None = None, *, days: int | None = None) -> MetricsComparison:
         if scope is not None:
             check_scope(scope, PeriodMetrics.spec)
-        return await Comparing(self._backend, self.keeper, self._clock).compare(scope, days)
+        return await Comparing(self._backend, self.keeper(), self._clock).compare(scope, days)
 
     @override
     async def status(self) -> Sequence[MetricsStatus]:
-        keeper = self.keeper
+        keeper = self.keeper()
         scopes: list[Scope | None] = [None, *await keeper.scopes()]
         return [await self._status(keeper, scope) for scope in scopes]
 

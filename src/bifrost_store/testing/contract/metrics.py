@@ -249,7 +249,7 @@ async def test_counting_at_the_same_time(backend: Backend, clock: SettableClock)
 
     async def end(number: int) -> None:
         await create_all(backend, [ended(number, START - timedelta(minutes=number))])
-        await metrics.keeper.count_day(ORGANIZATION, TODAY, [START - HOUR])
+        await metrics.keeper().count_day(ORGANIZATION, TODAY, [START - HOUR])
 
     await asyncio.gather(*map(end, range(1, 6)))
 
