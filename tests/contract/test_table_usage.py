@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
@@ -15,8 +16,9 @@ from bifrost_store.backends.table.account import MAX_TRANSACTION, Insert
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.blobs.azure import METERED, AzureBlobStore
 from bifrost_store.blobs.protocol import EXECUTION_DATA
+from bifrost_store.core.clock import format_time
 from bifrost_store.core.meter import metering
-from bifrost_store.core.query import Query
+from bifrost_store.core.query import Query, Range
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import ThrottledError
 from bifrost_store.testing.clock import SettableClock
@@ -182,3 +184,20 @@ async def test_a_count_reads_a_thousand_rows_at_a_time_and_of_each_what_it_needs
     assert (found.count, found.sums, sum(found.histogram.values())) == (405, (sum(range(405)),), 405)
     assert meter.requests == {"table": 1}
     assert meter.received_bytes < 405 * 1000
+
+
+async def test_a_count_of_a_window_leaves_other_days_in_the_service(scene: Scene) -> None:
+    """Of 60 days of runs, those of an hour are counted from the rows of three days."""
+    mapping = Mappings(SPECS).by_kind["execution"]
+    days = [datetime(2025, 3, 1, 10, 30, tzinfo=UTC) + timedelta(days=number - 30) for number in range(60)]
+    rows = [mapping.encode(execution(n, completedAt=format_time(day), durationMs=1))[0] for n, day in enumerate(days)]
+    await innermost(scene.store.backend).account.write(mapping.table, [Insert(row) for row in rows])
+    scene.tables.clear()
+    scales = Scales()
+    scene.tables.react(scales, when=always)
+    hour = Range("completedAt", "2025-03-01T10:00:00.000000Z", "2025-03-01T11:00:00.000000Z")
+    (found,) = await scene.backend.aggregate(Query("execution", ORGANIZATION, (hour,)), sum_of=("durationMs",))
+
+    assert (found.count, found.sums) == (1, (1,))
+    assert len(scene.tables.seen) == 1
+    assert 0 < scales.answered_bytes < 4 * 400

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, StoredRow, TableAccount
-from bifrost_store.backends.table.columns import Column
+from bifrost_store.backends.table.columns import TIME, Column
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import KeyRange, RowMapping
@@ -17,6 +17,7 @@ from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.scan import TableScanner
 from bifrost_store.backends.table.twins import TwinCheck, Twins
+from bifrost_store.backends.table.windows import Stretch, stretches
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page, decode_token, encode_token
@@ -52,11 +53,19 @@ class Conditions:
         self.parameters[name] = ""
         self._add_either([*(self._comparison(column, "eq", value) for value in values), f"not ({column} ge @{name} )"])
 
+    def add_stretches(self, column: str, wanted: Sequence[Stretch]) -> None:
+        """Demand that *column* lies in one of several stretches, if there is room for that."""
+        if not wanted or 2 * len(wanted) > self.room:
+            return
+        self._add_either(
+            [f"{self._comparison(column, 'ge', low)} and {self._comparison(column, 'lt', high)}" for low, high in wanted]
+        )
+
     def _add_either(self, comparisons: Sequence[str]) -> None:
         # The SDK replaces whole words, so the closing bracket stands apart.
         self.parts.append(f"({' or '.join(comparisons)} )")
 
-    def _comparison(self, column: str, operator: str, value: str) -> str:
+    def _comparison(self, column: str, operator: str, value: str | datetime) -> str:
         name = f"p{len(self.parameters)}"
         self.parameters[name] = value
         return f"{column} {operator} @{name}"
@@ -161,6 +170,8 @@ class TableQueries:
             for conditions in _segments(mapping, query, key_range, after):
                 begins = len(conditions.parts)
                 is_exact = _push_filters(conditions, mapping, query, key_range)
+                if select is not None:
+                    _push_windows(conditions, mapping, query)
                 is_part = len(conditions.parts) > begins or after is not None or key_range.lo != mapping.prefix
                 page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
                 pages = self._account.pages(
@@ -307,6 +318,15 @@ def _push_filters(conditions: Conditions, mapping: RowMapping, query: Query, key
         if not is_pushed and not (isinstance(condition, Range) and condition.field in (SORT_KEY, "startedAt")):
             is_exact = False
     return is_exact
+
+
+def _push_windows(conditions: Conditions, mapping: RowMapping, query: Query) -> None:
+    """Leave rows out that no range of times can let through; unreadable ones too, which lists name and counts leave out."""
+    times = {column.field: column.name for column in mapping.columns if column.codec is TIME and not column.older_names}
+    for condition in query.filters:
+        # When a run began is told by its row key too.
+        if isinstance(condition, Range) and condition.field in times and condition.field != "startedAt":
+            conditions.add_stretches(times[condition.field], stretches(condition))
 
 
 def _push(conditions: Conditions, column: Column | None, values: list[str] | None) -> bool:
