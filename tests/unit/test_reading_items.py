@@ -219,7 +219,7 @@ class CountingData(MemoryData):
         return page
 
 
-@pytest.mark.parametrize(("lines_each", "most_requests", "most_documents"), [(100, 2, 6), (10, 4, 120), (1, 8, 520)])
+@pytest.mark.parametrize(("lines_each", "most_requests", "most_documents"), [(100, 2, 21), (10, 4, 120), (1, 8, 520)])
 def test_a_page_reads_what_it_shows(lines_each: int, most_requests: int, most_documents: int) -> None:
     """Documents of a fast run hold a hundred lines, of a slow one a single line: of neither many are read for nothing."""
 

@@ -27,8 +27,9 @@ Keep = Callable[[Item], bool]
 """Whether an item is wanted."""
 
 SEGMENT_TYPES: Final[tuple[DataType, ...]] = ("log", "variables", "state")
-_FEWEST, _MOST = 5, 100
-"""Documents of one request: a document holds one line of a slow run, or a hundred of a fast one. The first ones tell."""
+_FEWEST, _FIRST, _MOST = 5, 20, 100
+"""Documents of one request: a document holds one line of a slow run, or a hundred of a fast one. The first ones, which all that a
+small run left may be among, tell."""
 _MOST_READS: Final = 40
 """Requests of one call, however few items are wanted of those that are there."""
 
@@ -95,7 +96,7 @@ class Reader:
         self._keep = keep
         self._types = types
         self._limit = limit
-        self._size = _FEWEST
+        self._size = min(max(limit // 5, _FEWEST), _FIRST)
         self._reads = 0
         self._sources: dict[int, _Source] = {}
         self._unreadable: list[CorruptDocumentError] = []
@@ -243,7 +244,7 @@ class Reader:
         page = await self._data.read(self._run, list(ranges), types=self._types, limit=limit, backwards=backwards)
         if size is None and page.documents:
             covered = sum(document.last - document.first + 1 for document in page.documents)
-            self._size = min(max(4 * self._size, self._limit * len(page.documents) // covered), _MOST)
+            self._size = min(max(2 * self._size, self._limit * len(page.documents) // covered), _MOST)
         self._unreadable += page.unreadable
         return page
 
