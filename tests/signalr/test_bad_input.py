@@ -272,26 +272,37 @@ async def test_who_joins_what() -> None:
         assert {} == hub._switchboard._users
 
 
-async def test_a_connection_ends_with_its_authentication_and_when_it_falls_silent() -> None:
-    """The end of authentication allows to reconnect, which asks again who it is; silence is an end without words."""
-    hub = build_hub(limits=Limits(connection_seconds=1, keep_alive_seconds=0.2, silent_seconds=0.5))
+async def test_a_connection_ends_with_its_authentication() -> None:
+    """By a Close that allows to reconnect, which asks again who it is."""
+    hub = build_hub(limits=Limits(connection_seconds=0.2))
     async with world(hub) as client:
-        _, talking = await client.connected()
-        _, silent = await client.connected()
-        while True:
-            records = unframed(await talking.receive_str())
-            if records != [{"type": 6}]:
-                break
-            await talking.send_str(framed({"type": 6}))
+        _, socket = await client.connected()
 
-        assert [{"type": 7, "error": "The authentication has ended.", "allowReconnect": True}] == records
-        assert {"type": 7} not in await rest(silent)
+        assert [{"type": 7, "error": "The authentication has ended.", "allowReconnect": True}] == await rest(socket)
+        assert {} == hub.counters.refused
+
+
+async def test_a_silent_client_is_given_up() -> None:
+    """It got pings, answered none, and ends without words."""
+    hub = build_hub(limits=Limits(keep_alive_seconds=0.1, silent_seconds=0.4))
+    async with world(hub) as client:
+        _, socket = await client.connected()
+
+        assert {"type": 6} in await rest(socket)
         assert {Reason.SILENT: 1} == hub.counters.refused
+
+
+async def test_a_poll_ends_with_nothing_after_its_time() -> None:
+    """The client then polls again."""
+    async with world(build_hub(limits=Limits(poll_seconds=0.1))) as client:
+        url = f"{client.url}/connect?id={(await client.negotiate())['connectionToken']}"
+
+        assert [(200, ""), (200, "")] == [await client.get(url) for _ in range(2)]
 
 
 async def test_polls_are_bounded_like_sockets() -> None:
     """A polling client is held to the same limits: size, protocol, one poll at a time, its own token."""
-    hub = build_hub(limits=Limits(poll_seconds=0.3))
+    hub = build_hub()
     async with world(hub) as client:
         found = await client.negotiate()
         url = f"{client.url}/connect?id={found['connectionToken']}"
@@ -299,7 +310,6 @@ async def test_polls_are_bounded_like_sockets() -> None:
         assert (200, "") == await client.get(url)
         assert 200 == (await client.post(url, data=framed(HANDSHAKE)))[0]
         assert (200, framed({})) == await client.get(url)
-        assert (200, "") == await client.get(url)
         first = asyncio.create_task(client.get(url))
         await until(lambda: hub._switchboard.get(found["connectionId"]).heard_at == float("inf"))
         second = asyncio.create_task(client.get(url))

@@ -71,7 +71,7 @@ async def process(log: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, 
     finally:
         if running.returncode is None:
             running.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(running.wait(), 30)
+        await running.wait()
         await running.stdout.read()
 
 

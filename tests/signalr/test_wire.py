@@ -142,7 +142,7 @@ def test_whatever_a_client_sends_harms_nobody_else(frames: list[str], has_shaken
         for frame in frames:
             if talk.connection.is_closing:
                 break
-            got += await asyncio.wait_for(talk.say(frame), 20) if '"ask"' not in frame else ""
+            got += await talk.say(frame) if '"ask"' not in frame else ""
         for record in got.split(END)[:-1]:
             assert isinstance(json.loads(record, parse_constant=pytest.fail), dict)
         await hub.send_to_user("bob", "line", 1)
