@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
+import signal
 import sys
 
-from bifrost_store import GLOBAL, ExecutionRef, Recording, open_store
+from bifrost_store import GLOBAL, ExecutionRef, ExecutionStatus, Recording, Store, open_store
 
 
 async def main(mode: str, run: str) -> None:
@@ -23,8 +25,26 @@ async def main(mode: str, run: str) -> None:
                 recording.info(f"{number}")
             os.write(1, b"left\n")
             sys.exit(0)  # without leaving the block, or closing the store: what has begun to be stored goes on at exit
+        if mode == "full":
+            await full_disk(store, run)
+            return
         async with block as recording:
             await (fork(recording) if mode == "fork" else endless(recording))
+
+
+async def full_disk(store: Store, run: str) -> None:
+    """Record more than memory takes while no file can grow beyond a megabyte; then there is room again, and the run ends."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, most))
+    async with store.execution_data.recording(ExecutionRef(GLOBAL, run), capture=False) as recording:
+        for number in range(700):
+            recording.info(f"{number} {'x' * 30_000}")
+            await asyncio.sleep(0.001)
+        await recording.flush(seconds=60)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        recording.info("there is room again")
+    await store.executions.complete(ExecutionRef(GLOBAL, run), ExecutionStatus.SUCCESS)
 
 
 async def endless(recording: Recording) -> None:

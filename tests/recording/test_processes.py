@@ -133,3 +133,23 @@ async def test_a_child_that_is_forked_records_for_itself(environment: dict[str, 
         found = await messages(store, run)
         for who, count in (("parent", 100), ("child", 50)):
             assert [one for one in found if one.startswith(who)] == [f"{who} {number}" for number in range(count)]
+
+
+async def test_a_full_disk_loses_nothing_silently(tmp_path: Path) -> None:
+    """Of a run that is kept whole until its end lines beyond memory are dropped; a line says how many, and the workflow goes on."""
+    environment = {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "runs.db"), "BIFROST_STORE_REALTIME": "off"}
+    async with opened(environment) as store:
+        run = await new_run(store)
+        process = await anyio.to_thread.run_sync(lambda: start(environment, "full", run))
+        _, complaint = await anyio.to_thread.run_sync(process.communicate)
+        assert process.returncode == 0, complaint
+        ended = await store.executions.get(GLOBAL, run)
+        assert ended is not None
+        logs = await store.executions.load_logs(ended) or []
+    told = [entry["message"].split(maxsplit=1) for entry in logs]
+    kept = [int(number) for number, text in told if text.startswith("x")]
+    dropped = [int(number) for number, text in told if text.startswith("items of the log were dropped")]
+    assert sorted(kept) == kept
+    assert 500 < len(kept) < 700
+    assert 700 == len(kept) + sum(dropped)
+    assert "there is room again" == " ".join(told[-1])

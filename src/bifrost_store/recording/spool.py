@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Final
 
 MEMORY_BYTES: Final = 8_000_000
 MOST_BYTES: Final = 256_000_000
 """Of one recording. More is not taken: the process's disk is not the run's."""
+_RESERVE_BYTES: Final = 4_000
 
 
 class Spool:
@@ -44,22 +45,27 @@ class Spool:
         """Bytes held."""
         return self._size
 
-    def append(self, data: bytes) -> bool:
-        """Take *data*; return whether there was room."""
-        size = self._size + len(data)
-        if size > self._most_bytes:
+    def append(self, *entries: bytes, is_last: bool = False) -> bool:
+        """Take *entries*, all or none; return whether there was room.
+
+        Args:
+            is_last: Nothing comes after them; there is always a little room for that.
+        """
+        reserve = _RESERVE_BYTES if is_last else 0
+        added = sum(map(len, entries))
+        if self._size + added > self._most_bytes + reserve:
             return False
-        if size <= self._memory_bytes and not self._ends and not self._tail:
-            self._head.append(data)
-        elif not self._tail and self._write(data):
+        if self._size + added <= self._memory_bytes and not self._ends and not self._tail:
+            self._head += entries
+        elif not self._tail and self._write(entries):
             pass
-        elif self._tail_size + len(data) <= self._memory_bytes:
+        elif self._tail_size + added <= self._memory_bytes + reserve:
             # The disk is full: a little more memory, so that only a full disk beside a store that is away loses anything.
-            self._tail.append(data)
-            self._tail_size += len(data)
+            self._tail += entries
+            self._tail_size += added
         else:
             return False
-        self._size = size
+        self._size += added
         return True
 
     def waiting(self, most: int, most_bytes: int) -> list[bytes]:
@@ -96,18 +102,20 @@ class Spool:
     def _file_size(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def _write(self, data: bytes) -> bool:
+    def _write(self, entries: Sequence[bytes]) -> bool:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="bifrost-recording-", buffering=0)  # noqa: SIM115 - `close` does
             start = self._file_size()
             self._file.seek(start)
-            view = memoryview(data)
+            view = memoryview(b"".join(entries))
             while view:
                 view = view[self._file.write(view) :]
         except OSError:
             return False
-        self._ends.append(start + len(data))
+        for entry in entries:
+            start += len(entry)
+            self._ends.append(start)
         return True
 
     def _get(self, number: int) -> bytes:

@@ -128,8 +128,6 @@ class Turn:
         for item in taken.items:
             while dropped and dropped[0] < item.number:
                 self._lose(dropped.popleft())
-            if self._lost and self._spooled < self._lost_last < item.number:
-                self._spool(self._lost_last, notice(self._lost_last, item.seconds, self._lost))
             self._seconds = item.seconds
             if not self._spool(item.number, entry_of(item, self.recording.masks)):
                 self.recording.dropped += 1
@@ -145,11 +143,13 @@ class Turn:
         self._lost += 1
         self._lost_last = self._last = number
 
-    def _spool(self, number: int, entry: bytes) -> bool:
-        if not self.spool.append(entry):
+    def _spool(self, number: int, entry: bytes, *, is_last: bool = False) -> bool:
+        """Keep an entry, and before it how many were lost since the last one; return whether there was room for all of it."""
+        is_gap = self._lost and self._spooled < self._lost_last < number
+        before = [notice(self._lost_last, self._seconds, self._lost)] if is_gap else []
+        if not self.spool.append(*before, entry, is_last=is_last):
             return False
-        if number == self._lost_last:
-            self._lost = 0
+        self._lost = 0 if is_gap else self._lost
         self._spooled = self._last = number
         return True
 
@@ -160,7 +160,7 @@ class Turn:
         self._is_over = self._is_urgent = True
         if self._last:
             recording, number, seconds = self.recording, self._last + 1, max(self._seconds, time.time())
-            self._spool(number, end_of(number, seconds, recording.counts, recording.dropped))
+            self._spool(number, end_of(number, seconds, recording.counts, recording.dropped), is_last=True)
         self._tell()
 
     def tell_when_stored(self, future: Future[bool], seconds: float) -> None:

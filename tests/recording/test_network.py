@@ -1,0 +1,106 @@
+"""Recordings on Cosmos DB over a network that fails: the real SDK, the real requests, and every line once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+
+from bifrost_store import GLOBAL, LogLine, Store, StoreSettings, open_store
+from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, SeenRequest
+from tests.contract.cosmos_harness import CosmosServer
+from tests.realtime.cutting import CuttingProxy
+from tests.thorough import is_thorough
+
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
+LINES = 6000 if is_thorough() else 300
+Heal = Callable[[], None]
+Fail = Callable[[str], AbstractAsyncContextManager[tuple[str, Heal]]]
+
+
+@asynccontextmanager
+async def cut_connections(endpoint: str) -> AsyncIterator[tuple[str, Heal]]:
+    """Connections are cut in the middle of whatever they carry."""
+    async with CuttingProxy(int(urlsplit(endpoint).port or 0), seed=11, pause=0.15) as proxy:
+
+        def heal() -> None:
+            assert proxy.cuts > 2
+            proxy.pause = None
+
+        yield f"http://127.0.0.1:{proxy.port}", heal
+
+
+def failing(*reactions: Answer | DropAfter | DropBefore, share: float) -> Fail:
+    """Meet a share of the writes with one of *reactions*."""
+
+    @asynccontextmanager
+    async def fail(endpoint: str) -> AsyncIterator[tuple[str, Heal]]:
+        chance = random.Random(3)
+        async with FaultProxy(endpoint) as proxy:
+            for reaction in reactions:
+                proxy.react(reaction, when=lambda request: _appends(request) and chance.random() < share / len(reactions))
+
+            def heal() -> None:
+                assert len([one for one in proxy.seen if _appends(one)]) > 5
+                proxy.clear()
+
+            yield proxy.url, heal
+
+    return fail
+
+
+def _appends(request: SeenRequest) -> bool:
+    return request.is_write and "execution_data" in request.path
+
+
+FAULTS: dict[str, Fail] = {
+    "connections are cut": cut_connections,
+    "answers are lost": failing(DropAfter(), DropBefore(), share=0.5),
+    "a storm of 429": failing(Answer(429, "TooManyRequests", {"x-ms-retry-after-ms": "20"}), share=0.9),
+    "the service fails": failing(Answer(503, "ServiceUnavailable"), DropAfter(), share=0.6),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_line_is_stored_once_and_in_order(cosmos_server: CosmosServer, tmp_path: Path, fault: str) -> None:
+    """Whatever the network does meanwhile; the workflow waits for nothing."""
+    if cosmos_server.emulator is None:
+        pytest.skip("faults can be had of the project's emulator alone")
+
+    def settings(endpoint: str) -> StoreSettings:
+        text = cosmos_server.connection_string.replace(cosmos_server.endpoint.rstrip("/"), endpoint.rstrip("/"))
+        return StoreSettings(
+            backend="cosmos",
+            cosmos_connection_string=text,
+            cosmos_database=database,
+            blob_folder=str(tmp_path),  # type: ignore[arg-type]
+        )
+
+    database = f"recording-{uuid4().hex[:12]}"
+    async with open_store(settings(cosmos_server.endpoint)) as there, FAULTS[fault](cosmos_server.endpoint) as (endpoint, heal):
+        await there.provision()
+        run = await there.executions.create(GLOBAL, workflow_name="w", executed_by="u", executed_by_name="U")
+        async with open_store(settings(endpoint)) as store, store.execution_data.recording(run, capture=False) as recording:
+            for number in range(LINES):
+                recording.info(f"line {number}")
+                await asyncio.sleep(0.005)
+            heal()
+            assert await recording.flush(seconds=60)
+        assert [f"line {number}" for number in range(LINES)] == await messages(there, run.execution_id)
+
+
+async def messages(store: Store, run: str) -> list[str]:
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = await store.execution_data.items(GLOBAL, run, after=after, limit=500)
+        found += [item.message for item in page if isinstance(item, LogLine)]
+        after = page.after
+        if page.is_last:
+            return found
