@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import re
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bifrost_store.signalr import Reason, errors, limits
+from bifrost_store.signalr import AzureSignalR, Reason, UnavailableError, errors, limits
 from tests.signalr.serving import free_socket
 from tests.signalr.stock import StockClients, find_client
 
@@ -75,6 +76,23 @@ async def test_the_bare_hub_of_the_guide_greets_and_ticks(stock: StockClients, t
         await stock.order("stop", name="a")
         server.terminate()
         await server.communicate()
+
+
+async def test_the_local_service_prints_what_a_sender_takes() -> None:
+    """`python -m bifrost_store.signalr`, as the guide names it."""
+    command = [sys.executable, "-m", "bifrost_store.signalr", "--port", str(free_port())]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        text = (await process.stdout.readline()).decode().strip()
+        async with AzureSignalR(text) as sender:
+            while True:
+                with contextlib.suppress(UnavailableError):
+                    await sender.send_to_all("said", "hello")
+                    break
+    finally:
+        process.terminate()
+        await process.communicate()
 
 
 def limit_rows() -> list[str]:

@@ -35,7 +35,7 @@ class ConnectionNotFoundError(SignalRError):
 
 
 class AccessDeniedError(SignalRError):
-    """The service does not accept the key or identity; or the hub has no way to say who somebody is."""
+    """The service does not accept the key or identity, or takes this machine's clock to be wrong."""
 
 
 class LimitReachedError(SignalRError):

@@ -22,7 +22,7 @@ from typing_extensions import override
 from bifrost_store.signalr.connection import Connection
 from bifrost_store.signalr.counters import Counters, Reason
 from bifrost_store.signalr.endpoints import Endpoints, bearer, private
-from bifrost_store.signalr.errors import AccessDeniedError, InvalidMessageError, UnavailableError
+from bifrost_store.signalr.errors import InvalidMessageError, UnavailableError
 from bifrost_store.signalr.gate import LOCAL_HOSTS, Gate
 from bifrost_store.signalr.limits import Limits
 from bifrost_store.signalr.methods import Method, Methods
@@ -214,10 +214,13 @@ class Hub(Sender):
             user_id: Whose connection it will be.
             url: Where clients reach the hub, if it was not made with a *public_url*.
             expires_at: When the connection is to end, in seconds since 1970; at most an hour from now.
+
+        Raises:
+            ValueError: Neither is known.
         """
         base = url or self._public_url
         if base is None:
-            raise AccessDeniedError("where clients reach the hub is not known: give it a public_url, or negotiate a url")
+            raise ValueError("where clients reach the hub is not known: give it a public_url, or negotiate a url")
         check_name("user", user_id)
         limits, now = self._limits, time.time()
         ends_at = min(now + limits.connection_seconds, expires_at or float("inf"))
