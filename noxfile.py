@@ -22,6 +22,7 @@ AZURITE_VERSION = "3.35.0"
 COSMOSDB_SERVER_VERSION = "1.0.1"
 SIGNALR_VERSION = "10.0.11"
 SECOND_CLIENT_VERSION = "4.9.3"
+AXE_VERSION = "4.14.1"
 OLDEST_NODE = 20
 BACKENDS = sorted(path.parent.name for path in (ROOT / "src" / "bifrost_store" / "backends").glob("*/backend.py"))
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
@@ -303,15 +304,29 @@ def cosmosdb_server(session: nox.Session) -> dict[str, str]:
 
 def _npm_command(session: nox.Session, package: str, version: str, script: str) -> str:
     """Return the command that runs *script* of a package from the npm registry, which is installed where it is missing."""
+    return shlex.join([_node(session).command, str(_npm_file(session, package, version, script))])
+
+
+def _npm_file(session: nox.Session, package: str, version: str, name: str) -> Path:
+    """Return a file of a package from the npm registry, which is installed where it is missing."""
     folder = ROOT / ".nox" / package.rpartition("/")[2] / version
-    path = folder / "node_modules" / package / script
-    node = _node(session)
+    path = folder / "node_modules" / package / name
     if not path.exists():
+        node = _node(session)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"private": true}\n')
         install = ["install", "--silent", "--no-audit", "--no-fund", f"{package}@{version}"]
         session.run(*node.npm, *install, "--prefix", str(folder), external=True, env=node.env)
-    return shlex.join([node.command, str(path)])
+    return path
+
+
+def axe(session: nox.Session) -> dict[str, str]:
+    """Return the environment that says where axe-core is, which is installed where it is missing and can be."""
+    try:
+        return {"BIFROST_AXE": str(_npm_file(session, "axe-core", AXE_VERSION, "axe.min.js"))}
+    except nox.command.CommandFailed:
+        session.log("axe-core cannot be installed here; going on without the tests that ask it")
+        return {}
 
 
 def spin(session: nox.Session) -> bool:

@@ -58,10 +58,16 @@ export function ScopePicker({ scopes, scope }: { readonly scopes: readonly Scope
 
   return (
     <div className={css.picker} ref={root}>
-      <button type="button" className={css.button} aria-haspopup="listbox" aria-expanded={isOpen} onClick={() => setIsOpen(!isOpen)} title={`Scope: ${name}`}>
-        <span className={css.mark} aria-hidden="true">
-          {name.slice(0, 1).toUpperCase()}
-        </span>
+      <button
+        type="button"
+        className={css.button}
+        aria-haspopup="listbox"
+        aria-expanded={isOpen}
+        aria-label={`Scope: ${name}`}
+        title={name}
+        onClick={() => setIsOpen(!isOpen)}
+      >
+        <span className={css.mark} aria-hidden="true" data-letter={name.slice(0, 1).toUpperCase()} />
         <span className={css.name}>{name}</span>
       </button>
       {isOpen && (

@@ -54,6 +54,8 @@ export function LogPanel(props: LogPanelProps): ReactNode {
   const [target, setTarget] = useState<Place | null>(null);
   const [here, setHere] = useState(-1);
   const ownUntil = useRef(0);
+  const body = useRef<HTMLDivElement>(null);
+  const wasFocused = useRef(false);
 
   const isFiltered = view.isFiltered && view.query !== '';
   const all = isFiltered ? search.matches : state.lines;
@@ -68,6 +70,16 @@ export function LogPanel(props: LogPanelProps): ReactNode {
       return false;
     });
   }, [log]);
+
+  /** Show another stretch in a list of its own; whoever was in the old one is in the new one. */
+  const reopen = useCallback(async (open: () => Promise<unknown>): Promise<void> => {
+    wasFocused.current = document.activeElement?.getAttribute('role') === 'log' && (body.current?.contains(document.activeElement) ?? false);
+    await open();
+  }, []);
+  useLayoutEffect(() => {
+    if (wasFocused.current) body.current?.querySelector<HTMLElement>('[role=log]')?.focus({ preventScroll: true });
+    wasFocused.current = false;
+  }, [state.opened, isFiltered]);
 
   const goTo = useCallback(
     (place: Place) => {
@@ -97,8 +109,8 @@ export function LogPanel(props: LogPanelProps): ReactNode {
   useEffect(() => {
     if (goal === null) return;
     if ('place' in goal) goTo(goal.place);
-    else void log.openFirstError().then((error) => error && goTo(error));
-  }, [goal, goTo, log]);
+    else void reopen(() => log.openFirstError().then((error) => error && goTo(error)));
+  }, [goal, goTo, log, reopen]);
 
   // Reads what the target stands in, as soon as it is known where.
   const isLoading = state.phase === 'loading';
@@ -109,8 +121,9 @@ export function LogPanel(props: LogPanelProps): ReactNode {
     const isKnown = outline !== null && (outline.isLast || (last !== undefined && compare(last, target) >= 0));
     if (!isKnown || openedFor.current === target) return;
     openedFor.current = target;
-    void log.openAt(cursorBefore(outline.slices, target));
-  }, [target, outline, isFiltered, log, state.phase, state.version]);
+    const { slices } = outline;
+    void reopen(() => log.openAt(cursorBefore(slices, target)));
+  }, [target, outline, isFiltered, log, reopen, state.phase, state.version]);
 
   useLayoutEffect(() => {
     if (shown.length === 0 || list.current === null) return;
@@ -146,14 +159,14 @@ export function LogPanel(props: LogPanelProps): ReactNode {
   const toEnd = useCallback(() => {
     setTarget(null);
     setIsFollowing(true);
-    if (!log.snapshot().isAtEnd) void log.openEnd();
-  }, [log]);
+    if (!log.snapshot().isAtEnd) void reopen(() => log.openEnd());
+  }, [log, reopen]);
 
   const toStart = useCallback(() => {
     pause();
     if (log.snapshot().isFromStart) list.current?.scrollToIndex(0);
-    else void log.openAt(undefined).then(() => requestAnimationFrame(() => list.current?.scrollToIndex(0)));
-  }, [log, pause]);
+    else void reopen(() => log.openAt(undefined));
+  }, [log, pause, reopen]);
 
   const toMatch = useCallback(
     (step: number) => {
@@ -208,7 +221,7 @@ export function LogPanel(props: LogPanelProps): ReactNode {
           New lines cannot be read: {props.describeError(state.error)} Those below stay; reading is tried again.
         </div>
       )}
-      <div className={css.body}>
+      <div className={css.body} ref={body}>
         {isLoading && state.lines.length === 0 ? (
           <Skeleton />
         ) : state.phase === 'failed' ? (

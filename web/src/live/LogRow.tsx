@@ -68,14 +68,18 @@ function Message({ text, query }: { readonly text: string; readonly query: strin
   const state = lastState(text);
   const isLong = state.length > LONGEST && !isWhole;
   return (
-    <span className={css.message}>
-      <Text text={isLong ? cut(state) : state} query={query} />
+    <>
+      <span className={css.message}>
+        <Text text={isLong ? cut(state) : state} query={query} />
+      </span>
       {isLong && (
-        <button type="button" className={css.chip} onClick={() => setIsWhole(true)}>
-          Show all {state.length.toLocaleString('en')} characters
-        </button>
+        <div>
+          <button type="button" className={css.all} onClick={() => setIsWhole(true)}>
+            Show all {state.length.toLocaleString('en')} characters
+          </button>
+        </div>
       )}
-    </span>
+    </>
   );
 }
 

@@ -44,7 +44,8 @@ interface Told {
   readonly executionId: string;
   readonly recording: number;
   readonly covers: readonly [number, number];
-  readonly lines?: readonly LogLine[];
+  /** Their recording is the message's. */
+  readonly lines?: readonly Omit<LogLine, 'recording'>[];
   readonly variables?: Variables['values'];
   readonly state?: unknown;
   readonly count?: number;
@@ -194,7 +195,8 @@ export class LiveHub {
       const { recording, covers, lines } = told;
       const place = { recording, number: told.number ?? covers[1], timestamp: told.timestamp ?? '' };
       if (target === 'executionLog') {
-        listener.onMessage?.(lines === undefined ? { recording, covers } : { recording, covers, lines });
+        const whole = lines?.map((line) => ({ ...line, recording }));
+        listener.onMessage?.(whole === undefined ? { recording, covers } : { recording, covers, lines: whole });
         this.measure(lines?.at(-1)?.timestamp);
         continue;
       }

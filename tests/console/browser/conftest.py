@@ -1,0 +1,138 @@
+"""The page in a browser: Debian's Chromium, driven by playwright, against a console of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from bifrost_store import GLOBAL, Execution, ExecutionStatus, Scope, Store
+from bifrost_store.console.serving import serve
+from bifrost_store.settings import StoreSettings
+
+CHROMIUM = os.environ.get("BIFROST_CHROMIUM") or shutil.which("chromium") or ""
+WIDE = (1280, 800)
+PATIENCE = 20_000
+"""Milliseconds that something on the page may take to come true on a busy machine; not a promise."""
+_numbers = count(1)
+
+
+@dataclass
+class Stage:
+    """A console, its store, and a browser that has entered it."""
+
+    store: Store
+    address: str
+    token: str
+    browser: Browser
+    contexts: list[BrowserContext] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    async def page(self, path: str = "", *, size: tuple[int, int] = WIDE, scheme: str = "light", **options: Any) -> Page:
+        """Open a page of the console in a browser of its own; what it complains about fails the test."""
+        context = await self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, locale="en-GB", timezone_id="UTC", **options
+        )
+        self.contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("console", lambda told: self.problems.append(told.text) if told.type in ("error", "warning") else None)
+        await page.goto(f"{self.address}#token={self.token}")
+        await page.get_by_role("heading", name="Runs").wait_for()
+        if path:
+            await page.goto(self.address + path)
+        return page
+
+    async def run(self, scope: Scope = GLOBAL, **fields: Any) -> Execution:
+        """Start a run."""
+        given = {
+            "workflow_name": "sync_users",
+            "executed_by": "kim@x.example",
+            "executed_by_name": "Kim Lee",
+            "execution_id": f"run-{next(_numbers)}",
+            **fields,
+        }
+        return await self.store.executions.create(scope, **given)
+
+    async def ended(
+        self, messages: Sequence[str | tuple[str, str]], status: ExecutionStatus = ExecutionStatus.SUCCESS, **outcome: Any
+    ) -> Execution:
+        """Record a run that has ended: messages, or levels and messages."""
+        run = await self.run()
+        async with self.store.execution_data.recording(run, capture=False) as recording:
+            for message in messages:
+                level, text = ("info", message) if isinstance(message, str) else message
+                recording.log(level, text)
+            await recording.flush(seconds=60)
+        return await self.store.executions.complete(run, status, **outcome)
+
+    async def close_pages(self) -> None:
+        for context in self.contexts:
+            await context.close()
+        self.contexts.clear()
+
+
+@pytest.fixture(scope="module")
+async def theatre(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """The console and the browser of a module."""
+    if not CHROMIUM:
+        reason = "there is no Chromium: apt-get install chromium, or name one by BIFROST_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    settings = StoreSettings(sqlite_path=str(tmp_path_factory.mktemp("console") / "console.db"))
+    async with _serving(settings) as (address, store), async_playwright() as playwright:
+        await store.provision()
+        options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        plain, _, token = address.partition("#token=")
+        yield Stage(store, plain, token, browser)
+        await browser.close()
+
+
+@pytest.fixture
+async def stage(theatre: Stage) -> AsyncIterator[Stage]:
+    """The theatre without what an earlier test has left open; the page has complained about nothing."""
+    theatre.problems.clear()
+    yield theatre
+    await theatre.close_pages()
+    assert [] == theatre.problems
+
+
+@contextlib.asynccontextmanager
+async def _serving(settings: StoreSettings) -> AsyncIterator[tuple[str, Store]]:
+    ready: asyncio.Future[tuple[str, Store]] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(settings, on_ready=lambda *told: ready.set_result(told)))
+    await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+    yield ready.result()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(ask: Callable[[], Any], *, wanted: object = True) -> None:
+    """Wait until what *ask* returns is *wanted*, as patiently as the browser is waited for."""
+    found: object = None
+    try:
+        async with asyncio.timeout(2 * PATIENCE / 1000):
+            while True:
+                found = ask()
+                if inspect.isawaitable(found):
+                    found = await found
+                if found == wanted:
+                    return
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"{found!r} never became {wanted!r}") from None
