@@ -1,5 +1,6 @@
 // The Cosmos DB account of bifrost-store: serverless, one region, strongly consistent, with the database and containers
-// that `bifrost-store init` makes; tests/project/test_infra.py holds the two equal. docs/howto/cosmos.md says how to deploy it.
+// that `bifrost-store init` makes, and a budget; tests/project/test_infra.py holds it equal to what the library needs.
+// docs/howto/cosmos.md says how to deploy it.
 
 @description('Name of the account: 3 to 44 lower-case letters, digits and hyphens, unique in the world.')
 @minLength(3)
@@ -17,6 +18,15 @@ param principalIds array = []
 
 @description('Refuse account keys and connection strings, so that identities are the only way in.')
 param disableLocalAuth bool = false
+
+@description('What a month of the resource group may cost, in the currency of the subscription, before a warning is sent.')
+param budgetAmount int = 25
+
+@description('Who is warned; nobody: there is no budget.')
+param budgetEmails array = []
+
+@description('First day of the budget, the first of a month; keep it when deploying again.')
+param budgetStart string = utcNow('yyyy-MM-01')
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' = {
   name: accountName
@@ -208,6 +218,34 @@ resource access 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2024-1
     scope: account.id
   }
 }]
+
+resource budget 'Microsoft.Consumption/budgets@2023-11-01' = if (!empty(budgetEmails)) {
+  name: 'bifrost-store'
+  properties: {
+    category: 'Cost'
+    amount: budgetAmount
+    timeGrain: 'Monthly'
+    timePeriod: {
+      startDate: budgetStart
+    }
+    notifications: {
+      spent: {
+        enabled: true
+        operator: 'GreaterThan'
+        threshold: 100
+        thresholdType: 'Actual'
+        contactEmails: budgetEmails
+      }
+      expected: {
+        enabled: true
+        operator: 'GreaterThan'
+        threshold: 100
+        thresholdType: 'Forecasted'
+        contactEmails: budgetEmails
+      }
+    }
+  }
+}
 
 @description('For BIFROST_STORE_COSMOS_ENDPOINT.')
 output endpoint string = account.properties.documentEndpoint

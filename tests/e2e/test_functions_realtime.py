@@ -132,7 +132,7 @@ class World(NamedTuple):
         return await self.store.executions.create(ACME, workflow_name="w", execution_id=execution_id, **who)
 
     async def letters(self) -> list[str]:
-        letters = DeadLetters(self.store.backend.backend("cosmos"), "functions-realtime")
+        letters = DeadLetters(self.store.backend.backend("cosmos"), "azure-functions")
         return [row.state.id async for row in letters.all()]
 
 

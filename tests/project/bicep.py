@@ -8,7 +8,7 @@ from typing import Any
 
 _TOKEN = re.compile(
     r"""[ \t]+ | //[^\n]* | (?P<newline>\n) | (?P<string>'(?:[^'\\\n]|\\.)*')
-    | (?P<number>-?\d+) | (?P<name>[A-Za-z_]\w*) | (?P<mark>[{}\[\]():=.,@])""",
+    | (?P<number>-?\d+) | (?P<name>[A-Za-z_]\w*) | (?P<mark>[{}\[\]():=.,@!])""",
     re.VERBOSE,
 )
 _ESCAPES = {"\\'": "'", "\\\\": "\\", "\\n": "\n", "\\t": "\t", "\\$": "$"}
@@ -149,7 +149,10 @@ class _Reader:
         return Expression("".join(taken))
 
     def resource(self) -> dict[str, Any]:
-        """Take a resource's body, or that of one for each of a list: ``[for one in many: {...}]``."""
+        """Take a resource's body: also after ``if (...)``, or for each of a list: ``[for one in many: {...}]``."""
+        if self.peek() == "if":
+            self.take(1)
+            return {"if": self._condition(), **self._object()}
         if self.peek() != "[":
             return self._object()
         self.expect("[")
@@ -160,6 +163,12 @@ class _Reader:
         if (head[1], head[3]) != ("in", ":"):
             raise BicepError(f"no loop: {head}")
         return body
+
+    def _condition(self) -> Expression:
+        self.expect("(")
+        condition = self.expression()
+        self.expect(")")
+        return condition
 
     def _object(self) -> dict[str, Any]:
         self.expect("{")

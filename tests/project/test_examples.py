@@ -20,7 +20,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.DOTALL)
 FILE = re.compile(r"```python title=\"(\w+\.py)\"\n(.*?)```", re.DOTALL)
-RUN = ["tutorial.md", "howto/observe.md", "howto/record-runs.md", "howto/follow-changes.md"]
+RUN = ["tutorial.md", "howto/observe.md", "howto/record-runs.md", "howto/follow-changes.md", "howto/roll-out-realtime.md"]
 
 
 async def printed(code: str, names: dict[str, Any]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
 from bifrost_store.backends.cosmos.layout import CONTAINERS
+from bifrost_store.cli.app import app
 from bifrost_store.demo.azurite import _KEY as ACCOUNT_KEY
 from bifrost_store.emulator.wire.auth import EMULATOR_KEY
 from bifrost_store.settings import StoreSettings
@@ -17,12 +20,19 @@ from tests.project.bicep import BicepError, Expression, Template, read_bicep
 
 ROOT = Path(__file__).parents[2]
 HOWTO = (ROOT / "docs" / "howto" / "cosmos.md").read_text("utf-8")
+DEPLOYING = (ROOT / "docs" / "howto" / "deploy-to-azure.md").read_text("utf-8")
+HOST = json.loads((ROOT / "examples" / "functions_app" / "host.json").read_text("utf-8"))
 ACCOUNTS = "Microsoft.DocumentDB/databaseAccounts"
 
 
 @pytest.fixture(scope="module")
 def template() -> Template:
     return read_bicep((ROOT / "infra" / "main.bicep").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def realtime() -> Template:
+    return read_bicep((ROOT / "infra" / "realtime.bicep").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +96,98 @@ def test_identities_may_use_documents_and_no_more(template: Template) -> None:
     assert {name: Expression(text) for name, text in needed.items()} == assignment["properties"]
 
 
-def test_every_parameter_is_explained(template: Template) -> None:
-    """The guide has a line for each, and all have defaults: the file deploys as it is."""
-    assert [] == [name for name in template.parameters if f"| `{name}` |" not in HOWTO]
-    assert None not in template.parameters.values()
+def test_every_parameter_is_explained(template: Template, realtime: Template) -> None:
+    """The guides have a line for each, and all have defaults: the files deploy as they are."""
+    for declared, guide in ((template, HOWTO), (realtime, DEPLOYING)):
+        assert [] == [name for name in declared.parameters if f"| `{name}` |" not in guide]
+        assert None not in declared.parameters.values()
+
+
+def test_the_budget_warns_where_the_plan_and_the_command_do(template: Template) -> None:
+    """At the plan's 25 a month, of what was spent and of what is expected, if anybody is to be told."""
+    (budget,) = of_type(template, "Microsoft.Consumption/budgets")
+    properties = budget["properties"]
+    (threshold,) = [one.default for one in get_command(app).commands["cost"].params if "--alert-above" in one.opts]
+
+    assert (25, 25) == (template.parameters["budgetAmount"], threshold)
+    assert ("Cost", Expression("budgetAmount"), "Monthly") == tuple(properties[one] for one in ("category", "amount", "timeGrain"))
+    assert Expression("!empty(budgetEmails)") == budget["if"]
+    told = {one["thresholdType"]: one for one in properties["notifications"].values()}
+    assert {"Actual", "Forecasted"} == set(told)
+    for one in told.values():
+        assert (True, "GreaterThan", 100) == (one["enabled"], one["operator"], one["threshold"])
+        assert Expression("budgetEmails") == one["contactEmails"]
+
+
+def test_the_signalr_service_is_what_the_library_speaks_to(realtime: Template) -> None:
+    """Serverless, without keys; free where nobody says otherwise, as the cost page counts."""
+    (service,) = of_type(realtime, "Microsoft.SignalRService/signalR")
+
+    assert {"name": Expression("signalrTier"), "capacity": Expression("signalrUnits")} == service["sku"]
+    assert ("Free_F1", 1) == (realtime.parameters["signalrTier"], realtime.parameters["signalrUnits"])
+    assert [{"flag": "ServiceMode", "value": "Serverless"}] == service["properties"]["features"]
+    assert service["properties"]["disableLocalAuth"] is True
+
+
+def test_the_function_app_has_the_settings_that_the_library_reads(realtime: Template) -> None:
+    """They are accepted, switch real time on, name every place by identity, and nothing in them is secret."""
+    (app,) = of_type(realtime, "Microsoft.Web/sites")
+    deployed = {one["name"]: one["value"] for one in app["properties"]["siteConfig"]["appSettings"]}
+    stand_ins = {
+        "account.properties.documentEndpoint": "https://name.documents.azure.com:443/",
+        "storage.properties.primaryEndpoints.blob": "https://name.blob.core.windows.net/",
+        "databaseName": realtime.parameters["databaseName"],
+        "realtime": realtime.parameters["realtime"],
+        "storage.name": "name",
+    }
+    environment = {
+        name: stand_ins.get(value.text, value.text.replace("${signalr.properties.hostName}", "name.service.signalr.net"))
+        if isinstance(value, Expression)
+        else value
+        for name, value in deployed.items()
+    }
+    settings = StoreSettings.from_environment(environment)
+
+    assert not any("${" in value or "list" in value for value in environment.values())
+    assert ("cosmos", "on", "runs") == (settings.backend, settings.realtime, settings.signalr_hub)
+    assert settings.signalr_connection_string is not None
+    assert "AuthType=azure.msi" in settings.signalr_connection_string.get_secret_value()
+    assert settings.cosmos_endpoint == environment["CosmosDBConnection__accountEndpoint"]
+    assert "AzureWebJobsStorage__accountName" in environment
+    assert settings.cosmos_database == StoreSettings.model_fields["cosmos_database"].default
+    assert ("functionapp,linux", {"type": "SystemAssigned"}) == (app["kind"], app["identity"])
+    assert "python" == app["properties"]["functionAppConfig"]["runtime"]["name"]
+
+
+def test_the_function_app_may_use_what_it_needs_and_no_more(realtime: Template) -> None:
+    """Documents, blobs, and the SignalR service's interface: one role each, on the service itself."""
+    blobs, signalr = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "fd53cd77-2268-407a-8f46-7e7863d0f521"
+    (documents,) = of_type(realtime, f"{ACCOUNTS}/sqlRoleAssignments")
+    (role,) = of_type(realtime, f"{ACCOUNTS}/sqlRoleDefinitions")
+    assigned = of_type(realtime, "Microsoft.Authorization/roleAssignments")
+    principal = Expression("app.identity.principalId")
+
+    assert "00000000-0000-0000-0000-000000000002" == role["name"]
+    assert (principal, Expression("account.id")) == (documents["properties"]["principalId"], documents["properties"]["scope"])
+    assert {("storage", blobs), ("signalr", signalr)} == {
+        (one["scope"].text, one["properties"]["roleDefinitionId"].text.rpartition(",'")[2].rstrip("')")) for one in assigned
+    }
+    assert all(principal == one["properties"]["principalId"] for one in assigned)
+
+
+def test_both_files_name_the_same_account(template: Template, realtime: Template) -> None:
+    """Deployed into one resource group without parameters, the second finds what the first has made."""
+    for name in ("accountName", "databaseName"):
+        assert template.parameters[name] == realtime.parameters[name]
+    (account,) = of_type(realtime, ACCOUNTS)
+    assert (True, Expression("accountName")) == (account["existing"], account["name"])
+
+
+def test_the_host_polls_with_the_extension_that_the_triggers_are_written_for() -> None:
+    """Version 4 of the bundle, by the gateway, as the library does; no function is given up on before ten minutes."""
+    assert "[4.*, 5.0.0)" == HOST["extensionBundle"]["version"]
+    assert {"cosmosDB": {"connectionMode": "Gateway"}, "http": {"routePrefix": "api"}} == HOST["extensions"]
+    assert "00:10:00" == HOST["functionTimeout"]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +201,9 @@ def test_every_parameter_is_explained(template: Template) -> None:
         "resource a 'T@1' = {\n  b: [\n    1 2\n  ]\n}",
         "resource a 'T@1' = {\n  b: f(\n",
         "resource a 'T@1' = {} }",
+        "resource a 'T@1' = if {}",
+        "resource a 'T@1' = if () {}",
+        "resource a 'T@1' = if (b {}",
         "output a string = 'open",
         "param a string = b + #",
     ],

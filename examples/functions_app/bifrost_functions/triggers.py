@@ -18,8 +18,6 @@ from bifrost_store.realtime import RUN_FEEDS
 
 CONNECTION = "CosmosDBConnection"
 """The application's own setting for the account; with an identity ``CosmosDBConnection__accountEndpoint`` in its place."""
-PROCESSOR = "functions-realtime"
-"""Names the dead letters: `bifrost-store feed dead-letters functions-realtime`."""
 POLL_MILLISECONDS = {"execution_data": 500, "executions": 1_000}
 """How long the host waits where nothing is new; each poll is charged."""
 
@@ -50,7 +48,7 @@ def change_feed_triggers(settings: StoreSettings) -> func.Blueprint:
 def _telling_of(feed: FeedName) -> Deliver:
     async def tell(documents: func.DocumentList) -> None:
         realtime = await opened.realtime()
-        await realtime.trigger(PROCESSOR).handle(feed, [document.to_dict() for document in documents])
+        await realtime.trigger.handle(feed, [document.to_dict() for document in documents])
 
     tell.__name__, tell.__doc__ = f"tell_of_{feed}", f"Tell those who watch of what changed in {feed}."
     return tell

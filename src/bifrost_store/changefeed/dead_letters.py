@@ -80,12 +80,15 @@ class DeadLetters:
         backend: The store.
         processor: Name of the processor.
         clock: Tells the time.
+
+    Attributes:
+        processor: As given.
     """
 
     def __init__(self, backend: Backend, processor: str, *, clock: Clock = utc_now) -> None:
         self._backend = backend
         self._rows = Rows(backend, _FORM)
-        self._processor = processor
+        self.processor = processor
         self._clock = clock
 
     async def keep_item(self, feed: FeedName, item: FeedItem, error: Exception, attempts: int) -> None:
@@ -100,7 +103,7 @@ class DeadLetters:
     async def _keep(self, feed: FeedName, identity: _Identity, error: Exception, attempts: int) -> None:
         kind, scope, item_id, document, creation = identity
         letter = DeadLetter(
-            processor=self._processor,
+            processor=self.processor,
             feed=feed,
             kind=kind,
             scope=scope,
@@ -131,7 +134,7 @@ class DeadLetters:
         Raises:
             CorruptDocumentError: One cannot be read.
         """
-        async for record in self._rows.records(Eq("processor", self._processor)):
+        async for record in self._rows.records(Eq("processor", self.processor)):
             if isinstance(record, CorruptDocumentError):
                 raise record
             yield _FORM.row(record)

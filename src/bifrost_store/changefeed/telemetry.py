@@ -69,3 +69,7 @@ class FeedTelemetry:
         attributes = {**self._attributes, "bifrost_store.range": str(part)}
         self._lag.set(page.lag_items, attributes)
         self._age.set(page.lag_seconds, attributes)
+
+    def aged(self, seconds: float) -> None:
+        """Tell how old what was handled last is, where the range is not known."""
+        self._age.set(seconds, self._attributes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import cached_property
 
 from openfeature.client import OpenFeatureClient
 
@@ -18,26 +18,27 @@ from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
 class AzureRealtime:
     """A store, and who watches its runs through Azure SignalR Service."""
 
-    store: Store
-    watchers: Watchers
-    publisher: RunPublisher
+    def __init__(self, store: Store, watchers: Watchers, publisher: RunPublisher) -> None:
+        self.store = store
+        self.watchers = watchers
+        self._publisher = publisher
 
     def delivery(self, backend: str) -> Delivery:
         """Return what a `bifrost_store.changefeed.ChangeFeedProcessor` of a backend's feeds is to hand items to."""
-        return Delivery(self.store, backend, self.publisher)
+        return Delivery(self.store, backend, self._publisher)
 
-    def trigger(self, processor: str = "azure-functions") -> TriggerDelivery:
-        """Return what a trigger on containers of Cosmos DB is to hand documents to.
+    @cached_property
+    def trigger(self) -> TriggerDelivery:
+        """What a trigger on containers of Cosmos DB is to hand documents to. Its dead letters are those of ``azure-functions``.
 
-        Args:
-            processor: Names its dead letters, as those of a processor are named.
+        Raises:
+            ConfigurationError: The settings name no Cosmos DB.
         """
-        letters = DeadLetters(self.store.backend.backend(TRIGGERED), processor)
-        return TriggerDelivery(self.delivery(TRIGGERED), self.publisher, letters, read_feed_items)
+        letters = DeadLetters(self.store.backend.backend(TRIGGERED), "azure-functions")
+        return TriggerDelivery(self.delivery(TRIGGERED), self._publisher, letters, read_feed_items)
 
 
 @asynccontextmanager
