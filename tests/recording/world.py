@@ -25,6 +25,7 @@ from bifrost_store.recording.recorder import ProcessRecorder
 from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.repositories.execution_data.gathering import Gathering
 from bifrost_store.repositories.executions.saving import SavedPayloads
+from bifrost_store.settings import StoreSettings
 from bifrost_store.testing.memory_data import MemoryData
 from bifrost_store.wrappers.checked import CheckedBackend
 
@@ -138,7 +139,10 @@ async def open_world(
     saving = Context(backend, utc_now, lambda _: blobs, retention, place=place, is_realtime=is_on)
     gathering = Gathering(backend, place, None)
     saved = SavedPayloads(backend, clock=utc_now, payloads=saving.payloads, retention=retention, gathering=gathering)
-    recorder = ProcessRecorder(backend, place=place, is_on=is_on, open_data=open_data, expiry=lambda: NEVER, leave=saved.leave)
+    names = StoreSettings().masked_names.split(",")
+    recorder = ProcessRecorder(
+        backend, place=place, is_on=is_on, open_data=open_data, expiry=lambda: NEVER, leave=saved.leave, masked_names=names
+    )
     context = replace(saving, recorder=recorder)
     stored = DataPlace("cosmos", sink, is_complete) if has_data else DataPlace(None, None, False)
     world = World(Repositories(context), recorder, sink, stored, backend)
