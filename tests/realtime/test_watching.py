@@ -274,3 +274,28 @@ async def test_only_the_store_that_answers_for_a_scope_is_told_of_and_only_what_
         targets = {target for target, _ in sender.sent[run_group(ORG, run.execution_id, details=True)]}
         assert {"executionLog", "executionVariables", "executionStatus"} == targets
         await publisher.aclose()
+
+
+async def test_a_route_that_cannot_be_read_for_a_while_loses_nothing_of_the_feed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed is read on from where it was, once the store answers again."""
+    sender = KeepingSender()
+    async with watched(tmp_path, sender, direct=False) as (store, watchers):
+        run = await run_of(store)
+        await watchers.join(ADMIN, "c-admin", ORG, run.execution_id)
+        place, asked = store.backend.data_place, []
+
+        async def failing(scope: Scope) -> Any:
+            asked.append(scope)
+            if len(asked) < 6:
+                raise BackendUnavailableError("away")
+            return await place(scope)
+
+        async with store.execution_data.recording(run, capture=False) as recording:
+            monkeypatch.setattr(store.backend, "data_place", failing)
+            recording.info("while it was away")
+            assert await recording.flush()
+            await until(lambda: len(asked) > 6)
+            group = run_group(ORG, run.execution_id, details=True)
+            await until(lambda: texts(sender, group) == ["while it was away"])

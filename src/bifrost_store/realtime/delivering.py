@@ -44,7 +44,7 @@ class Delivery:
     async def tell(self, items: Sequence[FeedItem]) -> None:
         """Tell of *items*."""
         scopes = {_scope_of(item) for item in items}
-        told = {scope for scope in scopes if await live_store(self._store, scope) == self._name}
+        told = {scope for scope in scopes if await self._is_told(scope)}
         for item in items:
             if _scope_of(item) not in told:
                 continue
@@ -53,13 +53,20 @@ class Delivery:
             elif isinstance(item, Record) and item.key.kind == Execution.spec.kind:
                 self._publisher.tell_of_run(item)
 
+    async def _is_told(self, scope: Scope) -> bool:
+        try:
+            return await live_store(self._store, scope) == self._name
+        except StoreError:
+            return False
+
 
 async def live_store(store: Store, scope: Scope) -> str | None:
-    """Return the name of the backend whose feeds tell of a scope's runs; None: real time is off, or it has none."""
-    try:
-        return (await store.backend.data_place(scope)).store if await store.context.is_realtime(scope) else None
-    except StoreError:
-        return None
+    """Return the name of the backend whose feeds tell of a scope's runs; None: real time is off, or it has none.
+
+    Raises:
+        StoreError: The route cannot be read.
+    """
+    return (await store.backend.data_place(scope)).store if await store.context.is_realtime(scope) else None
 
 
 def _scope_of(item: FeedItem) -> Scope:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from bifrost_store.core.events import log_event
@@ -15,6 +16,8 @@ from bifrost_store.signalr import Sender, ThrottledError
 
 _MOST_WAITING_BYTES: Final = 1_000_000
 """Of one group: what is behind further than that, its readers had better read."""
+_MOST_BYTES: Final = 64_000_000
+"""Of all groups."""
 _VARIABLES_SECONDS: Final = 0.25
 _LONGEST_PAUSE: Final = 30.0
 _logger = logging.getLogger("bifrost_store.realtime")
@@ -38,6 +41,7 @@ class Outbox:
         self._telemetry = telemetry or RealtimeTelemetry()
         self._monotonic = monotonic
         self._queues: dict[str, _Queue] = {}
+        self._total = _Total()
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._is_failing = False
@@ -46,7 +50,7 @@ class Outbox:
         """Send messages to a group, behind those that are on their way to it."""
         queue = self._queues.get(group)
         if queue is None:
-            queue = self._queues[group] = _Queue(self._telemetry, self._monotonic)
+            queue = self._queues[group] = _Queue(self._total, self._telemetry, self._monotonic)
             task = asyncio.get_running_loop().create_task(self._serve(group, queue))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -72,6 +76,7 @@ class Outbox:
                 await self._send(group, batch, queue)
         finally:
             del self._queues[group]
+            queue.take()
             queue.is_empty.set()
 
     async def _send(self, group: str, batch: Sequence[Message], queue: _Queue) -> None:
@@ -106,11 +111,19 @@ class Outbox:
         self._is_failing = False
 
 
+@dataclass(slots=True)
+class _Total:
+    """What waits for all groups."""
+
+    bytes: int = 0
+
+
 class _Queue:
     """What waits for one group."""
 
-    def __init__(self, telemetry: RealtimeTelemetry, monotonic: Callable[[], float]) -> None:
+    def __init__(self, total: _Total, telemetry: RealtimeTelemetry, monotonic: Callable[[], float]) -> None:
         self.is_empty = asyncio.Event()
+        self._total = total
         self._telemetry = telemetry
         self._monotonic = monotonic
         self._news = asyncio.Event()
@@ -130,19 +143,30 @@ class _Queue:
         self._put(one)
 
     def _put(self, one: Message) -> None:
-        self._waiting.append(one)
-        self._bytes += one.size
-        if self._bytes > _MOST_WAITING_BYTES:
-            self._telemetry.dropped(len(self._waiting), "backlog")
-            self._waiting = unsent(self._waiting)
-            self._bytes = sum(each.size for each in self._waiting)
+        self._keep(one)
+        if self._bytes > _MOST_WAITING_BYTES or self._total.bytes > _MOST_BYTES:
+            waiting = self.take()
+            self._telemetry.dropped(len(waiting), "backlog")
+            for each in unsent(waiting):
+                self._keep(each)
         self.is_empty.clear()
         self._news.set()
 
+    def _keep(self, one: Message) -> None:
+        self._waiting.append(one)
+        self._bytes += one.size
+        self._total.bytes += one.size
+
+    def take(self) -> list[Message]:
+        """Return what waits, which then waits no more."""
+        waiting, self._waiting = self._waiting, []
+        self._total.bytes -= self._bytes
+        self._bytes = 0
+        return waiting
+
     def put_back(self, batch: Sequence[Message]) -> None:
         """Let messages that were not sent be the next again."""
-        later, self._waiting, self._bytes = self._waiting, [], 0
-        for one in (*batch, *later):
+        for one in (*batch, *self.take()):
             self._put(one)
 
     async def next(self) -> list[Message] | None:
@@ -163,8 +187,7 @@ class _Queue:
                     await self._news.wait()
             except TimeoutError:
                 continue
-        batch, self._waiting, self._bytes = list(joined(self._waiting)), [], 0
-        return batch
+        return list(joined(self.take()))
 
     def _seconds_of_variables(self) -> float:
         """Return for how long variables are still held."""

@@ -15,7 +15,7 @@ from bifrost_store.documents.execution import check_execution_id
 from bifrost_store.errors import InvalidKeyError, StoreError
 from bifrost_store.realtime.access import Principal
 from bifrost_store.realtime.watchers import Watchers, WatchRefusedError
-from bifrost_store.signalr import SignalRError
+from bifrost_store.signalr import LimitReachedError, SignalRError
 
 PrincipalOf = Callable[[Request], Awaitable[Principal | None]]
 """Says who sends a request; None: nobody that is known."""
@@ -63,6 +63,8 @@ def _answered(
             return _error(400, "BadRequest", str(error))
         except WatchRefusedError as error:
             return _error(404, "NotFound", str(error))
+        except LimitReachedError as error:
+            return _error(429, "LimitReached", str(error))
         except (StoreError, SignalRError) as error:
             return _error(503, type(error).__name__, "it cannot be told what happens just now; read instead, and try again")
 

@@ -12,6 +12,7 @@ import anyio
 from bifrost_store.changefeed import FeedReader
 from bifrost_store.core.events import log_event
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.errors import InvalidContinuationTokenError, StoreError
 from bifrost_store.realtime.delivering import RUN_FEEDS, Delivery, live_store
 from bifrost_store.realtime.groups import scope_of_group
@@ -48,28 +49,32 @@ class FeedWatch:
         self._groups = groups
         self._poll_seconds = poll_seconds
         self._watched: dict[str, _Watched] = {}
-        self._joining: list[Scope] = []
         self._lock = anyio.Lock()
         self._news = anyio.Event()
 
     async def watch(self, scope: Scope) -> bool:
         """Begin to read what tells of *scope*'s runs, if nothing does yet; return whether something can.
 
-        What changes after this returned will be told of to those who are in a group of the scope within a minute.
+        What changes after this returned will be told of, for as long as somebody is in a group of the scope.
+
+        Raises:
+            StoreError: It cannot be read now; it will be, once it can.
         """
-        name = await live_store(self._store, scope)
-        if name is None:
-            return False
-        self._joining.append(scope)
-        async with self._lock:
-            await self._open(name)
         self._news.set()
-        return True
+        name = await live_store(self._store, scope)
+        if name is not None:
+            async with self._lock:
+                await self._open(name)
+        return name is not None
 
     async def run(self) -> None:
         """Tell of what the feeds deliver, until cancelled. A store that fails is asked again, ever less often."""
         failures = 0
         while True:
+            if not self._groups():
+                self._watched.clear()
+                await self._news.wait()
+            self._news = anyio.Event()
             try:
                 await self._look()
                 failures = 0
@@ -77,29 +82,26 @@ class FeedWatch:
                 failures += 1
                 if failures == 1:
                     log_event(_logger, logging.WARNING, "realtime.feed_failed", error, error=type(error).__name__)
-            pause = min(self._poll_seconds * 2**failures, _LONGEST_PAUSE) if failures else self._poll_seconds
-            if not self._watched:
-                await self._news.wait()
-            self._news = anyio.Event()
-            await anyio.sleep(pause)
+            await anyio.sleep(min(self._poll_seconds * 2**failures, _LONGEST_PAUSE) if failures else self._poll_seconds)
 
     async def _look(self) -> None:
         async with self._lock:
-            joining, self._joining = self._joining, []
-            scopes = {*map(scope_of_group, self._groups()), *joining}
+            scopes = set(map(scope_of_group, self._groups()))
             names = {name for scope in scopes if (name := await live_store(self._store, scope)) is not None}
             self._watched = {name: one for name, one in self._watched.items() if name in names}
             for name in names:
                 await self._open(name)
             watched = dict(self._watched)
-        for name, one in watched.items():
-            try:
-                for reader in one.readers:
-                    async for page in reader.pages(follow=False):
-                        await one.delivery.tell(page.items)
-            except InvalidContinuationTokenError:
-                # The store was made anew: what was there before is gone, and those who watch read what there is.
-                self._watched.pop(name, None)
+        await for_each(self._tell, [(name, one, reader) for name, one in watched.items() for reader in one.readers])
+
+    async def _tell(self, what: tuple[str, _Watched, FeedReader]) -> None:
+        name, one, reader = what
+        try:
+            async for page in reader.pages(follow=False):
+                await one.delivery.tell(page.items)
+        except InvalidContinuationTokenError:
+            # The store was made anew: what was there before is gone, and those who watch read what there is.
+            self._watched.pop(name, None)
 
     async def _open(self, name: str) -> None:
         if name in self._watched:
