@@ -57,7 +57,7 @@ def run_processor(
         typer.Argument(
             metavar="MODULE:HANDLER",
             help="An async function of a list of items, found from the current folder; or realtime, which tells clients of Azure "
-            "SignalR Service what happens to runs.",
+            "SignalR Service what happens to runs; or metrics, which keeps the figures of dashboards right.",
         ),
     ],
     *,
@@ -79,10 +79,16 @@ def run_processor(
 ) -> None:
     """Hand what changes to a function, until interrupted. Several processes with one name share the work."""
     given = {"--name": name, "--feed": feed, "--start": start, "--on-poison": on_poison}
-    if handler == "realtime":
+    if handler in ("realtime", "metrics"):
         if own := [option for option, value in given.items() if value is not None]:
             raise typer.BadParameter(f"{handler} has its own", param_hint=" ".join(own))
-        run(lambda: _follow_realtime(store, 1.0 if poll is None else poll))
+        run(
+            lambda: (
+                _follow_realtime(store, 1.0 if poll is None else poll)
+                if handler == "realtime"
+                else _follow_metrics(store, 5.0 if poll is None else poll)
+            )
+        )
     else:
         if missing := [option for option in ("--name", "--feed") if given[option] is None]:
             raise typer.BadParameter("must be given for a handler of yours", param_hint=" ".join(missing))
@@ -107,6 +113,14 @@ async def _follow_realtime(name: str | None, poll: float) -> None:
 
     async with open_signalr(StoreSettings.from_environment()) as sender, open_store() as opened:
         await follow_realtime(opened, _followed(opened, name).name, sender, poll_seconds=poll)
+
+
+async def _follow_metrics(name: str | None, poll: float) -> None:
+    from bifrost_store.opening.metrics import metrics_processor
+    from bifrost_store.opening.store import open_store
+
+    async with open_store() as opened:
+        await metrics_processor(opened, _followed(opened, name).name, poll_seconds=poll).run()
 
 
 @app.command("dead-letters")

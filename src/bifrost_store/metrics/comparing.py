@@ -142,12 +142,12 @@ class Comparing:
     async def _look(self, case: _Case) -> _Seen:
         """Read what is stored, count, and read again until nobody wrote meanwhile."""
         stored = await self._keeper.read(case.scope, case.id)
+        counted = await case.count()
         for _ in range(_ROUNDS):
-            counted = await case.count()
             again = await self._keeper.read(case.scope, case.id)
             if _etag(again) == _etag(stored):
                 break
-            stored = again
+            stored, counted = again, await case.count()
         return _Seen(_etag(stored), None if stored is None else stored.total, counted)
 
 

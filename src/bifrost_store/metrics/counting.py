@@ -91,7 +91,7 @@ def add(counts: Iterable[RunCounts]) -> RunCounts:
         for bucket, number in one.histogram.items():
             histogram[bucket] = histogram.get(bucket, 0) + number
     sums = {name: sum(getattr(one, name) for one in counts) for name in COUNT_FIELDS}
-    return RunCounts.model_construct(**sums, histogram=dict(sorted(histogram.items(), key=lambda item: int(item[0]))))
+    return RunCounts.model_validate({**sums, "histogram": dict(sorted(histogram.items(), key=lambda item: int(item[0])))})
 
 
 def add_up(parts: Sequence[Counted]) -> Counted:

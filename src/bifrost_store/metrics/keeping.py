@@ -109,6 +109,11 @@ class Keeper:
         """Return what every scope has stored under *record_id*."""
         return _readable(await all_records(self._backend, KIND, None, Eq(ID, record_id)))
 
+    async def hours_anywhere(self, day: datetime) -> set[datetime]:
+        """Return the hours of *day* of which any scope, or the platform, has figures."""
+        found = _readable(await all_records(self._backend, KIND, None, *_range(hourly_id(day), hourly_id(day + DAY))))
+        return {one.start for one in found} | set(await self.hours(GLOBAL, day, day + DAY, prefix=PLATFORM))
+
     async def scopes(self) -> list[Scope]:
         """Return GLOBAL, the scopes of all organizations, and those that have figures of today or yesterday."""
         now = self._clock()

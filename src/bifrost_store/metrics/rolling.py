@@ -19,6 +19,7 @@ from bifrost_store.repository_protocols.metrics import MetricsReport
 
 _LAST_HOURS: Final = 3
 _CHECKED_DAYS: Final = 3
+_SHOWN_HOURS: Final = timedelta(hours=48)
 _LOOKED_BACK: Final = timedelta(days=7)
 """How long a day that was not finished in time is reported."""
 
@@ -91,11 +92,11 @@ class Rounds:
         return done.report(len(known))
 
     async def count_platform(self) -> None:
-        """Add up all open days of the platform, and their hours."""
+        """Add up all open days of the platform, and the hours that dashboards show."""
         now = self._clock()
         for day in self._keeper.open_days.all(now):
-            hours = [hour for hour in hours_of(day) if hour <= now]
-            await self._keeper.count_platform_day(day, hours if now - day < 3 * DAY else ())
+            is_shown = now - day < _SHOWN_HOURS + DAY
+            await self._keeper.count_platform_day(day, await self._keeper.hours_anywhere(day) if is_shown else ())
 
     def _checked(self, day: date, now: datetime) -> datetime:
         start = day_start(day)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.core.handover import AfterHandover, nothing_more
 from bifrost_store.core.retention import Recorded, Retention
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.spec import Specs
@@ -69,6 +70,7 @@ class Migration:
         timing: Timing | None = None,
         clock: Clock = utc_now,
         tell: Tell = tell_nobody,
+        after_handover: AfterHandover = nothing_more,
     ) -> None:
         self._stores = stores
         self._source = source
@@ -81,6 +83,7 @@ class Migration:
         self._timing = timing or Timing()
         self._now = clock
         self._tell = tell
+        self._after_handover = after_handover
         self._standing = Standing(stores, source=source, target=target, clock=clock, recorded=self._recorded)
         self._state = self._standing.saved
         self._copies = self._standing.copies
@@ -199,7 +202,7 @@ class Migration:
         Raises:
             MigrationRefusedError: A check fails; its reasons say which.
         """
-        return await self._move(Step.CUTOVER, scopes, force=force)
+        return await self._hand_over(Step.CUTOVER, scopes, force=force)
 
     async def rollback(self, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
         """Let the first store answer again; the second receives every write too.
@@ -208,7 +211,7 @@ class Migration:
             scopes: The scopes that go back; by default all that were cut over.
             force: Go on although the second store is dead, or processes that died left something open, which may be lost.
         """
-        return await self._move(Step.ROLLBACK, scopes, force=force)
+        return await self._hand_over(Step.ROLLBACK, scopes, force=force)
 
     async def abandon(self) -> PhaseReport:
         """Stop sending writes to the second store, which need not be reachable. Deletes nothing."""
@@ -307,6 +310,10 @@ class Migration:
             state = await self._standing.paired(state)
             names = {"source": self._source, "target": self._target, "migration_id": state.migration_id}
             await check_target(self._copies, **names, epoch=state.lost_epoch)
+
+    async def _hand_over(self, step: Step, scopes: Sequence[Scope], *, force: bool) -> PhaseReport:
+        report = await self._move(step, scopes, force=force)
+        return replace(report, lines=(*report.lines, *await self._after_handover(scopes)))
 
     async def _move(self, step: Step, scopes: Sequence[Scope] = (), *, force: bool = False) -> PhaseReport:
         if reason := await self._forced.reason(step, force=force, may_write=True):

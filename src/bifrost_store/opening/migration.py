@@ -14,6 +14,7 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.phases import Migration
+from bifrost_store.opening.metrics import recount_after
 from bifrost_store.routing.timing import Timing
 from bifrost_store.settings import StoreSettings, variable_name
 from bifrost_store.wrappers.checked import CheckedBackend
@@ -64,4 +65,5 @@ async def open_migration(
             timing=Timing().scaled(settings.lease_seconds / Timing().lease),
             clock=clock,
             tell=tell,
+            after_handover=recount_after(settings, stores, clock),
         )

@@ -4,7 +4,7 @@ figures of its dashboard come from.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import anyio
 from openfeature.client import OpenFeatureClient
@@ -101,7 +101,8 @@ class MetricsFlag:
         if self._client is None:
             return self._setting
         value = (await self._client.get_string_details_async(METRICS_KEY, self._setting, _context(scope))).value
-        return next((mode for mode in get_args(MetricsMode) if mode == value), self._setting)
+        known: dict[str, MetricsMode] = {"aggregated": "aggregated", "live": "live", "both": "both"}
+        return known.get(value, self._setting)
 
 
 def _context(scope: Scope) -> EvaluationContext:

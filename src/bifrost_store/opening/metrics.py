@@ -1,0 +1,68 @@
+"""Makes what follows runs for the figures of dashboards, and what counts them again after a hand-over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.clock import Clock
+from bifrost_store.core.handover import AfterHandover
+from bifrost_store.core.query import ID, Query, Range
+from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.documents.metrics import PLATFORM
+from bifrost_store.errors import StoreError
+from bifrost_store.metrics.following import MetricsProcessor
+from bifrost_store.metrics.keeping import KIND, Keeper
+from bifrost_store.metrics.periods import OpenDays
+from bifrost_store.metrics.rolling import Rounds
+from bifrost_store.opening.store import open_store
+from bifrost_store.settings import StoreSettings
+from bifrost_store.store import Store
+
+_FIGURES: Final = Query(KIND, GLOBAL, (Range(ID, PLATFORM, PLATFORM + "~"),), limit=1)
+
+
+def metrics_processor(store: Store, name: str, *, poll_seconds: float = 5.0) -> MetricsProcessor:
+    """Return what keeps the figures of *store* right while runs end, by the feed of its backend *name*.
+
+    Raises:
+        ConfigurationError: That backend has no feed, or runs are kept for less than three days.
+    """
+    clock = store.context.clock
+    keeper = Keeper(store.backend, OpenDays(store.context.retention), clock)
+    rounds = Rounds(store.backend, keeper, clock)
+    return MetricsProcessor(store.backend.backend(name), keeper, rounds, clock, poll_seconds=poll_seconds)
+
+
+def recount_after(settings: StoreSettings, stores: Mapping[str, Backend], clock: Clock) -> AfterHandover:
+    """Return what counts the open days again, through the new route, where there are figures at all.
+
+    Args:
+        settings: Of the store that is opened for it.
+        stores: Are asked whether there are figures.
+        clock: Tells the time.
+    """
+
+    async def recount(scopes: Sequence[Scope], /) -> Sequence[str]:
+        try:
+            if not await _has_figures(stores.values()):
+                return ()
+            async with open_store(settings, clock=clock) as store:
+                reports = [await store.metrics.rebuild(scope) for scope in scopes] or [await store.metrics.rebuild()]
+        except StoreError as error:
+            return (f"the figures of dashboards could not be counted again ({type(error).__name__}): call metrics rebuild",)
+        days = sum(report.days for report in reports)
+        return (f"the figures of dashboards were counted again: {days} days of scopes",)
+
+    return recount
+
+
+async def _has_figures(stores: Iterable[Backend]) -> bool:
+    """Return whether one of *stores* has any; one that does not answer has none to be counted."""
+    for store in stores:
+        with suppress(StoreError):
+            if len(await store.query(_FIGURES)):
+                return True
+    return False
