@@ -338,10 +338,10 @@ async def test_a_load_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pyte
     async with store_in(tmp_path, "one") as one, store_in(tmp_path, "other") as other:
         await fill(one)
         await dump_records(one, tmp_path / "dump")
-        with ending(monkeypatch, BackendUnavailableError, other.backend, "apply", Limited(other.backend.apply, limit)):
+        with ending(monkeypatch, BackendUnavailableError, other.backend, "write", Limited(other.backend.write, limit)):
             await load_records(other, tmp_path / "dump")
-        rest = Limited(other.backend.apply, 1000)
-        monkeypatch.setattr(other.backend, "apply", rest)
+        rest = Limited(other.backend.write, 1000)
+        monkeypatch.setattr(other.backend, "write", rest)
         report = await load_records(other, tmp_path / "dump")
 
         assert len(RECORDS) == sum(report.records.values())
@@ -372,7 +372,7 @@ async def test_a_load_begun_elsewhere_is_not_continued_here(tmp_path: Path, monk
     async with store_in(tmp_path, "one") as one, store_in(tmp_path, "two") as two, store_in(tmp_path, "three") as three:
         await fill(one)
         await dump_records(one, tmp_path / "dump")
-        with ending(monkeypatch, BackendUnavailableError, two.backend, "apply", Limited(two.backend.apply, 5)):
+        with ending(monkeypatch, BackendUnavailableError, two.backend, "write", Limited(two.backend.write, 5)):
             await load_records(two, tmp_path / "dump")
         for store in (three, two):
             report = await load_records(store, tmp_path / "dump")
@@ -459,7 +459,7 @@ async def test_what_was_unreadable_before_a_load_stopped_is_still_reported(tmp_p
         await fill(one)
         await dump_records(one, tmp_path / "dump")
         insert_lines(tmp_path / "dump", [b"not JSON"])
-        with ending(monkeypatch, BackendUnavailableError, other.backend, "apply", Limited(other.backend.apply, 6)):
+        with ending(monkeypatch, BackendUnavailableError, other.backend, "write", Limited(other.backend.write, 6)):
             await load_records(other, tmp_path / "dump")
 
         report = await load_records(other, tmp_path / "dump")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 from anyio import to_thread
 
+from bifrost_store.core.operations import MAX_BATCH_OPERATIONS, Apply
 from bifrost_store.core.progress import Progress, silent
+from bifrost_store.core.record import Record
+from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
+from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, DocumentExistsError, InvalidKeyError, InvalidRequestError
 from bifrost_store.store import Store
 from bifrost_store.transfer.blobs import BlobFiles, BlobLine
@@ -21,11 +25,13 @@ from bifrost_store.transfer.lines import record_of
 from bifrost_store.transfer.report import TransferReport
 from bifrost_store.transfer.state import DumpState, LoadState, StateFile
 
-_LINES_PER_STATE = 100
+_LINES_PER_STATE = 4 * MAX_BATCH_OPERATIONS
 _BLOBS_PER_STATE = 16
 
 Line = tuple[int, bytes]
 """Where in the file a line begins, and its text."""
+Placed = tuple[int, Record]
+"""Where in the file a record's line begins, and the record."""
 
 
 async def load_records(store: Store, folder: Path, *, restart: bool = False, progress: Progress = silent) -> TransferReport:
@@ -101,19 +107,45 @@ class _Load:
     async def read_records(self) -> None:
         lines = _lines(self._lines, self._state.position)
         while batch := list(islice(lines, _LINES_PER_STATE)):
-            await for_each(self._apply, batch)
+            await for_each(self._apply_together, _chunks(await to_thread.run_sync(self._records, batch)))
             last, line = batch[-1]
             self._save(position=last + len(line), last=last)
             self._progress("records", sum(self._report.records.values()), sum(self._dumped.records.values()))
 
-    async def _apply(self, line: Line) -> None:
+    def _records(self, lines: Sequence[Line]) -> list[Placed]:
+        """Return the records that *lines* stand for; the other lines are named in the report."""
+        found: list[Placed] = []
+        for position, line in lines:
+            try:
+                found.append((position, record_of(line)))
+            except (InvalidRequestError, CorruptDocumentError) as error:
+                self._refuse(position, error)
+        return found
+
+    async def _apply_together(self, chunk: Sequence[Placed]) -> None:
+        if len(chunk) > 1:
+            try:
+                written = await self._store.backend.batch([Apply(record) for _, record in chunk])
+            except (InvalidRequestError, CorruptDocumentError):
+                pass  # Which record it is about, and what becomes of the others, shows one by one.
+            else:
+                self._report.written += sum(map(bool, written))
+                for _, record in chunk:
+                    self._report.note(record)
+                return
+        await for_each(self._apply, chunk)
+
+    async def _apply(self, placed: Placed) -> None:
+        position, record = placed
         try:
-            record = await to_thread.run_sync(record_of, line[1])
             is_written = await self._store.backend.apply(record)
             self._report.written += is_written
             self._report.note(record)
         except (InvalidRequestError, CorruptDocumentError) as error:
-            self._report.refuse(f"records.jsonl at byte {line[0]}: {error}")
+            self._refuse(position, error)
+
+    def _refuse(self, position: int, error: Exception) -> None:
+        self._report.refuse(f"records.jsonl at byte {position}: {error}")
 
     async def read_blobs(self) -> None:
         homes = BlobHomes(self._store, self._lines)
@@ -160,6 +192,21 @@ class _Load:
         report = self._report
         self._state = self._state.model_copy(update={**asdict(report), **changes})
         self._file.write(self._state)
+
+
+def _chunks(records: Sequence[Placed]) -> list[list[Placed]]:
+    """Return *records* in lists that can be written together, each key once."""
+    chunks: list[list[Placed]] = []
+    open_chunks: dict[tuple[str, Scope], list[Placed]] = {}
+    for placed in records:
+        key = placed[1].key
+        chunk = open_chunks.get((key.kind, key.scope))
+        is_batchable = key.kind in SPECS and SPECS[key.kind].is_batchable
+        if chunk is None or not is_batchable or len(chunk) == MAX_BATCH_OPERATIONS or any(one.key == key for _, one in chunk):
+            chunk = open_chunks[key.kind, key.scope] = []
+            chunks.append(chunk)
+        chunk.append(placed)
+    return chunks
 
 
 def _size(path: Path) -> int:
