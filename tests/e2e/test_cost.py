@@ -61,7 +61,9 @@ def test_a_month_of_50_000_executions_is_cheaper_than_planned() -> None:
     assert told["stored_executions"] == pytest.approx(50_000 * 14 / 30)
     assert told["request_units"] == pytest.approx(sum(line["calls"] * line["request_units_each"] for line in lines.values()))
     assert told["dollars"]["requests"] == pytest.approx(told["request_units"] * 0.25 / 1e6)
-    assert told["dollars"]["total"] == pytest.approx(sum(told["dollars"][part] for part in ("requests", "documents", "blobs")))
+    assert told["dollars"]["total"] == pytest.approx(
+        sum(told["dollars"][part] for part in ("requests", "documents", "blobs", "signalr"))
+    )
     assert {"execution_data, each expired"} == {name for name, line in lines.items() if line["stand_in"]}
     assert all(line["request_units_each"] > 0 for line in lines.values())
     assert told["dollars"]["execution_data"] == pytest.approx(
@@ -74,7 +76,8 @@ def test_a_month_of_50_000_executions_is_cheaper_than_planned() -> None:
     assert told["gigabytes"]["documents"] > 0.5
     assert told["plan"]["create_request_units"] == 700
     assert told["plan"]["dollars"]["total"] == pytest.approx(12.77)
-    assert told["dollars"]["total"] < 5
+    assert told["signalr"]["tier"] == "Free"
+    assert told["dollars"]["total"] < 10
     assert told["alert"] == {"above": 25, "is_above": False}
 
 

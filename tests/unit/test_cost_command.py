@@ -15,14 +15,17 @@ from bifrost_store import costing
 from bifrost_store.cli.app import app
 from bifrost_store.cli.output import display
 from bifrost_store.costing import DEFAULT_MIX, Charge, Measurement
+from bifrost_store.costing.mix import POLL
+from bifrost_store.costing.telling import CONNECTIONS, WATCHERS
 
-MEASURED = Measurement("here", True, {name: Charge(10.0, requests=1, blob_bytes=100) for name in DEFAULT_MIX}, 1000)
+CHARGES = {name: Charge(10.0, requests=1, blob_bytes=100) for name in DEFAULT_MIX} | {POLL: Charge(0.1, requests=1)}
+MEASURED = Measurement("here", True, CHARGES, 1000)
 RETENTION = "BIFROST_STORE_EXECUTION_RETENTION_DAYS"
 
 
 @pytest.fixture(autouse=True)
 def given_charges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every call is charged 10 RU, at once."""
+    """Every call is charged 10 RU, at once; a poll, which is made so often, a hundredth."""
 
     @asynccontextmanager
     async def nowhere() -> AsyncIterator[SimpleNamespace]:
@@ -98,6 +101,9 @@ def test_the_threshold_decides_about_the_exit_code() -> None:
         (["--executions-per-month", "1", "--rate", "executions.lst=1"], "there is no operation"),
         (["--executions-per-month", "1", "--rate", "executions.list=-1"], "0 or more"),
         (["--executions-per-month", "1", "--processes", "-1"], "--processes"),
+        (["--executions-per-month", "1", "--watchers", "-1"], "--watchers"),
+        (["--executions-per-month", "1", "--watchers", "inf"], "not a finite number"),
+        (["--executions-per-month", "1", "--connections", "0.5"], "--connections"),
     ],
 )
 def test_wrong_use_is_told_before_anything_is_measured(arguments: list[str], message: str) -> None:
@@ -124,3 +130,18 @@ def test_a_command_forgets_the_options_of_the_one_before() -> None:
     assert display.is_json
     assert not run("--executions-per-month", "1000").stdout.startswith("{")
     assert not display.is_json
+
+
+def test_who_watches_decides_about_the_signalr_service() -> None:
+    """Free as long as its 20 connections and 20,000 messages a day suffice, then units, and all of it counts for the warning."""
+    usual = report("--executions-per-month", "50000")
+    watched = report("--executions-per-month", "50000", "--watchers", "2", "--connections", "1500", "--alert-above", "1000")
+    other = report("--executions-per-month", "1000", "--connections", "21", "--signalr-price", "10", "--rate", "feed.poll=0")
+
+    assert (usual["signalr"]["tier"], usual["dollars"]["signalr"]) == ("Free", 0)
+    assert (usual["signalr"]["watchers"], usual["signalr"]["connections"]) == (WATCHERS, CONNECTIONS)
+    assert (watched["signalr"]["tier"], watched["signalr"]["units"], watched["dollars"]["signalr"]) == ("Standard", 2, 98)
+    assert watched["signalr"]["messages"] == pytest.approx(20 * usual["signalr"]["messages"])
+    assert watched["dollars"]["total"] == pytest.approx(usual["dollars"]["total"] + 98)
+    assert other["dollars"]["signalr"] == 10
+    assert "Standard x 2" in run("--executions-per-month", "1", "--connections", "1001", "--alert-above", "200").stdout

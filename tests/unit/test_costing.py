@@ -25,7 +25,7 @@ from bifrost_store.costing import (
     with_rates,
 )
 from bifrost_store.costing.lifecycle import EACH_EXPIRED, STEPS
-from bifrost_store.costing.mix import EACH_DOCUMENT_EXPIRED
+from bifrost_store.costing.mix import EACH_DOCUMENT_EXPIRED, FLUSHES
 from bifrost_store.errors import InvalidRequestError
 
 NOW = datetime(2025, 11, 20, tzinfo=UTC)
@@ -75,6 +75,24 @@ def test_execution_data_is_kept_twice_as_long() -> None:
     assert projection.execution_data_request_units == pytest.approx(3_600_000)
     assert projection.execution_data_dollars == pytest.approx(0.9)
     assert projection.request_units == pytest.approx(961_000 + 3_600_000)
+
+
+def test_messages_by_hand() -> None:
+    """Two tellings of every flush and one of every status, for each who watches, in steps of 2 KB; nothing is a fixed total."""
+    line, variables = FLUSHES
+    mix = {**MIX, line: Rate(10, "execution", ""), variables: Rate(5, "execution", "")}
+    charges = {**MEASURED.charges, line: Charge(6.0, data_bytes=2048.0), variables: Charge(6.0, data_bytes=2049.0)}
+    measured = replace(MEASURED, charges=charges)
+    few = project(measured, mix, 3_000, watchers=0.5).telling
+    assert few.messages == 3_000 * (10 * 2 + 5 * 2 * 2 + 1) * 0.5
+    assert (few.messages_per_day, few.tier, few.units, few.dollars) == (few.messages / 30, "Free", 1, 0)
+
+    many = project(measured, mix, 3_000_000, watchers=1, connections=2_001)
+    assert (many.telling.tier, many.telling.units) == ("Standard", 3)
+    assert many.telling.dollars == pytest.approx(3 * 49 + (123 - 90))
+    assert many.signalr_dollars == many.telling.dollars
+    assert project(measured, mix, 3_000, connections=21).telling.tier == "Standard"
+    assert project(measured, MIX, 3_000, watchers=0).telling.messages == 0
 
 
 def test_the_dearest_line_comes_first() -> None:

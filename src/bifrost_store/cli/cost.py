@@ -13,6 +13,7 @@ from bifrost_store.core.prices import (
     DOLLARS_PER_BLOB_GIGABYTE_MONTH,
     DOLLARS_PER_GIGABYTE_MONTH,
     DOLLARS_PER_MILLION_REQUEST_UNITS,
+    DOLLARS_PER_SIGNALR_UNIT_MONTH,
 )
 from bifrost_store.errors import InvalidRequestError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _NARROWEST: Final = 132
 _CREATE: Final = "executions.create"
 _OF_DATA: Final = "  of execution data"
+_SIGNALR: Final = "SignalR service"
 
 Executions = Annotated[
     float, typer.Option("--executions-per-month", min=0.0, metavar="N", help="Number of executions in the month.", callback=finite)
@@ -55,6 +57,17 @@ Processes = Annotated[
     int,
     typer.Option("--processes", min=0, help="Number of processes that renew a lease, as they do while a migration is under way."),
 ]
+Watchers = Annotated[
+    float,
+    typer.Option(
+        "--watchers", min=0.0, metavar="N", help="Connections that watch a run while it goes on, on average.", callback=finite
+    ),
+]
+Connections = Annotated[int, typer.Option("--connections", min=0, metavar="N", help="Pages that are open at the same time.")]
+SignalRPrice = Annotated[
+    float,
+    typer.Option("--signalr-price", min=0.0, metavar="DOLLARS", help="Price of a SignalR unit for a month.", callback=finite),
+]
 Rates = Annotated[
     list[str] | None,
     typer.Option(
@@ -78,7 +91,10 @@ def cost(
     price: PriceOption = DOLLARS_PER_MILLION_REQUEST_UNITS,
     storage_price: StoragePrice = DOLLARS_PER_GIGABYTE_MONTH,
     blob_price: BlobPrice = DOLLARS_PER_BLOB_GIGABYTE_MONTH,
+    signalr_price: SignalRPrice = DOLLARS_PER_SIGNALR_UNIT_MONTH,
     retention_days: RetentionDays = None,
+    watchers: Watchers = 0.1,
+    connections: Connections = 20,
     processes: Processes = 1,
     rate: Rates = None,
     on_account: OnAccount = False,
@@ -95,7 +111,15 @@ def cost(
             talk.print(f"Measuring on {place.name} ...", style="dim", markup=False)
             return await measure(place)
 
-    projection = project(run(call), mix, executions_per_month, retention_days=days, prices=Prices(price, storage_price, blob_price))
+    projection = project(
+        run(call),
+        mix,
+        executions_per_month,
+        retention_days=days,
+        watchers=watchers,
+        connections=connections,
+        prices=Prices(price, storage_price, blob_price, signalr_price),
+    )
     if as_json:
         report(_as_json(projection, alert_above), as_json=True, lines=[])
     else:
@@ -143,6 +167,14 @@ def _as_json(projection: Projection, alert_above: float) -> dict[str, Any]:
         "request_units_per_execution": projection.request_units_per_execution,
         "request_units": projection.request_units,
         "gigabytes": {"documents": projection.document_gigabytes, "blobs": projection.blob_gigabytes},
+        "signalr": {
+            "watchers": projection.telling.watchers,
+            "connections": projection.telling.connections,
+            "messages": projection.telling.messages,
+            "messages_per_day": projection.telling.messages_per_day,
+            "tier": projection.telling.tier,
+            "units": projection.telling.units,
+        },
         "dollars": _dollars(projection),
         "plan": {
             "create_request_units": plan.create_request_units,
@@ -160,6 +192,7 @@ def _dollars(of: Projection | PlanEstimate) -> dict[str, float]:
         "execution_data": of.execution_data_dollars,
         "documents": of.document_dollars,
         "blobs": of.blob_dollars,
+        "signalr": of.signalr_dollars,
         "total": of.dollars,
     }
 
@@ -214,6 +247,12 @@ def _operations(projection: Projection) -> Table:
     return table
 
 
+def _told(projection: Projection) -> str:
+    telling = projection.telling
+    units = "" if telling.tier == "Free" else f" x {telling.units}"
+    return f"{telling.messages_per_day:,.0f} messages/day, {telling.tier}{units}"
+
+
 def _sums(projection: Projection) -> Table:
     from rich.table import Table
 
@@ -235,10 +274,12 @@ def _sums(projection: Projection) -> Table:
         ),
         "documents": (f"{projection.document_gigabytes:,.3f} GB", ""),
         "blobs": (f"{projection.blob_gigabytes:,.3f} GB", ""),
+        _SIGNALR: (_told(projection), ""),
         "total": ("", ""),
     }
     our_dollars, plan_dollars = _dollars(projection), _dollars(plan)
-    our_dollars[_OF_DATA], plan_dollars[_OF_DATA] = our_dollars["execution_data"], plan_dollars["execution_data"]
+    for dollars in (our_dollars, plan_dollars):
+        dollars[_OF_DATA], dollars[_SIGNALR] = dollars["execution_data"], dollars["signalr"]
     for name, (how_much, planned) in sums.items():
         table.add_row(name, how_much, f"{our_dollars[name]:,.2f}", planned, f"{plan_dollars[name]:,.2f}")
     return table

@@ -10,6 +10,8 @@ DOLLARS_PER_GIGABYTE_MONTH: Final = 0.25
 """Of documents and their index in Cosmos DB, US list price (the same source)."""
 DOLLARS_PER_BLOB_GIGABYTE_MONTH: Final = 0.018
 """Of blobs; the migration plan's figure."""
+DOLLARS_PER_SIGNALR_UNIT_MONTH: Final = 49.0
+"""Of Azure SignalR Service, Standard tier. Source: "Azure SignalR Service pricing", Microsoft; the US, 1.61 $ a day."""
 
 
 def request_unit_dollars(request_units: float, dollars_per_million: float = DOLLARS_PER_MILLION_REQUEST_UNITS) -> float:

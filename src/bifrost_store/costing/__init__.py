@@ -12,6 +12,7 @@ from bifrost_store.costing.observed import project_usage
 from bifrost_store.costing.places import Place, account, emulated
 from bifrost_store.costing.plan import PlanEstimate, plan_estimate
 from bifrost_store.costing.projection import LIST_PRICES, Charge, Line, Measurement, Prices, Projection, project
+from bifrost_store.costing.telling import Telling
 
 __all__ = [
     "DEFAULT_MIX",
@@ -25,6 +26,7 @@ __all__ = [
     "Prices",
     "Projection",
     "Rate",
+    "Telling",
     "account",
     "emulated",
     "measure",

@@ -9,12 +9,14 @@ from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
+from bifrost_store.backends.registry import PRICED
 from bifrost_store.core.execution_data import DataDocument, DataType, Run, segment_id
+from bifrost_store.core.feed import FeedRange
 from bifrost_store.core.record import Body
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import new_write_id
-from bifrost_store.costing.mix import LEASE
+from bifrost_store.costing.mix import LEASE, POLL
 from bifrost_store.documents import AccessLevel, AuditEventType, ConfigType, Execution, ExecutionStatus, Form
 from bifrost_store.protocols import ExecutionRef, NewApiKey
 from bifrost_store.repositories.executions.creation import creation_of
@@ -146,6 +148,19 @@ class Scene:
         if error is not None:
             raise error
 
+    async def tip(self) -> tuple[FeedRange, str]:
+        """Return where the first range of a feed ends."""
+        feed = self.store.backend.backend(PRICED).feed
+        assert feed is not None
+        part = (await feed.ranges("execution_data"))[0]
+        return part, await feed.tip("execution_data", part)
+
+    async def poll(self, where: tuple[FeedRange, str]) -> None:
+        """Ask a feed that has nothing new."""
+        feed = self.store.backend.backend(PRICED).feed
+        assert feed is not None
+        await feed.items("execution_data", *where)
+
     def ref(self, run: Execution) -> ExecutionRef:
         """Name a run as handlers do, which do not hold the model."""
         return ExecutionRef(self.scope, run.execution_id)
@@ -243,6 +258,7 @@ STEPS: Final[dict[str, Step]] = {
     "schedules.claim": Step(
         lambda s, one: s.store.schedules.claim(one, now=FAR, next_run_at=FAR + timedelta(hours=1)), lambda s: s.new_schedule()
     ),
+    POLL: Step(lambda s, where: s.poll(where), lambda s: s.tip()),
     # A lease is a small document that is read and replaced, as a configuration value is.
     LEASE: Step(lambda s, _: s.set_configuration()),
 }

@@ -13,6 +13,13 @@ DAYS_PER_MONTH: Final = 30
 _MINUTES_PER_MONTH: Final = DAYS_PER_MONTH * 24 * 60
 EXECUTION_DATA: Final = "execution_data"
 """With this begin the names of operations on what runs leave while they go on."""
+FLUSHES: Final = ("execution_data.append, a line", "execution_data.append, variables")
+"""What those who watch a run are told of as it is stored."""
+STATUSES: Final = ("executions.create", "executions.set_status", "executions.complete")
+"""And what they are told of where it stands."""
+POLL: Final = "feed.poll"
+_POLLS_PER_MINUTE: Final = 180
+"""Of two triggers: on execution data every half second, on executions every second."""
 LEASE: Final = "leases.renew"
 _LEASE_RENEWALS_PER_MONTH: Final = _MINUTES_PER_MONTH * 6
 """One process renews its lease every ten seconds."""
@@ -66,6 +73,7 @@ DEFAULT_MIX: Final[Mix] = MappingProxyType(
         "schedules.due": Rate(_MINUTES_PER_MONTH / 5, "month", "a timer, every five minutes"),
         "executions.purge_expired": Rate(_MINUTES_PER_MONTH / 60, "month", "a timer, every hour"),
         "api_keys.validate, use noted": Rate(_MINUTES_PER_MONTH / 5, "month", "every five minutes: one key in use"),
+        POLL: Rate(_POLLS_PER_MINUTE * _MINUTES_PER_MONTH, "month", "real time's triggers, every 0.5 s and every second"),
         LEASE: Rate(_LEASE_RENEWALS_PER_MONTH, "month", "every ten seconds: one process"),
     }
 )

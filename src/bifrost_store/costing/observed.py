@@ -19,8 +19,8 @@ def project_usage(
 ) -> Projection:
     """Return what a month costs if its calls are those of *report*, in proportion to the executions created.
 
-    Timers count in the same proportion. Documents are taken to be as large as those created, and blobs are left out: a report
-    does not tell them apart.
+    Timers count in the same proportion. Documents are taken to be as large as those created, and blobs and messages to
+    those who watch are left out: a report does not tell them apart, or of them.
 
     Args:
         report: Of a store on Cosmos DB: `bifrost_store.Store.usage`.
@@ -40,7 +40,7 @@ def project_usage(
     mix: Mix = {operation: Rate(count / created, "execution", "as observed") for operation, count in calls.items()}
     size = sum(row.sent_bytes for row in rows[_CREATE]) / calls[_CREATE]
     measurement = Measurement(f"usage since {report.since:%Y-%m-%d %H:%M}", False, charges, size)
-    return project(measurement, mix, executions_per_month, retention_days=retention_days, prices=prices)
+    return project(measurement, mix, executions_per_month, retention_days=retention_days, watchers=0, prices=prices)
 
 
 def _charge(rows: list[OperationUsage], calls: int) -> Charge:

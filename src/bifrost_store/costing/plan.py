@@ -32,6 +32,7 @@ class PlanEstimate:
         request_units: Of the month.
         execution_data_request_units, execution_data_dollars: Of these, what runs write while they go on, and whoever reads it.
         request_dollars, document_dollars, blob_dollars: What requests, stored documents and stored blobs cost.
+        signalr_dollars: Nothing: the plan names the service, and leaves its price out.
     """
 
     create_request_units: float
@@ -42,6 +43,7 @@ class PlanEstimate:
     request_dollars: float
     document_dollars: float
     blob_dollars: float
+    signalr_dollars: float = 0.0
 
     @property
     def dollars(self) -> float:

@@ -10,10 +10,12 @@ from bifrost_store.core.prices import (
     DOLLARS_PER_BLOB_GIGABYTE_MONTH,
     DOLLARS_PER_GIGABYTE_MONTH,
     DOLLARS_PER_MILLION_REQUEST_UNITS,
+    DOLLARS_PER_SIGNALR_UNIT_MONTH,
     request_unit_dollars,
 )
 from bifrost_store.costing.mix import DAYS_PER_MONTH, EXECUTION_DATA, Mix
 from bifrost_store.costing.plan import PlanEstimate, plan_estimate
+from bifrost_store.costing.telling import CONNECTIONS, WATCHERS, Telling, telling_of
 
 _GIGABYTE: Final = 1e9
 
@@ -63,6 +65,7 @@ class Prices:
     per_million_request_units: float = DOLLARS_PER_MILLION_REQUEST_UNITS
     per_gigabyte_month: float = DOLLARS_PER_GIGABYTE_MONTH
     per_blob_gigabyte_month: float = DOLLARS_PER_BLOB_GIGABYTE_MONTH
+    per_signalr_unit_month: float = DOLLARS_PER_SIGNALR_UNIT_MONTH
 
 
 LIST_PRICES: Final = Prices()
@@ -105,6 +108,7 @@ class Projection:
         request_units: Of the month.
         document_gigabytes, blob_gigabytes: Stored at any time; 10**9 bytes each.
         request_dollars, document_dollars, blob_dollars: What these cost.
+        telling: What is sent to those who watch.
         plan: What the migration plan expects of as many executions.
     """
 
@@ -119,12 +123,18 @@ class Projection:
     request_dollars: float
     document_dollars: float
     blob_dollars: float
+    telling: Telling
     plan: PlanEstimate
 
     @property
     def dollars(self) -> float:
         """What the month costs in all."""
-        return self.request_dollars + self.document_dollars + self.blob_dollars
+        return self.request_dollars + self.document_dollars + self.blob_dollars + self.signalr_dollars
+
+    @property
+    def signalr_dollars(self) -> float:
+        """What the SignalR service costs."""
+        return self.telling.dollars
 
     @property
     def execution_data_request_units(self) -> float:
@@ -147,7 +157,14 @@ class Projection:
 
 
 def project(
-    measurement: Measurement, mix: Mix, executions_per_month: float, *, retention_days: float = 14, prices: Prices = LIST_PRICES
+    measurement: Measurement,
+    mix: Mix,
+    executions_per_month: float,
+    *,
+    retention_days: float = 14,
+    watchers: float = WATCHERS,
+    connections: int = CONNECTIONS,
+    prices: Prices = LIST_PRICES,
 ) -> Projection:
     """Return what a month of *executions_per_month* costs.
 
@@ -156,6 +173,8 @@ def project(
     Args:
         measurement: Must hold a charge for every operation of *mix*.
         retention_days: Of executions and their blobs; execution data is kept twice as long.
+        watchers: Connections that watch a run, on average.
+        connections: Pages that are open at the same time.
         prices: By default US list prices.
     """
     stored = executions_per_month * retention_days / DAYS_PER_MONTH
@@ -186,5 +205,13 @@ def project(
         request_unit_dollars(request_units, prices.per_million_request_units),
         document_gigabytes * prices.per_gigabyte_month,
         blob_gigabytes * prices.per_blob_gigabyte_month,
+        telling_of(
+            mix,
+            executions_per_month,
+            {operation: measurement.charges[operation].data_bytes for operation in mix},
+            watchers=watchers,
+            connections=connections,
+            dollars_per_unit=prices.per_signalr_unit_month,
+        ),
         plan_estimate(executions_per_month),
     )
