@@ -14,6 +14,7 @@ import pytest
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Scope, Store, open_store
 from bifrost_store.changefeed import FeedReader
 from bifrost_store.core.clock import utc_now
+from bifrost_store.errors import BackendUnavailableError
 from bifrost_store.realtime import (
     RUN_FEEDS,
     Delivery,
