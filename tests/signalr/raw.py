@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -28,6 +29,7 @@ class Raw:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self.session = session
         self.url = url
+        self._sockets: list[aiohttp.ClientWebSocketResponse] = []
 
     async def redirect(self, user: str = "ada", **headers: str) -> dict[str, Any]:
         """Negotiate at the hub, and return where to go."""
@@ -53,7 +55,18 @@ class Raw:
 
     async def socket(self, token: str, **headers: str) -> aiohttp.ClientWebSocketResponse:
         """Open a WebSocket with a connection token."""
-        return await self.session.ws_connect(f"{self.url}/connect?id={token}", headers=headers, max_msg_size=0)
+        url, patience = f"{self.url}/connect?id={token}", aiohttp.ClientWSTimeout(ws_close=1)
+        socket = await self.session.ws_connect(url, headers=headers, max_msg_size=0, timeout=patience)
+        self._sockets.append(socket)
+        return socket
+
+    async def close(self) -> None:
+        """Close every socket, as what is collected open is a warning."""
+        await asyncio.gather(*[socket.close() for socket in self._sockets])
+
+    async def delete(self, url: str) -> int:
+        async with self.session.delete(url) as response:
+            return response.status
 
     async def connected(self, user: str = "ada") -> tuple[str, aiohttp.ClientWebSocketResponse]:
         """Return the id and the socket of a client whose handshake is done."""
@@ -76,7 +89,9 @@ class Raw:
 @contextlib.asynccontextmanager
 async def raw(url: str) -> AsyncIterator[Raw]:
     async with aiohttp.ClientSession() as session:
-        yield Raw(session, url)
+        client = Raw(session, url)
+        yield client
+        await client.close()
 
 
 async def rest(socket: aiohttp.ClientWebSocketResponse) -> list[Any]:

@@ -177,6 +177,7 @@ async def test_a_socket_needs_its_token_as_well() -> None:
         assert [{}] == unframed(await socket.receive_str())
         await socket.send_str(framed({"type": 6}, {"type": 1, "target": "x", "arguments": []}))
         assert "may only listen" in (await rest(socket))[-1]["error"]
+        await socket.close()
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", " ", "x" * 1025, "\udc80", None, 5])

@@ -294,7 +294,7 @@ async def test_a_silent_client_is_given_up() -> None:
 
 async def test_a_poll_ends_with_nothing_after_its_time() -> None:
     """The client then polls again."""
-    async with world(build_hub(limits=Limits(poll_seconds=0.1))) as client:
+    async with world(build_hub(limits=Limits(poll_seconds=0.1, close_seconds=0.2))) as client:
         url = f"{client.url}/connect?id={(await client.negotiate())['connectionToken']}"
 
         assert [(200, ""), (200, "")] == [await client.get(url) for _ in range(2)]
@@ -306,7 +306,7 @@ async def test_polls_are_bounded_like_sockets() -> None:
     async with world(hub) as client:
         found = await client.negotiate()
         url = f"{client.url}/connect?id={found['connectionToken']}"
-        assert (404, 404) == ((await client.post(url, data=framed(HANDSHAKE)))[0], (await client.session.delete(url)).status)
+        assert (404, 404) == ((await client.post(url, data=framed(HANDSHAKE)))[0], await client.delete(url))
         assert (200, "") == await client.get(url)
         assert 200 == (await client.post(url, data=framed(HANDSHAKE)))[0]
         assert (200, framed({})) == await client.get(url)
