@@ -230,18 +230,21 @@ async def test_foreign_pages_and_foreign_host_names_get_nothing() -> None:
 
 
 async def test_connections_are_limited_by_user_and_in_all() -> None:
-    """Those beyond are refused with the reason; an end makes room."""
+    """Those beyond are told why when they negotiate, and refused where they negotiated before; an end makes room."""
     hub = build_hub(limits=Limits(connections=3, connections_per_user=2))
     async with world(hub) as client:
+        before = {user: (await client.negotiate(user))["connectionToken"] for user in ("ada", "eve")}
         sockets = [(await client.connected())[1] for _ in range(2)]
-        assert 429 == await client.refused((await client.negotiate())["connectionToken"])
-        sockets.append((await client.connected("bob"))[1])
-        assert 503 == await client.refused((await client.negotiate("eve"))["connectionToken"])
+        assert "This user has too many connections." == (await client.negotiate())["error"]
+        assert 429 == await client.refused(before["ada"])
+        await client.connected("bob")
+        assert "There are too many connections; try again later." == (await client.negotiate("eve"))["error"]
+        assert 503 == await client.refused(before["eve"])
         await sockets[0].close()
         await until(lambda: 2 == hub.counters.connections)
         await client.connected()
 
-        assert {Reason.USER_CONNECTIONS: 1, Reason.CONNECTIONS: 1} == hub.counters.refused
+        assert {Reason.USER_CONNECTIONS: 2, Reason.CONNECTIONS: 2} == hub.counters.refused
 
 
 async def test_who_joins_what() -> None:

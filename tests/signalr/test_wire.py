@@ -212,3 +212,20 @@ async def test_what_a_client_called_before_it_left_is_done() -> None:
     await flooding.say(END)
 
     assert [0, 1] == done
+
+
+@pytest.mark.anyio
+async def test_a_result_that_is_no_json_and_a_hook_that_fails_trouble_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """A client may send 1e400, which Python reads as Infinity; the caller gets an error, and the hub goes on."""
+    hub = build_hub()
+
+    @hub.on_connected
+    async def failing(connection: Connection) -> None:
+        raise ValueError("a mistake")
+
+    talk = Talk(hub)
+    await talk.say('{"protocol":"json","version":1}' + END)
+    call = '{"type":1,"target":"echo","arguments":[%s],"invocationId":"0"}' + END
+    assert "error" in json.loads((await talk.say(call.replace("%s", "1e400")))[:-1])
+    assert [1] == json.loads((await talk.say(call.replace("%s", "1")))[:-1])["result"]
+    assert ["signalr.hook_failed", "signalr.method_failed target='echo'"] == sorted(one.getMessage() for one in caplog.records)

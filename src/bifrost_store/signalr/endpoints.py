@@ -44,6 +44,13 @@ class Endpoints:
     def negotiated(self, request: Request, user_id: str, ends_at: float) -> Response:
         """Answer a client's negotiation. Nothing is kept for it: what it gets is signed."""
         limits = self._switchboard.limits
+        try:
+            self._switchboard.check_room(user_id)
+        except Refusal as refusal:
+            if refusal.reason is Reason.STOPPING:
+                raise
+            self._switchboard.teller.refused(refusal.reason)
+            return private({"error": refusal.text})
         id, token = self._tokens.connection_token(user_id, seconds=limits.ticket_seconds, ends_at=ends_at)
         is_new = request.query_params.get("negotiateVersion", "0") not in ("", "0")
         identity = {"negotiateVersion": 1, "connectionId": id, "connectionToken": token}

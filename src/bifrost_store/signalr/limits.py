@@ -16,10 +16,10 @@ class Limits:
     """The largest message that may be sent to clients; as Azure SignalR Service, which takes bodies of up to 1 MB."""
 
     connections: int = 5_000
-    """Clients at a time; further ones are answered 503."""
+    """Clients at a time; further ones are told so when they negotiate."""
 
     connections_per_user: int = 30
-    """Clients of one user at a time, which are tabs of browsers, for example; further ones are answered 429."""
+    """Clients of one user at a time, which are tabs of browsers, for example; further ones are told so."""
 
     groups_per_connection: int = 100
     """Groups that one client may be in."""

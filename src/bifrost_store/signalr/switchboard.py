@@ -61,16 +61,11 @@ class Switchboard:
         """Return a new connection; raise `Refusal`."""
         limits, now = self.limits, time.monotonic()
         remaining = min(opening.ends_at - time.time(), limits.connection_seconds)
-        if self.is_stopping:
-            raise Refusal(Reason.STOPPING, 503, "The hub stops; try again.")
+        self.check_room(opening.user_id)
         if opening.connection_id in self._connections or opening.connection_id in self._used:
             raise Refusal(Reason.REUSED, 409, "The connection was opened before.")
         if remaining <= 0:
             raise Refusal(Reason.TOKEN, 401, "The authentication has ended.")
-        if len(self._connections) >= limits.connections:
-            raise Refusal(Reason.CONNECTIONS, 503, "There are too many connections; try again later.")
-        if len(self._users.get(opening.user_id, ())) >= limits.connections_per_user:
-            raise Refusal(Reason.USER_CONNECTIONS, 429, "This user has too many connections.")
         connection = Connection(
             opening.connection_id,
             opening.user_id,
@@ -86,6 +81,15 @@ class Switchboard:
         self.counters.connections += 1
         self._beat()
         return connection
+
+    def check_room(self, user_id: str) -> None:
+        """Raise `Refusal` if a user cannot have one more connection."""
+        if self.is_stopping:
+            raise Refusal(Reason.STOPPING, 503, "The hub stops; try again.")
+        if len(self._connections) >= self.limits.connections:
+            raise Refusal(Reason.CONNECTIONS, 503, "There are too many connections; try again later.")
+        if len(self._users.get(user_id, ())) >= self.limits.connections_per_user:
+            raise Refusal(Reason.USER_CONNECTIONS, 429, "This user has too many connections.")
 
     def close(self, connection: Connection, error: str | None = None, *, allow_reconnect: bool = False) -> None:
         """Let a connection go, after what already waits for it. From now on nothing else is sent to it."""
