@@ -66,7 +66,8 @@ class Hub(Sender):
             by default each process makes its own.
         name: Tells hubs with the same key apart.
         public_url: Where clients reach the hub, where that is not what a request says: behind a proxy that changes it.
-        allowed_hosts: Host names by which the hub may be called, beside that of *public_url*; by default this machine's.
+        allowed_hosts: Host names by which the hub may be called, beside that of *public_url*; by default this machine's. ``*``
+            where something in front of it has checked.
         allowed_origins: Origins of pages that may use the hub, beside those that the hub's own host serves.
         sticky: Whether each request of a client reaches the same process, as with one process it does. Only then clients
             that cannot use WebSockets may poll.
