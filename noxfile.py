@@ -64,7 +64,8 @@ def tests(session: nox.Session) -> None:
     session.install("-e", ".[all]", *dependencies("test"))
     spin(session)
     chromium(session)
-    session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env={**azurite(session), **signalr_client(session)})
+    env = {**azurite(session), **signalr_client(session), **axe(session)}
+    session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env=env)
 
 
 @nox.session
@@ -79,7 +80,8 @@ def contract(session: nox.Session, backend: str) -> None:
 def thorough(session: nox.Session) -> None:
     """Every test with many examples of each property."""
     session.install("-e", ".[all]", *dependencies("test"))
-    env = {**azurite(session), **signalr_client(session), "BIFROST_TEST_PROFILE": "thorough"}
+    chromium(session)
+    env = {**azurite(session), **signalr_client(session), **axe(session), "BIFROST_TEST_PROFILE": "thorough"}
     session.run("pytest", *SIDE_BY_SIDE, "--timeout=3600", *session.posargs, env=env)
 
 
@@ -226,6 +228,14 @@ def reference(session: nox.Session) -> None:
     session.install(*dependencies("test"))
     session.run("python", "tools/reference.py")
     session.run("python", "tools/emulator_reference.py")
+
+
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Take the pictures of docs/howto/watch-runs.md anew."""
+    session.install("-e", ".[all]", *dependencies("test"))
+    chromium(session)
+    session.run("python", "tools/pictures.py")
 
 
 @nox.session

@@ -7,13 +7,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
-from bifrost_store import ConfigType, ExecutionStatus
+from bifrost_store import GLOBAL, ConfigType, ExecutionStatus, LogLine, open_store
 from bifrost_store.demo.calls import Answer
 from bifrost_store.demo.generator import Generator
 from bifrost_store.demo.journey import Answers, Journey, compare
+from bifrost_store.demo.running import run_on_and_on
 from bifrost_store.documents import Organization
+from bifrost_store.settings import StoreSettings
 from bifrost_store.testing.examples import organization
 
 DATA = Path(str(resources.files("bifrost_store.demo") / "data"))
@@ -50,6 +53,22 @@ def test_the_data_set_shows_what_there_is() -> None:
     assert any("FormId" in row for row in entities)
     assert {"logs.json", "result.html"} == {path.name for path in (DATA / "blobs").rglob("*.*")}
     assert any(row["RowKey"].startswith("assignedrole:") for row in rows("Relationships"))
+
+
+@pytest.mark.anyio
+async def test_a_run_is_under_way_for_the_page(tmp_path: Path) -> None:
+    """Whoever opens the page finds a run that says what it does, with variables and input."""
+    async with open_store(StoreSettings(sqlite_path=str(tmp_path / "demo.db"))) as store, anyio.create_task_group() as tasks:
+        await store.provision()
+        tasks.start_soon(run_on_and_on, store)
+        messages: list[str] = []
+        while len(messages) < 3:
+            for run in await store.executions.list(GLOBAL):
+                assert ExecutionStatus.RUNNING == run.status
+                page = await store.execution_data.items(GLOBAL, run.execution_id, types=["log"], level="info")
+                messages = [item.message for item in page if isinstance(item, LogLine)]
+        assert "240 mailboxes are to be moved" == messages[0]
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(("name", "is_identical"), [("Contoso", True), ("Fabrikam", False)])

@@ -32,10 +32,9 @@ def console(
     """Serve the page where runs are watched, and print its address; Ctrl-C ends it."""
     from bifrost_store.settings import StoreSettings
 
-    try:
-        from bifrost_store.console.serving import serve  # its libraries are an extra
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(f"the console needs {error.name}: pip install '{_EXTRA}'") from error
+    check_libraries()
+    from bifrost_store.console.serving import serve
+
     settings = StoreSettings.from_environment()
     secret = settings.console_proxy_secret
     if trust_proxy and secret is None:
@@ -58,3 +57,15 @@ def console(
         )
 
     run(work)
+
+
+def check_libraries() -> None:
+    """Refuse to go on without the libraries of the console, an extra.
+
+    Raises:
+        MissingDependencyError: One is missing.
+    """
+    try:
+        import bifrost_store.console.serving  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(f"the console needs {error.name}: pip install '{_EXTRA}'") from error

@@ -3,34 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from bifrost_store.cli.console import check_libraries
 from bifrost_store.cli.output import JsonOption, out, report, run, talk
 
 if TYPE_CHECKING:
     from bifrost_store.demo.journey import Answers, Journey
     from bifrost_store.demo.moving import Leg
     from bifrost_store.demo.watching import Sight
+    from bifrost_store.settings import StoreSettings
+    from bifrost_store.store import Store
 
 _NARROWEST = 132
 
 
-def demo(*, as_json: JsonOption = False) -> None:
+def demo(
+    *,
+    page: Annotated[bool, typer.Option("--page", help="Then serve the console on its data, with a run under way.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Load a small data set, make the same calls on each backend and compare, watch a run, then migrate to Cosmos DB and back."""
     from bifrost_store.demo.journey import travel
 
+    if page:
+        check_libraries()
     talk.print("Bringing up Azurite and the Cosmos DB emulator, and loading the data set ...", style="dim")
-    journey = run(travel)
-    if as_json:
-        report(_as_json(journey), as_json=True, lines=[])
-    else:
-        _show(journey)
+
+    async def show(journey: Journey, settings: StoreSettings) -> None:
+        if as_json:
+            report(_as_json(journey), as_json=True, lines=[])
+        else:
+            _show(journey)
+        if page:
+            await _serve(settings)
+
+    journey = run(lambda: travel(show))
+    if not page:
+        talk.print("To watch a run in a browser, on this data: bifrost-store demo --page", style="dim", markup=False)
     if not journey.ok:
         raise typer.Exit(1)
+
+
+async def _serve(settings: StoreSettings) -> None:
+    """Serve the console until Ctrl-C."""
+    import anyio
+
+    from bifrost_store.console.serving import serve
+    from bifrost_store.demo.running import run_on_and_on
+
+    async with anyio.create_task_group() as tasks:
+
+        def tell(address: str, store: Store) -> None:
+            print(address, flush=True)  # noqa: T201 - data goes to stdout
+            talk.print("A run is under way there. Ctrl-C ends the demo.", style="dim")
+            tasks.start_soon(run_on_and_on, store)
+
+        await serve(settings, on_ready=tell)
+        tasks.cancel_scope.cancel()
 
 
 def _as_json(journey: Journey) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, fields
 from importlib import resources
@@ -124,8 +124,12 @@ class SwitchProvider(AbstractProvider):  # type: ignore[misc, unused-ignore]
         return FlagResolutionDetails(default_value)
 
 
-async def travel() -> Journey:
-    """Bring up what there is, load the data set, make the same calls on each backend, watch a run, and migrate there and back."""
+async def travel(afterwards: Callable[[Journey, StoreSettings], Awaitable[None]] | None = None) -> Journey:
+    """Bring up what there is, load the data set, make the same calls on each backend, watch a run, and migrate there and back.
+
+    Args:
+        afterwards: Is given what was seen, and where the embedded backend has the data, while all of it is still there.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bifrost-store-demo-")))
         settings, notes = await _bring_up(stack, folder)
@@ -136,7 +140,10 @@ async def travel() -> Journey:
         calls = await _call_each(settings, backends)
         sights = await watch(settings, backends)
         legs = await move(settings, folder / "reports", lambda: NOW) if {SOURCE, TARGET} <= set(backends) else []
-        return Journey(backends, calls, notes, legs, sights)
+        journey = Journey(backends, calls, notes, legs, sights)
+        if afterwards is not None:
+            await afterwards(journey, settings.model_copy(update={"backend": EMBEDDED}))
+        return journey
 
 
 async def _bring_up(stack: AsyncExitStack, folder: Path) -> tuple[StoreSettings, list[str]]:

@@ -155,20 +155,30 @@ function Header({ me, run }: { readonly me: Me; readonly run: WholeRun }): React
         </span>
       </div>
       <dl className={css.facts}>
-        <dt>Id</dt>
-        <dd>
-          <code>{run.id}</code> <CopyText label="Copy" text={() => run.id} />
-        </dd>
-        <dt>By</dt>
-        <dd title={run.by.id}>{run.by.name}</dd>
-        <dt>Scope</dt>
-        <dd>{run.scope}</dd>
-        <dt>Started</dt>
-        <dd title={exact(run.startedAt, zone === 'utc' ? 'utc' : 'local')}>{moment(run.startedAt, zone, now)}</dd>
-        <dt>Duration</dt>
-        <dd>
-          <Duration {...run} />
-        </dd>
+        <div>
+          <dt>Id</dt>
+          <dd>
+            <code>{run.id}</code> <CopyText label="Copy" text={() => run.id} />
+          </dd>
+        </div>
+        <div>
+          <dt>By</dt>
+          <dd title={run.by.id}>{run.by.name}</dd>
+        </div>
+        <div>
+          <dt>Scope</dt>
+          <dd>{run.scope}</dd>
+        </div>
+        <div>
+          <dt>Started</dt>
+          <dd title={exact(run.startedAt, zone === 'utc' ? 'utc' : 'local')}>{moment(run.startedAt, zone, now)}</dd>
+        </div>
+        <div>
+          <dt>Duration</dt>
+          <dd>
+            <Duration {...run} />
+          </dd>
+        </div>
       </dl>
     </header>
   );

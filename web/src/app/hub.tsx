@@ -63,7 +63,7 @@ export function useThrottled(call: () => void, every: number): () => void {
   );
 }
 
-const OFF: HubState = { phase: 'off', since: 0, transport: null, lag: null };
+const OFF: HubState = { phase: 'off', since: 0, transport: null, lag: null, wasLive: false };
 const NEVER = (): (() => void) => () => undefined;
 
 /** Whether what is shown is pushed or read; on hover since when, how, and how late. */
@@ -71,7 +71,7 @@ export function ConnectionBadge({ me }: { readonly me: Me }): ReactNode {
   const hub = useHub();
   const state = useSyncExternalStore(hub?.subscribe ?? NEVER, hub?.snapshot ?? (() => OFF));
   useNow(true);
-  const words = { live: 'Live', connecting: 'Reconnecting…', off: 'Reading every 5 s' }[state.phase];
+  const words = { live: 'Live', connecting: state.wasLive ? 'Reconnecting…' : 'Connecting…', off: 'Reading every 5 s' }[state.phase];
   const since = state.since === 0 ? 'This console has no hub' : `Since ${exact(new Date(state.since).toISOString(), 'local')}`;
   const details = [since, state.transport, state.lag === null ? null : `lines arrive ${state.lag} ms after they were written`, ...me.places];
   return (

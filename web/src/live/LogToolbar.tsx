@@ -65,9 +65,13 @@ export function LogToolbar(props: Props): ReactNode {
         {view.query !== '' && <Matches {...props} />}
       </div>
       <div className={css.group}>
-        <button type="button" className={css.button} aria-pressed={view.isWrapped} onClick={() => onView({ isWrapped: !view.isWrapped })}>
-          Wrap
-        </button>
+        <IconButton
+          label="Wrap"
+          title="Wrap long lines"
+          path="M2 4h12M2 8h9.5a2 2 0 0 1 0 4H8M9.5 10L7.5 12l2 2M2 12h2.5"
+          isPressed={view.isWrapped}
+          onClick={() => onView({ isWrapped: !view.isWrapped })}
+        />
         <label className={css.select}>
           <span className={css.hidden}>Time of lines</span>
           <select value={view.times} onChange={(event) => onView({ times: event.target.value as TimeColumn })}>
@@ -76,15 +80,14 @@ export function LogToolbar(props: Props): ReactNode {
             <option value="off">No time</option>
           </select>
         </label>
-        <button type="button" className={css.button} onClick={props.onStart} title="To the first line (Home)">
-          Top
-        </button>
-        <button type="button" className={css.button} onClick={props.onEnd} title="To the last line (End)">
-          End
-        </button>
-        <button type="button" className={css.button} onClick={props.onCopy} title="Copy the lines that are loaded">
-          Copy
-        </button>
+        <IconButton label="Top" title="To the first line (Home)" path="M3 3h10M8 13V6M5 8.5L8 5.5l3 3" onClick={props.onStart} />
+        <IconButton label="End" title="To the last line (End)" path="M3 13h10M8 3v7M5 7.5l3 3 3-3" onClick={props.onEnd} />
+        <IconButton
+          label="Copy"
+          title="Copy the lines that are loaded"
+          path="M6 6h7v7H6zM10 6V3H3v7h3"
+          onClick={props.onCopy}
+        />
         <a className={css.button} href={props.downloads.text} download title="Download all lines as text">
           Text
         </a>
@@ -93,6 +96,24 @@ export function LogToolbar(props: Props): ReactNode {
         </a>
       </div>
     </div>
+  );
+}
+
+interface IconButtonProps {
+  readonly label: string;
+  readonly title: string;
+  readonly path: string;
+  readonly isPressed?: boolean;
+  readonly onClick: () => void;
+}
+
+function IconButton({ label, title, path, isPressed, onClick }: IconButtonProps): ReactNode {
+  return (
+    <button type="button" className={css.icon} aria-label={label} title={title} aria-pressed={isPressed} onClick={onClick}>
+      <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+        <path d={path} />
+      </svg>
+    </button>
   );
 }
 

@@ -20,6 +20,7 @@ export interface HubPort {
 export interface HubState {
   readonly phase: 'live' | 'connecting' | 'off';
   readonly since: number;
+  readonly wasLive: boolean;
   readonly transport: string | null;
   /** Milliseconds from a line's own time to its arrival, of late. */
   readonly lag: number | null;
@@ -63,7 +64,7 @@ export class LiveHub {
   /** By connection and what is watched. */
   private readonly joined = new Map<string, Promise<boolean>>();
   private readonly listeners = new Set<() => void>();
-  private state: HubState = { phase: 'connecting', since: Date.now(), transport: null, lag: null };
+  private state: HubState = { phase: 'connecting', since: Date.now(), transport: null, lag: null, wasLive: false };
   private attempt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isClosed = false;
@@ -131,7 +132,7 @@ export class LiveHub {
   }
 
   private async enter(): Promise<void> {
-    this.show({ phase: 'live', transport: 'WebSocket' });
+    this.show({ phase: 'live', transport: 'WebSocket', wasLive: true });
     await Promise.all([...this.watches].map((watch) => this.join(watch)));
   }
 

@@ -47,7 +47,7 @@ export function moment(timestamp: string, zone: Zone, now: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
-/** `850 ms`, `4.2 s`, `3 min 05 s`, `2 h 10 min`. */
+/** `850 ms`, `4.2 s`, `3 min 05 s`, `2 h 10 min`, `3 d 04 h`. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 10_000) return `${(milliseconds / 1000).toFixed(1)} s`;
@@ -55,5 +55,7 @@ export function duration(milliseconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${String(seconds % 60).padStart(2, '0')} s`;
-  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`;
+  return `${Math.floor(hours / 24)} d ${String(hours % 24).padStart(2, '0')} h`;
 }
