@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from bifrost_store.emulator import CosmosEmulator, Options
+from tests.signalr.conftest import stock
+
+__all__ = ["empty_cosmos", "stock"]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from azure.cosmos.aio import CosmosClient
 from azure.functions import meta
 from azure.functions.cosmosdb import CosmosDBConverter
 from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
 
 from bifrost_store import Execution, ExecutionStatus, Scope, Store, StoreSettings, open_store
 from bifrost_store.changefeed import DeadLetters
@@ -25,6 +27,7 @@ from bifrost_store.signalr import LocalService
 from tests.e2e.functions_app.browser import Functions, browser, post
 from tests.e2e.functions_app.replay import APP, registered
 from tests.signalr.serving import serving
+from tests.signalr.stock import StockClients
 
 pytestmark = pytest.mark.anyio
 ACME = Scope.organization("acme")
@@ -196,6 +199,39 @@ async def test_a_run_is_told_of_from_its_documents_to_a_browser(world: World) ->
         await world.trigger("tell_of_execution_data", documents)
         await adas.until(lambda: len(adas.told("executionVariables")) > 2)
         assert frames == len(kims.frames)
+
+
+def in_front(functions: Functions) -> Any:
+    """Return what stands before the functions, as the host and whatever authenticates do: a bearer is a user of acme."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return
+        request = Request(scope, receive)
+        headers = {**KIM, "X-User-Id": request.headers["authorization"].removeprefix("Bearer ")}
+        asked = func.HttpRequest("POST", str(request.url), headers=headers, body=await request.body())
+        answer = await functions[request.url.path.removeprefix("/api/signalr/")](asked)
+        await Response(answer.get_body(), answer.status_code, media_type=answer.mimetype)(scope, receive, send)
+
+    return app
+
+
+async def test_the_stock_client_watches_through_the_application(world: World, stock: StockClients) -> None:
+    """`withUrl("/api/signalr")` is all that a page says: negotiating sends it to the service, and joining lets it hear of a run."""
+    run = await world.run()
+    with serving(in_front(world.functions), lifespan="off") as url:
+        connection_id = await stock.start(
+            "kim", f"{url}/api/signalr", token="kim@acme.example", targets=["executionLog", "executionStatus"]
+        )
+    wanted = {"scope": str(ACME), "executionId": "run-1", "connectionId": connection_id}
+    assert (await post(world.functions, "join", KIM, wanted))[0] == 200
+    await record(world, run)
+    await world.trigger("tell_of_execution_data", await world.raw("execution_data"))
+    await world.trigger("tell_of_executions", await world.raw("executions"))
+    await stock.until(lambda: "executionStatus" in [target for target, _ in stock.messages("kim")])
+
+    lines = [line["message"] for target, (body,) in stock.messages("kim") if target == "executionLog" for line in body["lines"]]
+    assert ["one", "two"] == lines
 
 
 async def test_nobody_watches_what_is_not_theirs(world: World) -> None:
