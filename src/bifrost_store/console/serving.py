@@ -61,6 +61,8 @@ async def serve(
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=2,
+                ws_max_size=65_536,  # of one message, which uvicorn collects before the hub can refuse it
+                ws_per_message_deflate=False,
             )
             address = f"http://{_LOCAL_NAMES[0]}:{port}/#token={token}"
             await _Server(config, hub, on_ready=lambda: on_ready(address, opened.store)).serve([listener])
