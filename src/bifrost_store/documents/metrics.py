@@ -137,6 +137,7 @@ class PeriodMetrics(Document):
                 "finalAt",
             }
         ),
+        queryable=frozenset({"date"}),
         unindexed=("histogram/*", "workflows/*", "others/*"),
         column_limit=None,
         check_body=_check_body,

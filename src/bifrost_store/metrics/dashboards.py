@@ -55,14 +55,14 @@ async def aggregated(keeper: Keeper, clock: Clock, scope: Scope | None, window: 
     now, span = clock(), WINDOWS[window]
     periods = span.periods(now)
     whose, prefix = (GLOBAL, PLATFORM) if scope is None else (scope, "")
-    first_day, next_day = day_of(periods[0]), day_of(now) + DAY
+    first_day, next_day, shown = day_of(periods[0]), day_of(now) + DAY, periods[span.count]
     if span.period == DAY:
-        days = await keeper.days(whose, first_day, next_day, prefix=prefix)
+        days = await keeper.days(whose, first_day, next_day, prefix=prefix, totals_before=shown)
         parts = [_day(keeper.open_days, day, days, now) for day in periods]
     else:
         days, hours = await together(
-            lambda: keeper.days(whose, first_day, next_day, prefix=prefix),
-            lambda: keeper.hours(whose, periods[0], periods[-1] + HOUR, prefix=prefix),
+            lambda: keeper.days(whose, first_day, next_day, prefix=prefix, totals_before=next_day),
+            lambda: keeper.hours(whose, periods[0], periods[-1] + HOUR, prefix=prefix, totals_before=shown),
         )
         parts = [_hour(keeper.open_days, hour, hours, days, now) for hour in periods]
     return _dashboard(scope, window, "aggregated", parts)

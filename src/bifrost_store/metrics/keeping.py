@@ -13,7 +13,7 @@ from typing import Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
-from bifrost_store.core.query import ID, Eq, Filter, Range
+from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Range
 from bifrost_store.core.record import NEVER, Expiry, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.tasks import for_each
@@ -97,13 +97,17 @@ class Keeper:
         await for_each(lambda hour: self._count_platform(day, hourly_id(hour), hour), sorted(hours))
         await self._count_platform(day, daily_id(day), None, is_final=is_final)
 
-    async def days(self, scope: Scope, since: datetime, until: datetime, *, prefix: str = "") -> dict[datetime, PeriodMetrics]:
-        """Return what is stored of the days ``since <= day < until``, by day."""
-        return await self._between(scope, prefix + daily_id(since), prefix + daily_id(until))
+    async def days(
+        self, scope: Scope, since: datetime, until: datetime, *, prefix: str = "", totals_before: datetime | None = None
+    ) -> dict[datetime, PeriodMetrics]:
+        """Return what is stored of the days ``since <= day < until``, by day; of those before *totals_before* without workflows."""
+        return await self._between(scope, prefix + daily_id(since), prefix + daily_id(until), totals_before)
 
-    async def hours(self, scope: Scope, since: datetime, until: datetime, *, prefix: str = "") -> dict[datetime, PeriodMetrics]:
-        """Return what is stored of the hours ``since <= hour < until``, by hour."""
-        return await self._between(scope, prefix + hourly_id(since), prefix + hourly_id(until))
+    async def hours(
+        self, scope: Scope, since: datetime, until: datetime, *, prefix: str = "", totals_before: datetime | None = None
+    ) -> dict[datetime, PeriodMetrics]:
+        """Return the same of the hours ``since <= hour < until``, by hour."""
+        return await self._between(scope, prefix + hourly_id(since), prefix + hourly_id(until), totals_before)
 
     async def everywhere(self, record_id: str) -> list[PeriodMetrics]:
         """Return what every scope has stored under *record_id*."""
@@ -111,8 +115,8 @@ class Keeper:
 
     async def hours_anywhere(self, day: datetime) -> set[datetime]:
         """Return the hours of *day* of which any scope, or the platform, has figures."""
-        found = _readable(await all_records(self._backend, KIND, None, *_range(hourly_id(day), hourly_id(day + DAY))))
-        return {one.start for one in found} | set(await self.hours(GLOBAL, day, day + DAY, prefix=PLATFORM))
+        found = _readable(await all_records(self._backend, KIND, None, Eq("date", day.date().isoformat())))
+        return {one.start for one in found if one.hour is not None}
 
     async def scopes(self) -> list[Scope]:
         """Return GLOBAL, the scopes of all organizations, and those that have figures of today or yesterday."""
@@ -174,8 +178,9 @@ class Keeper:
 
         await until_won(attempt)
 
-    async def _between(self, scope: Scope, low: str, high: str) -> dict[datetime, PeriodMetrics]:
-        return {one.start: one for one in _readable(await all_records(self._backend, KIND, scope, *_range(low, high)))}
+    async def _between(self, scope: Scope, low: str, high: str, totals_before: datetime | None) -> dict[datetime, PeriodMetrics]:
+        found = await all_records(self._backend, KIND, scope, *_range(low, high))
+        return {one.start: one for one in _readable(_without_workflows(record, totals_before) for record in found)}
 
     async def _read(self, key: Key) -> tuple[Record | None, PeriodMetrics | None]:
         """Return the record at *key*, be it readable or not, and its model if it is."""
@@ -215,7 +220,13 @@ def counted_in(stored: PeriodMetrics) -> Counted:
 
 
 def _range(low: str, high: str) -> tuple[Filter, ...]:
-    return (Range(ID, low, high),)
+    return (Range(SORT_KEY, low, high),)
+
+
+def _without_workflows(record: Record, before: datetime | None) -> Record:
+    if before is None or start_of(record.key.id) >= before:
+        return record
+    return record.with_body({**record.body, "workflows": {}, "others": None})
 
 
 def _readable(records: Iterable[Record]) -> list[PeriodMetrics]:

@@ -9,7 +9,7 @@ from typing import Final
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.handover import AfterHandover
-from bifrost_store.core.query import ID, Query, Range
+from bifrost_store.core.query import SORT_KEY, Query, Range
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents.metrics import PLATFORM
 from bifrost_store.errors import StoreError
@@ -21,7 +21,7 @@ from bifrost_store.opening.store import open_store
 from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 
-_FIGURES: Final = Query(KIND, GLOBAL, (Range(ID, PLATFORM, PLATFORM + "~"),), limit=1)
+_FIGURES: Final = Query(KIND, GLOBAL, (Range(SORT_KEY, PLATFORM, PLATFORM + "~"),), limit=1)
 
 
 def metrics_processor(store: Store, name: str, *, poll_seconds: float = 5.0) -> MetricsProcessor:

@@ -16,6 +16,7 @@ from bifrost_store.backends.table.mappings.internal import InternalMapping
 from bifrost_store.backends.table.mappings.job_status import JobStatusMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.mappings.membership import MembershipMapping
+from bifrost_store.backends.table.mappings.metrics import MetricsMapping
 from bifrost_store.backends.table.mappings.oauth_connection import OAuthConnectionMapping
 from bifrost_store.backends.table.mappings.organization import OrganizationMapping
 from bifrost_store.backends.table.mappings.role import RoleMapping
@@ -42,6 +43,7 @@ _TODAY: tuple[RowMapping, ...] = (
     ScheduleMapping(),
     JobStatusMapping(),
     AuditEventMapping(),
+    MetricsMapping(),
     LegacyRowMapping(),
 )
 
