@@ -6,6 +6,7 @@ import azure.functions as func
 
 from bifrost_functions import opened, timers
 from bifrost_functions.blueprints import ALL, signalr
+from bifrost_functions.metrics import metrics_functions
 from bifrost_functions.triggers import change_feed_triggers
 from bifrost_store import StoreSettings
 
@@ -17,4 +18,6 @@ def blueprints(settings: StoreSettings) -> list[func.Blueprint]:
         found.append(signalr.blueprint)
         if settings.is_configured("cosmos"):
             found.append(change_feed_triggers(settings))
+    if settings.metrics != "live":
+        found.append(metrics_functions(settings))
     return found

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.backends.registry import TRIGGERED, read_feed_items
+from bifrost_store.changefeed import DeadLetters
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.handover import AfterHandover
 from bifrost_store.core.query import SORT_KEY, Query, Range
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents.metrics import PLATFORM
 from bifrost_store.errors import StoreError
-from bifrost_store.metrics.following import MetricsProcessor
+from bifrost_store.metrics.following import DirtyHours, MetricsProcessor
 from bifrost_store.metrics.keeping import KIND, Keeper
 from bifrost_store.metrics.periods import OpenDays
 from bifrost_store.metrics.rolling import Rounds
@@ -34,6 +36,25 @@ def metrics_processor(store: Store, name: str, *, poll_seconds: float = 5.0) -> 
     keeper = Keeper(store.backend, OpenDays(store.context.retention), clock)
     rounds = Rounds(store.backend, keeper, clock)
     return MetricsProcessor(store.backend.backend(name), keeper, rounds, clock, poll_seconds=poll_seconds)
+
+
+async def handle_documents(store: Store, processor: str, documents: Sequence[Mapping[str, Any]]) -> None:
+    """Count the hours again that raw documents of the feed of runs touch, for a host that reads it itself: Azure Functions.
+
+    What cannot be read becomes a dead letter before this returns. The platform's figures are left to `Metrics.rollup`.
+
+    Args:
+        processor: Names the dead letters.
+
+    Raises:
+        StoreError: The documents are to be handed over again.
+    """
+    items, unreadable = read_feed_items("executions", documents)
+    letters = DeadLetters(store.backend.backend(TRIGGERED), processor, clock=store.context.clock)
+    for error in unreadable:
+        await letters.keep_unreadable("executions", error)
+    keeper = Keeper(store.backend, OpenDays(store.context.retention), store.context.clock)
+    await DirtyHours(keeper, store.context.clock)(items)
 
 
 def recount_after(settings: StoreSettings, stores: Mapping[str, Backend], clock: Clock) -> AfterHandover:

@@ -9,6 +9,7 @@ import azure.functions as func
 
 from bifrost_functions.answers import as_json, deleted, document, endpoint, items, shown
 from bifrost_functions.call import Call
+from bifrost_functions.dashboards import shown_dashboard, window_named
 from bifrost_functions.refusals import bad_request, forbidden, not_found
 from bifrost_store import Execution, ExecutionFilter, ExecutionRef, ExecutionStatus
 from bifrost_store.realtime import item_json_for
@@ -119,14 +120,17 @@ async def delete_execution(call: Call) -> func.HttpResponse:
 
 @endpoint(blueprint, "GET", "statistics")
 async def get_statistics(call: Call) -> func.HttpResponse:
-    """Figures of the scope over ``startDate`` to ``endDate``."""
+    """Figures of the scope over ``startDate`` to ``endDate``, and with ``window`` its dashboard."""
     call.demand_admin()
     since = call.moment("startDate")
     if since is None:
         raise bad_request("startDate: must be given")
     found = await call.store.executions.statistics(call.scope, since=since, until=call.moment("endDate"))
+    asked = call.query("window")
+    dashboard = None if asked is None else await call.store.metrics.dashboard(call.scope, window_named(asked))
     return as_json(
         {
+            **({} if dashboard is None else {"metrics": shown_dashboard(dashboard)}),
             "total": found.total,
             "byStatus": {status.value: count for status, count in sorted(found.by_status.items())},
             "successRate": found.success_rate,
