@@ -28,6 +28,8 @@ from bifrost_store.errors import CorruptDocumentError
 _logger = logging.getLogger("bifrost_store.cosmos")
 _LARGE_PAGE: Final = 1000
 """Rows asked for at a time where every one is wanted."""
+_ALL_GROUPS: Final = 10_000
+"""The same of groups: a further page would be another run of the whole query."""
 
 
 class CosmosQueries:
@@ -73,7 +75,7 @@ class CosmosQueries:
 
     async def _add_rows(self, totals: Totals, query: Query, statement: Statement, field_count: int, sum_count: int) -> bool:
         """Add up what the service says of groups; False: some value is none that it can group by, add or compare."""
-        async for row in self._documents(query, statement, _LARGE_PAGE):
+        async for row in self._documents(query, statement, _ALL_GROUPS):
             values = [row.get(f"g{number}") for number in range(field_count)]
             odd = row.get("ob") or any(row.get(f"o{number}") for number in range(sum_count))
             if odd or any(isinstance(value, list | dict) for value in values):

@@ -74,7 +74,17 @@ def _ranged(filters: list[PathFilter], order: list[Part]) -> list[PathFilter]:
     """Return the filter, if any, that an index serves after equalities: of what is sorted by, or else the most selective."""
     if order:
         return [one for one in filters if one.path == order[0][0]][:1]
-    return sorted(filters, key=lambda one: one.keys is None)[:1]
+    return sorted(filters, key=_breadth)[:1]
+
+
+def _breadth(one: PathFilter) -> tuple[bool, int, int]:
+    """Return what sorts filters, the most selective first: equalities, then few ranges whose ends have much in common."""
+    return one.keys is None, len(one.ranges), -min(map(_common_bytes, one.ranges), default=0)
+
+
+def _common_bytes(one: KeyRange) -> int:
+    pairs = zip(one.low, one.high, strict=False)
+    return next((place for place, (low, high) in enumerate(pairs) if low != high), min(len(one.low), len(one.high)))
 
 
 def _index_parts(used: list[PathFilter], order: list[Part]) -> list[Part]:
