@@ -99,9 +99,10 @@ class Outbox:
         self._telemetry.throttled()
 
     def _dropped(self, error: Exception) -> None:
-        self._telemetry.dropped(1, type(error).__name__)
+        name = next(kind.__name__ for kind in type(error).__mro__ if not kind.__name__.startswith("_"))
+        self._telemetry.dropped(1, name)
         if not self._is_failing:
-            log_event(_logger, logging.WARNING, "realtime.not_sent", error, error=type(error).__name__)
+            log_event(_logger, logging.WARNING, "realtime.not_sent", error, error=name)
         self._is_failing = True
 
     def _sent(self, one: Message) -> None:
