@@ -35,6 +35,7 @@ _ONE_OF = (
 """Settings that name one place, each in its own way."""
 _MAX_RETENTION_DAYS = 36_500
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+_PORT = re.compile(r"[0-9]{1,5}")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
 
 _DAYS = "must be a whole number of days, or none"
@@ -61,11 +62,13 @@ def _days(value: object) -> object:
 
 def _signalr(value: SecretStr) -> SecretStr:
     """Refuse what names no Azure SignalR Service, or nothing to get in with."""
-    parts = dict(part.strip().split("=", 1) for part in value.get_secret_value().split(";") if "=" in part)
-    named = {name.lower(): text for name, text in parts.items()}
-    endpoint = _ADDRESS.fullmatch(named.get("endpoint", "").strip())
-    has_entry = bool(named.get("accesskey")) != named.get("authtype", "").lower().startswith("azure")
-    if endpoint is None or not has_entry or not re.fullmatch(r"[0-9]{0,5}", named.get("port", "")):
+    parts = [part.partition("=") for part in value.get_secret_value().split(";")]
+    named = {name.strip().lower(): text.strip() for name, _, text in parts}
+    by_identity = named.get("authtype", "").lower().startswith("azure")
+    has_entry = "accesskey" not in named if by_identity else bool(named.get("accesskey"))
+    port = named.get("port", "1")
+    has_place = _ADDRESS.fullmatch(named.get("endpoint", "")) and _PORT.fullmatch(port) and 0 < int(port) < 65_536
+    if not (has_entry and has_place):
         raise PydanticCustomError("signalr", "{rule}", {"rule": _SIGNALR})
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,7 +28,7 @@ async def open_signalr(settings: StoreSettings) -> AsyncIterator[AzureSignalR]:
     if settings.signalr_connection_string is None:
         raise ConfigurationError(f"there is no Azure SignalR Service; set {variable_name('signalr_connection_string')}")
     text = settings.signalr_connection_string.get_secret_value()
-    if "accesskey=" in text.lower():
+    if re.search(r"(^|;)\s*accesskey\s*=", text, re.IGNORECASE):
         async with AzureSignalR(text, hub=settings.signalr_hub) as sender:
             yield sender
         return
