@@ -20,6 +20,7 @@ _WITHOUT_WRITES: Final = {
     "bad_input": "is refused before a backend is asked",
     "repositories_form_input": "is refused before a backend is asked",
     "repositories_uploads": "is about blobs, which have one store",
+    "metrics": "writes records of one kind; test_metrics_seeds.py does so in two stores",
 }
 _PAIRS: Final = "test_dual_stores"
 

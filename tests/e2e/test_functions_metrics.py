@@ -51,7 +51,7 @@ async def test_timer_trigger_and_endpoint(empty_cosmos: CosmosEmulator, tmp_path
 
     own = StoreSettings(
         backend="cosmos",
-        cosmos_connection_string=empty_cosmos.connection_string,  # type: ignore[arg-type]
+        cosmos_connection_string=empty_cosmos.connection_string,
         blob_folder=str(tmp_path),
         metrics="aggregated",
     )

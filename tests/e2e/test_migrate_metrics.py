@@ -106,7 +106,7 @@ async def test_the_processor_counts_what_ends(backend: str, empty_cosmos: Cosmos
     """
     now = datetime.now(UTC)
     settings = {"cosmos": {"cosmos_connection_string": empty_cosmos.connection_string, "blob_folder": str(tmp_path / "blobs")}}
-    own = StoreSettings(backend=backend, sqlite_path=str(tmp_path / "store.db"), metrics="aggregated", **settings.get(backend, {}))  # type: ignore[arg-type]
+    own = StoreSettings(backend=backend, sqlite_path=str(tmp_path / "store.db"), metrics="aggregated", **settings.get(backend, {}))
     async with open_store(own) as store:
         await store.provision()
         acme = await store.organizations.create("Acme", created_by="ada@example.com")

@@ -91,10 +91,8 @@ class Comparing:
         cases = [case for one in scopes for day in looked_at for case in await self._cases(one, day, now)]
         if scope is None:
             cases += [case for day in looked_at for case in self._platform_cases(day)]
-        outcomes = await for_each(self._compare, cases)
-        differences = [one for outcome in outcomes if outcome is not None for one in outcome]
-        unsettled = [f"{case.scope} {case.id}" for case, outcome in zip(cases, outcomes, strict=True) if outcome is None]
-        return MetricsComparison(len(cases), tuple(differences), tuple(unsettled))
+        differences, unsettled = await self._settled(cases)
+        return MetricsComparison(len(cases), tuple(differences), tuple(f"{case.scope} {case.id}" for case in unsettled))
 
     async def _cases(self, scope: Scope, day: datetime, now: datetime) -> list[_Case]:
         """Return the day and its hours: of a day without runs only those that are stored."""
@@ -124,20 +122,23 @@ class Comparing:
 
         return _Case(GLOBAL, PLATFORM + record_id, count)
 
-    async def _compare(self, case: _Case) -> list[MetricsDifference] | None:
-        """Return what differs once neither side has changed for as long as patience goes; None: they go on changing."""
-        seen = await self._look(case)
-        unchanged = 0
+    async def _settled(self, cases: list[_Case]) -> tuple[list[MetricsDifference], list[_Case]]:
+        """Return what differs and has not changed on either side for as long as patience goes, and what goes on changing."""
+        seen = dict(zip(cases, await for_each(self._look, cases), strict=True))
+        unchanged = dict.fromkeys(cases, 0)
+        differences: list[MetricsDifference] = []
         for _ in range(_ROUNDS):
-            if seen.is_equal:
-                return []
-            if unchanged == _PAUSES:
-                return _differences(case, seen)
+            seen = {case: one for case, one in seen.items() if not one.is_equal}
+            for case in [case for case in seen if unchanged[case] == _PAUSES]:
+                differences += _differences(case, seen.pop(case))
+            if not seen:
+                break
             await self._sleep(self._patience / _PAUSES)
-            again = await self._look(case)
-            unchanged = unchanged + 1 if again == seen else 0
-            seen = again
-        return None
+            left = list(seen)
+            for case, again in zip(left, await for_each(self._look, left), strict=True):
+                unchanged[case] = unchanged[case] + 1 if again == seen[case] else 0
+                seen[case] = again
+        return sorted(differences, key=lambda one: (one.scope, one.id)), list(seen)
 
     async def _look(self, case: _Case) -> _Seen:
         """Read what is stored, count, and read again until nobody wrote meanwhile."""
