@@ -10,11 +10,13 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from bifrost_store import ExecutionStatus, Scope, Store, StoreSettings, open_store
+from bifrost_store.changefeed import ChangeFeedProcessor
 from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.record import Key
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.documents.metrics import daily_id, hourly_id
 from bifrost_store.emulator import CosmosEmulator
+from bifrost_store.errors import ConfigurationError
 from bifrost_store.opening.metrics import metrics_processor
 from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.clock import START, SettableClock
@@ -127,3 +129,20 @@ async def test_the_processor_counts_what_ends(backend: str, empty_cosmos: Cosmos
     assert (2, 1, 50.0, 3) == (shown.total.count, shown.failures, shown.success_rate, shown.p95_ms)
     assert shown.as_of is not None
     assert now <= shown.as_of
+
+
+async def test_what_stops_the_processor_is_its_error(tmp_path: Path) -> None:
+    """A feed that another processor follows under the name is refused by an error of the library, as from any processor."""
+    async with open_store(StoreSettings(backend="sqlite", sqlite_path=str(tmp_path / "store.db"))) as store:
+        await store.provision()
+        other = ChangeFeedProcessor(store.backend.backend("sqlite"), name="metrics", feed="entities", handler=_nothing)
+        task = asyncio.create_task(other.run())
+        await other.started.wait()
+        other.stop()
+        await task
+        with pytest.raises(ConfigurationError, match="another name"):
+            await metrics_processor(store, "sqlite").run()
+
+
+async def _nothing(items: object) -> None:
+    pass

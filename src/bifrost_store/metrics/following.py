@@ -194,10 +194,13 @@ class MetricsProcessor:
             StoreError: The store refuses, and trying again does not help.
         """
         is_new = NAME not in await leases_by_processor(self._store)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._go_around, is_new)
-            await self._processor.run()
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._go_around, is_new)
+                await self._processor.run()
+                tasks.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         await self._hours.count_platform()
 
     def stop(self) -> None:
