@@ -177,15 +177,19 @@ def compile_aggregate(
     list of the texts of the values beyond 64 bits. The bucket is null where the field holds none of up to 64 bits.
     """
     where, parameters = compile_where(query, now)
-    groups = [part for name in group_by for part in (_type(name), _extract(name))]
-    sums = [part for name in sum_of for part in _sum(name)]
-    buckets: list[str] = []
+    names = list(dict.fromkeys([*group_by, *sum_of, *([] if histogram_of is None else [histogram_of])]))
+    # Values are taken out of a row once, in a query that the limit keeps apart; LIMIT -1 leaves nothing out.
+    parts = [f"{_type(name)} AS t{n}, {_extract(name)} AS v{n}" for n, name in enumerate(names)]
+    parts += [f"{_extract_json(name)} AS j{n}" for n, name in enumerate(names) if name in sum_of or name == histogram_of]
+    rows = f"SELECT {', '.join(parts) or '1'} FROM records WHERE {where} LIMIT -1 OFFSET 0"
+    groups = [column for name in group_by for column in (f"t{names.index(name)}", f"v{names.index(name)}")]
+    sums = [column for name in sum_of for column in _sum(names.index(name))]
+    keys, buckets = list(groups), list[str]()
     if histogram_of is not None:
-        groups.append(_bucket(histogram_of))
-        buckets = [groups[-1], _large(histogram_of)]
-    grouping = f" GROUP BY {', '.join(groups)}" if groups else ""
-    columns = [*groups[: 2 * len(group_by)], *sums, *buckets, "count(*)"]
-    return f"SELECT {', '.join(columns)} FROM records WHERE {where}{grouping}", parameters
+        keys.append(_bucket(names.index(histogram_of)))
+        buckets = [keys[-1], _large(names.index(histogram_of))]
+    grouping = f" GROUP BY {', '.join(keys)}" if keys else ""
+    return f"SELECT {', '.join([*groups, *sums, *buckets, 'count(*)'])} FROM ({rows}){grouping}", parameters
 
 
 def compile_where(query: Query, now: str, parameters: dict[str, Value] | None = None) -> Statement:
@@ -247,31 +251,29 @@ def _bind(values: Iterator[Value] | Sequence[Value], parameters: dict[str, Value
     return ", ".join(names)
 
 
-def _sum(name: str) -> tuple[str, str, str, str]:
-    is_number = f"FILTER (WHERE {_is_number(name)})"
-    value = _extract(name)
+def _sum(number: int) -> tuple[str, str, str, str]:
+    is_number = f"FILTER (WHERE {_is_number(number)})"
     return (
-        f"sum({value} >> 32) {is_number}",
-        f"sum({value} & 4294967295) {is_number}",
+        f"sum(v{number} >> 32) {is_number}",
+        f"sum(v{number} & 4294967295) {is_number}",
         f"count(*) {is_number}",
-        _large(name),
+        _large(number),
     )
 
 
-def _is_number(name: str) -> str:
-    return f"{_type(name)} IN ('integer', 'true', 'false')"
+def _is_number(number: int) -> str:
+    return f"t{number} IN ('integer', 'true', 'false')"
 
 
-def _large(name: str) -> str:
-    return f"json_group_array({_extract_json(name)}) FILTER (WHERE {_type(name)} = 'object')"
+def _large(number: int) -> str:
+    return f"json_group_array(j{number}) FILTER (WHERE t{number} = 'object')"
 
 
-def _bucket(name: str) -> str:
-    value = _extract(name)
+def _bucket(number: int) -> str:
     bucket = compile_bucket(
-        lambda bound, below, rest: f"iif({value} < {bound}, {below}, {rest})", lambda unit: f"{value} & {-unit}"
+        lambda bound, below, rest: f"iif(v{number} < {bound}, {below}, {rest})", lambda unit: f"v{number} & {-unit}"
     )
-    return f"iif({_is_number(name)}, {bucket}, NULL)"
+    return f"iif({_is_number(number)}, {bucket}, NULL)"
 
 
 def _literal(name: str) -> str:
