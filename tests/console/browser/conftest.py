@@ -85,13 +85,20 @@ class Stage:
 @pytest.fixture(scope="module")
 async def theatre(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """The console and the browser of a module."""
+    settings = StoreSettings(sqlite_path=str(tmp_path_factory.mktemp("console") / "console.db"))
+    async with open_stage(settings) as stage:
+        yield stage
+
+
+@contextlib.asynccontextmanager
+async def open_stage(settings: StoreSettings, allowed_hosts: Sequence[str] = ()) -> AsyncIterator[Stage]:
+    """Serve a console and open a browser."""
     if not CHROMIUM:
         reason = "there is no Chromium: apt-get install chromium, or name one by BIFROST_CHROMIUM"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    settings = StoreSettings(sqlite_path=str(tmp_path_factory.mktemp("console") / "console.db"))
-    async with _serving(settings) as (address, store), async_playwright() as playwright:
+    async with _serving(settings, allowed_hosts) as (address, store), async_playwright() as playwright:
         await store.provision()
         options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
@@ -110,9 +117,9 @@ async def stage(theatre: Stage) -> AsyncIterator[Stage]:
 
 
 @contextlib.asynccontextmanager
-async def _serving(settings: StoreSettings) -> AsyncIterator[tuple[str, Store]]:
+async def _serving(settings: StoreSettings, allowed_hosts: Sequence[str]) -> AsyncIterator[tuple[str, Store]]:
     ready: asyncio.Future[tuple[str, Store]] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(settings, on_ready=lambda *told: ready.set_result(told)))
+    task = asyncio.create_task(serve(settings, allowed_hosts=allowed_hosts, on_ready=lambda *told: ready.set_result(told)))
     await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task

@@ -20,7 +20,7 @@ import {
 } from '../live';
 import { api, ApiError, describe, polledSource, type Me, type WholeRun } from './api';
 import { CopyText } from './CopyText';
-import { useHub, useThrottled, useWatch } from './hub';
+import { useHub, useHubState, useThrottled, useWatch } from './hub';
 import css from './RunPage.module.css';
 import { RunTabs } from './RunTabs';
 import { useSettings } from './settings';
@@ -118,6 +118,7 @@ function Shown({ me, run }: { readonly me: Me; readonly run: WholeRun }): ReactN
           </button>
         </div>
       )}
+      {!run.isFinal && <Unpushed />}
       <Timeline outline={outline} zone={zone} onGo={(place) => setGoal({ place })} />
       <div className={css.columns}>
         <LogPanel
@@ -137,6 +138,17 @@ function Shown({ me, run }: { readonly me: Me; readonly run: WholeRun }): ReactN
         />
         <RunTabs me={me} run={run} />
       </div>
+    </div>
+  );
+}
+
+/** Says why what is shown may be some seconds old. */
+function Unpushed(): ReactNode {
+  const hub = useHub();
+  if (useHubState().phase !== 'off') return null;
+  return (
+    <div className={css.strip} role="status">
+      Read every 5 s: {hub === null ? 'this console has no hub.' : 'this store tells nothing as it happens, real time is off, or the hub cannot be reached.'}
     </div>
   );
 }

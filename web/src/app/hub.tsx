@@ -66,10 +66,15 @@ export function useThrottled(call: () => void, every: number): () => void {
 const OFF: HubState = { phase: 'off', since: 0, transport: null, lag: null, wasLive: false };
 const NEVER = (): (() => void) => () => undefined;
 
+/** How the page learns what happens. */
+export function useHubState(): HubState {
+  const hub = useHub();
+  return useSyncExternalStore(hub?.subscribe ?? NEVER, hub?.snapshot ?? (() => OFF));
+}
+
 /** Whether what is shown is pushed or read; on hover since when, how, and how late. */
 export function ConnectionBadge({ me }: { readonly me: Me }): ReactNode {
-  const hub = useHub();
-  const state = useSyncExternalStore(hub?.subscribe ?? NEVER, hub?.snapshot ?? (() => OFF));
+  const state = useHubState();
   useNow(true);
   const words = { live: 'Live', connecting: state.wasLive ? 'Reconnecting…' : 'Connecting…', off: 'Reading every 5 s' }[state.phase];
   const since = state.since === 0 ? 'This console has no hub' : `Since ${exact(new Date(state.since).toISOString(), 'local')}`;

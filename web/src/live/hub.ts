@@ -18,6 +18,7 @@ export interface HubPort {
 }
 
 export interface HubState {
+  /** `off`: nothing is told of, as the hub is away, or tells nothing of what is watched. */
   readonly phase: 'live' | 'connecting' | 'off';
   readonly since: number;
   readonly wasLive: boolean;
@@ -157,6 +158,7 @@ export class LiveHub {
     this.setLive(watch, isLive);
     // Joined first, read afterwards: nothing falls between.
     if (isLive) watch.listener.onGap?.();
+    else if (![...this.watches].some((one) => one.isLive)) this.show({ phase: 'off' });
   }
 
   private async ask(connection: HubConnection, connectionId: string, { scope, id }: Watch): Promise<boolean> {
@@ -174,6 +176,11 @@ export class LiveHub {
     if (watch.isLive === isLive) return;
     watch.isLive = isLive;
     watch.listener.onLive?.(isLive);
+    if (isLive && this.isConnected) this.show({ phase: 'live' });
+  }
+
+  private get isConnected(): boolean {
+    return this.connection?.state === 'Connected';
   }
 
   private tellOfGap(): void {
