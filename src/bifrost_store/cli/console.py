@@ -57,6 +57,7 @@ def console(
         )
 
     run(work)
+    raise KeyboardInterrupt  # nothing else ends it
 
 
 def check_libraries() -> None:

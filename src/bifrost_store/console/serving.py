@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import anyio
 import uvicorn
 from typing_extensions import override
 
@@ -65,7 +66,15 @@ async def serve(
                 ws_per_message_deflate=False,
             )
             address = f"http://{_LOCAL_NAMES[0]}:{port}/#token={token}"
-            await _Server(config, hub, on_ready=lambda: on_ready(address, opened.store)).serve([listener])
+            server = _Server(config, hub, on_ready=lambda: on_ready(address, opened.store))
+            try:
+                await server.serve([listener])
+            except anyio.get_cancelled_exc_class():
+                # Cancelled, uvicorn leaves its sockets to the event loop, which would take others of the same number for them.
+                with anyio.CancelScope(shield=True):
+                    if server.started:
+                        await server.shutdown([listener])
+                raise
 
 
 class _Server(Server):

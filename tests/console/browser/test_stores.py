@@ -1,8 +1,10 @@
-"""The page on the stores that have servers."""
+"""The page on the stores that have servers, and over a network that cuts."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
@@ -14,6 +16,7 @@ from bifrost_store.settings import StoreSettings
 from tests.console.browser.conftest import Stage, open_stage
 from tests.console.browser.looking import LogView
 from tests.contract.cosmos_harness import CosmosServer
+from tests.realtime.cutting import CuttingProxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
@@ -75,3 +78,41 @@ async def test_a_run_is_read_on_table_storage(on_tables: Stage) -> None:
     await on_tables.store.executions.complete(run, ExecutionStatus.SUCCESS)
     await log.shows("a line")
     await expect(page.get_by_role("tabpanel")).to_contain_text("a: 1")
+
+
+async def test_whatever_is_cut_each_line_is_shown_once(tmp_path: Path) -> None:
+    """Connections are cut at random while lines come: in the end each is there once and in order."""
+    async with CuttingProxy(0, seed=7, pause=None) as proxy:
+        here = f"127.0.0.1:{proxy.port}"
+        async with open_stage(StoreSettings(sqlite_path=str(tmp_path / "cut.db")), [here]) as stage:
+            proxy._upstream = int(stage.address.rstrip("/").rpartition(":")[2])
+            stage.address = f"http://{here}/"
+            run = await stage.run()
+            async with stage.store.execution_data.recording(run, capture=False) as recording:
+                recording.info("the first line")
+                log = LogView(await stage.page(f"runs/GLOBAL/{run.execution_id}"))
+                await expect(log.page.get_by_role("navigation")).to_contain_text("Live")
+                await log.shows("the first line")
+                proxy.pause = 0.2
+                for number in range(400):
+                    recording.info(f"line {number}")
+                    await asyncio.sleep(0.01)
+                assert proxy.cuts
+                proxy.pause = None
+                await log.is_at_end("line 399")
+                await log.foot("401 lines · INFO and above · all loaded")
+            expected = ["the first line", *(f"line {number}" for number in range(400))]
+            assert expected == await read_through(log, expected[-1])
+            await stage.close_pages()
+
+
+async def read_through(log: LogView, last: str) -> list[str]:
+    """Return the message of every line, as they are scrolled through from the first."""
+    await log.list.focus()
+    await log.page.keyboard.press("Home")
+    await log.shows("the first line")
+    found: dict[str, None] = {}
+    while last not in found:
+        found |= dict.fromkeys(await log.seen())
+        await log.list.evaluate("list => list.scrollBy(0, 200)")
+    return list(found)
