@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bifrost_store.console.access import Access
 from bifrost_store.console.refusals import RefusalError, refusal_of, refused
+from bifrost_store.core.events import log_event
 from bifrost_store.errors import StoreError
 
 _LOGGER: Final = logging.getLogger("bifrost_store.console")
@@ -67,7 +68,7 @@ class Guard:
         except Exception as error:
             refusal = _refusal(error)
             if refusal.status >= 500:
-                _LOGGER.warning("console.request_failed", extra={"request_id": request_id}, exc_info=error)
+                log_event(_LOGGER, logging.WARNING, "console.request_failed", error, request=request_id)
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008, "reason": refusal.message[:100]})
             elif is_begun:

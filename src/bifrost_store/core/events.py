@@ -12,6 +12,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "background.works_again": "background work succeeds again: {work}",
     "branding.logo_copy_failed": "a logo was stored, but not copied to {blob}, where the old application looks ({error})",
     "branding.logo_delete_failed": "the logo {blob} could not be deleted and stays behind, which misleads nobody ({error})",
+    "console.request_failed": "the console could not answer the request {request}",
     "cosmos.unreadable_document": "a document cannot be read and is left out of a list: {document}",
     "dual_write.purge_left": "expired records of kind {kind} could not be purged from the secondary store ({error}); "
     "the next purge does it",

@@ -177,7 +177,7 @@ def compile_aggregate(
     list of the texts of the values beyond 64 bits. The bucket is null where the field holds none of up to 64 bits.
     """
     where, parameters = compile_where(query, now)
-    names = list(dict.fromkeys([*group_by, *sum_of, *([] if histogram_of is None else [histogram_of])]))
+    names: list[str] = list(dict.fromkeys([*group_by, *sum_of, *([] if histogram_of is None else [histogram_of])]))
     # Values are taken out of a row once, in a query that the limit keeps apart; LIMIT -1 leaves nothing out.
     parts = [f"{_type(name)} AS t{n}, {_extract(name)} AS v{n}" for n, name in enumerate(names)]
     parts += [f"{_extract_json(name)} AS j{n}" for n, name in enumerate(names) if name in sum_of or name == histogram_of]
