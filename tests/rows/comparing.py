@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from tests.rows.questions import Answer, Named
@@ -14,8 +15,10 @@ def differences(expected: Mapping[str, Answer], found: Mapping[str, Answer], nam
         expected: Of the tables.
         found: Of the other store.
         named: What the way there named as unreadable, so that the other store has never heard of it. Answers about these documents
-            may differ: the tables name them, or what their keys tell; the other store knows of nothing, or of GLOBAL's.
+            may differ: the tables name them, or what their keys tell; the other store knows of nothing, or of GLOBAL's. Counts
+            may have them: a run is counted by the columns that its count asks for, whatever else of it cannot be read.
     """
+    runs = sum(kind == "execution" for kind, _, _ in named)
     ids = {part for _, _, id_ in named for part in (id_, *id_.split(":")) if part}
 
     def concerns(text: str) -> bool:
@@ -28,5 +31,18 @@ def differences(expected: Mapping[str, Answer], found: Mapping[str, Answer], nam
     return [
         f"{question}: {expected[question]} became {found[question]}"
         for question in different
-        if not concerns(question) and not (expected[question].error and expected[question].named & named)
+        if not concerns(question)
+        and not (expected[question].error and expected[question].named & named)
+        and not (
+            question.startswith("executions.count_by_status") and _more(expected[question], found[question]) in range(runs + 1)
+        )
     ]
+
+
+def _more(expected: Answer, found: Answer) -> int:
+    """Return how many runs *expected* has more than *found*; -1 where any of its counts is smaller."""
+    if not (expected.items and found.items):
+        return -1
+    before, after = (json.loads(answer.items[0]) for answer in (expected, found))
+    more = [before.get(status, 0) - after.get(status, 0) for status in before.keys() | after.keys()]
+    return sum(more) if min(more, default=0) >= 0 else -1

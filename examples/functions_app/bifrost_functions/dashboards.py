@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from bifrost_functions.refusals import bad_request
 from bifrost_store import Dashboard, RunCounts
-from bifrost_store.core.clock import format_time
 from bifrost_store.protocols import Window
 
 _WINDOWS: Final[Mapping[str, Window]] = {"24h": "24h", "7d": "7d", "30d": "30d", "90d": "90d"}
@@ -32,12 +32,16 @@ def shown_dashboard(dashboard: Dashboard) -> dict[str, Any]:
         "p50Ms": dashboard.p50_ms,
         "p95Ms": dashboard.p95_ms,
         "change": dashboard.change,
-        "series": [{"start": format_time(one.start), "state": one.state, **_counts(one.counts)} for one in dashboard.series],
+        "series": [{"start": _time(one.start), "state": one.state, **_counts(one.counts)} for one in dashboard.series],
         "workflows": [{"name": name, **_counts(counts)} for name, counts in dashboard.workflows.items()],
         "others": _counts(dashboard.others),
         "isExact": dashboard.is_exact,
-        "asOf": None if dashboard.as_of is None else format_time(dashboard.as_of),
+        "asOf": None if dashboard.as_of is None else _time(dashboard.as_of),
     }
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _counts(counts: RunCounts) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _SAVED: Final[Mapping[str, str]] = {
     "tables load": "what was loaded stays; the same command loads everything again, which changes nothing of that",
     **{f"migrate {step}": f"{_KEPT}; {_GOES_ON}" for step in ("start", "backfill", "cutover", "rollback", "abandon", "finish")},
     "console": "the console has ended, and every session with it; the same command starts another",
+    **{f"metrics {step}": "what was counted is saved; the same command counts again" for step in ("rollup", "rebuild")},
     "feed run": f"{_KEPT}; {_GOES_ON}",
     "feed dead-letters": "what was handled is forgotten, the rest stays; the same command goes on with it",
     "migrate verify": f"{_KEPT}; a verification starts over, as it must be of one piece",
