@@ -13,6 +13,7 @@ import azure.cosmos
 import azure.cosmos.exceptions
 import azure.data.tables
 import azure.data.tables._error
+import azure.identity
 import azure.storage.blob
 import pytest
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -52,6 +53,8 @@ WITHOUT_STATUS: dict[str, type[StoreError]] = {
     "ResourceExistsError": BackendUnavailableError,
     "ResourceNotFoundError": BackendUnavailableError,
     "ClientAuthenticationError": AccessDeniedError,
+    "CredentialUnavailableError": AccessDeniedError,
+    "AuthenticationRequiredError": AccessDeniedError,
     "ResourceModifiedError": BackendUnavailableError,
     "ResourceNotModifiedError": BackendUnavailableError,
     "TooManyRedirectsError": BackendUnavailableError,
@@ -94,8 +97,8 @@ BY_STATUS: dict[int, type[StoreError]] = {
 }
 
 BACKENDS: dict[str, tuple[ModuleType, tuple[str, ...], set[int]]] = {
-    "table": (table_errors, ("azure.core", "azure.data.tables", "azure.storage"), {405}),
-    "cosmos": (cosmos_errors, ("azure.core", "azure.cosmos"), {449}),
+    "table": (table_errors, ("azure.core", "azure.data.tables", "azure.identity", "azure.storage"), {405}),
+    "cosmos": (cosmos_errors, ("azure.core", "azure.cosmos", "azure.identity"), {449}),
 }
 """Who maps, what reaches it, and which answers beyond the usual say that nothing was written."""
 COSMOS_ONLY: dict[int, type[StoreError]] = {410: BackendUnavailableError, 449: BackendUnavailableError}
