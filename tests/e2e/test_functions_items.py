@@ -71,6 +71,10 @@ async def test_admins_see_everything_and_the_caller_neither_debug_nor_tracebacks
         assert first["items"] + rest["items"] == everything["items"]
         _, back = await get("items", ADMIN, before=rest["before"], limit="2")
         assert back["items"] == everything["items"][1:3]
+        assert [1, 0, 1] == [
+            len((await get("items", who, find=text))[1]["items"])
+            for who, text in ((ADMIN, "inside"), (KIM, "inside"), (KIM, "TWO"))
+        ]
         _, found = await get("items", ADMIN, find="ONE")
         assert [item["number"] for item in found["items"]] == [2]
 

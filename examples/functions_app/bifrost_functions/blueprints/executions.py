@@ -159,8 +159,14 @@ async def _items(call: Call, run: Execution) -> dict[str, object]:
         page = await data.items(run.scope, run.execution_id, after=after, before=before, limit=limit, types=types, level=level)
     else:
         page = await data.find(run.scope, run.execution_id, text, after=after, limit=limit, level=level)
+    shown = [one for item in page if (one := item_json_for(item, details=call.is_admin)) is not None]
+    if text is not None and not call.is_admin:
+        # What a traceback holds must not be told by its line being found.
+        shown = [
+            one for one in shown if any(text.casefold() in str(one.get(part, "")).casefold() for part in ("message", "logger"))
+        ]
     return {
-        "items": [one for item in page if (one := item_json_for(item, details=call.is_admin)) is not None],
+        "items": shown,
         "after": page.after,
         "before": page.before,
         "isLast": page.is_last,
