@@ -12,10 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from bifrost_store import GLOBAL, LogLine, Store, StoreSettings, open_store
+from bifrost_store import GLOBAL, StoreSettings, open_store
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, DropBefore, FaultProxy, SeenRequest
 from tests.contract.cosmos_harness import CosmosServer
 from tests.realtime.cutting import CuttingProxy
+from tests.recording.test_stores import messages
 from tests.thorough import is_thorough
 
 pytestmark = [pytest.mark.anyio, pytest.mark.long]
@@ -92,15 +93,4 @@ async def test_every_line_is_stored_once_and_in_order(cosmos_server: CosmosServe
                 await asyncio.sleep(0.005)
             heal()
             assert await recording.flush(seconds=60)
-        assert [f"line {number}" for number in range(LINES)] == await messages(there, run.execution_id)
-
-
-async def messages(store: Store, run: str) -> list[str]:
-    found: list[str] = []
-    after: str | None = None
-    while True:
-        page = await store.execution_data.items(GLOBAL, run, after=after, limit=500)
-        found += [item.message for item in page if isinstance(item, LogLine)]
-        after = page.after
-        if page.is_last:
-            return found
+        assert [f"line {number}" for number in range(LINES)] == await messages(there, run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, get_args
 
 from starlette.requests import Request
@@ -63,14 +64,16 @@ class Logs:
         run, query, principal = await run_of(self._store, request), request.query_params, principal_of(request)
         text, limit = query.get("text", ""), count(request, "limit", default=100, most=_PAGE)
         page = await self._store.execution_data.find(
-            run.scope, run.execution_id, text, after=query.get("after"), limit=limit, level=_level(request), fallback=False
+            run.scope,
+            run.execution_id,
+            text,
+            after=query.get("after"),
+            limit=limit,
+            level=_level(request),
+            in_tracebacks=principal.is_admin,
+            fallback=False,
         )
-        shown = shown_page(page, principal)
-        if not principal.is_admin:
-            # Of a line that only its traceback lets be found, not even that may be told.
-            kept = [line for line in page if isinstance(line, LogLine) and _is_seen_in(text, line)]
-            shown["items"] = [shown_item(line, principal) for line in kept]
-        return as_json(shown)
+        return as_json(shown_page(page, principal))
 
     async def _outline(self, request: Request) -> Response:
         """What lines there are, by slices of a page each, from the beginning or after a cursor."""
@@ -106,7 +109,7 @@ class Logs:
         after, is_last, is_admin = None, False, principal_of(request).is_admin
         while not is_last:
             page = await self._lines(run, after, _level(request))
-            lines = [line if is_admin else _without_traceback(line) for line in page if isinstance(line, LogLine)]
+            lines = [line if is_admin else replace(line, traceback=None) for line in page if isinstance(line, LogLine)]
             yield "".join(map(spell, lines)).encode("utf-8", "backslashreplace")
             after, is_last = page.after, page.is_last
 
@@ -138,14 +141,6 @@ def _level(request: Request) -> Level | None:
 def _demand_admin(request: Request) -> None:
     if not principal_of(request).is_admin:
         raise refused("variables and states are for administrators")
-
-
-def _is_seen_in(text: str, line: LogLine) -> bool:
-    return any(text.casefold() in part.casefold() for part in (line.message, line.logger or ""))
-
-
-def _without_traceback(line: LogLine) -> LogLine:
-    return LogLine(line.recording, line.number, line.timestamp, line.level, line.message, line.data, line.logger)
 
 
 def _as_text(line: LogLine) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from typing_extensions import override
 
@@ -30,10 +30,10 @@ from bifrost_store.repository_protocols.metrics import (
     MetricsStatus,
     Window,
 )
+from bifrost_store.routing.flag import MetricsMode
 
 _logger: Final = logging.getLogger("bifrost_store.metrics")
-Mode = Literal["aggregated", "live", "both"]
-ModeOf = Callable[[Scope], Awaitable[Mode]]
+ModeOf = Callable[[Scope], Awaitable[MetricsMode]]
 _SHOWN_DAYS: Final = 180
 
 

@@ -253,12 +253,16 @@ class ExecutionItems(Protocol):
         after: str | None = None,
         limit: int = 100,
         level: Level | str | None = None,
+        in_tracebacks: bool = True,
         fallback: bool = True,
     ) -> ItemsPage:
         """Return lines whose message, traceback or logger holds *text*, whatever its case, from the beginning or after a cursor.
 
         A page may have fewer lines than *limit* though more follow, as one call reads a bounded number of documents. Arguments and
         errors otherwise as `items`.
+
+        Args:
+            in_tracebacks: Look into tracebacks too: not for who may not see them, and could find out what they hold.
         """
         ...
 

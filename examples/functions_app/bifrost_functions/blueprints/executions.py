@@ -158,15 +158,11 @@ async def _items(call: Call, run: Execution) -> dict[str, object]:
     if text is None:
         page = await data.items(run.scope, run.execution_id, after=after, before=before, limit=limit, types=types, level=level)
     else:
-        page = await data.find(run.scope, run.execution_id, text, after=after, limit=limit, level=level)
-    shown = [one for item in page if (one := item_json_for(item, details=call.is_admin)) is not None]
-    if text is not None and not call.is_admin:
-        # What a traceback holds must not be told by its line being found.
-        shown = [
-            one for one in shown if any(text.casefold() in str(one.get(part, "")).casefold() for part in ("message", "logger"))
-        ]
+        page = await data.find(
+            run.scope, run.execution_id, text, after=after, limit=limit, level=level, in_tracebacks=call.is_admin
+        )
     return {
-        "items": shown,
+        "items": [one for item in page if (one := item_json_for(item, details=call.is_admin)) is not None],
         "after": page.after,
         "before": page.before,
         "isLast": page.is_last,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, get_args
 
@@ -51,6 +51,7 @@ class _Wanted:
     types: frozenset[ItemType]
     least: Level
     text: str | None = None
+    in_tracebacks: bool = True
 
     @property
     def data_types(self) -> Sequence[DataType]:
@@ -66,7 +67,7 @@ class _Wanted:
                 return "state" in self.types
 
     def _has_text(self, line: LogLine) -> bool:
-        parts = (line.message, line.traceback, line.logger)
+        parts = (line.message, line.logger, line.traceback if self.in_tracebacks else None)
         return self.text is None or any(self.text in part.casefold() for part in parts if part is not None)
 
 
@@ -144,13 +145,15 @@ class ExecutionItemsRepository(ExecutionItems):
         after: str | None = None,
         limit: int = 100,
         level: Level | str | None = None,
+        in_tracebacks: bool = True,
         fallback: bool = True,
     ) -> ItemsPage:
         check_limit(limit)
         check_string(text, "text")
         if not 1 <= len(text) <= _FIND_LIMIT:
             raise InvalidRequestError(f"text: must have 1 to {_FIND_LIMIT} characters")
-        wanted = _wanted(["log"], level, text.casefold())
+        check_flag(in_tracebacks, "in_tracebacks")
+        wanted = replace(_wanted(["log"], level), text=text.casefold(), in_tracebacks=in_tracebacks)
         record = await self._record(scope, execution_id, fallback=fallback)
         return await self._page(record, wanted, limit, after=after)
 
@@ -260,12 +263,12 @@ def _ended_at(record: Record) -> datetime | None:
     return (execution.completed_at or execution.started_at) if execution.status.is_final else None
 
 
-def _wanted(types: Collection[ItemType] | None, level: Level | str | None, text: str | None = None) -> _Wanted:
+def _wanted(types: Collection[ItemType] | None, level: Level | str | None) -> _Wanted:
     known: tuple[ItemType, ...] = get_args(ItemType)
     if types is not None and (isinstance(types, str) or not types or not set(types) <= set(known)):
         raise InvalidRequestError(f"types: must be one or more of {', '.join(known)}")
     least = Level.DEBUG if level is None else one_of(Level, level, "level")
-    return _Wanted(frozenset(known if types is None else types), least, text)
+    return _Wanted(frozenset(known if types is None else types), least)
 
 
 def _given(run: Run, *, after: str | None, before: str | None) -> Position:

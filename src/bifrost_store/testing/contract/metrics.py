@@ -19,8 +19,9 @@ from bifrost_store.errors import ConfigurationError, InvalidKeyError, InvalidReq
 from bifrost_store.metrics.comparing import Comparing
 from bifrost_store.metrics.keeping import Keeper
 from bifrost_store.metrics.periods import OpenDays
-from bifrost_store.metrics.service import Mode, StoreMetrics
+from bifrost_store.metrics.service import StoreMetrics
 from bifrost_store.protocols import Window
+from bifrost_store.routing.flag import MetricsMode
 from bifrost_store.testing.bulk import create_all
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, changed, execution, organization
@@ -33,11 +34,11 @@ TODAY = datetime(2025, 11, 14, tzinfo=UTC)
 
 
 def metrics_of(
-    backend: Backend, clock: SettableClock, mode: Mode = "aggregated", retention: timedelta | None = RETENTION
+    backend: Backend, clock: SettableClock, mode: MetricsMode = "aggregated", retention: timedelta | None = RETENTION
 ) -> StoreMetrics:
     """Return the metrics of a store over *backend*."""
 
-    async def mode_of(scope: Scope) -> Mode:
+    async def mode_of(scope: Scope) -> MetricsMode:
         return mode
 
     return StoreMetrics(backend, clock=clock, retention=retention, mode_of=mode_of)
