@@ -11,7 +11,7 @@ DOLLARS_PER_GIGABYTE_MONTH: Final = 0.25
 DOLLARS_PER_BLOB_GIGABYTE_MONTH: Final = 0.018
 """Of blobs; the migration plan's figure."""
 DOLLARS_PER_SIGNALR_UNIT_MONTH: Final = 49.0
-"""Of Azure SignalR Service, Standard tier. Source: "Azure SignalR Service pricing", Microsoft; the US, 1.61 $ a day."""
+"""Of Azure SignalR Service, Standard tier, as commonly quoted for the US; not looked up, so give the one of your region."""
 
 
 def request_unit_dollars(request_units: float, dollars_per_million: float = DOLLARS_PER_MILLION_REQUEST_UNITS) -> float:
