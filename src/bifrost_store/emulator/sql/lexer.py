@@ -37,7 +37,7 @@ _OPERATORS: Final = {
 _WORDS: Final = re.compile(
     r"""(?P<SKIP>[ \t\r\n\f\v]+|--[^\r\n]*)
     |(?P<NAME>[^\W\d]\w*)
-    |(?P<NUMBER>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?P<TAIL>\w*)
+    |(?P<NUMBER>0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?P<TAIL>\w*)
     |(?P<PARAMETER>@\w+)
     |(?P<STRING>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     |(?P<OPERATOR>>>>|<<|>>|<=|>=|!=|<>|\?\?|\|\||[(),.\[\]{}?:=<>+\-*/%&|^~])""",

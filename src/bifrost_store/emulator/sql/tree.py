@@ -87,8 +87,9 @@ def _text(token: Token) -> str:
 
 
 def _number(token: Token) -> float:
+    text = str(token)
     try:
-        return numbers.read(str(token))
+        return numbers.read(str(int(text, 16)) if text[:2].lower() == "0x" else text)
     except ValueError:
         raise SqlError("SC1012", f"Syntax error, invalid numeric value token '{token[:80]}'.", *_span(token)) from None
 
