@@ -14,6 +14,8 @@ import pytest
 from bifrost_store import GLOBAL, Execution, Scope, Store
 from bifrost_store.console import Access, console_app
 from bifrost_store.console.live import Live, console_hub
+from bifrost_store.core.clock import Clock as StoreClock
+from bifrost_store.core.clock import utc_now
 from bifrost_store.opening.realtime import open_realtime
 from bifrost_store.realtime import platform_rules
 from bifrost_store.settings import StoreSettings
@@ -65,13 +67,16 @@ def user(name: str = "kim@x.example", organization: str = "", **headers: str) ->
 
 
 @asynccontextmanager
-async def open_console(path: Path, *, proxy_secret: str | None = SECRET) -> AsyncIterator[Console]:
+async def open_console(
+    path: Path, *, proxy_secret: str | None = SECRET, store_clock: StoreClock = utc_now, **options: Any
+) -> AsyncIterator[Console]:
     clock = Clock()
-    settings, hub = StoreSettings(backend="sqlite", sqlite_path=str(path / "console.db")), console_hub()
-    async with hub, open_realtime(hub, settings, may_watch=platform_rules) as opened:
+    settings, hub = StoreSettings(backend="sqlite", sqlite_path=str(path / "console.db"), **options), console_hub()
+    async with hub, open_realtime(hub, settings, may_watch=platform_rules, clock=store_clock) as opened:
         store = opened.store
         await store.provision()
-        app = console_app(store, Access({HOST}, TOKEN, proxy_secret, now=clock), live=Live(hub, opened.watchers))
+        access, live = Access({HOST}, TOKEN, proxy_secret, now=clock), Live(hub, opened.watchers)
+        app = console_app(store, access, live=live, clock=store_clock)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
             yield Console(store, client, clock)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bifrost_store.backends.protocol import Backend
     from bifrost_store.changefeed import DeadLetter, FeedLease, Handler
+    from bifrost_store.changefeed.status import ProcessorStatus
     from bifrost_store.store import Store
 
 app = typer.Typer(help="Follow what changes in a store of SQLite or Cosmos DB.", no_args_is_help=True)
@@ -29,22 +30,20 @@ StoreOption = Annotated[
 @app.command()
 def status(*, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Say how far each processor has come in each range, who follows it, and what it is held for."""
-    from bifrost_store.changefeed import DeadLetters, leases_by_processor
+    from bifrost_store.changefeed.status import processors_of
     from bifrost_store.opening.store import open_store
 
-    async def ask() -> list[tuple[str, list[FeedLease], int]]:
+    async def ask() -> list[ProcessorStatus]:
         async with open_store() as opened:
-            backend = _followed(opened, store)
-            found = (await leases_by_processor(backend)).items()
-            return [(name, leases, len([row async for row in DeadLetters(backend, name).all()])) for name, leases in found]
+            return await processors_of(_followed(opened, store))
 
     found = run(ask)
-    ok = not any(lease.stuck_since for _, leases, _ in found for lease in leases)
+    ok = not any(one.is_stuck for one in found)
     processors = [
-        {"name": name, "feed": leases[0].feed, "dead_letters": letters, "ranges": [_range_values(lease) for lease in leases]}
-        for name, leases, letters in found
+        {"name": one.name, "feed": one.feed, "dead_letters": one.dead_letters, "ranges": list(map(_range_values, one.leases))}
+        for one in found
     ]
-    lines = [line for name, leases, letters in found for line in _lines(name, leases, letters)] or ["no processors"]
+    lines = [line for one in found for line in _lines(one)] or ["no processors"]
     report({"ok": ok, "processors": processors}, as_json=as_json, lines=lines)
     if not ok:
         raise typer.Exit(1)
@@ -201,9 +200,9 @@ def _range_values(lease: FeedLease) -> dict[str, Any]:
     }
 
 
-def _lines(name: str, leases: list[FeedLease], letters: int) -> list[str]:
-    lines = [f"{name}: {leases[0].feed}, {letters} dead letters"]
-    for lease in leases:
+def _lines(one: ProcessorStatus) -> list[str]:
+    lines = [f"{one.name}: {one.feed}, {one.dead_letters} dead letters"]
+    for lease in one.leases:
         what = [lease.process or "nobody", f"{lease.lag_items} behind", f"moved {_time(lease.moved_at) or 'never'}"]
         if lease.problem is not None:
             stuck = f", stuck since {_time(lease.stuck_since)}" if lease.stuck_since else ""

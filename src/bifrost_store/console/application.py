@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from bifrost_store.console.access import SESSION_SECONDS, Access
+from bifrost_store.console.dashboards import Dashboards
 from bifrost_store.console.guard import Guard
 from bifrost_store.console.live import Live
 from bifrost_store.console.logs import Logs
@@ -41,6 +42,7 @@ def console_app(store: Store, access: Access, *, live: Live | None = None, clock
     routes: list[BaseRoute] = [
         Route("/api/session", _Sessions(access).open, methods=["POST"]),
         *Runs(store, clock, is_live=live is not None).routes(),
+        *Dashboards(store, clock).routes(),
         *Logs(store).routes(),
         *Results(store).routes(),
         *([] if live is None else live.routes()),

@@ -45,6 +45,12 @@ def scope_of(request: Request) -> Scope:
     return scope
 
 
+def admin_only(request: Request) -> None:
+    """Let administrators pass; for others there is nothing here."""
+    if not principal_of(request).is_admin:
+        raise not_found()
+
+
 async def run_of(store: Store, request: Request) -> Execution:
     """Return the run that the address names, if whoever asks may see it."""
     try:

@@ -121,19 +121,24 @@ def _dashboard(scope: Scope | None, window: Window, source: Literal["aggregated"
         scope=scope,
         window=window,
         source=source,
-        series=tuple(DashboardPeriod(part.start, part.state, part.counted.total) for part in shown),
+        series=tuple(_period(part) for part in shown),
         total=total,
         before=earlier,
         workflows=counted.workflows,
         others=counted.others,
-        success_rate=_percent(total.success_count, total.count) or 0.0,
+        success_rate=percent(total.success_count, total.count) or 0.0,
         failures=failures_in(total),
         p50_ms=percentile(histogram, 50),
         p95_ms=percentile(histogram, 95),
-        change=_percent(total.count - earlier.count, earlier.count) if is_comparable else None,
+        change=percent(total.count - earlier.count, earlier.count) if is_comparable else None,
         is_exact=is_exact,
         as_of=max(moments, default=None),
     )
+
+
+def _period(part: _Part) -> DashboardPeriod:
+    runs = {name: counts.count for name, counts in part.counted.workflows.items()}
+    return DashboardPeriod(part.start, part.state, part.counted.total, runs)
 
 
 def failures_in(counts: RunCounts) -> int:
@@ -145,5 +150,6 @@ def _is_exact(parts: list[_Part]) -> bool:
     return all(part.state in ("open", "frozen") for part in parts)
 
 
-def _percent(part: int, whole: int) -> float | None:
+def percent(part: int, whole: int) -> float | None:
+    """Return how many of *whole* they are, to one decimal; None of nothing."""
     return round(100 * part / whole, 1) if whole else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
 
@@ -25,11 +25,13 @@ class DashboardPeriod:
         start: When it begins.
         state: See `PeriodState`.
         counts: Of the runs that ended in it; all 0 where absent.
+        workflows: How many of them were of which workflow, by name; of the 50 with most runs in it.
     """
 
     start: datetime
     state: PeriodState
     counts: RunCounts
+    workflows: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)

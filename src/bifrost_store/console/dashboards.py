@@ -1,0 +1,111 @@
+"""How runs went: the figures of a scope, or for administrators of the whole platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bifrost_store.changefeed import leases_by_processor
+from bifrost_store.changefeed.status import behind_seconds
+from bifrost_store.console.asking import admin_only, as_json, scope_of
+from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.histogram import percentile
+from bifrost_store.core.scope import Scope
+from bifrost_store.documents import RunCounts
+from bifrost_store.errors import StoreError
+from bifrost_store.metrics.dashboards import failures_in, percent
+from bifrost_store.metrics.following import NAME
+from bifrost_store.protocols import Dashboard, DashboardPeriod, Window
+from bifrost_store.store import Store
+
+PLATFORM: Final = "platform"
+"""In addresses, where others name a scope; none is called so."""
+_WINDOW: Final = "7d"
+
+
+class Dashboards:
+    """Answers about the figures of *store*."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        """Return what is answered here."""
+        return [Route("/api/dashboard/{scope}", self._dashboard)]
+
+    async def _dashboard(self, request: Request) -> Response:
+        """The figures of ``window``: 24h, 7d, 30d or 90d."""
+        scope = _scope_of(request)
+        window = cast(Window, request.query_params.get("window", _WINDOW))
+        dashboard = await self._store.metrics.dashboard(scope, window)
+        behind = await self._behind() if dashboard.source == "aggregated" else None
+        return as_json({**shown_dashboard(dashboard), "behindSeconds": behind, "now": format_time(self._clock())})
+
+    async def _behind(self) -> float | None:
+        """Return how far those who keep the figures are behind; None where a timer does, or where that cannot be told."""
+        try:
+            for backend in self._store.backend.all_backends():
+                if backend.feed is not None and (leases := (await leases_by_processor(backend)).get(NAME)):
+                    return behind_seconds(leases)
+        except StoreError:
+            pass
+        return None
+
+
+def _scope_of(request: Request) -> Scope | None:
+    if request.path_params["scope"] != PLATFORM:
+        return scope_of(request)
+    admin_only(request)
+    return None
+
+
+def shown_dashboard(dashboard: Dashboard) -> dict[str, Any]:
+    """Return the figures as the page has them. What *before* would say is left out where the two cannot be compared."""
+    before = dashboard.before if dashboard.change is not None else None
+    return {
+        "scope": PLATFORM if dashboard.scope is None else dashboard.scope.value,
+        "window": dashboard.window,
+        "source": dashboard.source,
+        "total": _figures(dashboard.total),
+        "before": None if before is None else _figures(before),
+        "series": [_period(period) for period in dashboard.series],
+        "workflows": [
+            {"name": name, **_figures(counts), "trend": _trend(name, dashboard.series)}
+            for name, counts in dashboard.workflows.items()
+        ],
+        "others": _figures(dashboard.others) if dashboard.others.count else None,
+        "isExact": dashboard.is_exact,
+        "asOf": None if dashboard.as_of is None else format_time(dashboard.as_of),
+    }
+
+
+def _figures(counts: RunCounts) -> dict[str, Any]:
+    histogram = {int(bucket): number for bucket, number in counts.histogram.items()}
+    return {
+        "runs": counts.count,
+        "success": counts.success_count,
+        "failed": failures_in(counts),
+        "successRate": percent(counts.success_count, counts.count),
+        "p50Ms": percentile(histogram, 50),
+        "p95Ms": percentile(histogram, 95),
+    }
+
+
+def _period(period: DashboardPeriod) -> dict[str, Any]:
+    counts = period.counts
+    return {
+        "start": format_time(period.start),
+        "state": period.state,
+        "runs": counts.count,
+        "success": counts.success_count,
+        "failed": failures_in(counts),
+    }
+
+
+def _trend(name: str, series: Sequence[DashboardPeriod]) -> list[int]:
+    return [period.workflows.get(name, 0) for period in series]

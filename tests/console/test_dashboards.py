@@ -1,0 +1,129 @@
+"""What the API answers about how runs went."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bifrost_store import GLOBAL, ExecutionStatus, Scope
+from bifrost_store.changefeed.leases import FeedLeases
+from bifrost_store.core.feed import FeedRange
+from bifrost_store.metrics.following import NAME
+from tests.console.conftest import JUNIPER, Console, open_console, user
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Day:
+    """The store's clock, at a time of day that no hour ends soon after."""
+
+    now: datetime = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def day() -> Day:
+    return Day()
+
+
+@pytest.fixture
+async def counting(tmp_path: Path, day: Day) -> AsyncIterator[Console]:
+    """A console whose dashboards show what was counted before."""
+    async with open_console(tmp_path, metrics="aggregated", store_clock=day) as console:
+        yield console
+
+
+async def ended(console: Console, scope: Scope, status: ExecutionStatus, *, workflow: str = "sync", ms: int = 100) -> None:
+    run = await console.run(scope, workflow_name=workflow)
+    await console.store.executions.complete(run, status, duration_ms=ms)
+
+
+async def dashboard(console: Console, scope: str, **query: Any) -> dict[str, Any]:
+    answer = await console.get(f"dashboard/{scope}", ADA, **query)
+    assert 200 == answer.status_code
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+ADA = user("ada@msp.example", **{"x-platform-admin": "true"})
+
+
+async def test_a_dashboard_says_what_was_counted_and_what_was_not(counting: Console) -> None:
+    """Figures, workflows with their trend, and days that nobody counted as such; once counted they are what a live count finds."""
+    never = await dashboard(counting, "GLOBAL")
+    assert (False, None, {"absent"}) == (never["isExact"], never["asOf"], {one["state"] for one in never["series"]})
+
+    for number in range(4):
+        await ended(counting, GLOBAL, ExecutionStatus.SUCCESS, ms=100 * (number + 1))
+    await ended(counting, GLOBAL, ExecutionStatus.TIMEOUT, workflow="report", ms=9_000)
+    await ended(counting, GLOBAL, ExecutionStatus.CANCELLED, workflow="report")
+    await counting.store.organizations.create("Juniper", created_by="ada", id="juniper")
+    await ended(counting, JUNIPER, ExecutionStatus.SUCCESS)
+    await counting.store.metrics.rebuild()
+    shown = await dashboard(counting, "GLOBAL", window="24h")
+
+    total = shown["total"]
+    assert ("aggregated", 24) == (shown["source"], len(shown["series"]))
+    assert {"runs": 6, "success": 4, "failed": 1, "successRate": 66.7} == {
+        name: total[name] for name in ("runs", "success", "failed", "successRate")
+    }
+    assert 8_000 < total["p95Ms"] < 10_000
+    last = shown["series"][-1]
+    assert (6, 4, 1) == (last["runs"], last["success"], last["failed"])
+    assert ["sync", "report"] == [one["name"] for one in shown["workflows"]]
+    assert [4, 2] == [sum(one["trend"]) for one in shown["workflows"]]
+    assert [24, 24] == [len(one["trend"]) for one in shown["workflows"]]
+    assert shown["before"] is None
+    assert 7 == (await dashboard(counting, "platform", window="24h"))["total"]["runs"]
+
+
+async def test_the_window_before_is_told_where_it_can_be_compared(tmp_path: Path, day: Day) -> None:
+    """Counted live, two windows with runs in both are compared, and it is said that they were counted now."""
+    async with open_console(tmp_path, metrics="live", store_clock=day) as console:
+        await ended(console, GLOBAL, ExecutionStatus.FAILED, ms=700)
+        day.now += timedelta(days=8)
+        await ended(console, GLOBAL, ExecutionStatus.SUCCESS, ms=50)
+        shown = await dashboard(console, "GLOBAL", window="7d")
+
+    assert ("live", None) == (shown["source"], shown["behindSeconds"])
+    assert (1, 1) == (shown["before"]["runs"], shown["before"]["failed"])
+    assert shown["total"]["p95Ms"] < shown["before"]["p95Ms"]
+
+
+async def test_how_far_behind_the_figures_are(counting: Console) -> None:
+    """It is told where a processor keeps them and somebody runs it; else it cannot be known."""
+    assert (await dashboard(counting, "GLOBAL"))["behindSeconds"] is None
+    leases = FeedLeases(counting.store.backend.backend("sqlite"), NAME)
+    part = FeedRange("", "ff")
+    await leases.begin(part, "executions", None)
+    assert (await dashboard(counting, "GLOBAL"))["behindSeconds"] is None
+    row = (await leases.all())[0]
+    lagging = row.state.model_copy(update={"owner": "x", "lag_items": 3, "lag_seconds": 42.0})
+    row = await leases.change(row, lagging) or row
+    assert 42.0 == (await dashboard(counting, "GLOBAL"))["behindSeconds"]
+    await leases.change(row, lagging.model_copy(update={"lag_items": 0}))
+    assert 0.0 == (await dashboard(counting, "GLOBAL"))["behindSeconds"]
+
+
+async def test_a_dashboard_is_shown_to_whom_its_scope_is(counting: Console) -> None:
+    """Others' scopes, the platform, and what cannot be a scope look as if they did not exist; a window that is none is an error."""
+    kim = user(organization="juniper")
+    assert 200 == (await counting.get(f"dashboard/{JUNIPER}", kim)).status_code
+    for scope in ("GLOBAL", "platform", "org-acme", "SYSTEM", "nonsense", "%00"):
+        answer = await counting.get(f"dashboard/{scope}", kim)
+        assert (404, "there is nothing here, or you may not see it") == (answer.status_code, answer.json()["error"]["message"])
+    for scope in ("SYSTEM", "nonsense"):
+        assert 404 == (await counting.get(f"dashboard/{scope}", ADA)).status_code
+    for window in ("", "8d", "x" * 5000, "²"):
+        answer = await counting.get("dashboard/GLOBAL", ADA, window=window)
+        assert 400 == answer.status_code
+        assert "24h, 7d, 30d, 90d" in answer.json()["error"]["message"]
+        assert len(answer.text) < 400
