@@ -95,7 +95,7 @@ resource entities 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers
           { path: '/settings/*' }
           { path: '/errors/*' }
           { path: '/columns/*' }
-          { path: '/histogram/*' }
+          { path: '/histogram/?' }
           { path: '/workflows/*' }
           { path: '/others/*' }
           { path: '/"_etag"/?' }

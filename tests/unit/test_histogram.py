@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bifrost_store.core.histogram import MAX_BUCKET, bucket_of, bucket_width, compile_bucket, percentile
+from bifrost_store.core.histogram import (
+    MAX_BUCKET,
+    add_histograms,
+    add_packed,
+    bucket_of,
+    bucket_width,
+    compile_bucket,
+    pack_histogram,
+    percentile,
+    unpack_histogram,
+)
 
 _values = st.integers(-100, 2**42) | st.integers(0, 41).flatmap(lambda power: st.integers(2**power - 2, 2**power + 2))
 
@@ -64,3 +74,21 @@ def test_histograms_of_parts_add_up() -> None:
     whole = Counter(map(bucket_of, [*range(0, 5000, 7), *range(5000, 90_000, 11)]))
     assert whole == morning + evening
     assert percentile(whole, 50) == percentile(morning + evening, 50)
+
+
+@given(histograms=st.lists(st.dictionaries(st.integers(0, MAX_BUCKET), st.integers(1, 2**40)), max_size=4))
+def test_packed_histograms_add_up(histograms: list[dict[int, int]]) -> None:
+    """Texts hold what was packed, and added up they are the histogram of all values."""
+    texts = [pack_histogram(one) for one in histograms]
+    whole = sum(map(Counter, histograms), Counter[int]())
+    assert histograms == [unpack_histogram(text) for text in texts]
+    assert whole == add_histograms(histograms) == add_packed(texts)
+
+
+@pytest.mark.parametrize("text", ["x", "16", "16:", ":1", "16:1:2", "16:1,36:1", "16.5:1"])
+def test_a_text_that_is_no_histogram(text: str) -> None:
+    """Anything but buckets and counts is refused."""
+    with pytest.raises(ValueError, match="such as 16:2"):
+        unpack_histogram(text)
+    with pytest.raises(ValueError, match="int"):
+        add_packed(["16:2", text])

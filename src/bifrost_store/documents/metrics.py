@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from bifrost_store.core.clock import as_utc
+from bifrost_store.core.histogram import Histogram, pack_histogram, unpack_histogram
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.documents.base import Document, UtcTime
@@ -31,6 +32,8 @@ _COUNTS: Final = (
     "unreadableCount",
     "durationCount",
 )
+_ALWAYS_TOLD: Final = frozenset({"count", "successCount", "failedCount"})
+"""By the plan, of each workflow."""
 
 
 def hourly_id(moment: datetime) -> str:
@@ -69,6 +72,17 @@ def _check_body(record_id: str, body: Mapping[str, object]) -> None:
         value = body[name]
         if type(value) is not int or value < 0:
             raise InvalidRequestError(f"{name}: must be a whole number from 0")
+    try:
+        unpack_histogram(str(body["histogram"]))
+    except ValueError as error:
+        raise InvalidRequestError(f"histogram: {error}") from None
+
+
+def _histogram(value: object) -> Histogram:
+    return unpack_histogram(value) if isinstance(value, str) else _HISTOGRAM.validate_python(value)
+
+
+_HISTOGRAM: Final = TypeAdapter(dict[int, int])
 
 
 class RunCounts(BaseModel):
@@ -81,7 +95,7 @@ class RunCounts(BaseModel):
         unreadable_count: Runs whose status is none that this version knows, so that they are in no list either.
         duration_count: Runs that have a duration.
         total_duration_ms: Of those together.
-        histogram: How many durations fell into each bucket of `bifrost_store.core.histogram`, by its least value as text.
+        histogram: How many durations fell into each bucket of `bifrost_store.core.histogram`, by its least value.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
@@ -95,7 +109,7 @@ class RunCounts(BaseModel):
     unreadable_count: int = Field(default=0, ge=0)
     duration_count: int = Field(default=0, ge=0)
     total_duration_ms: int = 0
-    histogram: dict[str, int] = Field(default_factory=dict)
+    histogram: Annotated[Histogram, PlainValidator(_histogram), PlainSerializer(dict)] = Field(default_factory=dict)
 
     @property
     def average_duration_ms(self) -> int | None:
@@ -138,7 +152,7 @@ class PeriodMetrics(Document):
             }
         ),
         queryable=frozenset({"date"}),
-        unindexed=("histogram/*", "workflows/*", "others/*"),
+        unindexed=("histogram", "workflows/*", "others/*"),
         column_limit=None,
         check_body=_check_body,
         check_id=_check_id,
@@ -167,6 +181,17 @@ class PeriodMetrics(Document):
         return start_of(self.id)
 
 
+def totals_of(record: Record) -> PeriodMetrics:
+    """Return the model of *record* without workflows and others, which are most of the work; its own record has them.
+
+    Raises:
+        CorruptDocumentError: The rest cannot be read.
+    """
+    model = PeriodMetrics.from_record(record.with_body({**record.body, "workflows": {}, "others": None}))
+    model._record = record  # noqa: SLF001 - made here
+    return model
+
+
 def metrics_body(
     record_id: str,
     total: RunCounts,
@@ -187,9 +212,9 @@ def metrics_body(
         "hour": start.hour if "hourly-" in record_id else None,
         "totalDurationMs": total.total_duration_ms,
         "avgDurationMs": total.average_duration_ms,
-        "histogram": dict(total.histogram),
-        "workflows": {name: _dump(counts) for name, counts in workflows.items()},
-        "others": None if others is None else _dump(others),
+        "histogram": whole["histogram"],
+        "workflows": {name: _part(counts) for name, counts in workflows.items()},
+        "others": None if others is None else _part(others),
         "countedAt": counted_at,
         "openUntil": open_until,
         "finalAt": final_at,
@@ -197,4 +222,13 @@ def metrics_body(
 
 
 def _dump(counts: RunCounts) -> Body:
-    return {**counts.model_dump(by_alias=True), "avgDurationMs": counts.average_duration_ms}
+    return {
+        **counts.model_dump(by_alias=True),
+        "avgDurationMs": counts.average_duration_ms,
+        "histogram": pack_histogram(counts.histogram),
+    }
+
+
+def _part(counts: RunCounts) -> Body:
+    """Return the same without what is 0 or nothing anyway."""
+    return {name: value for name, value in _dump(counts).items() if value or name in _ALWAYS_TOLD}

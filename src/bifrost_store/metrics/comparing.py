@@ -165,7 +165,7 @@ def _differences(case: _Case, seen: _Seen) -> list[MetricsDifference]:
         for name in COUNT_FIELDS
         if getattr(stored, name) != getattr(seen.counted, name)
     ]
-    buckets = sorted(stored.histogram.keys() | seen.counted.histogram.keys(), key=int)
+    buckets = sorted(stored.histogram.keys() | seen.counted.histogram.keys())
     return found + [
         MetricsDifference(
             case.scope, case.id, f"histogram {bucket}", stored.histogram.get(bucket, 0), seen.counted.histogram.get(bucket, 0)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
+
+from pydantic.alias_generators import to_camel
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
+from bifrost_store.core.histogram import add_histograms, add_packed
 from bifrost_store.core.query import Eq, FilterValue, Group, Query, Range
+from bifrost_store.core.record import Body
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus, RunCounts
 from bifrost_store.errors import CorruptDocumentError
@@ -28,6 +33,9 @@ _FIELDS: Final[Mapping[FilterValue, str]] = {
 _LIVE: Final = {status.value for status in LIVE_STATUSES}
 COUNT_FIELDS: Final = ("count", *_FIELDS.values(), "unreadable_count", "duration_count", "total_duration_ms")
 NONE: Final = RunCounts()
+_STORED: Final = tuple(map(to_camel, COUNT_FIELDS))
+_UNREADABLE: Final = (AttributeError, KeyError, TypeError, ValueError)
+_FIGURES: Final = attrgetter(*COUNT_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +94,11 @@ async def unreadable_runs(
 def add(counts: Iterable[RunCounts]) -> RunCounts:
     """Return the figures of all runs together."""
     counts = list(counts)
-    histogram: dict[str, int] = {}
-    for one in counts:
-        for bucket, number in one.histogram.items():
-            histogram[bucket] = histogram.get(bucket, 0) + number
-    sums = {name: sum(getattr(one, name) for one in counts) for name in COUNT_FIELDS}
-    return RunCounts.model_validate({**sums, "histogram": dict(sorted(histogram.items(), key=lambda item: int(item[0])))})
+    if not counts:
+        return NONE
+    sums = map(sum, zip(*map(_FIGURES, counts), strict=True))
+    histogram = add_histograms(one.histogram for one in counts)
+    return RunCounts.model_validate({**dict(zip(COUNT_FIELDS, sums, strict=True)), "histogram": histogram})
 
 
 def add_up(parts: Sequence[Counted]) -> Counted:
@@ -102,6 +109,50 @@ def add_up(parts: Sequence[Counted]) -> Counted:
             names.setdefault(name, []).append(counts)
     kept, others = largest({name: add(counts) for name, counts in names.items()}, add(part.others for part in parts))
     return Counted(add(part.total for part in parts), kept, others)
+
+
+def add_up_stored(bodies: Iterable[Body]) -> tuple[dict[str, RunCounts], RunCounts]:
+    """Return the workflows and others of disjoint stretches together, as `add_up` does, from the bodies that are stored.
+
+    A dashboard has thousands of them, so that no model is made of each. A body that cannot be read is left out.
+    """
+    bodies = list(bodies)
+    try:
+        return _add_bodies(bodies)
+    except _UNREADABLE:
+        return _add_bodies([body for body in bodies if _is_readable(body)])
+
+
+def stored_runs(body: Body) -> dict[str, int]:
+    """Return how many runs each workflow of a stored body had; none where it cannot be read."""
+    try:
+        return {name: part.get("count", 0) for name, part in body["workflows"].items()}
+    except _UNREADABLE:
+        return {}
+
+
+def _add_bodies(bodies: Iterable[Body]) -> tuple[dict[str, RunCounts], RunCounts]:
+    names: dict[str, list[Body]] = {}
+    others: list[Body] = []
+    for body in bodies:
+        for name, part in body["workflows"].items():
+            names.setdefault(name, []).append(part)
+        if body["others"] is not None:
+            others.append(body["others"])
+    return largest({name: _add_parts(parts) for name, parts in names.items()}, _add_parts(others))
+
+
+def _add_parts(parts: Sequence[Body]) -> RunCounts:
+    sums = {name: sum(part.get(name, 0) for part in parts) for name in _STORED}
+    return RunCounts.model_validate({**sums, "histogram": add_packed(part.get("histogram", "") for part in parts)})
+
+
+def _is_readable(body: Body) -> bool:
+    try:
+        _add_bodies([body])
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def largest(named: Mapping[str, RunCounts], others: RunCounts) -> tuple[dict[str, RunCounts], RunCounts]:
@@ -120,7 +171,7 @@ def _counts(group: Group) -> RunCounts:
             name: group.count,
             "duration_count": group.sum_counts[0],
             "total_duration_ms": group.sums[0],
-            "histogram": {str(bucket): count for bucket, count in sorted(group.histogram.items())},
+            "histogram": group.histogram,
         }
     )
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.histogram import percentile
+from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.tasks import for_each, together
 from bifrost_store.documents import RunCounts
 from bifrost_store.documents.metrics import DAY, HOUR, PLATFORM, PeriodMetrics
-from bifrost_store.metrics.counting import Counted, add, add_up, count_runs
-from bifrost_store.metrics.keeping import Keeper, counted_in
+from bifrost_store.metrics.counting import NONE, Counted, add, add_up, add_up_stored, count_runs, stored_runs
+from bifrost_store.metrics.keeping import Keeper
 from bifrost_store.metrics.periods import OpenDays, day_of, hour_of
 from bifrost_store.repository_protocols.metrics import Dashboard, DashboardPeriod, PeriodState, Window
 
@@ -46,8 +47,16 @@ class _Part:
 
     start: datetime
     state: PeriodState
-    counted: Counted
+    total: RunCounts = NONE
     counted_at: datetime | None = None
+    record: Record | None = None
+    workflows: Mapping[str, RunCounts] = field(default_factory=dict)
+
+    def runs(self) -> dict[str, int]:
+        """Return how many runs each workflow had in it."""
+        if self.record is not None:
+            return stored_runs(self.record.body)
+        return {name: counts.count for name, counts in self.workflows.items()}
 
 
 async def aggregated(keeper: Keeper, clock: Clock, scope: Scope | None, window: Window) -> Dashboard:
@@ -55,29 +64,33 @@ async def aggregated(keeper: Keeper, clock: Clock, scope: Scope | None, window: 
     now, span = clock(), WINDOWS[window]
     periods = span.periods(now)
     whose, prefix = (GLOBAL, PLATFORM) if scope is None else (scope, "")
-    first_day, next_day, shown = day_of(periods[0]), day_of(now) + DAY, periods[span.count]
+    first_day, next_day = day_of(periods[0]), day_of(now) + DAY
     if span.period == DAY:
-        days = await keeper.days(whose, first_day, next_day, prefix=prefix, totals_before=shown)
+        days = await keeper.day_totals(whose, first_day, next_day, prefix=prefix)
         parts = [_day(keeper.open_days, day, days, now) for day in periods]
     else:
         days, hours = await together(
-            lambda: keeper.days(whose, first_day, next_day, prefix=prefix, totals_before=next_day),
-            lambda: keeper.hours(whose, periods[0], periods[-1] + HOUR, prefix=prefix, totals_before=shown),
+            lambda: keeper.day_totals(whose, first_day, next_day, prefix=prefix),
+            lambda: keeper.hour_totals(whose, periods[0], periods[-1] + HOUR, prefix=prefix),
         )
         parts = [_hour(keeper.open_days, hour, hours, days, now) for hour in periods]
-    return _dashboard(scope, window, "aggregated", parts)
+    shown = parts[span.count :]
+    workflows, others = add_up_stored(part.record.body for part in shown if part.record is not None)
+    return _dashboard(scope, window, "aggregated", parts, workflows, others)
 
 
 async def live(backend: Backend, retention: timedelta | None, clock: Clock, scope: Scope | None, window: Window) -> Dashboard:
     """Return the dashboard as it is counted now: one aggregate for each period whose runs are there, or some of them."""
     now, span = clock(), WINDOWS[window]
 
-    async def count(start: datetime) -> _Part:
+    async def count(start: datetime) -> tuple[_Part, Counted]:
         state = _live_state(start, start + span.period, now, retention)
         counted = Counted() if state == "absent" else await count_runs(backend, scope, start, start + span.period)
-        return _Part(start, state, counted, now)
+        return _Part(start, state, counted.total, now, workflows=counted.workflows), counted
 
-    return _dashboard(scope, window, "live", await for_each(count, span.periods(now)))
+    counts = await for_each(count, span.periods(now))
+    shown = add_up([counted for _, counted in counts[span.count :]])
+    return _dashboard(scope, window, "live", [part for part, _ in counts], shown.workflows, shown.others)
 
 
 def _live_state(start: datetime, end: datetime, now: datetime, retention: timedelta | None) -> PeriodState:
@@ -89,10 +102,10 @@ def _live_state(start: datetime, end: datetime, now: datetime, retention: timede
 def _day(open_days: OpenDays, day: datetime, days: Mapping[datetime, PeriodMetrics], now: datetime) -> _Part:
     stored = days.get(day)
     if stored is not None:
-        return _Part(day, open_days.state(day, now, stored), counted_in(stored), stored.counted_at)
+        return _Part(day, open_days.state(day, now, stored), stored.total, stored.counted_at, stored.record)
     # Today begins without a record; yesterday's tells that days are counted.
     is_new = day == day_of(now) and day - DAY in days
-    return _Part(day, "open" if is_new else "absent", Counted())
+    return _Part(day, "open" if is_new else "absent")
 
 
 def _hour(
@@ -105,40 +118,41 @@ def _hour(
     day = _day(open_days, day_of(hour), days, now)
     stored = hours.get(hour)
     if stored is None:
-        return _Part(hour, day.state, Counted(), day.counted_at)
-    return _Part(hour, "open" if day.state == "absent" else day.state, counted_in(stored), stored.counted_at)
+        return _Part(hour, day.state, counted_at=day.counted_at)
+    return _Part(hour, "open" if day.state == "absent" else day.state, stored.total, stored.counted_at, stored.record)
 
 
-def _dashboard(scope: Scope | None, window: Window, source: Literal["aggregated", "live"], parts: list[_Part]) -> Dashboard:
+def _dashboard(
+    scope: Scope | None,
+    window: Window,
+    source: Literal["aggregated", "live"],
+    parts: list[_Part],
+    workflows: Mapping[str, RunCounts],
+    others: RunCounts,
+) -> Dashboard:
     middle = len(parts) // 2
     before, shown = parts[:middle], parts[middle:]
-    counted, earlier = add_up([part.counted for part in shown]), add(part.counted.total for part in before)
-    total, is_exact = counted.total, _is_exact(shown)
+    total, earlier = add(part.total for part in shown), add(part.total for part in before)
+    is_exact = _is_exact(shown)
     is_comparable = is_exact and _is_exact(before) and earlier.count > 0
     moments = [part.counted_at for part in shown if part.counted_at is not None]
-    histogram = {int(bucket): number for bucket, number in total.histogram.items()}
     return Dashboard(
         scope=scope,
         window=window,
         source=source,
-        series=tuple(_period(part) for part in shown),
+        series=tuple(DashboardPeriod(part.start, part.state, part.total, part.runs()) for part in shown),
         total=total,
         before=earlier,
-        workflows=counted.workflows,
-        others=counted.others,
+        workflows=workflows,
+        others=others,
         success_rate=percent(total.success_count, total.count) or 0.0,
         failures=failures_in(total),
-        p50_ms=percentile(histogram, 50),
-        p95_ms=percentile(histogram, 95),
+        p50_ms=percentile(total.histogram, 50),
+        p95_ms=percentile(total.histogram, 95),
         change=percent(total.count - earlier.count, earlier.count) if is_comparable else None,
         is_exact=is_exact,
         as_of=max(moments, default=None),
     )
-
-
-def _period(part: _Part) -> DashboardPeriod:
-    runs = {name: counts.count for name, counts in part.counted.workflows.items()}
-    return DashboardPeriod(part.start, part.state, part.counted.total, runs)
 
 
 def failures_in(counts: RunCounts) -> int:

@@ -6,18 +6,30 @@ Nothing is left unwritten because it seems right already, or what another counte
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.page import Page
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Range
 from bifrost_store.core.record import NEVER, Expiry, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.tasks import for_each
-from bifrost_store.documents.metrics import DAY, HOUR, PLATFORM, PeriodMetrics, daily_id, hourly_id, metrics_body, start_of
+from bifrost_store.documents.metrics import (
+    DAY,
+    HOUR,
+    PLATFORM,
+    PeriodMetrics,
+    daily_id,
+    hourly_id,
+    metrics_body,
+    start_of,
+    totals_of,
+)
 from bifrost_store.errors import (
     CorruptDocumentError,
     DocumentExistsError,
@@ -97,17 +109,21 @@ class Keeper:
         await for_each(lambda hour: self._count_platform(day, hourly_id(hour), hour), sorted(hours))
         await self._count_platform(day, daily_id(day), None, is_final=is_final)
 
-    async def days(
-        self, scope: Scope, since: datetime, until: datetime, *, prefix: str = "", totals_before: datetime | None = None
-    ) -> dict[datetime, PeriodMetrics]:
-        """Return what is stored of the days ``since <= day < until``, by day; of those before *totals_before* without workflows."""
-        return await self._between(scope, prefix + daily_id(since), prefix + daily_id(until), totals_before)
+    async def days(self, scope: Scope, since: datetime, until: datetime, *, prefix: str = "") -> dict[datetime, PeriodMetrics]:
+        """Return what is stored of the days ``since <= day < until``, by day."""
+        return _by_start(_readable(await self._between(scope, prefix + daily_id(since), prefix + daily_id(until))))
 
-    async def hours(
-        self, scope: Scope, since: datetime, until: datetime, *, prefix: str = "", totals_before: datetime | None = None
-    ) -> dict[datetime, PeriodMetrics]:
+    async def hours(self, scope: Scope, since: datetime, until: datetime) -> dict[datetime, PeriodMetrics]:
         """Return the same of the hours ``since <= hour < until``, by hour."""
-        return await self._between(scope, prefix + hourly_id(since), prefix + hourly_id(until), totals_before)
+        return _by_start(_readable(await self._between(scope, hourly_id(since), hourly_id(until))))
+
+    async def day_totals(self, scope: Scope, since: datetime, until: datetime, *, prefix: str) -> dict[datetime, PeriodMetrics]:
+        """Return the days ``since <= day < until`` without workflows and others, which their records have as they are stored."""
+        return _by_start(_totals(await self._between(scope, prefix + daily_id(since), prefix + daily_id(until))))
+
+    async def hour_totals(self, scope: Scope, since: datetime, until: datetime, *, prefix: str) -> dict[datetime, PeriodMetrics]:
+        """Return the same of the hours ``since <= hour < until``, by hour."""
+        return _by_start(_totals(await self._between(scope, prefix + hourly_id(since), prefix + hourly_id(until))))
 
     async def everywhere(self, record_id: str) -> list[PeriodMetrics]:
         """Return what every scope has stored under *record_id*."""
@@ -178,9 +194,8 @@ class Keeper:
 
         await until_won(attempt)
 
-    async def _between(self, scope: Scope, low: str, high: str, totals_before: datetime | None) -> dict[datetime, PeriodMetrics]:
-        found = await all_records(self._backend, KIND, scope, *_range(low, high))
-        return {one.start: one for one in _readable(_without_workflows(record, totals_before) for record in found)}
+    async def _between(self, scope: Scope, low: str, high: str) -> Page[Record]:
+        return await all_records(self._backend, KIND, scope, *_range(low, high))
 
     async def _read(self, key: Key) -> tuple[Record | None, PeriodMetrics | None]:
         """Return the record at *key*, be it readable or not, and its model if it is."""
@@ -223,10 +238,14 @@ def _range(low: str, high: str) -> tuple[Filter, ...]:
     return (Range(SORT_KEY, low, high),)
 
 
-def _without_workflows(record: Record, before: datetime | None) -> Record:
-    if before is None or start_of(record.key.id) >= before:
-        return record
-    return record.with_body({**record.body, "workflows": {}, "others": None})
+def _by_start(models: Iterable[PeriodMetrics]) -> dict[datetime, PeriodMetrics]:
+    return {one.start: one for one in models}
+
+
+def _totals(records: Iterable[Record]) -> Iterator[PeriodMetrics]:
+    for record in records:
+        with suppress(CorruptDocumentError):
+            yield totals_of(record)
 
 
 def _readable(records: Iterable[Record]) -> list[PeriodMetrics]:

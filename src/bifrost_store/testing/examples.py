@@ -287,7 +287,7 @@ def metrics(
     record_id: str = "daily-2025-01-26", *, scope: Scope = ORGANIZATION, expires_at: Expiry = None, **fields: Any
 ) -> Record:
     """Return the figures of a day with one run of 16 ms."""
-    counts = RunCounts(count=1, success_count=1, duration_count=1, total_duration_ms=16, histogram={"16": 1})
+    counts = RunCounts(count=1, success_count=1, duration_count=1, total_duration_ms=16, histogram={16: 1})
     body = metrics_body(record_id, counts, {"nightly sync": counts}, None, counted_at=format_time(START))
     assert fields.keys() <= body.keys()
     return Record(Key("metrics", scope, record_id), {**body, **fields}, expires_at=expires_at)
