@@ -6,6 +6,7 @@ import asyncio
 import filecmp
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -606,8 +608,36 @@ def test_purge_removes_what_has_expired(sqlite: Settings) -> None:
 
     asyncio.run(fill())
 
+    planned = report("purge", "--dry-run", settings=sqlite)
+    assert (1, []) == (planned["executions"], planned["obstacles"])
+    assert "1 expired executions would be removed\n" in run("purge", "--dry-run", settings=sqlite).stdout
     assert 1 == report("purge", settings=sqlite)["executions"]
     assert "0 expired executions removed\n" == run("purge", settings=sqlite).stdout
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "table", "cosmos"])
+def test_sample_data_fills_an_empty_store(backend: str, request: pytest.FixtureRequest) -> None:
+    """On every backend; a store that holds something is refused, and stays as it is."""
+    settings = request.getfixturevalue(backend)
+
+    assert 4 == report("sample-data", "--runs", "4", settings=settings)["executions"]
+    refused = report("sample-data", settings=settings, check=2)["error"]
+    assert "--add" in refused["message"]
+    assert "executions: 1" in run("sample-data", "--add", "--runs", "1", settings=settings).stdout
+
+
+def test_the_version_is_told() -> None:
+    """That of the package that is installed, and of Python."""
+    expected = f"bifrost-store {version('bifrost-store')}, Python {platform.python_version()}\n"
+
+    assert expected == run("--version", settings={}).stdout
+
+
+def test_a_shell_completes_commands() -> None:
+    """What a shell asks for at the tab key is answered with the commands of a group, and the script for it is shown."""
+    asked = {"_BIFROST_STORE_COMPLETE": "complete_bash", "COMP_WORDS": "bifrost-store migrate st", "COMP_CWORD": "2"}
+
+    assert ["start", "status"] == run(settings=asked).stdout.split()
 
 
 def test_repair_mends_what_is_missing_once(table: Settings, sqlite: Settings, tmp_path: Path) -> None:

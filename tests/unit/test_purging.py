@@ -10,6 +10,7 @@ import pytest
 from bifrost_store import GLOBAL, ExecutionStatus, Store, StoreSettings, open_store
 from bifrost_store.core.record import Record
 from bifrost_store.errors import MigrationRefusedError
+from bifrost_store.migration.purging import PurgePlan, plan_purge
 from bifrost_store.migration.state import MigrationState, Phase
 from bifrost_store.routing.copies import STATE_KEY
 from tests.innermost import innermost
@@ -64,3 +65,21 @@ async def test_purging_goes_on_afterwards(store: Store, change: dict[str, object
 async def test_without_a_migration_nothing_changes(store: Store) -> None:
     """No documents of a migration: what has expired goes."""
     assert 1 == await store.executions.purge_expired()
+
+
+async def test_a_plan_counts_and_changes_nothing(store: Store) -> None:
+    """What would be removed, by kind; twice the same, and then the purge removes just that."""
+    plans = [await plan_purge(store.backend, await store.backend.data_stores(), NOW) for _ in range(2)]
+
+    assert [PurgePlan(executions=1, metrics=0, documents=0, obstacles=())] * 2 == plans
+    assert 1 == await store.executions.purge_expired()
+    assert 0 == (await plan_purge(store.backend, {}, NOW)).executions
+
+
+async def test_a_plan_names_what_stands_in_the_way(store: Store) -> None:
+    """During a migration the counts are told all the same."""
+    await saved(store, BASE.model_copy(update={"phase": Phase.BACKFILLED}))
+    plan = await plan_purge(store.backend, await store.backend.data_stores(), NOW)
+
+    assert 1 == plan.executions
+    assert "90 days after the cut-over" in plan.obstacles[0]

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import functools
 import inspect
+import platform
 import sys
 from collections.abc import Callable
+from importlib.metadata import version as version_of
+from typing import Annotated
 
 import typer
 
-from bifrost_store.cli import console, cost, demo, emulator, execution_logs, feed, metrics, migrate, store, tables, transfer, usage
+from bifrost_store.cli import (
+    console,
+    cost,
+    demo,
+    emulator,
+    execution_logs,
+    feed,
+    metrics,
+    migrate,
+    sample_data,
+    store,
+    tables,
+    transfer,
+    usage,
+)
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpected
@@ -24,7 +41,6 @@ app = typer.Typer(
     help=_HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.command()(store.init)
 app.command()(store.ping)
@@ -36,6 +52,7 @@ app.command()(execution_logs.logs)
 app.command()(usage.usage)
 app.command()(cost.cost)
 app.command()(demo.demo)
+app.command()(sample_data.sample_data)
 app.command()(console.console)
 app.command()(emulator.cosmos_emulator)
 app.add_typer(tables.app, name="tables")
@@ -44,8 +61,19 @@ app.add_typer(feed.app, name="feed")
 app.add_typer(metrics.app, name="metrics")
 
 
+def _show_version(value: bool) -> None:
+    if value:
+        print(f"bifrost-store {version_of('bifrost-store')}, Python {platform.python_version()}")  # noqa: T201 - data goes to stdout
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the versions of bifrost-store and Python.", callback=_show_version, is_eager=True)
+]
+
+
 @app.callback()
-def options(*, verbose: VerboseOption = False) -> None:
+def options(*, verbose: VerboseOption = False, version: VersionOption = False) -> None:
     """Take the options that stand before the command, and forget those of an earlier command of this process."""
     begin(is_verbose=verbose)
 

@@ -96,7 +96,13 @@ def repair(
         raise typer.Exit(1)
 
 
-def purge(*, as_json: JsonOption = False) -> None:
+def purge(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would be removed, and say what stands in its way; change nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Remove expired executions and their blobs, and figures of hours, for good. Readers do not see them before either.
 
     Refused while a migration is under way, and until 90 days after its cut-over.
@@ -107,6 +113,30 @@ def purge(*, as_json: JsonOption = False) -> None:
         async with open_store() as store:
             return await store.executions.purge_expired(), await store.metrics.purge_expired()
 
+    if dry_run:
+        _plan_purge(as_json=as_json)
+        return
     count, hours = run(remove)
     lines = [f"{count} expired executions removed", *([f"figures of {hours} hours removed"] if hours else [])]
     report({"ok": True, "executions": count, "metrics": hours}, as_json=as_json, lines=lines)
+
+
+def _plan_purge(*, as_json: bool) -> None:
+    from bifrost_store.core.clock import utc_now
+    from bifrost_store.migration.purging import PurgePlan, plan_purge
+    from bifrost_store.opening.store import open_store
+
+    async def plan() -> PurgePlan:
+        async with open_store() as store, counting_all(store) as progress:
+            return await plan_purge(store.backend, await store.backend.data_stores(), utc_now(), progress)
+
+    found = run(plan)
+    lines = [
+        f"{found.executions} expired executions would be removed",
+        f"figures of {found.metrics} hours would be removed",
+        f"{found.documents} documents of execution data would be removed that have ended by themselves",
+        *(f"refused: {obstacle}" for obstacle in found.obstacles),
+    ]
+    report({"ok": not found.obstacles, **asdict(found)}, as_json=as_json, lines=lines)
+    if found.obstacles:
+        raise typer.Exit(1)

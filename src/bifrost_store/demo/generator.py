@@ -21,10 +21,10 @@ Row = dict[str, Any]
 NOW = datetime(2025, 11, 20, 12, 0, 0)  # noqa: DTZ001 - today's layout keeps naive UTC
 _SEED = 20251120
 _LAST_MS = 9_999_999_999_999
-_ORGANIZATIONS = (("Juniper Clinics", "juniper.example"), ("Harbour Legal – Zürich", "harbour.example"), ("Old Mill", None))
-_ADMINS = ("ada@msp.example", "ben@msp.example")
-_NAMES = ("kim.lee", "sam.o'neil", "ana", "José", "li.wei", "pat", "robin")
-_WORKFLOWS = ("sync_users", "sync_users_daily", "user_onboarding", "license_report")
+ORGANIZATIONS = (("Juniper Clinics", "juniper.example"), ("Harbour Legal – Zürich", "harbour.example"), ("Old Mill", None))
+ADMINS = ("ada@msp.example", "ben@msp.example")
+NAMES = ("kim.lee", "sam.o'neil", "ana", "José", "li.wei", "pat", "robin")
+WORKFLOWS = ("sync_users", "sync_users_daily", "user_onboarding", "license_report")
 _EXECUTIONS_PER_SCOPE = 16
 _LIVE = ("Pending", "Running", "Cancelling")
 _ENDS = ("Success", "Success", "Success", "Failed", "Timeout", "CompletedWithErrors", "Cancelled")
@@ -40,17 +40,17 @@ class Generator:
 
     def run(self) -> None:
         """Make the whole data set."""
-        organizations = [self._organization(number, *names) for number, names in enumerate(_ORGANIZATIONS)]
-        for number, email in enumerate(_ADMINS):
+        organizations = [self._organization(number, *names) for number, names in enumerate(ORGANIZATIONS)]
+        for number, email in enumerate(ADMINS):
             self._user(email, number, organization=None)
         for number, (organization, domain) in enumerate(organizations):
-            people = [f"{name}@{domain or 'oldmill.example'}" for name in _NAMES[number : number + 5]]
+            people = [f"{name}@{domain or 'oldmill.example'}" for name in NAMES[number : number + 5]]
             for order, email in enumerate(people):
                 self._user(email, order, organization)
             self._configuration(organization, number)
             self._executions(organization, people)
         self._configuration("GLOBAL", 0)
-        self._executions("GLOBAL", [*_ADMINS, "system:scheduler"])
+        self._executions("GLOBAL", [*ADMINS, "system:scheduler"])
         self._unclaimed(organizations[0][0])
 
     def _id(self) -> str:
@@ -59,7 +59,7 @@ class Generator:
     def _organization(self, number: int, name: str, domain: str | None) -> tuple[str, str | None]:
         organization = self._id()
         created = _text(NOW - timedelta(days=90 - number))
-        columns = {"Name": name, "Domain": domain, "IsActive": number != len(_ORGANIZATIONS) - 1, "CreatedBy": _ADMINS[0]}
+        columns = {"Name": name, "Domain": domain, "IsActive": number != len(ORGANIZATIONS) - 1, "CreatedBy": ADMINS[0]}
         self._row("Entities", "GLOBAL", f"org:{organization}", CreatedAt=created, UpdatedAt=created, **columns)
         return organization, domain
 
@@ -73,7 +73,7 @@ class Generator:
             DisplayName=email.partition("@")[0].replace(".", " ").title(),
             UserType="PLATFORM" if organization is None else "ORG",
             IsPlatformAdmin=organization is None,
-            IsActive=number != len(_NAMES) - 1,
+            IsActive=number != len(NAMES) - 1,
             CreatedAt=_text(created),
             LastLogin=_text(NOW - timedelta(hours=5 * number, microseconds=17)),
             EntraUserId=self._id() if number % 2 else None,
@@ -94,7 +94,7 @@ class Generator:
             ]
         for key, kind, value in values:
             updated = _text(NOW - timedelta(days=30))
-            self._row("Config", scope, f"config:{key}", Value=value, Type=kind, UpdatedAt=updated, UpdatedBy=_ADMINS[0])
+            self._row("Config", scope, f"config:{key}", Value=value, Type=kind, UpdatedAt=updated, UpdatedBy=ADMINS[0])
 
     def _executions(self, scope: str, people: list[str]) -> None:
         form = self._id()
@@ -109,7 +109,7 @@ class Generator:
         has_duration = status not in (*_LIVE, "Timeout")
         ended = status not in ("Pending", "Running")
         shown: Row = {
-            "WorkflowName": self._random.choice(_WORKFLOWS),
+            "WorkflowName": self._random.choice(WORKFLOWS),
             "FormId": form,
             "ExecutedBy": user,
             "ExecutedByName": user.partition("@")[0],
@@ -169,7 +169,7 @@ class Generator:
             self._row("Relationships", "GLOBAL", f"status:{shown['Status']}:{execution}", **identity, **copies, UpdatedAt=changed)
 
     def _unclaimed(self, organization: str) -> None:
-        self._row("Entities", organization, f"role:{self._id()}", Name="Front office", IsActive=True, CreatedBy=_ADMINS[0])
+        self._row("Entities", organization, f"role:{self._id()}", Name="Front office", IsActive=True, CreatedBy=ADMINS[0])
         self._row("Relationships", "GLOBAL", "assignedrole:1:2", RoleId="2")
         self._row("AuditLog", "2025-11-19", f"8236400000000_{uuid.UUID(int=7).hex}", EventType="cross_org_access", StatusCode=403)
 

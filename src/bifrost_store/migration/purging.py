@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
+from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
+from bifrost_store.core.progress import Progress, silent
+from bifrost_store.documents import Execution, PeriodMetrics
 from bifrost_store.errors import MigrationRefusedError, NextStep, NotProvisionedError
 from bifrost_store.migration.state import KEPT_DAYS, MigrationState
 from bifrost_store.routing.copies import STATE_KEY
+from bifrost_store.routing.router import RoutedBackend
 
 
 async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
@@ -41,3 +47,48 @@ async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
         "what has expired anyway",
         next_steps=(NextStep(f"purge again from {when} on"),),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PurgePlan:
+    """What a purge would remove now.
+
+    Attributes:
+        executions: Expired runs; what they left goes with them.
+        metrics: Figures of hours.
+        documents: Documents of execution data that have ended by their own expiry, those of the runs among them.
+        obstacles: Why it would be refused.
+    """
+
+    executions: int
+    metrics: int
+    documents: int
+    obstacles: tuple[str, ...]
+
+
+async def plan_purge(
+    backend: RoutedBackend, data: Mapping[str, ExecutionData], now: datetime, progress: Progress = silent
+) -> PurgePlan:
+    """Return what a purge would do. Reads every record and every document of execution data; changes nothing.
+
+    Args:
+        data: The execution data of every store that may hold some.
+        now: Decides what has expired.
+        progress: Is told how many records were read.
+    """
+    obstacles: tuple[str, ...] = ()
+    try:
+        await check_purge(backend.all_backends(), now)
+    except MigrationRefusedError as error:
+        obstacles = (str(error),)
+    expired: Counter[str] = Counter()
+    seen = 0
+    async for page in backend.scan():
+        expired.update(record.key.kind for record in page.records if record.is_expired(now))
+        seen += len(page.records)
+        progress("records", seen, None)
+    ended = 0
+    for store in data.values():
+        async for documents in store.scan():
+            ended += sum(isinstance(one.expires_at, datetime) and one.expires_at <= now for one in documents.documents)
+    return PurgePlan(expired[Execution.spec.kind], expired[PeriodMetrics.spec.kind], ended, obstacles)
