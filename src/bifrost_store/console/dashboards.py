@@ -17,7 +17,7 @@ from bifrost_store.core.histogram import percentile
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import RunCounts
 from bifrost_store.errors import StoreError
-from bifrost_store.metrics.dashboards import failures_in, percent
+from bifrost_store.metrics.dashboards import failures_in
 from bifrost_store.metrics.following import NAME
 from bifrost_store.protocols import Dashboard, DashboardPeriod, Window
 from bifrost_store.store import Store
@@ -85,14 +85,13 @@ def shown_dashboard(dashboard: Dashboard) -> dict[str, Any]:
 
 
 def _figures(counts: RunCounts) -> dict[str, Any]:
-    histogram = {int(bucket): number for bucket, number in counts.histogram.items()}
     return {
         "runs": counts.count,
         "success": counts.success_count,
         "failed": failures_in(counts),
-        "successRate": percent(counts.success_count, counts.count),
-        "p50Ms": percentile(histogram, 50),
-        "p95Ms": percentile(histogram, 95),
+        "successRate": 100 * counts.success_count / counts.count if counts.count else None,
+        "p50Ms": percentile(counts.histogram, 50),
+        "p95Ms": percentile(counts.histogram, 95),
     }
 
 
@@ -107,5 +106,5 @@ def _period(period: DashboardPeriod) -> dict[str, Any]:
     }
 
 
-def _trend(name: str, series: Sequence[DashboardPeriod]) -> list[int]:
-    return [period.workflows.get(name, 0) for period in series]
+def _trend(name: str, series: Sequence[DashboardPeriod]) -> list[int | None]:
+    return [None if period.state == "absent" else period.workflows.get(name, 0) for period in series]

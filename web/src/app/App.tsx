@@ -1,13 +1,15 @@
 import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query';
 import { useEffect, useState, type ReactNode } from 'react';
 import { Redirect, Route, Router, Switch } from 'wouter';
-import { api, ApiError, BASE, describe, openSession, whenSessionIsLost } from './api';
+import { api, ApiError, BASE, describe, openSession, whenSessionIsLost, type Me } from './api';
 import css from './App.module.css';
 import { Frame } from './Frame';
 import { HubProvider } from './hub';
 import { RunPage } from './RunPage';
 import { RunsPage } from './RunsPage';
 import { SettingsProvider } from './settings';
+import { DashboardPage } from '../pages/DashboardPage';
+import { PLATFORM } from '../pages/dashboardApi';
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -82,11 +84,21 @@ function Pages(): ReactNode {
           </Frame>
         )}
       </Route>
+      <Route path="/dashboard/:scope">
+        {({ scope }) => {
+          const own = scope === PLATFORM ? lastScope(data) : scope;
+          return (
+            <Frame me={data} scope={own}>
+              <DashboardPage key={scope} me={data} scope={scope} own={own} />
+            </Frame>
+          );
+        }}
+      </Route>
       <Route path="/">
-        <Redirect to={`/runs/${localStorage.getItem('bifrost.scope') ?? data.scope}`} replace />
+        <Redirect to={`/runs/${lastScope(data)}`} replace />
       </Route>
       <Route>
-        <Frame me={data} scope={data.scope}>
+        <Frame me={data} scope={lastScope(data)}>
           <h1>There is nothing here</h1>
           <p>
             The address names no page of the console. <a href={BASE}>To the runs</a>
@@ -96,6 +108,10 @@ function Pages(): ReactNode {
     </Switch>
     </HubProvider>
   );
+}
+
+function lastScope(me: Me): string {
+  return localStorage.getItem('bifrost.scope') ?? me.scope;
 }
 
 function Lost({ problem }: { readonly problem: string }): ReactNode {

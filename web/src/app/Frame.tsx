@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { Link } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import type { Zone } from '../live';
 import { api, type Me } from './api';
 import css from './Frame.module.css';
@@ -14,9 +14,22 @@ interface Props {
   readonly children: ReactNode;
 }
 
+interface PageLink {
+  readonly path: string;
+  readonly title: string;
+  /** Of a path on 16 by 16. */
+  readonly icon: string;
+}
+
+const pagesOf = (scope: string): readonly PageLink[] => [
+  { path: `/runs/${scope}`, title: 'Runs', icon: 'M2 4h12M2 8h12M2 12h8' },
+  { path: `/dashboard/${scope}`, title: 'Dashboard', icon: 'M2 14h12M4 11V8M8 11V3M12 11V6' },
+];
 /** What stands around every page: scope, pages, and the reader's settings. */
 export function Frame({ me, scope, children }: Props): ReactNode {
   const { zone, setZone, theme, setTheme } = useSettings();
+  const [location] = useLocation();
+  const pages = pagesOf(scope);
   const scopes = useQuery({ queryKey: ['scopes'], queryFn: ({ signal }) => api.scopes(signal), staleTime: 60_000 });
   return (
     <div className={css.frame}>
@@ -24,13 +37,15 @@ export function Frame({ me, scope, children }: Props): ReactNode {
         To the content
       </a>
       <nav className={css.rail} aria-label="Console">
-        <ScopePicker scopes={scopes.data ?? []} scope={scope} />
-        <Link href={`/runs/${scope}`} className={css.item} aria-current="page" title="Runs">
-          <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-            <path d="M2 4h12M2 8h12M2 12h8" />
-          </svg>
-          <span>Runs</span>
-        </Link>
+        <ScopePicker scopes={scopes.data ?? []} scope={scope} hrefOf={(one) => `/${location.startsWith('/dashboard') ? 'dashboard' : 'runs'}/${one}`} />
+        {pages.map(({ path, title, icon }) => (
+          <Link key={path} href={path} className={css.item} aria-current={location.startsWith(`/${path.split('/')[1]}`) ? 'page' : undefined} title={title}>
+            <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+              <path d={icon} />
+            </svg>
+            <span>{title}</span>
+          </Link>
+        ))}
         <div className={css.foot}>
           <ConnectionBadge me={me} />
           <label>

@@ -7,8 +7,15 @@ const RECENT = 'bifrost.scopes';
 const MOST_RECENT = 5;
 const MOST_SHOWN = 50;
 
+interface Props {
+  readonly scopes: readonly ScopeName[];
+  readonly scope: string;
+  /** Where choosing a scope leads. */
+  readonly hrefOf: (scope: string) => string;
+}
+
 /** Which organization's runs are shown: type to search, those seen last come first. */
-export function ScopePicker({ scopes, scope }: { readonly scopes: readonly ScopeName[]; readonly scope: string }): ReactNode {
+export function ScopePicker({ scopes, scope, hrefOf }: Props): ReactNode {
   const [isOpen, setIsOpen] = useState(false);
   const [text, setText] = useState('');
   const [active, setActive] = useState(0);
@@ -45,7 +52,7 @@ export function ScopePicker({ scopes, scope }: { readonly scopes: readonly Scope
     if (one === undefined) return;
     setIsOpen(false);
     setText('');
-    navigate(`/runs/${one.scope}`);
+    navigate(hrefOf(one.scope));
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') setIsOpen(false);

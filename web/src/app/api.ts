@@ -88,7 +88,7 @@ export function addressOf(path: string, query: Record<string, string | undefined
   return `${BASE}api/${path}${text === '' ? '' : `?${text}`}`;
 }
 
-async function ask<T>(
+export async function ask<T>(
   path: string,
   query: Record<string, string | undefined>,
   signal?: AbortSignal,

@@ -1,0 +1,136 @@
+"""The dashboard: figures, chart and lists, what is not known, and what happens when a part cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from bifrost_store import GLOBAL, ExecutionStatus, Scope
+from bifrost_store.settings import StoreSettings
+from tests.console.browser.conftest import Stage, open_stage
+
+pytestmark = [pytest.mark.anyio, pytest.mark.servers]
+JUNIPER = Scope.organization("juniper")
+_DRAWN = """() => [...document.querySelectorAll('[data-period]')].map(column => column.querySelectorAll('rect').length)"""
+
+
+@pytest.fixture(scope="module")
+async def counted(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A console whose dashboards show what was counted: eight runs of three workflows in two scopes."""
+    path = tmp_path_factory.mktemp("dashboard") / "console.db"
+    async with open_stage(StoreSettings(sqlite_path=str(path), metrics="aggregated")) as stage:
+        await stage.store.organizations.create("Juniper", created_by="ada", id="juniper")
+        for number in range(6):
+            await ended(
+                stage, GLOBAL, "sync" if number < 4 else "report", ExecutionStatus.SUCCESS, duration_ms=1_000 * (number + 1)
+            )
+        failure = {"error_type": "QuotaError", "error_message": "too many\nsecond line"}
+        await ended(stage, GLOBAL, "export", ExecutionStatus.FAILED, duration_ms=9_000, **failure)
+        await ended(stage, JUNIPER, "sync", ExecutionStatus.SUCCESS, duration_ms=50)
+        await stage.store.metrics.rebuild()
+        yield stage
+
+
+@pytest.fixture
+async def stage(counted: Stage) -> AsyncIterator[Stage]:
+    counted.problems.clear()
+    yield counted
+    await counted.close_pages()
+    assert [] == counted.problems
+
+
+async def ended(stage: Stage, scope: Scope, workflow: str, status: ExecutionStatus, **outcome: Any) -> None:
+    run = await stage.run(scope, workflow_name=workflow)
+    await stage.store.executions.complete(run, status, **outcome)
+
+
+def figure(page: Page, name: str) -> Any:
+    return page.locator("dl > div").filter(has_text=name)
+
+
+async def workflows(page: Page) -> list[str]:
+    found: list[str] = await page.get_by_role("region", name="Workflows").locator("tbody td:first-child").all_inner_texts()
+    return found
+
+
+async def test_a_dashboard_shows_how_runs_went(stage: Stage) -> None:
+    """Figures, a column for each day, workflows by any figure, and failures that lead to their runs; all in the address."""
+    page = await stage.page()
+    await page.get_by_role("link", name="Dashboard").click()
+    await expect(figure(page, "Runs")).to_contain_text("7")
+    await expect(figure(page, "Success rate")).to_contain_text("85.7 %")
+    await expect(page.locator("main > header")).to_contain_text("aggregated · counted")
+    await expect(page.locator("main > header")).to_contain_text("UTC days")
+    assert 7 == len(await page.evaluate(_DRAWN))
+    await page.get_by_role("button", name="Table").focus()
+    await page.keyboard.press("Enter")
+    first = page.get_by_role("region", name="Runs by day, in UTC").locator("tbody tr").first
+    await expect(first).to_contain_text("counted")
+    assert ["7", "6", "1", "0"] == (await first.locator("td").all_inner_texts())[1:5]
+
+    assert ["sync", "report", "export"] == await workflows(page)
+    await page.get_by_role("button", name="p95").click()
+    await expect(page.get_by_role("columnheader", name="p95")).to_have_attribute("aria-sort", "descending")
+    assert ["export", "report", "sync"] == await workflows(page)
+    await page.get_by_role("button", name="24 hours").click()
+    await expect(page.get_by_role("heading", name="Runs by hour")).to_be_visible()
+    assert {"sort=-p95", "window=24h"} == set(page.url.partition("?")[2].split("&"))
+    await page.get_by_role("link", name="Whole platform").click()
+    await expect(figure(page, "Runs")).to_contain_text("8")
+    await page.go_back()
+    await expect(figure(page, "Runs")).to_contain_text("7")
+
+    await expect(page.get_by_role("region", name="Latest failures")).to_contain_text("QuotaError: too many")
+    await figure(page, "Failed").get_by_role("link", name="1").click()
+    await expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    await expect(page.locator("a[data-run]")).to_have_count(1)
+    assert page.url.endswith("?status=failed&window=24h")
+    await page.get_by_role("link", name="Dashboard").click()
+    await page.get_by_role("button", name="Scope:").click()
+    await page.get_by_role("option", name="Juniper").click()
+    await expect(figure(page, "Runs")).to_contain_text("1")
+    assert page.url.endswith(f"/dashboard/{JUNIPER}")
+
+
+async def test_what_was_not_counted_is_not_told_as_exact(stage: Stage) -> None:
+    """Days that nobody counted are hatched, and said before the figures; an organization without any says what to do."""
+    await stage.store.organizations.create("Acme", created_by="ada", id="acme")
+    page = await stage.page("dashboard/GLOBAL?window=90d")
+    await expect(page.get_by_role("status").filter(has_text="were not counted")).to_contain_text("the figures are not exact")
+    await expect(figure(page, "Runs")).to_contain_text("≥ 7")
+    drawn = await page.evaluate(_DRAWN)
+    assert (90, 1) == (len(drawn), drawn[0])
+    await page.goto(f"{stage.address}dashboard/org-acme")
+    await expect(page.get_by_text("No run ended in this window.")).to_be_visible()
+    await expect(page.locator("code")).to_have_text("bifrost-store metrics rebuild")
+
+
+async def test_a_part_fails_by_itself(stage: Stage) -> None:
+    """Figures that cannot be read say why and how to go on; failures beside them are there, and what was read stays."""
+
+    async def fail(route: Route) -> None:
+        error = {"message": "the database is busy", "isRetryable": False, "requestId": "abc"}
+        await route.fulfill(status=503, json={"error": error}, headers={"x-request-id": "abc"})
+
+    page = await stage.page()
+    await page.route("**/api/dashboard/**", fail)
+    await page.goto(f"{stage.address}dashboard/GLOBAL")
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("The figures could not be read: The database is busy. Request abc.")
+    await expect(page.get_by_role("region", name="Latest failures")).to_contain_text("QuotaError")
+    await page.unroute("**/api/dashboard/**")
+    await alert.get_by_role("button", name="Retry").click()
+    await expect(figure(page, "Runs")).to_contain_text("7")
+    await expect(alert).to_have_count(0)
+    await page.route("**/api/dashboard/**", fail)
+    await page.get_by_role("button", name="24 hours").click()
+    await expect(alert).to_contain_text("Request abc.")
+    await page.unroute("**/api/dashboard/**")
+    await alert.get_by_role("button", name="Retry").click()
+    await expect(page.get_by_role("heading", name="Runs by hour")).to_be_visible()
+    await page.goto(f"{stage.address}dashboard/nonsense")
+    await expect(alert.first).to_contain_text("There is nothing here, or you may not see it")
+    stage.problems[:] = [problem for problem in stage.problems if "503" not in problem and "404" not in problem]
