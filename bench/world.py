@@ -142,15 +142,15 @@ class World:
 
     async def new_user(self) -> User:
         """Create a user of no organization."""
-        return await self.store.users.create(self.new("user"))
+        return await self.store.users.create(f"{self.new('user')}@x.example")
 
     async def new_member(self) -> User:
         """Create a user of the organization."""
-        return await self.store.users.create(self.new("user"), organization_id=ORGANIZATION)
+        return await self.store.users.create(f"{self.new('user')}@x.example", organization_id=ORGANIZATION)
 
     async def new_admin(self) -> User:
         """Create a platform admin."""
-        return await self.store.users.create(self.new("user"), user_type=UserType.PLATFORM, is_platform_admin=True)
+        return await self.store.users.create(f"{self.new('user')}@x.example", user_type=UserType.PLATFORM, is_platform_admin=True)
 
     async def set_config(self, key: str) -> Config:
         """Store a value that no call stored before."""

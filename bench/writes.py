@@ -40,7 +40,7 @@ _USERS: Final = {
     "users.update": Write(lambda w, user: w.store.users.update(user.email, display_name="New name"), lambda w: w.new_user()),
     "users.promote": Write(lambda w, user: w.store.users.promote(user.email), lambda w: w.new_member()),
     "users.demote": Write(lambda w, user: w.store.users.demote(user.email, ORGANIZATION), lambda w: w.new_admin()),
-    "users.rename": Write(lambda w, user: w.store.users.rename(user.email, w.new("user")), lambda w: w.new_member()),
+    "users.rename": Write(lambda w, user: w.store.users.rename(user.email, f"{w.new('user')}@x.example"), lambda w: w.new_member()),
     "users.record_login": Write(lambda w, _: w.store.users.record_login(USER)),
     "users.delete": Write(lambda w, user: w.store.users.delete(user.email), lambda w: w.new_member()),
     "users.assign": Write(lambda w, user: w.store.users.assign(user.email, ORGANIZATION, created_by=ADMIN), lambda w: w.new_user()),

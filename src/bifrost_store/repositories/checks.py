@@ -37,6 +37,13 @@ def check_id(value: object, field: str) -> None:
     check_identifier(value, field)
 
 
+def check_email(value: object, field: str) -> None:
+    """Refuse what cannot be the e-mail of a new user: an identifier with an ``@`` in it, which is what the platform asks of it."""
+    check_id(value, field)
+    if "@" not in str(value):
+        raise InvalidKeyError(f"{field}: an e-mail has an @ in it")
+
+
 def check_name(value: object, field: str, *, least: int = 1, most: int = MAX_NAME_CHARACTERS) -> None:
     """Refuse what is not text of *least* to *most* characters."""
     check_string(value, field)

@@ -32,7 +32,7 @@ from bifrost_store.errors import (
 )
 from bifrost_store.protocols import Users
 from bifrost_store.repositories.changes import Change, change_record, check_state, read
-from bifrost_store.repositories.checks import check_flag, check_id, check_name, one_of, utc
+from bifrost_store.repositories.checks import check_email, check_flag, check_id, check_name, one_of, utc
 from bifrost_store.repositories.memberships import MembershipRecords
 from bifrost_store.repositories.reading import all_records, ids_of, joined, ordered, readable_part
 from bifrost_store.repositories.renames import rename_user
@@ -63,6 +63,7 @@ class UserRepository(Users):
         entra_user_id: str | None = None,
         is_active: bool = True,
     ) -> User:
+        check_email(email, "email")
         key = _key(email)
         user_type = one_of(UserType, user_type, "user_type")
         fields: dict[str, Any] = {"is_active": is_active, "entra_user_id": entra_user_id}
@@ -182,6 +183,7 @@ class UserRepository(Users):
     async def rename(self, email: str, new_email: str) -> User:
         if email == new_email:
             raise InvalidRequestError("new_email: equals the present one")
+        check_email(new_email, "new_email")
         old, new = _key(email), _key(new_email)
         record = await rename_user(self._backend, self._memberships, old, new)
         return await self._shown(record)

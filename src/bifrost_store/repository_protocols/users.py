@@ -34,6 +34,7 @@ class Users(Protocol):
             display_name: By default the part of the e-mail before ``@``.
 
         Raises:
+            InvalidKeyError: *email* has no ``@``. Stored users whose e-mail has none are read and changed like any other.
             InvalidRequestError: A platform admin of type ORG, or a PLATFORM user with an organization.
             DocumentExistsError: The e-mail is taken.
         """
@@ -97,6 +98,7 @@ class Users(Protocol):
 
         Raises:
             DocumentNotFoundError: There is no such user.
+            InvalidKeyError: *new_email* has no ``@``.
             DocumentExistsError: *new_email* belongs to someone else.
         """
         ...

@@ -47,6 +47,9 @@ identifiers: Strategy[str] = st.one_of(
 )
 """1 to 128 characters of any kind."""
 
+emails: Strategy[str] = identifiers.map(lambda text: text if "@" in text else f"{text[:126]}@x")
+"""Identifiers that a new user may have."""
+
 execution_ids: Strategy[str] = st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True) | st.uuids().map(str)
 organization_ids: Strategy[str] = st.from_regex(r"[A-Za-z0-9-]{1,36}", fullmatch=True).filter(
     lambda t: t not in ("GLOBAL", "SYSTEM")
