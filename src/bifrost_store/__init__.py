@@ -154,6 +154,10 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for: whoever imports one module of the package need not wait for all."""
     from importlib import import_module  # noqa: PLC0415 - nobody need wait for this either
 
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - the same
+
+        return globals().setdefault(name, version("bifrost-store"))
     if name == "errors":
         return import_module(f"{__name__}.errors")
     if name in __all__:

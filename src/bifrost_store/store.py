@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from typing_extensions import override
+
 from bifrost_store.backends.protocol import Difference, RepairReport
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.progress import Progress, silent
@@ -24,6 +26,23 @@ class Store(Repositories):
     """The platform's data, one attribute per repository. Safe for concurrent use within one event loop; made by `open_store`.
 
     Attributes:
+        organizations: Customers of the platform.
+        users: Who signs in, and the organizations they belong to.
+        roles: What users share with forms.
+        forms: What starts workflows.
+        config: Settings of the platform and of organizations.
+        oauth: Connections to other systems, and where their secrets are.
+        integrations: Settings of the systems that workflows work with.
+        branding: Logos and colours.
+        uploads: Files that users have sent.
+        api_keys: Keys with which other systems start workflows.
+        schedules: When workflows run by themselves.
+        job_statuses: How the platform's own jobs went.
+        audit: What must be accounted for.
+        executions: Runs of workflows, and what they take and leave.
+        execution_data: Logs, variables and states of runs, while they go on and afterwards.
+        metrics: Figures about runs, for dashboards.
+        legacy_rows: Rows of the old application that nothing else claims.
         backend: The waist beneath them, which follows the flag: for dump, load and the like.
         context: What the repositories are made from, for those who move data.
         places: Where the data is: backend and file or account of each that may hold some. No secrets.
@@ -62,6 +81,10 @@ class Store(Repositories):
         self.metrics: Metrics = observer.repository(
             "metrics", StoreMetrics(backend, clock=clock, retention=retention, mode_of=metrics_mode)
         )
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Store of {', '.join(self.places)}>"
 
     async def provision(self) -> None:
         """Make tables, containers and schema where missing; changes nothing that exists."""

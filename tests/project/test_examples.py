@@ -20,12 +20,19 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```python\n(.*?)```(?:\s*```text\n(.*?)```)?", re.DOTALL)
 FILE = re.compile(r"```python title=\"(\w+\.py)\"\n(.*?)```", re.DOTALL)
-RUN = ["tutorial.md", "howto/observe.md", "howto/record-runs.md", "howto/follow-changes.md", "howto/roll-out-realtime.md"]
+RUN = [
+    "tutorial.md",
+    "howto/observe.md",
+    "howto/record-runs.md",
+    "howto/follow-changes.md",
+    "howto/roll-out-realtime.md",
+    "howto/lists-and-settings.md",
+]
 
 
 async def printed(code: str, names: dict[str, Any]) -> str:
     """Run *code*, in which ``await`` may stand at the top, and return what it printed."""
-    compiled = compile(code, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    compiled = compile(code, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         outcome = eval(compiled, names)

@@ -26,9 +26,9 @@ METHODS = sorted(
     f"{attribute}.{method}"
     for attribute, protocol in re.findall(r"self\.(\w+): (\w+) = wrap\(", inspect.getsource(Repositories.__init__))
     for method, _ in inspect.getmembers(getattr(protocols, protocol), inspect.isfunction)
-    if not method.startswith("_")
+    if not method.startswith("_") and method not in ("iterate", "iterate_found", "get_value")
 )
-"""Every method of every repository of a store: ``users.get``."""
+"""Every method of every repository of a store: ``users.get``. Those that Protocols write over others cost what these do."""
 
 
 def a_cost(backend: str = "table", *, request_units: float = 0.0) -> Cost:

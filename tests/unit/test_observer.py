@@ -28,6 +28,7 @@ from bifrost_store.core.meter import Meter, count, count_answer, count_requests,
 from bifrost_store.core.usage import Ledger
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError, StoreError
+from bifrost_store.protocols import Executions
 from bifrost_store.testing.data_documents import RUN, payload, segment
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.repositories import Repositories
@@ -208,7 +209,23 @@ async def test_an_observed_repository_looks_like_what_is_in_it(observer: Observe
     """Name, signature and docstring of a method are those of the method."""
     assert things.get.__doc__ == Things.get.__doc__
     assert inspect.signature(things.get) == inspect.signature(Things(observer).get)
-    assert "Things object" in repr(things)
+    assert "<store.things>" == repr(things)
+
+
+async def test_a_store_tells_what_it_has_and_what_its_methods_do(tmp_path: Path) -> None:
+    """At run time a store, its repositories and their methods say what their Protocols say, and a store where its data is."""
+    async with open_store(StoreSettings(sqlite_path=str(tmp_path / "x.db"))) as store:
+        named = [name for name, one in vars(store).items() if repr(one) == f"<store.{name}>"]
+
+        assert f"<Store of sqlite {tmp_path / 'x.db'}>" == repr(store)
+        assert [] == [name for name in named if f"{name}:" not in (Store.__doc__ or "")]
+        assert len(named) == 17
+        assert (Executions.__doc__, "Executions") == (store.executions.__doc__, type(store.executions).__name__)
+        assert inspect.getdoc(Executions.create) == store.executions.create.__doc__
+        assert inspect.signature(Executions.iterate) == inspect.signature(type(store.executions).iterate)
+        for name in named:
+            methods = [one for one in vars(type(getattr(store, name))).items() if not one[0].startswith("_")]
+            assert [] == [f"{name}.{method}" for method, one in methods if not one.__doc__]
 
 
 def test_a_report_cannot_be_changed() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, overload
+from typing import Generic, Protocol, TypeVar, overload
 
 from typing_extensions import override
 
@@ -57,6 +57,45 @@ class Page(Sequence[T], Generic[T]):
             except CorruptDocumentError as error:
                 unreadable.append(error)
         return Page(tuple(items), self.continuation_token, tuple(unreadable))
+
+
+OnUnreadable = Callable[[CorruptDocumentError], object]
+"""Is told of each row that cannot be read."""
+I_co = TypeVar("I_co", covariant=True)
+
+
+class AnyPage(Protocol[I_co]):
+    """What every kind of page has."""
+
+    @property
+    def items(self) -> Sequence[I_co]: ...
+    @property
+    def unreadable(self) -> Sequence[CorruptDocumentError]: ...
+
+
+async def walk(
+    read: Callable[[str | None], Awaitable[tuple[AnyPage[I_co], str | None]]], on_unreadable: OnUnreadable | None
+) -> AsyncIterator[I_co]:
+    """Yield the items of one page after another. At most one page is held, and none is read before it is needed.
+
+    Args:
+        read: Returns the page behind a position, and the position behind that page: None where nothing follows.
+        on_unreadable: Is told of rows that cannot be read; None: the first of them ends the walk, after the items of its page.
+
+    Raises:
+        CorruptDocumentError: A row cannot be read, and nobody is to be told.
+    """
+    position: str | None = None
+    while True:
+        page, position = await read(position)
+        for item in page.items:
+            yield item
+        for error in page.unreadable:
+            if on_unreadable is None:
+                raise error
+            on_unreadable(error)
+        if position is None:
+            return
 
 
 def fingerprint(query: Query) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Protocol
 
-from bifrost_store.core.page import Page
+from bifrost_store.core.page import OnUnreadable, Page, walk
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import AuditEvent
 
@@ -65,6 +66,36 @@ class AuditEvents(Protocol):
             InvalidContinuationTokenError: The token was altered, or belongs to another call.
         """
         ...
+
+    def iterate(
+        self,
+        scope: Scope,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+        event_type: str | None = None,
+        page_size: int = 100,
+        on_unreadable: OnUnreadable | None = None,
+    ) -> AsyncIterator[AuditEvent]:
+        """Yield every event that `list` would show, in its order, a page at a time; events appended meanwhile are not met.
+
+        Args:
+            page_size: 1 to 500: events that are read at once, and held.
+            on_unreadable: Is called with the error of each event that cannot be read; by default the first one is raised, after the
+                other events of its page.
+
+        Raises:
+            InvalidRequestError: The window is longer than 366 days.
+            CorruptDocumentError: An event cannot be read, and *on_unreadable* was not given.
+        """
+
+        async def read(token: str | None) -> tuple[Page[AuditEvent], str | None]:
+            page = await self.list(
+                scope, since=since, until=until, event_type=event_type, limit=page_size, continuation_token=token
+            )
+            return page, page.continuation_token
+
+        return walk(read, on_unreadable)
 
     async def list_all(self, *, since: datetime, until: datetime | None = None, event_type: str | None = None) -> Page[AuditEvent]:
         """Return the events of every scope in a window as in `list`, newest first, all at once: off hot paths."""

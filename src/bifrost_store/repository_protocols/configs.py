@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, overload
 
 from bifrost_store.core.page import Page
-from bifrost_store.core.scope import Scope
+from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.documents import Config, ConfigType
+from bifrost_store.errors import DocumentNotFoundError
+
+V = TypeVar("V")
+D = TypeVar("D")
 
 
 class Configs(Protocol):
@@ -39,6 +43,31 @@ class Configs(Protocol):
     async def get(self, scope: Scope, key: str, *, fallback: bool = True) -> Config | None:
         """Return the scope's value, else with *fallback* GLOBAL's, else None. Point reads, in parallel."""
         ...
+
+    @overload
+    async def get_value(self, scope: Scope, key: str, value_type: type[V], *, fallback: bool = True) -> V: ...
+
+    @overload
+    async def get_value(self, scope: Scope, key: str, value_type: type[V], *, default: D, fallback: bool = True) -> V | D: ...
+
+    async def get_value(self, scope: Scope, key: str, value_type: type[Any], *, default: Any = UNSET, fallback: bool = True) -> Any:
+        """Return the value that `get` finds as a *value_type*, as `Config.value_as` reads it; *default* where there is none.
+
+        Args:
+            value_type: ``int``, ``bool``, ``str``, ``float``, ``list[str]``, a pydantic model, ...: whatever pydantic can read.
+            default: Never stands in for a value that is there and does not fit.
+
+        Raises:
+            DocumentNotFoundError: There is no value, and no *default* was given.
+            InvalidRequestError: The value does not fit the type, or is a secret's name. The message never shows it.
+        """
+        config = await self.get(scope, key, fallback=fallback)
+        if config is not None:
+            return config.value_as(value_type)
+        if default is UNSET:
+            where = f"set neither in {scope} nor in GLOBAL" if fallback and scope != GLOBAL else f"not set in {scope}"
+            raise DocumentNotFoundError(f"config {key!r} is {where}; set it, or give a default", key=f"config {scope} {key}")
+        return default
 
     async def list(self, scope: Scope, *, include_global: bool = True) -> Page[Config]:
         """Return the scope's values and, with *include_global*, GLOBAL's whose key the scope does not have, by key."""

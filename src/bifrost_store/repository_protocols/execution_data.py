@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, overload
 
 from typing_extensions import override
 
+from bifrost_store.core.page import AnyPage, OnUnreadable, Page, walk
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
 from bifrost_store.errors import CorruptDocumentError
@@ -265,6 +266,66 @@ class ExecutionItems(Protocol):
             in_tracebacks: Look into tracebacks too: not for who may not see them, and could find out what they hold.
         """
         ...
+
+    def iterate(
+        self,
+        scope: Scope,
+        execution_id: str,
+        *,
+        types: Collection[ItemType] | None = None,
+        level: Level | str | None = None,
+        fallback: bool = True,
+        page_size: int = 100,
+        on_unreadable: OnUnreadable | None = None,
+    ) -> AsyncIterator[Item]:
+        """Yield every item that is there by now, from the beginning, a page at a time; `follow` waits for what comes.
+
+        Arguments and errors as `items`, and:
+
+        Args:
+            page_size: 1 to 500: items that are read at once, and held.
+            on_unreadable: Is called with the error of each document that cannot be read; by default the first one is raised, after
+                the items of its page.
+
+        Raises:
+            CorruptDocumentError: A document cannot be read, and *on_unreadable* was not given.
+        """
+
+        async def read(after: str | None) -> tuple[ItemsPage, str | None]:
+            page = await self.items(scope, execution_id, after=after, limit=page_size, types=types, level=level, fallback=fallback)
+            return page, None if page.is_last else page.after
+
+        return walk(read, on_unreadable)
+
+    def iterate_found(
+        self,
+        scope: Scope,
+        execution_id: str,
+        text: str,
+        *,
+        level: Level | str | None = None,
+        in_tracebacks: bool = True,
+        fallback: bool = True,
+        page_size: int = 100,
+        on_unreadable: OnUnreadable | None = None,
+    ) -> AsyncIterator[LogLine]:
+        """Yield every line that `find` would show, from the beginning, a page at a time. Otherwise like `iterate`."""
+
+        async def read(after: str | None) -> tuple[AnyPage[LogLine], str | None]:
+            page = await self.find(
+                scope,
+                execution_id,
+                text,
+                after=after,
+                limit=page_size,
+                level=level,
+                in_tracebacks=in_tracebacks,
+                fallback=fallback,
+            )
+            lines = tuple(item for item in page if isinstance(item, LogLine))
+            return Page(lines, None, page.unreadable), None if page.is_last else page.after
+
+        return walk(read, on_unreadable)
 
     async def variables(
         self, scope: Scope, execution_id: str, *, count: int | None = None, fallback: bool = True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from bifrost_store.core.page import Page
+from bifrost_store.core.page import OnUnreadable, Page, walk
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution, ExecutionStatus
 
@@ -125,6 +125,34 @@ class Executions(Protocol):
             InvalidContinuationTokenError: The token was altered or belongs to another list.
         """
         ...
+
+    def iterate(
+        self,
+        scope: Scope,
+        where: ExecutionFilter = ExecutionFilter(),
+        *,
+        page_size: int = 100,
+        on_unreadable: OnUnreadable | None = None,
+    ) -> AsyncIterator[Execution]:
+        """Yield every run that `list` would show, in its order, a page at a time.
+
+        Runs that others create meanwhile are newer than what was shown, and are not met; those deleted before their page is read
+        are not met either. To go on in another process, take pages by `list`.
+
+        Args:
+            page_size: 1 to 500: runs that are read at once, and held.
+            on_unreadable: Is called with the error of each run that cannot be read; by default the first one is raised, after the
+                other runs of its page.
+
+        Raises:
+            CorruptDocumentError: A run cannot be read, and *on_unreadable* was not given.
+        """
+
+        async def read(token: str | None) -> tuple[Page[Execution], str | None]:
+            page = await self.list(scope, where, limit=page_size, continuation_token=token)
+            return page, page.continuation_token
+
+        return walk(read, on_unreadable)
 
     async def set_status(
         self, execution: Execution | ExecutionRef, status: ExecutionStatus, *, etag: str | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
-from bifrost_store.core.page import Page
+from bifrost_store.core.page import OnUnreadable, Page, walk
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import LegacyRow
 
@@ -24,3 +25,23 @@ class LegacyRows(Protocol):
         The scope is the partition's where the table is ``Entities`` or ``Config``, else GLOBAL.
         """
         ...
+
+    def iterate(
+        self, scope: Scope, *, table: str | None = None, page_size: int = 100, on_unreadable: OnUnreadable | None = None
+    ) -> AsyncIterator[LegacyRow]:
+        """Yield every row that `list` would show, in its order, a page at a time.
+
+        Args:
+            page_size: 1 to 500: rows that are read at once, and held.
+            on_unreadable: Is called with the error of each row that cannot be read; by default the first one is raised, after the
+                other rows of its page.
+
+        Raises:
+            CorruptDocumentError: A row cannot be read, and *on_unreadable* was not given.
+        """
+
+        async def read(token: str | None) -> tuple[Page[LegacyRow], str | None]:
+            page = await self.list(scope, table=table, limit=page_size, continuation_token=token)
+            return page, page.continuation_token
+
+        return walk(read, on_unreadable)

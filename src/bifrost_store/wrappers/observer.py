@@ -6,15 +6,14 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from functools import wraps
-from inspect import iscoroutinefunction
+from functools import cache, wraps
+from inspect import getdoc, iscoroutinefunction
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Final, TypeVar, cast
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
-from typing_extensions import override
 
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.meter import Meter, close_meter, open_meter
@@ -62,7 +61,7 @@ class Observer:
 
     def repository(self, name: str, repository: T) -> T:
         """Return *repository* with each of its calls observed, as ``<name>.<method>``."""
-        return cast(T, _ObservedRepository(self, name, repository))
+        return cast(T, _observed_type(name, cast(Any, type(repository)))(self, repository))
 
     def call(self, name: str) -> AbstractContextManager[object]:
         """Observe what the block does as a call, or as part of the one that it is in."""
@@ -130,6 +129,7 @@ _present_call: Final[ContextVar[_Call | None]] = ContextVar("bifrost_store_call"
 
 
 _NOTHING: Final = nullcontext()
+_PROTOCOLS: Final = "bifrost_store.repository_protocols."
 
 
 class _Operation:
@@ -166,27 +166,47 @@ class _Operation:
 
 
 class _ObservedRepository:
-    """What the Protocol of a repository has: each coroutine function of *inner*, observed, and everything else as it is."""
+    """A repository whose coroutine functions are observed; everything else is as it is. Made by `_observed_type`."""
 
-    def __init__(self, observer: Observer, name: str, inner: object) -> None:
+    def __init__(self, observer: Observer, inner: object) -> None:
+        self._observer = observer
         self._inner = inner
-        for method_name in dir(type(inner)):
-            method = getattr(inner, method_name)
-            if not method_name.startswith("_"):
-                is_call = iscoroutinefunction(method)
-                setattr(self, method_name, _observed(observer, f"{name}.{method_name}", method) if is_call else method)
-
-    @override
-    def __repr__(self) -> str:
-        return f"<observed {self._inner!r}>"
 
 
-def _observed(
-    observer: Observer, name: str, method: Callable[..., Coroutine[Any, Any, T]]
-) -> Callable[..., Coroutine[Any, Any, T]]:
+@cache
+def _observed_type(name: str, repository: type) -> type[_ObservedRepository]:
+    """Return the class that observes the calls of a *repository*, with the names and texts of its Protocol.
+
+    What a Protocol itself writes over its other methods calls the observed ones.
+    """
+    protocol = next((base for base in repository.__mro__ if base.__module__.startswith(_PROTOCOLS)), repository)
+    members: dict[str, object] = {
+        "__doc__": protocol.__doc__,
+        "__module__": protocol.__module__,
+        "__repr__": lambda _: f"<store.{name}>",
+    }
+    for method_name in (one for one in dir(repository) if not one.startswith("_")):
+        method = getattr(repository, method_name)
+        if not method.__module__.startswith(_PROTOCOLS):
+            is_call = iscoroutinefunction(method)
+            method = _observed(f"{name}.{method_name}", method) if is_call else _passed_on(method)
+            method.__doc__ = method.__doc__ or getdoc(getattr(protocol, method_name, None))
+        members[method_name] = method
+    return type(protocol.__name__, (_ObservedRepository,), members)
+
+
+def _observed(name: str, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
     @wraps(method)
-    async def call(*args: Any, **kwargs: Any) -> T:
-        with observer.call(name):
-            return await method(*args, **kwargs)
+    async def call(self: _ObservedRepository, *args: Any, **kwargs: Any) -> Any:
+        with self._observer.call(name):
+            return await method(self._inner, *args, **kwargs)
+
+    return call
+
+
+def _passed_on(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: _ObservedRepository, *args: Any, **kwargs: Any) -> Any:
+        return method(self._inner, *args, **kwargs)
 
     return call

@@ -23,7 +23,8 @@ class Place:
 
     Attributes:
         number: Of the last item that it has behind itself; going backwards, of the one that it has reached.
-        first: Number with which the document begins that holds the next item, or could: where reading goes on.
+        first: Number with which the document begins that holds the next item, or could: where reading goes on. 0: in no document,
+            but in what was saved with the run.
         is_ended: Nothing follows.
     """
 
@@ -34,6 +35,11 @@ class Place:
 
 Position = Mapping[int, Place]
 """By recording."""
+
+
+def is_of_saved(position: Position) -> bool:
+    """Return whether *position* is in what was saved with a run of which nothing was recorded."""
+    return any(place.first == 0 for place in position.values())
 
 
 def encode_cursor(run: Run, direction: Direction, position: Position) -> str:

@@ -19,7 +19,7 @@ from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import Execution
 from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError
 from bifrost_store.repositories.checks import check_flag, check_limit, check_string, one_of
-from bifrost_store.repositories.execution_data.cursors import Direction, Place, Position, decode_cursor, encode_cursor
+from bifrost_store.repositories.execution_data.cursors import Direction, Place, Position, decode_cursor, encode_cursor, is_of_saved
 from bifrost_store.repositories.execution_data.items import LeftByRun, items_left
 from bifrost_store.repositories.execution_data.places import FindPlace, Recorder, run_of
 from bifrost_store.repositories.execution_data.reading import SEGMENT_TYPES, Keep, Reader, Stretch
@@ -226,7 +226,7 @@ class ExecutionItemsRepository(ExecutionItems):
         is_backwards = before is not None or is_from_end
         place = await self._place(record.key.scope)
         stretch = None
-        if place.data is not None:
+        if place.data is not None and not is_of_saved(position):
             reader = Reader(place.data, run, wanted.keeps, types=wanted.data_types, limit=limit)
             stretch = await (reader.backward(None if is_from_end else position) if is_backwards else reader.forward(position))
         is_live = _ended_at(record) is None and place.data is not None
@@ -240,11 +240,12 @@ class ExecutionItemsRepository(ExecutionItems):
         """Return the next page of a run that is followed, and whether all of its recordings have ended."""
         run = run_of(record)
         place = await self._place(record.key.scope)
-        if place.data is None:
+        position = _given(run, after=after, before=None)
+        if place.data is None or is_of_saved(position):
             page = await self._page(record, wanted, 500, after=after)
             return page, True
         reader = Reader(place.data, run, wanted.keeps, limit=500)
-        stretch = await reader.forward({} if after is None else decode_cursor(run, "after", after))
+        stretch = await reader.forward(position)
         if _ended_at(record) is not None and not stretch.after:
             return await self._page(record, wanted, 500, after=after), True
         return _shown(run, stretch, is_live=_ended_at(record) is None), stretch.is_ended
@@ -303,7 +304,7 @@ def _slice(items: Sequence[Item], keep: Keep, limit: int, position: Position, *,
 
 
 def _saved_stretch(items: list[Item], low: int, high: int, end: int) -> Stretch:
-    before, after = {0: Place(low, low)}, {0: Place(high, high + 1)}
+    before, after = {0: Place(low, 0)}, {0: Place(high, 0)}
     return Stretch(items, before, after, low <= 1, high >= end, is_ended=True, unreadable=[])
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
+from pydantic import BaseModel
 
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import ConfigType
-from bifrost_store.errors import InvalidKeyError, InvalidRequestError, PreconditionFailedError
+from bifrost_store.errors import DocumentNotFoundError, InvalidKeyError, InvalidRequestError, PreconditionFailedError
 from bifrost_store.testing import strategies
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION
 from bifrost_store.testing.harness import StoreUnderTest
 from bifrost_store.testing.repositories import Repositories
+from bifrost_store.testing.strategies import nested
 from bifrost_store.testing.strict import exact_json
 
 pytestmark = pytest.mark.anyio
@@ -184,6 +187,86 @@ async def test_bad_arguments(
         await put(repositories, key, value, config_type=config_type)
     assert type(caught.value) is expected
     assert await everything(store.backend) == {}
+
+
+class Limits(BaseModel):
+    """What an application reads a value as."""
+
+    retries: int
+    pause: timedelta = timedelta(seconds=1)
+
+
+class Unreadable:
+    """What pydantic knows nothing of."""
+
+
+@pytest.mark.parametrize(
+    ("config_type", "value", "value_type", "expected"),
+    [
+        (ConfigType.INT, 2**70, int, 2**70),
+        (ConfigType.INT, 5, float, 5.0),
+        (ConfigType.BOOL, False, bool, False),
+        (ConfigType.STRING, "5", str, "5"),
+        (ConfigType.STRING, "int", ConfigType, ConfigType.INT),
+        (ConfigType.JSON, -0.5, float, -0.5),
+        (ConfigType.JSON, [1, 2], list[int], [1, 2]),
+        (ConfigType.JSON, {"retries": 3, "pause": "PT5S"}, Limits, Limits(retries=3, pause=timedelta(seconds=5))),
+        (ConfigType.JSON, nested("x", 99), object, nested("x", 99)),
+    ],
+    ids=str,
+)
+async def test_values_by_type(
+    repositories: Repositories, config_type: ConfigType, value: Any, value_type: type[Any], expected: Any
+) -> None:
+    """A value is read as any type that fits it, type for type, wherever it is found."""
+    await put(repositories, "key", value, config_type=config_type, scope=GLOBAL)
+    read = await repositories.config.get_value(ORGANIZATION, "key", value_type)
+
+    assert expected == read
+    assert type(expected) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("config_type", "value", "value_type"),
+    [
+        (ConfigType.STRING, "4711", int),
+        (ConfigType.BOOL, True, int),
+        (ConfigType.INT, 4711, bool),
+        (ConfigType.INT, 4711, str),
+        (ConfigType.JSON, 4711.0, int),
+        (ConfigType.JSON, None, int),
+        (ConfigType.JSON, ["4711"], list[int]),
+        (ConfigType.JSON, {"retries": "4711"}, Limits),
+        (ConfigType.JSON, {"4711": 1}, dict[int, str]),
+        (ConfigType.SECRET_REF, "name-4711", str),
+    ],
+    ids=str,
+)
+async def test_values_of_another_type(
+    repositories: Repositories, config_type: ConfigType, value: Any, value_type: type[Any]
+) -> None:
+    """What does not fit, and the name of a secret, is refused by an error that names the key and nothing of the value."""
+    await put(repositories, "key", value, config_type=config_type)
+    with pytest.raises(InvalidRequestError, match="config 'key' of org-o-1") as caught:
+        await repositories.config.get_value(ORGANIZATION, "key", value_type, default=value_type)
+
+    assert "4711" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_values_that_are_missing(repositories: Repositories) -> None:
+    """Without a value the default is the answer, None too; without a default DocumentNotFoundError tells where nothing is."""
+    await put(repositories, "own", 1, config_type=ConfigType.INT, scope=GLOBAL)
+
+    assert await repositories.config.get_value(ORGANIZATION, "key", int, default=3) == 3
+    assert await repositories.config.get_value(ORGANIZATION, "key", int, default=None) is None
+    assert await repositories.config.get_value(ORGANIZATION, "own", int, default=0, fallback=False) == 0
+    with pytest.raises(DocumentNotFoundError, match="neither in org-o-1 nor in GLOBAL"):
+        await repositories.config.get_value(ORGANIZATION, "key", int)
+    with pytest.raises(DocumentNotFoundError, match="not set in org-o-1;"):
+        await repositories.config.get_value(ORGANIZATION, "key", int, fallback=False)
+    with pytest.raises(InvalidRequestError, match="value_type"):
+        await repositories.config.get_value(ORGANIZATION, "own", Unreadable)
 
 
 async def test_bad_scopes(repositories: Repositories) -> None:
