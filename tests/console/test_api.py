@@ -121,6 +121,24 @@ async def test_a_page_says_how_far_it_has_come(console: Console) -> None:
             assert {"0": 3} == (await console.get("runs/GLOBAL/r/items", **query)).json()["reached"]
 
 
+async def test_pages_of_large_lines_are_short(console: Console) -> None:
+    """However many lines are asked for, an answer is one that a browser takes in at once, and the next goes on from there."""
+    run = await console.run(execution_id="r")
+    async with console.store.execution_data.recording(run) as recording:
+        for number in range(100):
+            recording.info("x" * 30_000 if number % 2 else "short", data={"n": number})
+    found: dict[str, list[int]] = {"items": [], "find": []}
+    for path, query in (("items", {}), ("find", {"text": "X" * 200}), ("find", {"text": "short"})):
+        page: dict[str, Any] = {"isLast": False}
+        while not page["isLast"]:
+            cursor = {"after": page["after"]} if "after" in page else {}
+            answer = await console.get(f"runs/GLOBAL/r/{path}", limit=500, **query, **cursor)
+            assert len(answer.content) <= 1_000_000
+            page = answer.json()
+            found[path] += [line["data"]["n"] for line in page["items"]]
+    assert {"items": [*range(100)], "find": [*range(1, 100, 2), *range(0, 100, 2)]} == found
+
+
 async def test_an_outline_counts_every_line_and_names_the_errors(console: Console) -> None:
     """Whatever its length is, a run is outlined in slices whose cursors lead to what they hold."""
     run = await console.run(execution_id="r")

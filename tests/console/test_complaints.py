@@ -21,7 +21,7 @@ COMPLAINTS = {
     "attempts run together (PrefectHQ/prefect#15731)": "test_recordings_are_told_apart",
     "no logs while pending (PrefectHQ/prefect#9300)": "test_nothing_yet_is_said",
     "no way to the top or end (PrefectHQ/prefect#9196)": "test_the_keyboard_suffices",
-    "copying from a virtual list (apache/airflow#55173)": "test_lines_are_copied_and_downloaded_whole",
+    "copying from a virtual list (apache/airflow#55173)": "test_what_is_selected_is_copied_whole",
     "screen readers (dotnet/aspire#1124)": "test_new_lines_are_told_politely",
 }
 TESTS = {name for path in FOLDER.rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))}

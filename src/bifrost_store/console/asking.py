@@ -22,9 +22,9 @@ from bifrost_store.store import Store
 E = TypeVar("E", bound=StrEnum)
 
 
-def as_json(values: Any, status: int = 200) -> Response:
+def as_json(values: Any) -> Response:
     """Return *values* as an answer. ASCII alone: half surrogate pairs, which UTF-8 cannot hold, pass as they are."""
-    return Response(json.dumps(values, separators=(",", ":")), status, media_type="application/json")
+    return Response(json.dumps(values, separators=(",", ":")), media_type="application/json")
 
 
 def principal_of(request: Request) -> Principal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, get_args
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from bifrost_store.console.access import Principal
 from bifrost_store.console.asking import as_json, choices, count, principal_of, run_of
 from bifrost_store.console.outline import Slice
 from bifrost_store.console.refusals import bad_request, refused
@@ -25,6 +26,8 @@ from bifrost_store.store import Store
 _PAGE: Final = 500
 _SLICES: Final = 10
 """Pages that one request for the outline reads."""
+_MOST_BYTES: Final = 1_000_000
+"""Of a page that has several items: so much a browser takes in between two frames."""
 
 
 class Logs:
@@ -51,29 +54,34 @@ class Logs:
         types = _types(request)
         limit, level = count(request, "limit", default=100, most=_PAGE), _level(request)
         after, before, data = query.get("after"), query.get("before"), self._store.execution_data
-        if query.get("from") == "end":
-            page = await data.last(run.scope, run.execution_id, limit=limit, types=types, level=level, fallback=False)
-        else:
-            page = await data.items(
+
+        async def read(limit: int) -> ItemsPage:
+            if query.get("from") == "end":
+                return await data.last(run.scope, run.execution_id, limit=limit, types=types, level=level, fallback=False)
+            return await data.items(
                 run.scope, run.execution_id, after=after, before=before, limit=limit, types=types, level=level, fallback=False
             )
-        return as_json(shown_page(page, principal_of(request)))
+
+        return await _fitting(read, limit, principal_of(request))
 
     async def _find(self, request: Request) -> Response:
         """Lines that hold ``text``, from the beginning or after a cursor."""
         run, query, principal = await run_of(self._store, request), request.query_params, principal_of(request)
-        text, limit = query.get("text", ""), count(request, "limit", default=100, most=_PAGE)
-        page = await self._store.execution_data.find(
-            run.scope,
-            run.execution_id,
-            text,
-            after=query.get("after"),
-            limit=limit,
-            level=_level(request),
-            in_tracebacks=principal.is_admin,
-            fallback=False,
-        )
-        return as_json(shown_page(page, principal))
+        level = _level(request)
+
+        async def read(limit: int) -> ItemsPage:
+            return await self._store.execution_data.find(
+                run.scope,
+                run.execution_id,
+                query.get("text", ""),
+                after=query.get("after"),
+                limit=limit,
+                level=level,
+                in_tracebacks=principal.is_admin,
+                fallback=False,
+            )
+
+        return await _fitting(read, count(request, "limit", default=100, most=_PAGE), principal)
 
     async def _outline(self, request: Request) -> Response:
         """What lines there are, by slices of a page each, from the beginning or after a cursor."""
@@ -117,6 +125,16 @@ class Logs:
         return await self._store.execution_data.items(
             run.scope, run.execution_id, after=after, limit=_PAGE, types=["log"], level=level, fallback=False
         )
+
+
+async def _fitting(read: Callable[[int], Awaitable[ItemsPage]], limit: int, principal: Principal) -> Response:
+    """Answer with the page that *read* returns for *limit* items, or for fewer, where those are too large for one answer."""
+    while True:
+        page = await read(limit)
+        answer = as_json(shown_page(page, principal))
+        if len(answer.body) <= _MOST_BYTES or len(page) <= 1:
+            return answer
+        limit = max(1, len(page) * _MOST_BYTES // max(len(answer.body), 2 * _MOST_BYTES))
 
 
 def _types(request: Request) -> Sequence[ItemType]:

@@ -9,8 +9,7 @@ from typing import Any, Final, Self
 from bifrost_store.core.clock import format_time
 from bifrost_store.protocols import ItemsPage, Level, LogLine
 
-_BINS: Final = 20
-_MOST_ERRORS: Final = 20
+_BINS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +28,25 @@ class Slice:
     def shown(self) -> dict[str, Any]:
         """Return it as JSON.
 
-        ``bins`` counts lines in equal parts of the time between first and last line; ``after`` reads on behind the slice.
+        ``bins`` counts lines in equal parts of the time between first and last line, ``errors`` has the first error of each;
+        ``after`` reads on behind the slice.
         """
         first, last = self.lines[0], self.lines[-1]
         seconds = (last.timestamp - first.timestamp).total_seconds()
         bins = [0] * (_BINS if seconds else 1)
+        errors: dict[int, LogLine] = {}
         for line in self.lines:
             share = (line.timestamp - first.timestamp).total_seconds() / seconds if seconds else 0
-            bins[min(int(share * _BINS), len(bins) - 1)] += 1
-        errors = [line for line in self.lines if line.level.rank >= Level.ERROR.rank]
+            place = min(int(share * _BINS), len(bins) - 1)
+            bins[place] += 1
+            if line.level.rank >= Level.ERROR.rank:
+                errors.setdefault(place, line)
         return {
             "first": _place(first),
             "last": _place(last),
             "levels": Counter(line.level.value for line in self.lines),
             "bins": bins,
-            "errors": [_place(line) for line in errors[:_MOST_ERRORS]],
+            "errors": [_place(line) for line in errors.values()],
             "recordings": sorted({line.recording for line in self.lines}),
             "after": self.after,
         }

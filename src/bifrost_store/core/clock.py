@@ -21,6 +21,8 @@ def utc_now() -> datetime:
 
 def as_utc(moment: datetime) -> datetime:
     """Return *moment* in UTC; a naive one is taken as UTC already."""
+    if moment.tzinfo is UTC:
+        return moment
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

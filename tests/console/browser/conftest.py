@@ -142,4 +142,4 @@ async def until(ask: Callable[[], Any], *, wanted: object = True) -> None:
                     return
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise AssertionError(f"{found!r} never became {wanted!r}") from None
+        raise AssertionError(f"{found!r:.1000} never became {wanted!r:.1000}") from None

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
 from bifrost_store import ExecutionStatus
 from tests.console.browser.conftest import Stage, until
@@ -169,6 +169,51 @@ async def test_lines_are_copied_and_downloaded_whole(stage: Stage, tmp_path: Pat
         lines = (tmp_path / ending).read_text("utf-8").splitlines()
         assert 1_300 == len(lines)
     assert mixed(0) == json.loads(lines[0])["message"]
+
+
+async def test_what_is_selected_is_copied_whole(stage: Stage) -> None:
+    """Ctrl+A copies every line that is loaded; a selection that was drawn out by scrolling all from its first to its last."""
+    lines = [mixed(number) for number in range(800)]
+    run = await stage.ended([*lines, ("debug", "hidden")])
+    log = LogView(await stage.page(f"runs/GLOBAL/{run.execution_id}", permissions=["clipboard-read", "clipboard-write"]))
+    await log.is_at_end(lines[-1])
+    await log.list.focus()
+    await log.page.keyboard.press("Control+a")
+    await log.page.keyboard.press("Control+c")
+    await until(lambda: copied(log), wanted=lines)
+
+    await select(log, log.row(lines[-2]), 9, is_begin=True)
+    await log.list.evaluate("list => list.scrollTo(0, 0)")
+    await log.shows(lines[2])
+    await select(log, log.row(lines[2]), 5, is_begin=False)
+    await log.page.keyboard.press("Control+c")
+    await until(lambda: copied(log), wanted=lines[2:-1])
+
+    await log.search.fill("line 0000")
+    await log.panel.get_by_role("button", name="Filter").click()
+    await log.foot("10 matching lines")
+    await log.list.focus()
+    await log.page.keyboard.press("Control+a")
+    await log.page.keyboard.press("Control+c")
+    await until(lambda: copied(log), wanted=lines[:10])
+
+
+async def copied(log: LogView) -> list[str]:
+    """Messages of the lines on the clipboard."""
+    text = str(await log.page.evaluate("navigator.clipboard.readText()"))
+    return [line.partition("INFO     ")[2] for line in text.splitlines()]
+
+
+async def select(log: LogView, row: Locator, characters: int, *, is_begin: bool) -> None:
+    """Begin a selection in the message of a row, or draw it out to there, as a pointer does."""
+    await row.locator("[class*=message]").evaluate(
+        """(message, [characters, isBegin]) => {
+          const selection = document.getSelection();
+          if (isBegin) selection.setBaseAndExtent(message.firstChild, characters, message.firstChild, characters + 1);
+          else selection.extend(message.firstChild, characters);
+        }""",
+        [characters, is_begin],
+    )
 
 
 async def test_hostile_text_is_text(stage: Stage) -> None:

@@ -1,14 +1,15 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { VList, type VListHandle } from 'virtua';
 import css from './LogPanel.module.css';
+import { asTextInSteps, useCopying } from './copying';
+import { LogEmpty, LogSkeleton } from './LogEmpty';
 import { LogFoot } from './LogFoot';
 import { LogRow } from './LogRow';
 import { LogToolbar } from './LogToolbar';
 import { leastOf, type LogView } from './logView';
 import { cursorBefore } from './runLog';
-import { plain } from './text';
-import { clock, type Zone } from './time';
-import { compare, type LogLine, type Outline, type Place, type RunLogSource } from './types';
+import type { Zone } from './time';
+import { compare, indexIn, keyOf, LEVELS, type LogLine, type Outline, type Place, type RunLogSource } from './types';
 import { useAnnouncement } from './useAnnouncement';
 import { useRunLog } from './useRunLog';
 import { useSearch } from './useSearch';
@@ -63,6 +64,7 @@ export function LogPanel(props: LogPanelProps): ReactNode {
   const found = useMemo(() => new Set(search.matches.map(keyOf)), [search.matches]);
   const hereKey = search.matches[here] ? keyOf(search.matches[here]) : null;
   const announcement = useAnnouncement(state.arrived, state.lines);
+  const copying = useCopying(body, shown, zone);
 
   const pause = useCallback(() => {
     setIsFollowing((was) => {
@@ -185,6 +187,7 @@ export function LogPanel(props: LogPanelProps): ReactNode {
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     own();
+    copying.onKeyDown(event);
     if (event.key === 'End') {
       event.preventDefault();
       toEnd();
@@ -213,7 +216,7 @@ export function LogPanel(props: LogPanelProps): ReactNode {
         onStart={toStart}
         onEnd={toEnd}
         downloads={props.downloads}
-        onCopy={() => void navigator.clipboard.writeText(asText(shown, zone))}
+        onCopy={async () => navigator.clipboard.writeText(await asTextInSteps(shown, zone))}
         searchBox={searchBox}
       />
       {state.phase === 'ready' && state.error !== null && (
@@ -221,9 +224,9 @@ export function LogPanel(props: LogPanelProps): ReactNode {
           New lines cannot be read: {props.describeError(state.error)} Those below stay; reading is tried again.
         </div>
       )}
-      <div className={css.body} ref={body}>
+      <div className={css.body} ref={body} onCopy={copying.onCopy}>
         {isLoading && state.lines.length === 0 ? (
-          <Skeleton />
+          <LogSkeleton />
         ) : state.phase === 'failed' ? (
           <div className={css.empty} role="alert">
             <p>The log could not be read: {props.describeError(state.error)}</p>
@@ -232,7 +235,7 @@ export function LogPanel(props: LogPanelProps): ReactNode {
             </button>
           </div>
         ) : shown.length === 0 ? (
-          <Empty {...props} loaded={state.lines.length} isSearching={isFiltered && !search.isDone} isFiltered={isFiltered} />
+          <LogEmpty {...props} loaded={state.lines.length} isSearching={isFiltered && !search.isDone} isFiltered={isFiltered} />
         ) : (
           <VList
             key={isFiltered ? 'matches' : state.opened}
@@ -241,6 +244,7 @@ export function LogPanel(props: LogPanelProps): ReactNode {
             data={shown}
             itemSize={ROW}
             bufferSize={400}
+            keepMounted={copying.kept}
             shift={state.isPrepended && !isFiltered}
             onScroll={onScroll}
             onWheel={own}
@@ -292,86 +296,8 @@ export function LogPanel(props: LogPanelProps): ReactNode {
 function useShown(lines: readonly LogLine[], view: LogView, version: number): readonly LogLine[] {
   return useMemo(() => {
     if (view.levels.length === 0) return [];
-    const isEvery = ['debug', 'info', 'warning', 'error', 'critical'].slice(-view.levels.length)[0] === leastOf(view.levels);
+    const isEvery = LEVELS.slice(-view.levels.length)[0] === leastOf(view.levels);
     return isEvery ? lines : lines.filter((line) => view.levels.includes(line.level));
     // eslint-disable-next-line react-hooks/exhaustive-deps -- the lines are changed in place
   }, [lines, view.levels, version]);
-}
-
-function Empty(
-  props: LogPanelProps & { readonly loaded: number; readonly isSearching: boolean; readonly isFiltered: boolean },
-): ReactNode {
-  const total = countAll(props.outline) || props.loaded;
-  let text = props.isFinal ? 'This run logged nothing' : 'Waiting for the first line…';
-  if (props.isPending) text = 'This run has not begun; its lines appear here as soon as it does';
-  let reset: ReactNode = null;
-  if (props.isSearching) text = 'Searching…';
-  else if (props.isFiltered) {
-    text = `No line holds “${props.view.query}”`;
-    reset = (
-      <button type="button" className={css.button} onClick={() => props.onView({ query: '' })}>
-        Clear search
-      </button>
-    );
-  } else if (total > 0) {
-    text = `Levels hide all ${total.toLocaleString('en')} lines`;
-    reset = (
-      <button
-        type="button"
-        className={css.button}
-        onClick={() => props.onView({ levels: ['debug', 'info', 'warning', 'error', 'critical'] })}
-      >
-        Reset
-      </button>
-    );
-  }
-  return (
-    <div className={css.empty}>
-      <p>{text}</p>
-      {reset}
-    </div>
-  );
-}
-
-function Skeleton(): ReactNode {
-  return (
-    <div className={css.skeleton} aria-label="Reading the log" role="status">
-      {[62, 48, 71, 55, 80, 44, 66, 58].map((width) => (
-        <div key={width} style={{ width: `${width}%` }} />
-      ))}
-    </div>
-  );
-}
-
-function countAll(outline: Outline | null): number {
-  return (outline?.slices ?? []).reduce(
-    (sum, slice) => sum + Object.values(slice.levels).reduce((one, other) => one + other, 0),
-    0,
-  );
-}
-
-function keyOf({ recording, number }: Place): string {
-  return `${recording}-${number}`;
-}
-
-function indexIn(lines: readonly LogLine[], place: Place): number {
-  let low = 0;
-  let high = lines.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compare(lines[middle]!, place) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Lines as text, as they are copied. */
-export function asText(lines: readonly LogLine[], zone: Zone): string {
-  return lines
-    .map((line) => {
-      const data = line.data === undefined ? '' : `  ${JSON.stringify(line.data)}`;
-      const traceback = line.traceback === undefined ? '' : `\n${plain(line.traceback)}`;
-      return `${clock(line.timestamp, zone)} ${line.level.toUpperCase().padEnd(8)} ${plain(line.message)}${data}${traceback}`;
-    })
-    .join('\n');
 }

@@ -84,11 +84,15 @@ function Message({ text, query }: { readonly text: string; readonly query: strin
 }
 
 function Text({ text, query }: { readonly text: string; readonly query: string }): ReactNode {
-  return parse(text).map((span, index) => (
-    <span key={index} className={span.styles.map((style) => css[style]).join(' ') || undefined}>
-      <Marked text={span.text} query={query} />
-    </span>
-  ));
+  return parse(text).map((span, index) =>
+    span.styles.length === 0 ? (
+      <Marked key={index} text={span.text} query={query} />
+    ) : (
+      <span key={index} className={span.styles.map((style) => css[style]).join(' ')}>
+        <Marked text={span.text} query={query} />
+      </span>
+    ),
+  );
 }
 
 function Marked({ text, query }: { readonly text: string; readonly query: string }): ReactNode {

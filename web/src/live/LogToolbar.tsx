@@ -1,4 +1,4 @@
-import { useEffect, type ReactNode, type RefObject } from 'react';
+import { useEffect, useState, type ReactNode, type RefObject } from 'react';
 import css from './LogToolbar.module.css';
 import type { LogView } from './logView';
 import type { TimeColumn } from './LogRow';
@@ -15,7 +15,7 @@ interface Props {
   readonly onStart: () => void;
   readonly onEnd: () => void;
   readonly downloads: { readonly text: string; readonly json: string };
-  readonly onCopy: () => void;
+  readonly onCopy: () => Promise<void>;
   readonly searchBox: RefObject<HTMLInputElement | null>;
 }
 
@@ -82,12 +82,7 @@ export function LogToolbar(props: Props): ReactNode {
         </label>
         <IconButton label="Top" title="To the first line (Home)" path="M3 3h10M8 13V6M5 8.5L8 5.5l3 3" onClick={props.onStart} />
         <IconButton label="End" title="To the last line (End)" path="M3 13h10M8 3v7M5 7.5l3 3 3-3" onClick={props.onEnd} />
-        <IconButton
-          label="Copy"
-          title="Copy the lines that are loaded"
-          path="M6 6h7v7H6zM10 6V3H3v7h3"
-          onClick={props.onCopy}
-        />
+        <CopyButton onCopy={props.onCopy} />
         <a className={css.button} href={props.downloads.text} download title="Download all lines as text">
           Text
         </a>
@@ -114,6 +109,23 @@ function IconButton({ label, title, path, isPressed, onClick }: IconButtonProps)
         <path d={path} />
       </svg>
     </button>
+  );
+}
+
+function CopyButton({ onCopy }: { readonly onCopy: () => Promise<void> }): ReactNode {
+  const [isDone, setIsDone] = useState(false);
+  useEffect(() => {
+    if (!isDone) return;
+    const timer = setTimeout(() => setIsDone(false), 1_500);
+    return () => clearTimeout(timer);
+  }, [isDone]);
+  return (
+    <IconButton
+      label="Copy"
+      title={isDone ? 'Copied' : 'Copy the lines that are loaded'}
+      path={isDone ? 'M3 8.5l3.5 3.5L13 4.5' : 'M6 6h7v7H6zM10 6V3H3v7h3'}
+      onClick={() => void onCopy().then(() => setIsDone(true))}
+    />
   );
 }
 

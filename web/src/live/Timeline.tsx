@@ -16,7 +16,9 @@ interface Drawn {
   readonly from: number;
   readonly to: number;
   readonly columns: readonly number[];
-  readonly errors: readonly Place[];
+  /** By column, the first error in it. */
+  readonly errors: ReadonlyMap<number, Place>;
+  readonly errorCount: number;
   readonly recordings: readonly { readonly recording: number; readonly at: number }[];
 }
 
@@ -29,10 +31,11 @@ export function Timeline({ outline, zone, onGo }: Props): ReactNode {
   const onClick = (event: MouseEvent<SVGSVGElement>): void => {
     const box = event.currentTarget.getBoundingClientRect();
     const at = drawn.from + ((event.clientX - box.left) / box.width) * (drawn.to - drawn.from);
-    const near = drawn.errors.find((place) => Math.abs(x(Date.parse(place.timestamp)) - x(at)) < 1);
+    const column = columnOf(at, drawn.from, drawn.to);
+    const near = drawn.errors.get(column) ?? drawn.errors.get(column - 1) ?? drawn.errors.get(column + 1);
     onGo(near ?? { recording: 0, number: 0, timestamp: `${new Date(at).toISOString().slice(0, 23)}000Z` });
   };
-  const label = `Lines from ${clock(new Date(drawn.from).toISOString(), zone)} to ${clock(new Date(drawn.to).toISOString(), zone)}, ${drawn.errors.length} errors`;
+  const label = `Lines from ${clock(new Date(drawn.from).toISOString(), zone)} to ${clock(new Date(drawn.to).toISOString(), zone)}, ${drawn.errorCount.toLocaleString('en')} ${drawn.errorCount === 1 ? 'error' : 'errors'}`;
   return (
     <svg className={css.timeline} viewBox={`0 0 ${COLUMNS} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={label} onClick={onClick}>
       {drawn.columns.map(
@@ -51,15 +54,8 @@ export function Timeline({ outline, zone, onGo }: Props): ReactNode {
       {drawn.recordings.map(({ recording, at }) => (
         <rect key={recording} className={css.recording} x={Math.min(x(at), COLUMNS - 0.4)} width={0.4} y={0} height={HEIGHT} />
       ))}
-      {drawn.errors.map((place) => (
-        <rect
-          key={`${place.recording}-${place.number}`}
-          className={css.error}
-          x={Math.min(x(Date.parse(place.timestamp)), COLUMNS - 1)}
-          width={1}
-          y={0}
-          height={HEIGHT}
-        />
+      {[...drawn.errors.keys()].map((column) => (
+        <rect key={column} className={css.error} x={column} width={1} y={0} height={HEIGHT} />
       ))}
     </svg>
   );
@@ -74,16 +70,27 @@ function draw(outline: Outline | null): Drawn | null {
   const to = Date.parse(last.last.timestamp);
   const columns = new Array<number>(COLUMNS).fill(0);
   const begun = new Map<number, number>();
+  const errors = new Map<number, Place>();
+  let errorCount = 0;
   for (const slice of slices) {
     const began = Date.parse(slice.first.timestamp);
     const width = (Date.parse(slice.last.timestamp) - began) / slice.bins.length;
     slice.bins.forEach((count, index) => {
-      const share = to > from ? (began + (index + 0.5) * width - from) / (to - from) : 0;
-      const column = Math.min(COLUMNS - 1, Math.max(0, Math.floor(share * COLUMNS)));
+      const column = columnOf(began + (index + 0.5) * width, from, to);
       columns[column] = columns[column]! + count;
     });
+    errorCount += (slice.levels.error ?? 0) + (slice.levels.critical ?? 0);
+    for (const place of slice.errors) {
+      const column = columnOf(Date.parse(place.timestamp), from, to);
+      if (!errors.has(column)) errors.set(column, place);
+    }
     for (const recording of slice.recordings) if (!begun.has(recording)) begun.set(recording, began);
   }
   const recordings = [...begun].map(([recording, at]) => ({ recording, at })).filter(({ at }) => at > from);
-  return { from, to, columns, errors: slices.flatMap((slice) => slice.errors).slice(0, 500), recordings };
+  return { from, to, columns, errors, errorCount, recordings };
+}
+
+function columnOf(at: number, from: number, to: number): number {
+  const share = to > from ? (at - from) / (to - from) : 0;
+  return Math.min(COLUMNS - 1, Math.max(0, Math.floor(share * COLUMNS)));
 }

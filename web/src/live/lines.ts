@@ -1,4 +1,4 @@
-import { compare, type LogLine, type LogMessage, type Place } from './types';
+import { compare, indexIn, type LogLine, type LogMessage, type Place } from './types';
 
 export type Received = 'added' | 'old' | 'gap';
 
@@ -9,7 +9,7 @@ export type Received = 'added' | 'old' | 'gap';
  * missing were left out by whoever recorded them.
  */
 export class Lines {
-  readonly all: LogLine[] = [];
+  all: LogLine[] = [];
   private readonly lowest = new Map<number, number>();
   private readonly passed = new Map<number, number>();
 
@@ -34,13 +34,11 @@ export class Lines {
       this.lower(line);
       this.pass(line.recording, line.number);
     }
-    const first = this.all[0];
+    // Recordings overlap in time: what was read may stand among the first of those that are here.
     const last = fresh.at(-1);
-    if (first !== undefined && last !== undefined && compare(last, first) > 0) {
-      this.all.splice(0, this.all.length, ...[...fresh, ...this.all].sort(compare));
-    } else {
-      this.all.unshift(...fresh);
-    }
+    const overlap = last === undefined ? 0 : this.indexOf(last);
+    const first = overlap === 0 ? fresh : fresh.concat(this.all.slice(0, overlap)).sort(compare);
+    this.all = first.concat(this.all.slice(overlap));
     return fresh.length;
   }
 
@@ -56,14 +54,7 @@ export class Lines {
 
   /** The index of a line, or of the first one behind that place. */
   indexOf(place: Place): number {
-    let low = 0;
-    let high = this.all.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compare(this.all[middle]!, place) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return indexIn(this.all, place);
   }
 
   private insert(line: LogLine): void {

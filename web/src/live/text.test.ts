@@ -13,6 +13,12 @@ describe('text of lines', () => {
     expect(plain('\x1b]0;title\x07\x1b[2J\x1b[1;1Ha\x1b(Bb\x9b31mc\x1bP1$r\x1b\\d')).toBe('abcd');
   });
 
+  it('copies ordinary text as it is, and any other as it is shown', () => {
+    const shown = (text: string): string => parse(lastState(text)).map((span) => span.text).join('');
+    const texts = fc.string({ unit: fc.oneof(fc.constantFrom('a', '\r', '\n', '\t', '\x1b[1m', '\u00ad', '\u202e', '\x85', 'é'), fc.string({ minLength: 1, maxLength: 1, unit: 'binary' })) });
+    fc.assert(fc.property(texts, (text) => plain(text) === shown(text)));
+  });
+
   it('does not take colours of larger palettes for others', () => {
     expect(parse('\x1b[38;5;1mx\x1b[38;2;31;32;33my\x1b[48;5;4;1mz')).toEqual([
       { text: 'x', styles: [] },

@@ -14,6 +14,9 @@ const ESCAPE = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\
 const HIDDEN =
   /[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/gu;
 
+/** Whatever `parse` and `lastState` change is among these. */
+const UNUSUAL = /[^\x20-\x7e\t\n\xa1-\xac\xae-\u02ff]/;
+
 /** Return what a terminal would still show of a line that rewrites itself by carriage returns: its last state. */
 export function lastState(text: string): string {
   if (!text.includes('\r')) return text;
@@ -38,6 +41,7 @@ export function parse(text: string): Span[] {
 
 /** Return the text alone, as it is copied and searched in. */
 export function plain(text: string): string {
+  if (!UNUSUAL.test(text)) return text;
   return parse(lastState(text))
     .map((span) => span.text)
     .join('');

@@ -105,6 +105,22 @@ export function compare(one: Place, other: Place): number {
   return one.recording - other.recording || one.number - other.number;
 }
 
+/** The index of a line among lines in the order shown, or of the first one behind that place. */
+export function indexIn(lines: readonly LogLine[], place: Place): number {
+  let low = 0;
+  let high = lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compare(lines[middle]!, place) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export function keyOf({ recording, number }: Place): string {
+  return `${recording}-${number}`;
+}
+
 export function rank(level: Level): number {
   return LEVELS.indexOf(level);
 }

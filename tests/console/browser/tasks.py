@@ -1,0 +1,53 @@
+"""What a page's main thread does at a time, by Chromium's own trace."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from playwright.async_api import Page
+
+_CATEGORIES: Final = ["toplevel", "devtools.timeline"]
+
+
+@dataclass
+class Tasks:
+    """Tasks of the main thread, in milliseconds, the longest first.
+
+    Attributes:
+        cpu: How long the thread worked: what the page is to blame for.
+        wall: From beginning to end: on a busy machine also what others took.
+    """
+
+    cpu: list[float] = field(default_factory=list[float])
+    wall: list[float] = field(default_factory=list[float])
+
+    def __str__(self) -> str:
+        over = sum(one > 50 for one in self.wall)
+        return f"longest task {self.cpu[0]:.0f} ms of work, {self.wall[0]:.0f} ms in all; {over} over 50 ms in all"
+
+
+@contextlib.asynccontextmanager
+async def traced(page: Page) -> AsyncIterator[Tasks]:
+    """Watch a page; the tasks are known when the block has ended."""
+    tasks, events, is_complete = Tasks(), list[Mapping[str, Any]](), asyncio.Event()
+    session = await page.context.new_cdp_session(page)
+    session.on("Tracing.dataCollected", lambda told: events.extend(told["value"]))
+    session.on("Tracing.tracingComplete", lambda _: is_complete.set())
+    config = {"includedCategories": _CATEGORIES}
+    await session.send("Tracing.start", {"transferMode": "ReportEvents", "traceConfig": config})
+    yield tasks
+    await session.send("Tracing.end")
+    await is_complete.wait()
+    await session.detach()
+    names = {(one["pid"], one["tid"]): one["args"]["name"] for one in events if one["name"] == "thread_name"}
+    for one in events:
+        is_task = one["ph"] == "X" and one["name"].endswith("RunTask")
+        if is_task and names.get((one["pid"], one["tid"])) == "CrRendererMain":
+            tasks.cpu.append(one.get("tdur", 0) / 1000)
+            tasks.wall.append(one["dur"] / 1000)
+    tasks.cpu.sort(reverse=True)
+    tasks.wall.sort(reverse=True)

@@ -1,0 +1,95 @@
+import { useEffect, useState, type ClipboardEvent, type KeyboardEvent, type RefObject } from 'react';
+import { plain } from './text';
+import { clock, type Zone } from './time';
+import { indexIn, keyOf, type LogLine } from './types';
+
+const LINES_AT_ONCE = 2_000;
+
+/** Lines as text, as they are copied. */
+export function asText(lines: readonly LogLine[], zone: Zone): string {
+  return lines.map((line) => spelled(line, zone)).join('\n');
+}
+
+/** The same of many lines, without keeping the page from anything else meanwhile. */
+export async function asTextInSteps(lines: readonly LogLine[], zone: Zone): Promise<string> {
+  const all = lines.slice();
+  const parts: string[] = [];
+  for (let from = 0; from < all.length; from += LINES_AT_ONCE) {
+    parts.push(asText(all.slice(from, from + LINES_AT_ONCE), zone));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return parts.join('\n');
+}
+
+function spelled(line: LogLine, zone: Zone): string {
+  const data = line.data === undefined ? '' : `  ${JSON.stringify(line.data)}`;
+  const traceback = line.traceback === undefined ? '' : `\n${plain(line.traceback)}`;
+  return `${clock(line.timestamp, zone)} ${line.level.toUpperCase().padEnd(8)} ${plain(line.message)}${data}${traceback}`;
+}
+
+export interface Copying {
+  /** Indices of lines at which a selection begins or ends: they stay drawn, so that it stays what it is. */
+  readonly kept: readonly number[];
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+  readonly onCopy: (event: ClipboardEvent) => void;
+}
+
+interface Selected {
+  readonly from: LogLine;
+  readonly to: LogLine;
+}
+
+/**
+ * Copying from a list that draws only what is seen: what is selected over several lines is copied as whole lines, those
+ * between that are not drawn among them, and Ctrl+A selects every line of the list.
+ */
+export function useCopying(body: RefObject<HTMLElement | null>, shown: readonly LogLine[], zone: Zone): Copying {
+  const [selected, setSelected] = useState<Selected | 'all' | null>(null);
+  useEffect(() => {
+    const onChange = (): void => {
+      const list = body.current?.querySelector('[role=log]') ?? null;
+      setSelected((before) => selectedIn(list, shown, before));
+    };
+    document.addEventListener('selectionchange', onChange);
+    return () => document.removeEventListener('selectionchange', onChange);
+  }, [body, shown]);
+  return {
+    kept: selected === null || selected === 'all' ? [] : [indexIn(shown, selected.from), indexIn(shown, selected.to)],
+    onKeyDown: (event) => {
+      if (event.key.toLowerCase() !== 'a' || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      document.getSelection()?.selectAllChildren(event.currentTarget);
+      setSelected('all');
+    },
+    onCopy: (event) => {
+      if (selected === null) return;
+      const lines = selected === 'all' ? shown : between(shown, selected);
+      if (lines.length < 2) return;
+      event.preventDefault();
+      event.clipboardData.setData('text/plain', asText(lines, zone));
+    },
+  };
+}
+
+function selectedIn(list: Element | null, shown: readonly LogLine[], before: Selected | 'all' | null): Selected | 'all' | null {
+  const selection = document.getSelection();
+  if (list === null || selection === null || selection.isCollapsed) return null;
+  const { anchorNode, focusNode } = selection;
+  if (anchorNode === list && focusNode === list) return 'all';
+  const from = lineAt(list, anchorNode, shown);
+  const to = lineAt(list, focusNode, shown);
+  if (from === undefined || to === undefined) return null;
+  return before !== null && before !== 'all' && before.from === from && before.to === to ? before : { from, to };
+}
+
+function lineAt(list: Element, node: Node | null, shown: readonly LogLine[]): LogLine | undefined {
+  const element = node instanceof Element ? node : node?.parentElement;
+  const row = element?.closest<HTMLElement>('[data-line]');
+  if (!row || !list.contains(row)) return undefined;
+  return shown.find((line) => keyOf(line) === row.dataset['line']);
+}
+
+function between(shown: readonly LogLine[], { from, to }: Selected): readonly LogLine[] {
+  const [first, last] = [indexIn(shown, from), indexIn(shown, to)].sort((one, other) => one - other);
+  return shown.slice(first, last! + 1);
+}
