@@ -188,8 +188,8 @@ async def test_variables_are_shown_as_they_were(console: Console) -> None:
             recording.set_variables({"n": number})
             await recording.flush()
 
-    assert {"n": 2} == (await console.get("runs/GLOBAL/r/variables")).json()["values"]
-    assert {"n": 0} == (await console.get("runs/GLOBAL/r/variables", count=1)).json()["values"]
+    assert {"n": 2} == (await console.get("runs/GLOBAL/r/variables")).json()["variables"]
+    assert {"n": 0} == (await console.get("runs/GLOBAL/r/variables", count=1)).json()["variables"]
 
 
 async def test_a_run_is_cancelled_once(console: Console) -> None:

@@ -10,7 +10,7 @@ import pytest
 FOLDER = Path(__file__).parent
 COMPLAINTS = {
     "no history before now on a live run (kestra-io/kestra#4198)": "test_a_live_run_opens_at_its_end_with_all_that_was_before",
-    "not knowing whether all lines are there (kestra-io/kestra#7226)": "test_levels_are_chosen_and_never_leave_a_riddle",
+    "not knowing whether all lines are there (kestra-io/kestra#7226)": "test_what_is_missing_is_said",
     "large logs freeze the tab (apache/airflow#54717, #52772, dagster-io/dagster#7821)": "test_a_run_of_200_000_lines_is_at_hand",
     "filters with no level chosen look like no logs (dagster-io/dagster#22605)": "test_levels_are_chosen_and_never_leave_a_riddle",
     "errors only, and the first error (dagster-io/dagster#12741)": "test_a_failed_run_opens_at_its_first_error",

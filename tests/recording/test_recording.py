@@ -238,10 +238,18 @@ async def test_what_nobody_takes_in_time_is_counted(tmp_path: Path, monkeypatch:
             stopped.set()
         lines = [item for item in await world.items(run) if isinstance(item, LogLine)]
         kept = [line for line in lines if line.message.startswith("line ")]
-        noticed = sum(int(line.message.split()[0]) for line in lines if "dropped here" in line.message)
+        noticed = sum(line.dropped for line in lines)
+        assert noticed == sum(int(line.message.split()[0]) for line in lines if "dropped here" in line.message)
         documents = stored(world.data, run)[0]
         check_covers(documents)
         assert documents[-1].body["ends"] == {"counts": dict(said), "dropped": 1000 - len(kept)}
+        ended: dict[int, int] = {}
+        after, is_last = None, False
+        while not is_last:
+            page = await world.repositories.execution_data.items(run.scope, run.execution_id, after=after, limit=100)
+            after, is_last = page.after, page.is_last
+            ended |= page.ended
+        assert ended == {0: 1000 - len(kept)}
         assert noticed in (0, 1000 - len(kept))
         assert len(kept) >= most
         if most >= said["info"]:

@@ -15,11 +15,12 @@ from bifrost_store.console.access import Principal
 from bifrost_store.console.asking import as_json, choices, count, principal_of, run_of
 from bifrost_store.console.outline import Slice
 from bifrost_store.console.refusals import bad_request, refused
-from bifrost_store.console.shown import shown_item, shown_page
+from bifrost_store.console.shown import shown_page
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.terminals import harmless
 from bifrost_store.documents import Execution
 from bifrost_store.protocols import ItemsPage, Level, LogLine
+from bifrost_store.realtime import item_json
 from bifrost_store.repository_protocols.execution_data import ItemType
 from bifrost_store.store import Store
 
@@ -86,15 +87,16 @@ class Logs:
     async def _outline(self, request: Request) -> Response:
         """What lines there are, by slices of a page each, from the beginning or after a cursor."""
         run = await run_of(self._store, request)
-        slices: list[dict[str, Any]] = []
+        slices, ended = list[dict[str, Any]](), dict[int, int]()
         after, page = request.query_params.get("after"), None
         while page is None or not (page.is_last or len(slices) == _SLICES):
             page = await self._lines(run, after, _level(request))
             found = Slice.of(page)
             if found is not None:
                 slices.append(found.shown())
+            ended |= page.ended
             after = page.after
-        return as_json({"slices": slices, "after": after, "isLast": page.is_last, "isLive": page.is_live})
+        return as_json({"slices": slices, "after": after, "isLast": page.is_last, "isLive": page.is_live, "ended": ended})
 
     async def _variables(self, request: Request) -> Response:
         """The last variables, or those with a ``count``."""
@@ -102,15 +104,15 @@ class Logs:
         _demand_admin(request)
         number = count(request, "count", default=0, most=10**9)
         found = await self._store.execution_data.variables(run.scope, run.execution_id, count=number or None, fallback=False)
-        return as_json(None if found is None else shown_item(found, principal_of(request)))
+        return as_json(None if found is None else item_json(found))
 
     async def _text(self, request: Request) -> Response:
         run = await run_of(self._store, request)
         return _download(run, "log", "text/plain; charset=utf-8", self._pages(request, run, _as_text))
 
     async def _json_lines(self, request: Request) -> Response:
-        run, principal = await run_of(self._store, request), principal_of(request)
-        lines = self._pages(request, run, lambda line: f"{json.dumps(shown_item(line, principal))}\n")
+        run = await run_of(self._store, request)
+        lines = self._pages(request, run, lambda line: f"{json.dumps(item_json(line))}\n")
         return _download(run, "jsonl", "application/x-ndjson", lines)
 
     async def _pages(self, request: Request, run: Execution, spell: Callable[[LogLine], str]) -> AsyncIterator[bytes]:

@@ -48,8 +48,17 @@ class Slice:
             "bins": bins,
             "errors": [_place(line) for line in errors.values()],
             "recordings": sorted({line.recording for line in self.lines}),
+            "dropped": self._dropped(),
             "after": self.after,
         }
+
+    def _dropped(self) -> dict[int, int]:
+        """Return by recording how many items its lines say were dropped; nothing of those that do not."""
+        dropped = Counter[int]()
+        for line in self.lines:
+            if line.dropped:
+                dropped[line.recording] += line.dropped
+        return dropped
 
 
 def _place(line: LogLine) -> dict[str, Any]:

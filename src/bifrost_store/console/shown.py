@@ -7,7 +7,8 @@ from typing import Any
 from bifrost_store.console.access import Principal
 from bifrost_store.core.clock import format_time
 from bifrost_store.documents import Execution
-from bifrost_store.protocols import Item, ItemsPage, LogLine, State, Variables
+from bifrost_store.protocols import ItemsPage
+from bifrost_store.realtime import item_json_for
 
 
 def shown_run(run: Execution) -> dict[str, Any]:
@@ -29,28 +30,15 @@ def shown_run(run: Execution) -> dict[str, Any]:
     }
 
 
-def shown_item(item: Item, principal: Principal) -> dict[str, Any]:
-    """Return an item; its traceback is for administrators."""
-    place = {"recording": item.recording, "number": item.number, "timestamp": format_time(item.timestamp)}
-    match item:
-        case LogLine():
-            line: dict[str, Any] = {**place, "level": item.level.value, "message": item.message}
-            optional = {"data": item.data, "logger": item.logger, "traceback": item.traceback if principal.is_admin else None}
-            return line | {name: value for name, value in optional.items() if value is not None}
-        case Variables():
-            return {**place, "count": item.count, "values": item.values}
-        case State():
-            return {**place, "count": item.count, "value": item.value}
-
-
 def shown_page(page: ItemsPage, principal: Principal) -> dict[str, Any]:
-    """Return a page of items."""
+    """Return a page of items, as far as they are shown to whoever asks."""
     return {
-        "items": [shown_item(item, principal) for item in page],
+        "items": [one for item in page if (one := item_json_for(item, details=principal.is_admin)) is not None],
         "after": page.after,
         "before": page.before,
         "isLast": page.is_last,
         "isLive": page.is_live,
         "unreadable": len(page.unreadable),
         "reached": page.reached,
+        "ended": page.ended,
     }

@@ -23,7 +23,7 @@ from bifrost_store.recording.values import (
     cut_json,
     cut_text,
 )
-from bifrost_store.repository_protocols.execution_data import Level
+from bifrost_store.repository_protocols.execution_data import NOTICE_LOGGER, Level
 
 MOST_LINES: Final = 100
 """Of one document."""
@@ -57,10 +57,16 @@ def entry_of(item: Accepted, masks: Masks) -> bytes:
 
 def notice(number: int, seconds: float, dropped: int) -> bytes:
     """Return the line that says, in the place of the last item that was dropped, how many were."""
-    message = f"{dropped} items of the log were dropped here: they came faster than they could be kept"
-    return dump_json(
-        {"type": "log", "number": number, "timestamp": _time(seconds), "level": Level.WARNING.value, "message": message}
-    ).encode("ascii")
+    line = {
+        "type": "log",
+        "number": number,
+        "timestamp": _time(seconds),
+        "level": Level.WARNING.value,
+        "message": f"{dropped} items of the log were dropped here: they came faster than they could be kept",
+        "data": {"dropped": dropped},
+        "logger": NOTICE_LOGGER,
+    }
+    return dump_json(line).encode("ascii")
 
 
 def end_of(number: int, seconds: float, counts: Counter[str], dropped: int) -> bytes:

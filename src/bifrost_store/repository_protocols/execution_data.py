@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Final, Literal, Protocol, overload
 
 from typing_extensions import override
 
@@ -18,6 +18,9 @@ from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.repository_protocols.executions import ExecutionRef
 
 ItemType = Literal["log", "variables", "state"]
+
+NOTICE_LOGGER: Final = "bifrost_store.recording"
+"""The logger of lines by which a recording speaks of itself."""
 
 
 class Level(StrEnum):
@@ -60,6 +63,13 @@ class LogLine:
     logger: str | None = None
     traceback: str | None = None
 
+    @property
+    def dropped(self) -> int:
+        """How many items its recording dropped before it, for want of time: 0 of every line but those that say so."""
+        data = self.data if self.logger == NOTICE_LOGGER else None
+        dropped = data.get("dropped") if isinstance(data, dict) else None
+        return dropped if isinstance(dropped, int) and dropped > 0 else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Variables:
@@ -98,6 +108,8 @@ class ItemsPage(Sequence[Item]):
         is_live: More may come.
         unreadable: Documents in this stretch that cannot be read, each named by an error. They hide no other item.
         reached: By recording, the number up to which *after* has come: whoever also hears of items drops those up to it.
+        ended: By recording whose end was come across, how many of its items were dropped because they came faster than they could
+            be kept. Of pages that are read one after another from the beginning, one tells of each end.
     """
 
     items: tuple[Item, ...]
@@ -107,6 +119,7 @@ class ItemsPage(Sequence[Item]):
     is_live: bool
     unreadable: tuple[CorruptDocumentError, ...] = ()
     reached: Mapping[int, int] = field(default_factory=dict[int, int])
+    ended: Mapping[int, int] = field(default_factory=dict[int, int])
 
     @overload
     def __getitem__(self, index: int) -> Item: ...

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Store
-from bifrost_store.core.clock import format_time
-from bifrost_store.core.execution_data import DataDocument, segment_id
-from bifrost_store.core.version import new_write_id
-from bifrost_store.repositories.execution_data.places import run_of
 from tests.console.browser.conftest import Stage, until
+from tests.console.browser.kept import keep
 from tests.console.browser.looking import LogView
 from tests.console.browser.tasks import traced
 from tests.thorough import is_thorough
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers, pytest.mark.long]
 LINES = 200_000 if is_thorough() else 20_000
-_EACH = 100
 _MOST_ROWS = 80
 """Of the log that are drawn at a time, and that are added at a time."""
 _MOST_WORK = 200
@@ -41,24 +35,7 @@ async def record(store: Store, count: int, *, error: int) -> Execution:
     run = await store.executions.create(
         GLOBAL, workflow_name="large", executed_by="kim@x.example", executed_by_name="Kim", execution_id="large"
     )
-    data = (await store.backend.data_place(GLOBAL)).data
-    assert data is not None
-    began, of, flushes = datetime.now(UTC), run_of(run.record), list[list[DataDocument]]()
-    for first in range(1, count, _EACH):
-        time, last = began + timedelta(milliseconds=first), first + _EACH - 1
-        lines = [
-            {
-                "number": number,
-                "timestamp": format_time(time),
-                "level": "error" if number == error else "info",
-                "message": message(number),
-            }
-            for number in range(first, last + 1)
-        ]
-        identifier, expires = segment_id(GLOBAL, 0, first), began + timedelta(days=1)
-        flushes.append([DataDocument(of, identifier, "log", {"lines": lines}, time, new_write_id(), expires, 0, first, last)])
-    for start in range(0, len(flushes), 50):
-        assert not any(await data.append(flushes[start : start + 50]))
+    await keep(store, run, [("error" if number == error else "info", message(number)) for number in range(1, count + 1)])
     return await store.executions.complete(run, ExecutionStatus.FAILED, error_type="ValueError", error_message="no")
 
 

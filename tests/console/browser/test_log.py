@@ -12,6 +12,7 @@ from playwright.async_api import Locator, expect
 
 from bifrost_store import ExecutionStatus
 from tests.console.browser.conftest import Stage, until
+from tests.console.browser.kept import keep
 from tests.console.browser.looking import LogView
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
@@ -130,6 +131,18 @@ async def test_levels_are_chosen_and_never_leave_a_riddle(stage: Stage) -> None:
     await log.panel.get_by_role("button", name="Reset").click()
     await log.foot("41 lines · all levels · all loaded")
     await log.shows("line 39")
+
+
+async def test_what_is_missing_is_said(stage: Stage) -> None:
+    """The foot says how many lines were dropped, and which recording was cut off before its end."""
+    run = await stage.run()
+    lines = [("info", f"line {number}") for number in range(3)]
+    await keep(stage.store, run, lines, ends={"counts": {"info": 1_207}, "dropped": 1_204})
+    log = await open_log(stage, run.execution_id)
+    await log.foot("3 lines · INFO and above · all loaded · 1,204 items were dropped")
+    await keep(stage.store, run, lines, recording=1)
+    await stage.store.executions.complete(run, ExecutionStatus.TIMEOUT)
+    await log.foot("6 lines · INFO and above · all loaded · 1,204 items were dropped · the end of recording 2 has not come")
 
 
 async def test_a_line_can_be_linked_to(stage: Stage) -> None:

@@ -88,7 +88,7 @@ function VariablesTab({ run }: { readonly run: WholeRun }): ReactNode {
     placeholderData: (before) => before,
   });
   const shown = count === null ? latest : chosen;
-  const values = shown.data?.values;
+  const values = shown.data?.variables;
   const { changed, unseen, see } = useChanges(count === null ? values : undefined);
   if (shown.isError) return <Failed error={shown.error} onRetry={() => void shown.refetch()} />;
   if (shown.data === undefined) return null;
@@ -111,7 +111,7 @@ function VariablesTab({ run }: { readonly run: WholeRun }): ReactNode {
           />
         </label>
       )}
-      <JsonTree value={shown.data.values} label="Variables" changed={changed} unseen={unseen} onSeen={see} />
+      <JsonTree value={shown.data.variables} label="Variables" changed={changed} unseen={unseen} onSeen={see} />
     </>
   );
 }
@@ -159,7 +159,7 @@ function StateTab({ run }: { readonly run: WholeRun }): ReactNode {
           <p className={css.muted}>
             {index === 0 ? 'Last state' : 'Before'} · {state.count}
           </p>
-          <JsonTree value={state.value} label={`State ${state.count}`} open={index === 0 ? 2 : 0} />
+          <JsonTree value={state.state} label={`State ${state.count}`} open={index === 0 ? 2 : 0} />
         </div>
       ))}
       {answer.data.before !== null && <p className={css.muted}>The last {states.length} are shown.</p>}

@@ -224,6 +224,14 @@ export function LogPanel(props: LogPanelProps): ReactNode {
           New lines cannot be read: {props.describeError(state.error)} Those below stay; reading is tried again.
         </div>
       )}
+      {search.error !== null && (
+        <div className={css.strip} role="status">
+          The search failed: {props.describeError(search.error)}{' '}
+          <button type="button" className={css.button} onClick={search.retry}>
+            Retry
+          </button>
+        </div>
+      )}
       <div className={css.body} ref={body} onCopy={copying.onCopy}>
         {isLoading && state.lines.length === 0 ? (
           <LogSkeleton />
@@ -284,7 +292,7 @@ export function LogPanel(props: LogPanelProps): ReactNode {
           </button>
         )}
       </div>
-      <LogFoot outline={outline} view={view} state={state} search={search} isFiltered={isFiltered} shown={shown.length} />
+      <LogFoot outline={outline} view={view} state={state} search={search} isFiltered={isFiltered} isFinal={isFinal} shown={shown.length} />
       <div className={css.hidden} role="status" aria-live="polite">
         {announcement}
       </div>

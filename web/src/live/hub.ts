@@ -48,7 +48,7 @@ interface Told {
   readonly covers: readonly [number, number];
   /** Their recording is the message's. */
   readonly lines?: readonly Omit<LogLine, 'recording'>[];
-  readonly variables?: Variables['values'];
+  readonly variables?: Variables['variables'];
   readonly state?: unknown;
   readonly count?: number;
   readonly number?: number;
@@ -210,8 +210,8 @@ export class LiveHub {
       }
       listener.onMessage?.({ recording, covers, lines: [] });
       const count = told.count ?? 0;
-      if (target === 'executionVariables') listener.onVariables?.(told.variables === undefined ? null : { ...place, count, values: told.variables });
-      else listener.onState?.('state' in told ? { ...place, count, value: told.state } : null);
+      if (target === 'executionVariables') listener.onVariables?.(told.variables === undefined ? null : { ...place, count, variables: told.variables });
+      else listener.onState?.('state' in told ? { ...place, count, state: told.state } : null);
     }
   }
 

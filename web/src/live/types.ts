@@ -21,12 +21,12 @@ export interface LogLine extends Place {
 
 export interface Variables extends Place {
   readonly count: number;
-  readonly values: Readonly<Record<string, unknown>>;
+  readonly variables: Readonly<Record<string, unknown>>;
 }
 
 export interface State extends Place {
   readonly count: number;
-  readonly value: unknown;
+  readonly state: unknown;
 }
 
 export interface ItemsPage<Item = LogLine> {
@@ -52,6 +52,8 @@ export interface Slice {
   readonly bins: readonly number[];
   readonly errors: readonly Place[];
   readonly recordings: readonly number[];
+  /** By recording, how many items its lines say were dropped; absent where the source does not tell. */
+  readonly dropped?: Readonly<Record<string, number>>;
   /** Reads on behind the slice. */
   readonly after: string;
 }
@@ -61,6 +63,8 @@ export interface Outline {
   readonly after: string;
   readonly isLast: boolean;
   readonly isLive: boolean;
+  /** By recording that has said that it ended, how many of its items were dropped in all; absent where the source does not tell. */
+  readonly ended?: Readonly<Record<string, number>>;
 }
 
 export interface ReadQuery {

@@ -66,7 +66,11 @@ class OutlineReader {
       do {
         const more = await this.source.outline(this.outline?.after, this.abort.signal);
         if (this.abort.signal.aborted) return;
-        this.outline = { ...more, slices: [...(this.outline?.slices ?? []), ...more.slices] };
+        this.outline = {
+          ...more,
+          slices: [...(this.outline?.slices ?? []), ...more.slices],
+          ended: { ...this.outline?.ended, ...more.ended },
+        };
         for (const listener of this.listeners) listener();
       } while (!this.outline.isLast);
     } catch {

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import type { Level, LogLine, RunLogSource } from './types';
 
 const TYPED_AFTER = 250;
@@ -12,13 +12,19 @@ export interface Search {
   /** There are more matches than are shown. */
   readonly isCut: boolean;
   readonly error: unknown;
+  /** Search on after it failed. */
+  readonly retry: () => void;
 }
 
-const NOTHING: Search = { matches: [], isDone: true, isCut: false, error: null };
+type Found = Omit<Search, 'retry'>;
+
+const NOTHING: Found = { matches: [], isDone: true, isCut: false, error: null };
 
 /** Search all lines of a run, also those that were not read, and go on with those that come. */
 export function useSearch(source: RunLogSource, text: string, level: Level, isFinal: boolean): Search {
-  const [search, setSearch] = useState<Search>(NOTHING);
+  const [search, setSearch] = useState<Found>(NOTHING);
+  const [tries, setTries] = useState(0);
+  const retry = useCallback(() => setTries((before) => before + 1), []);
   useEffect(() => {
     setSearch(text === '' ? NOTHING : { ...NOTHING, isDone: false });
     if (text === '') return;
@@ -49,6 +55,6 @@ export function useSearch(source: RunLogSource, text: string, level: Level, isFi
       abort.abort();
       clearTimeout(timer);
     };
-  }, [source, text, level, isFinal]);
-  return search;
+  }, [source, text, level, isFinal, tries]);
+  return useMemo(() => ({ ...search, retry }), [search, retry]);
 }

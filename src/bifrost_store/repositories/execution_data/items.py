@@ -45,6 +45,13 @@ def items_of(document: DataDocument) -> list[Item]:
         ) from error
 
 
+def dropped_of(document: DataDocument) -> int:
+    """Return how many items the end of a recording says were dropped; 0 where it does not say so."""
+    ends = document.body.get("ends")
+    dropped = ends.get("dropped") if isinstance(ends, dict) else None
+    return dropped if isinstance(dropped, int) and not isinstance(dropped, bool) else 0
+
+
 def item_of(recording: int, entry: Mapping[str, Any]) -> Item | None:
     """Return the item that a recording has kept as *entry*; None for what closes it."""
     number, timestamp = int(entry["number"]), parse_time(entry["timestamp"])

@@ -20,7 +20,7 @@ from bifrost_store.core.execution_data import (
 from bifrost_store.core.tasks import for_each
 from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.repositories.execution_data.cursors import Place, Position
-from bifrost_store.repositories.execution_data.items import items_of, shown_order
+from bifrost_store.repositories.execution_data.items import dropped_of, items_of, shown_order
 from bifrost_store.repository_protocols.execution_data import Item
 
 Keep = Callable[[Item], bool]
@@ -43,6 +43,7 @@ class Stretch:
         before, after: What stands before and behind it.
         is_first, is_last: Nothing does.
         is_ended: Every recording that was seen has said that it ended.
+        ended: Those whose end was read, with how many of their items were dropped.
     """
 
     items: list[Item]
@@ -52,6 +53,7 @@ class Stretch:
     is_last: bool
     is_ended: bool
     unreadable: list[CorruptDocumentError]
+    ended: dict[int, int]
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class _Source:
     items: list[Item] = field(default_factory=list[Item])
     firsts: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     is_ended: bool = False
+    dropped: int = 0
 
     def first_of(self, number: int) -> int:
         """Return the number with which the document begins that holds item *number*, or would if there were none yet."""
@@ -113,7 +116,7 @@ class Reader:
         before |= {recording: Place(1, 1) for recording in after.keys() - before.keys()}
         is_first = not any(place.number for place in position.values())
         is_ended = all(place.is_ended for place in after.values())
-        return Stretch(items, before, after, is_first, self._is_exhausted(), is_ended, self._unreadable)
+        return Stretch(items, before, after, is_first, self._is_exhausted(), is_ended, self._unreadable, self._ended())
 
     async def backward(self, position: Position | None) -> Stretch:
         """Return the last items before *position*, or of all, in the order shown."""
@@ -131,7 +134,7 @@ class Reader:
         before = {recording: Place(source.high, source.first_of(source.high)) for recording, source in self._sources.items()}
         is_first = self._is_exhausted()
         is_ended = all(place.is_ended for place in after.values())
-        return Stretch(items[::-1], before, after, is_first, is_whole, is_ended, self._unreadable)
+        return Stretch(items[::-1], before, after, is_first, is_whole, is_ended, self._unreadable, self._ended())
 
     async def _open_forward(self, position: Position) -> None:
         active = [recording for recording, place in sorted(position.items()) if not place.is_ended]
@@ -196,7 +199,8 @@ class Reader:
         found: list[Item] = []
         for document in documents:
             source.firsts.append((document.first, document.last))
-            source.is_ended = source.is_ended or "ends" in document.body
+            if "ends" in document.body:
+                source.is_ended, source.dropped = True, dropped_of(document)
             try:
                 found += (item for item in items_of(document) if source.low < item.number < source.high)
             except CorruptDocumentError as error:
@@ -247,6 +251,9 @@ class Reader:
             self._size = min(max(2 * self._size, self._limit * len(page.documents) // covered), _MOST)
         self._unreadable += page.unreadable
         return page
+
+    def _ended(self) -> dict[int, int]:
+        return {recording: source.dropped for recording, source in self._sources.items() if source.is_ended}
 
     def _is_exhausted(self) -> bool:
         return not any(source.items or source.rest is not None for source in self._sources.values())

@@ -305,7 +305,7 @@ def _slice(items: Sequence[Item], keep: Keep, limit: int, position: Position, *,
 
 def _saved_stretch(items: list[Item], low: int, high: int, end: int) -> Stretch:
     before, after = {0: Place(low, 0)}, {0: Place(high, 0)}
-    return Stretch(items, before, after, low <= 1, high >= end, is_ended=True, unreadable=[])
+    return Stretch(items, before, after, low <= 1, high >= end, is_ended=True, unreadable=[], ended={0: 0})
 
 
 def _shown(run: Run, stretch: Stretch, *, is_live: bool) -> ItemsPage:
@@ -319,4 +319,5 @@ def _shown(run: Run, stretch: Stretch, *, is_live: bool) -> ItemsPage:
         is_live,
         tuple(stretch.unreadable),
         {recording: place.number for recording, place in stretch.after.items()},
+        stretch.ended,
     )
