@@ -13,7 +13,9 @@ import pytest
 
 from bifrost_store import GLOBAL, Execution, Scope, Store
 from bifrost_store.console import Access, console_app
+from bifrost_store.console.costs import Measure, measured_aside
 from bifrost_store.console.live import Live, console_hub
+from bifrost_store.console.migration import AskMigration
 from bifrost_store.core.clock import Clock as StoreClock
 from bifrost_store.core.clock import utc_now
 from bifrost_store.opening.realtime import open_realtime
@@ -68,7 +70,13 @@ def user(name: str = "kim@x.example", organization: str = "", **headers: str) ->
 
 @asynccontextmanager
 async def open_console(
-    path: Path, *, proxy_secret: str | None = SECRET, store_clock: StoreClock = utc_now, **options: Any
+    path: Path,
+    *,
+    proxy_secret: str | None = SECRET,
+    store_clock: StoreClock = utc_now,
+    measure: Measure = measured_aside,
+    ask_migration: AskMigration | None = None,
+    **options: Any,
 ) -> AsyncIterator[Console]:
     clock = Clock()
     settings, hub = StoreSettings(backend="sqlite", sqlite_path=str(path / "console.db"), **options), console_hub()
@@ -76,7 +84,7 @@ async def open_console(
         store = opened.store
         await store.provision()
         access, live = Access({HOST}, TOKEN, proxy_secret, now=clock), Live(hub, opened.watchers)
-        app = console_app(store, access, live=live, clock=store_clock)
+        app = console_app(store, access, live=live, ask_migration=ask_migration, measure=measure, clock=store_clock)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
             yield Console(store, client, clock)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from bifrost_store import OperationUsage, UsageReport
+from bifrost_store import OperationUsage, UsageReport, protocols
 from bifrost_store.core.meter import Meter, count, count_answer, metering
 from bifrost_store.core.usage import Ledger
 from bifrost_store.costing import (
@@ -26,6 +27,7 @@ from bifrost_store.costing import (
 )
 from bifrost_store.costing.lifecycle import EACH_EXPIRED, STEPS
 from bifrost_store.costing.mix import EACH_DOCUMENT_EXPIRED, FLUSHES
+from bifrost_store.costing.shares import share_of, shares_of
 from bifrost_store.errors import InvalidRequestError
 
 NOW = datetime(2025, 11, 20, tzinfo=UTC)
@@ -236,3 +238,21 @@ def test_metadata_stands_apart() -> None:
     assert (report.operations[0].request_units, report.operations[0].metadata_request_units) == (20.0, 2.0)
     assert report.operations[0].dollars() == report.dollars() == pytest.approx(20 * 0.25 / 1e6)
     assert report.dollars(per_million=1.0) == pytest.approx(20e-6)
+
+
+def test_every_operation_has_its_share() -> None:
+    """What the repositories and the mix call is told apart by its name: whatever is not known to read is named here."""
+    words = "get list read load find items last variables stuck count statistics validate visible can of users forms due any"
+    reading = {*words.split(), "memberships", "members", "dashboard", "rollup", "rebuild", "compare", "status"}
+    kinds = [kind for name in protocols.__all__ if isinstance(kind := getattr(protocols, name), type)]
+    called = [(kind.__name__, method) for kind in kinds for method in vars(kind)]
+    for name, method in called:
+        is_call = not method.startswith("_") and iscoroutinefunction(getattr(getattr(protocols, name), method))
+        if is_call and name != "Recording":
+            assert (method.partition("_")[0] in reading) == (share_of(f"x.{method}") == "reads"), method
+    assert ("Executions", "complete") in called
+
+    charged = {"feed.poll": 1, "backend.feed_items": 1, "execution_data, each expired": 1, "leases.renew": 2, "executions.list": 1}
+    charged |= {"api_keys.validate, use noted": 4, "execution_data.append, a line": 6, "executions.purge_expired, each": 8}
+    charged |= {"api_keys.validate": 1, "backend.aggregate": 1, "metrics.dashboard": 1}
+    assert {"feed": 2.0, "writes": 21.0, "reads": 4.0} == shares_of(charged.items())

@@ -190,6 +190,21 @@ class DeadLetters:
         return None if data is None else await data.get(run, letter.document)
 
 
+async def dead_letters_by_processor(backend: Backend) -> dict[str, list[DeadLetter]]:
+    """Return every dead letter in *backend*, by the name of its processor.
+
+    Raises:
+        CorruptDocumentError: One cannot be read.
+    """
+    found: dict[str, list[DeadLetter]] = {}
+    async for record in Rows(backend, _FORM).records():
+        if isinstance(record, CorruptDocumentError):
+            raise record
+        letter = _load(record)
+        found.setdefault(letter.processor, []).append(letter)
+    return found
+
+
 def _identity_of(item: FeedItem) -> _Identity:
     if isinstance(item, Record):
         return (*item.key.parts, None, None)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.changefeed.dead_letters import DeadLetters
+from bifrost_store.changefeed.dead_letters import dead_letters_by_processor
 from bifrost_store.changefeed.leases import FeedLease, leases_by_processor
+from bifrost_store.core.spec import FeedName
+from bifrost_store.core.tasks import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +18,15 @@ class ProcessorStatus:
 
     Attributes:
         name: What its processes have in common.
-        leases: Of its ranges, in their order; one at least.
+        feed: The feed that it follows.
+        leases: Of its ranges, in their order; none where a host of its own keeps the positions, as Azure Functions does.
         dead_letters: How many items it went past.
     """
 
     name: str
+    feed: FeedName
     leases: Sequence[FeedLease]
     dead_letters: int
-
-    @property
-    def feed(self) -> str:
-        """The feed that it follows."""
-        return self.leases[0].feed
 
     @property
     def is_stuck(self) -> bool:
@@ -36,15 +35,17 @@ class ProcessorStatus:
 
 
 async def processors_of(backend: Backend) -> list[ProcessorStatus]:
-    """Return every processor that has ever followed a feed of *backend*, by name.
+    """Return every processor that has left a position or a dead letter in *backend*, by name.
 
     Raises:
         CorruptDocumentError: A lease or a dead letter cannot be read; the message says what to do.
     """
+    leases, letters = await together(lambda: leases_by_processor(backend), lambda: dead_letters_by_processor(backend))
     found: list[ProcessorStatus] = []
-    for name, leases in (await leases_by_processor(backend)).items():
-        letters = [row async for row in DeadLetters(backend, name).all()]
-        found.append(ProcessorStatus(name, leases, len(letters)))
+    for name in sorted({*leases, *letters}):
+        followed, lost = leases.get(name, []), letters.get(name, [])
+        feed = followed[0].feed if followed else lost[0].feed
+        found.append(ProcessorStatus(name, feed, followed, len(lost)))
     return found
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bifrost_store.cli.output import JsonOption, PriceOption, finite, out, report, run, talk
 from bifrost_store.core.prices import (
+    ALERT_DOLLARS_PER_MONTH,
     DOLLARS_PER_BLOB_GIGABYTE_MONTH,
     DOLLARS_PER_GIGABYTE_MONTH,
     DOLLARS_PER_MILLION_REQUEST_UNITS,
@@ -87,7 +88,7 @@ OnAccount = Annotated[
 def cost(
     *,
     executions_per_month: Executions,
-    alert_above: AlertAbove = 25.0,
+    alert_above: AlertAbove = ALERT_DOLLARS_PER_MONTH,
     price: PriceOption = DOLLARS_PER_MILLION_REQUEST_UNITS,
     storage_price: StoragePrice = DOLLARS_PER_GIGABYTE_MONTH,
     blob_price: BlobPrice = DOLLARS_PER_BLOB_GIGABYTE_MONTH,

@@ -11,10 +11,13 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from bifrost_store.console.access import SESSION_SECONDS, Access
+from bifrost_store.console.costs import Costs, Measure, measured_aside
 from bifrost_store.console.dashboards import Dashboards
+from bifrost_store.console.feeds import Feeds
 from bifrost_store.console.guard import Guard
 from bifrost_store.console.live import Live
 from bifrost_store.console.logs import Logs
+from bifrost_store.console.migration import AskMigration, Migrations
 from bifrost_store.console.refusals import bad_request
 from bifrost_store.console.results import Results
 from bifrost_store.console.runs import Runs
@@ -26,7 +29,15 @@ _MOST_BYTES: Final = 4_096
 """Of the body that exchanges the token."""
 
 
-def console_app(store: Store, access: Access, *, live: Live | None = None, clock: Clock = utc_now) -> ASGIApp:
+def console_app(
+    store: Store,
+    access: Access,
+    *,
+    live: Live | None = None,
+    ask_migration: AskMigration | None = None,
+    measure: Measure = measured_aside,
+    clock: Clock = utc_now,
+) -> ASGIApp:
     """Return the console of *store*, for any ASGI server; it may be mounted below a path.
 
     The store must be open while it serves, in the event loop that serves.
@@ -34,6 +45,8 @@ def console_app(store: Store, access: Access, *, live: Live | None = None, clock
     Args:
         access: Whom to let in.
         live: Tells pages what happens; None: they read now and then.
+        ask_migration: Tells where a migration stands; None: there are not two stores between which one could go on.
+        measure: Finds out what calls are charged, once somebody asks what a month costs.
         clock: Tells the time.
 
     Raises:
@@ -43,6 +56,9 @@ def console_app(store: Store, access: Access, *, live: Live | None = None, clock
         Route("/api/session", _Sessions(access).open, methods=["POST"]),
         *Runs(store, clock, is_live=live is not None).routes(),
         *Dashboards(store, clock).routes(),
+        *Feeds(store, clock).routes(),
+        *Migrations(ask_migration, clock).routes(),
+        *Costs(store, clock, measure).routes(),
         *Logs(store).routes(),
         *Results(store).routes(),
         *([] if live is None else live.routes()),

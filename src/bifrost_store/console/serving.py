@@ -14,6 +14,7 @@ from typing_extensions import override
 from bifrost_store.console.access import Access
 from bifrost_store.console.application import console_app
 from bifrost_store.console.live import Live, console_hub
+from bifrost_store.console.migration import asking_migration
 from bifrost_store.errors import ConfigurationError
 from bifrost_store.opening.realtime import open_realtime
 from bifrost_store.realtime import platform_rules
@@ -53,9 +54,14 @@ async def serve(
         hosts = {f"{name}:{port}" for name in names} | {name.lower() for name in allowed_hosts}
         access = Access(hosts, token, proxy_secret)
         hub = console_hub()
-        async with hub, open_realtime(hub, settings, may_watch=platform_rules) as opened:
+        settings = settings or StoreSettings.from_environment()
+        async with (
+            hub,
+            open_realtime(hub, settings, may_watch=platform_rules) as opened,
+            asking_migration(settings) as ask_migration,
+        ):
             config = uvicorn.Config(
-                console_app(opened.store, access, live=Live(hub, opened.watchers)),
+                console_app(opened.store, access, live=Live(hub, opened.watchers), ask_migration=ask_migration),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",

@@ -12,6 +12,8 @@ DOLLARS_PER_BLOB_GIGABYTE_MONTH: Final = 0.018
 """Of blobs; the migration plan's figure."""
 DOLLARS_PER_SIGNALR_UNIT_MONTH: Final = 49.0
 """Of Azure SignalR Service, Standard tier, as commonly quoted for the US; not looked up, so give the one of your region."""
+ALERT_DOLLARS_PER_MONTH: Final = 25.0
+"""More than this is worth a warning, by the migration plan; see its cost alert."""
 
 
 def request_unit_dollars(request_units: float, dollars_per_million: float = DOLLARS_PER_MILLION_REQUEST_UNITS) -> float:

@@ -35,6 +35,7 @@ class StoreStatus:
     Attributes:
         problem: Why it could not be asked, or what it lacks; None where it answered and has its copy of the control document.
         journal: Entries of records that the other store may lack.
+        oldest_entry: When the oldest of them was made or failed last, by the clock of whoever made it.
         is_away: Whether it does not answer.
         is_needed: Whether something is wrong without it; the one that the routes do not name is not needed.
         stuck: Entries among them that no repetition helps, by what they are about, with the reason; a hand-over waits for them.
@@ -43,6 +44,7 @@ class StoreStatus:
 
     problem: str | None = None
     journal: int | None = None
+    oldest_entry: datetime | None = None
     is_away: bool = False
     is_needed: bool = True
     stuck: Mapping[str, str] = field(default_factory=dict)
@@ -188,7 +190,8 @@ async def store_status(backend: Backend, patience: float) -> StoreStatus:
         stuck = {entry.name: str(entry.error) for entry in entries if isinstance(entry, UnreadableEntry)}
         stuck |= {str(entry): entry.reason for entry in entries if isinstance(entry, Entry) and entry.is_stuck}
         processes = tuple([row async for row in LeaseRows(backend).all()])
-        return StoreStatus(journal=len(entries), stuck=stuck, processes=processes)
+        oldest = min((at for entry in entries if isinstance(entry, Entry) and (at := entry.noted_at)), default=None)
+        return StoreStatus(journal=len(entries), oldest_entry=oldest, stuck=stuck, processes=processes)
 
     found = await _in_time(ask, patience)
     if isinstance(found, NotProvisionedError):
@@ -299,6 +302,7 @@ def _store_values(status: MigrationStatus, store: StoreStatus) -> dict[str, Any]
         "is_needed": store.is_needed,
         "problem": store.problem,
         "journal": store.journal,
+        "oldest_entry": None if store.oldest_entry is None else format_time(store.oldest_entry),
         "stuck": dict(store.stuck),
         "processes": processes,
     }

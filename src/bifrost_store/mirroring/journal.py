@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -12,7 +13,7 @@ from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.coordination.rows import Form, Rows
-from bifrost_store.core.clock import Clock, format_time, utc_now
+from bifrost_store.core.clock import Clock, format_time, parse_time, utc_now
 from bifrost_store.core.json import UNREADABLE
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
@@ -68,6 +69,14 @@ class Entry:
     def reason(self) -> str:
         """Why it was made, in a word."""
         return str(self.record.body.get("reason"))
+
+    @property
+    def noted_at(self) -> datetime | None:
+        """When it was made or failed last, by the clock of whoever noted it; None where it does not say."""
+        try:
+            return parse_time(str(self.record.body["notedAt"]))
+        except UNREADABLE:
+            return None
 
     @property
     def is_stuck(self) -> bool:
