@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bifrost_store.emulator.requests.unserved import HEADERS, KINDS, VALUES, WITHOUT_EFFECT
+from bifrost_store.emulator.requests.unserved import HEADERS, INDEXES, KINDS, PROPERTIES, VALUES, WITHOUT_EFFECT
 from bifrost_store.emulator.sql.aggregates import AGGREGATES
 from bifrost_store.emulator.sql.functions import FUNCTIONS, UNSUPPORTED
 
@@ -31,6 +31,14 @@ def made() -> str:
         *(f"| `{name}` | {what} |" for name, what in sorted(HEADERS.items())),
         *(f"| `{name}`, but {' and '.join(served)} | {what} |" for name, (served, what) in sorted(VALUES.items())),
         *(f"| `/{name}` | {what} |" for name, what in sorted(KINDS.items())),
+        "",
+        "| property of a container | what it asks for, which is a 400 |",
+        "| --- | --- |",
+        *(f"| `{name}` | {what} |" for name, what in sorted(PROPERTIES.items())),
+        *(f"| `indexingPolicy.{name}` | {what} |" for name, what in sorted(INDEXES.items())),
+        "| `indexingPolicy.automatic`, but true | items that are left out of the index |",
+        "| `conflictResolutionPolicy.conflictResolutionProcedure` | procedures, which are stored and not run |",
+        "| `geospatialConfig.type`, but Geography | distances on a plane |",
         "",
         "| header that is taken and has no effect | why |",
         "| --- | --- |",

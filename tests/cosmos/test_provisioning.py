@@ -11,6 +11,7 @@ from azure.cosmos.aio import CosmosClient
 from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosHttpResponseError, CosmosResourceNotFoundError
 
 from bifrost_store.backends.cosmos.layout import CONTAINER_OF, CONTAINERS, ID_PREFIXES
+from bifrost_store.backends.cosmos.policies import describe_indexing
 from bifrost_store.backends.cosmos.provisioning import Difference, differences, fix, provision
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.documents import SPECS
@@ -124,8 +125,8 @@ async def test_one_missing_container_is_made_beside_the_others(client: CosmosCli
         ),
         (
             "leases",
-            {"indexingPolicy": {"automatic": False, "includedPaths": [{"path": "/a/?"}], "excludedPaths": [{"path": "/*"}]}},
-            "leases: indexing policy is not automatic, should not include /a/?",
+            {"indexingPolicy": {"includedPaths": [{"path": "/a/?"}], "excludedPaths": [{"path": "/*"}]}},
+            "leases: indexing policy should not include /a/?",
         ),
         (
             "leases",
@@ -151,6 +152,12 @@ async def test_a_difference_is_told_and_mended(client: CosmosClient, container: 
     assert ([], []) == (await differences(client, DATABASE), await fix(client, DATABASE))
 
 
+def test_a_policy_that_is_not_automatic() -> None:
+    """A container that indexes nothing of its own accord is told."""
+    needed = CONTAINERS["leases"].indexing_policy
+    assert "is not automatic" == describe_indexing({**needed, "automatic": False}, needed)
+
+
 async def test_a_policy_may_be_spelled_otherwise(client: CosmosClient) -> None:
     """Order, quotes, defaults left out, old kinds of indexes and the service's own exclusion make no difference."""
     await provision(client, DATABASE)
@@ -167,7 +174,7 @@ async def test_a_policy_may_be_spelled_otherwise(client: CosmosClient) -> None:
 
 
 async def test_mending_keeps_everything_else(client: CosmosClient, cosmos_emulator: CosmosEmulator) -> None:
-    """Policies that the SDK's own method would drop survive, and so do documents, id and vector indexes."""
+    """Policies that the SDK's own method would drop survive, and so do documents, id and indexes of other kinds."""
     await provision(client, DATABASE)
     kept = {
         "conflictResolutionPolicy": {
@@ -175,16 +182,11 @@ async def test_mending_keeps_everything_else(client: CosmosClient, cosmos_emulat
             "conflictResolutionPath": "/order",
             "conflictResolutionProcedure": "",
         },
-        "analyticalStorageTtl": -1,
         "computedProperties": [{"name": "lower", "query": "SELECT VALUE LOWER(c.name) FROM c"}],
-        "vectorEmbeddingPolicy": {"vectorEmbeddings": [{"path": "/v", "dataType": "float32", "dimensions": 3}]},
-        "fullTextPolicy": {"defaultLanguage": "en-US"},
-        "changeFeedPolicy": {"retentionDuration": 10},
-        "geospatialConfig": {"type": "Geometry"},
         "ofTheFuture": {"a": [1]},
     }
-    vectors = {"vectorIndexes": [{"path": "/v", "type": "flat"}]}
-    policy = {"includedPaths": [{"path": "/*"}], "excludedPaths": [{"path": "/v/*"}], **vectors}
+    others = {"spatialIndexes": [{"path": "/place/*", "types": ["Point"]}], "ofTheFuture": [{"path": "/v"}]}
+    policy = {"includedPaths": [{"path": "/*"}], "excludedPaths": [{"path": "/v/*"}], **others}
     await change(client, "entities", defaultTtl=5, indexingPolicy=policy, **kept)
     entities = client.get_database_client(DATABASE).get_container_client("entities")
     await entities.create_item({"id": "a", "scope": "GLOBAL", "ttl": -1})
@@ -193,7 +195,7 @@ async def test_mending_keeps_everything_else(client: CosmosClient, cosmos_emulat
     assert 2 == len(await fix(client, DATABASE))
     mended = (await stored(client))["entities"]
     assert kept == {name: mended[name] for name in kept}
-    assert {**CONTAINERS["entities"].indexing_policy, **vectors} == mended["indexingPolicy"]
+    assert {**CONTAINERS["entities"].indexing_policy, **others} == mended["indexingPolicy"]
     assert (-1, rid) == (mended["defaultTtl"], mended["_rid"])
     assert "a" == (await entities.read_item("a", "GLOBAL"))["id"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from bifrost_store.emulator.requests.unserved import HEADERS, KINDS, VALUES, WITHOUT_EFFECT
+from bifrost_store.emulator.requests.unserved import HEADERS, INDEXES, KINDS, PROPERTIES, VALUES, WITHOUT_EFFECT
 from tests.emulator.support import Wire
 
 DOCS = "/dbs/d/colls/c/docs"
@@ -59,3 +61,47 @@ def test_binary_batches(wire: Wire) -> None:
     answer = wire.send("POST", DOCS, b"\x81\x01\x02", {"x-ms-cosmos-is-batch-request": "True"}, key=["k"])
     assert answer.status == 400
     assert "HybridRow" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("properties", "name"),
+    [
+        *(({name: {"anything": [1]}}, name) for name in PROPERTIES),
+        *(({"indexingPolicy": {name: [{"path": "/v"}]}}, name) for name in INDEXES),
+        ({"analyticalStorageTtl": -1}, "analyticalStorageTtl"),
+        ({"indexingPolicy": {"automatic": False}}, "automatic"),
+        ({"geospatialConfig": {"type": "Geometry"}}, "geospatialConfig"),
+        (
+            {"conflictResolutionPolicy": {"mode": "Custom", "conflictResolutionProcedure": "dbs/d/colls/c/sprocs/s"}},
+            "conflictResolutionProcedure",
+        ),
+    ],
+)
+def test_properties_of_containers_that_are_not_served(wire: Wire, properties: dict[str, Any], name: str) -> None:
+    """A container that is to do what the server does not do is refused by name, made anew or replaced."""
+    path = wire.make_container()
+    made = {"id": "other", "partitionKey": {"paths": ["/pk"], "kind": "Hash", "version": 2}, **properties}
+    for answer in (wire.send("POST", "/dbs/d/colls", made), wire.send("PUT", path, {**made, "id": "c"})):
+        assert answer.status == 400
+        assert name in answer.json["message"]
+    assert wire.send("GET", "/dbs/d/colls/other").status == 404
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {
+            "analyticalStorageTtl": 0,
+            "vectorEmbeddingPolicy": {"vectorEmbeddings": []},
+            "changeFeedPolicy": {"retentionDuration": 0},
+        },
+        {"indexingPolicy": {"indexingMode": "none", "automatic": False}},
+        {"indexingPolicy": {"vectorIndexes": [], "spatialIndexes": [{"path": "/place/*", "types": ["Point"]}]}},
+        {"conflictResolutionPolicy": {"mode": "LastWriterWins", "conflictResolutionPath": "/order"}},
+    ],
+)
+def test_properties_of_containers_that_ask_for_nothing(wire: Wire, properties: dict[str, Any]) -> None:
+    """What is 0, empty, or the same with one region is kept."""
+    path = wire.make_container(properties)
+    kept = wire.send("GET", path).json
+    assert all(value == kept[name] or name == "indexingPolicy" for name, value in properties.items())

@@ -10,6 +10,7 @@ from bifrost_store.emulator.containers import charges
 from bifrost_store.emulator.containers.policies import check_name, container_properties, without_system_properties
 from bifrost_store.emulator.engine import Engine
 from bifrost_store.emulator.requests.calls import Call, Reply, feed_body
+from bifrost_store.emulator.requests.unserved import refuse_unserved_properties
 from bifrost_store.emulator.store.catalog import Resource
 from bifrost_store.emulator.wire import jsontext
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request, precondition_failed
@@ -135,6 +136,7 @@ class Resources:
         if kind == "colls":
             assert parent is not None
             body = container_properties(body)
+            refuse_unserved_properties(body)
             resource = self._engine.add_container(parent, body, throughput).resource
             if throughput is None and not self._has_offer(parent):
                 throughput = _DEFAULT_THROUGHPUT
@@ -155,6 +157,7 @@ class Resources:
             raise bad_request("A database cannot be replaced.")
         if resource.kind == "colls":
             body = container_properties(body, resource.body)
+            refuse_unserved_properties(body)
         body = without_system_properties(body)
         self._engine.save(resource, check_name(body.get("id")), body)
 

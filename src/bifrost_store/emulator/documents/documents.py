@@ -19,6 +19,7 @@ from bifrost_store.emulator.query.queries import Queries
 from bifrost_store.emulator.requests.calls import Call, Reply, container_headers, feed_body, with_container
 from bifrost_store.emulator.requests.pages import PageSize, page_size, position_from, size_of, token_for
 from bifrost_store.emulator.requests.scope import Scope, key_of, scope_of
+from bifrost_store.emulator.requests.sessions import check_session
 from bifrost_store.emulator.wire import jsontext
 from bifrost_store.emulator.wire.errors import ServiceError, bad_request, not_found
 
@@ -43,12 +44,15 @@ class Documents:
         level = self._engine.options.consistency.lower()
         asked = call.header("x-ms-consistency-level").lower()
         _check_consistency(asked, level)
-        factor = charges.STRONG_READS if (asked or level) in _TWO_REPLICAS and _is_read(call) else 1.0
+        is_read = _is_read(call)
+        factor = charges.STRONG_READS if is_read and (asked or level) in _TWO_REPLICAS else 1.0
         if is_bulk(call):
             return execute_bulk(self._engine, call, container, self._throttle)
         scope = scope_of(call, container)
         self._throttle.admit(container, scope.physicals)
         try:
+            if is_read and (asked or level) == "session" and (session := call.optional("x-ms-session-token")):
+                check_session(session, container, scope.physicals)
             reply = self._dispatch(call, container, scope)
         except ServiceError as error:
             error.charge = None if error.charge is None else factor * error.charge

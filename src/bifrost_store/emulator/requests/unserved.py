@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from bifrost_store.emulator.requests.calls import Call
 from bifrost_store.emulator.wire.errors import bad_request
@@ -47,10 +48,23 @@ WITHOUT_EFFECT: Final = {
     "x-ms-cosmos-throughput-bucket": "a container's throughput is one budget",
     "x-ms-dedicatedgateway-max-age": "there is no cache, so nothing is stale",
     "x-ms-cosmos-populatequeryadvice": "there is no advice",
-    "x-ms-session-token": "there is one replica, which has every write",
     "x-ms-documentdb-query-enable-scan": "conditions without an index are scanned in any case",
 }
 """Headers that are taken and change nothing, each with the reason."""
+
+
+PROPERTIES: Final = {
+    "analyticalStorageTtl": "an analytical store",
+    "changeFeedPolicy": "the change feed with all versions and deletes",
+    "clientEncryptionPolicy": "client-side encryption",
+    "fullTextPolicy": "full text search",
+    "materializedViewDefinition": "materialized views",
+    "vectorEmbeddingPolicy": "vector search",
+}
+"""Properties of a container that ask for something, unless they are 0 or empty."""
+
+INDEXES: Final = {"fullTextIndexes": "full text search", "vectorIndexes": "vector search"}
+"""The same of an indexing policy."""
 
 
 _LOOKED_AT: Final = frozenset(HEADERS) | frozenset(VALUES)
@@ -71,6 +85,25 @@ def refuse_unserved(call: Call) -> None:
         served, what = VALUES[name]
         if headers[name].lower() not in ("", *served):
             raise _refused(what, f"{name}: {headers[name][:100]}")
+
+
+def refuse_unserved_properties(properties: Mapping[str, Any]) -> None:
+    """Raise 400 for a container that is to do something that the server does not do."""
+    policy = properties.get("indexingPolicy") or {}
+    for asked, of in ((PROPERTIES, properties), (INDEXES, policy)):
+        for name, what in asked.items():
+            if _asks(of.get(name)):
+                raise _refused(what, name)
+    if policy.get("automatic", True) is not True and policy.get("indexingMode") != "none":
+        raise _refused("items that are left out of the index", "automatic: false")
+    if (properties.get("geospatialConfig") or {}).get("type", "Geography") != "Geography":
+        raise _refused("distances on a plane", "geospatialConfig")
+    if (properties.get("conflictResolutionPolicy") or {}).get("conflictResolutionProcedure"):
+        raise _refused("procedures, which are stored and not run", "conflictResolutionProcedure")
+
+
+def _asks(value: object) -> bool:
+    return any(map(_asks, value.values())) if isinstance(value, dict) else bool(value)
 
 
 def _refused(what: str, name: str) -> Exception:
