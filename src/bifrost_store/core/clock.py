@@ -10,7 +10,8 @@ from bifrost_store.errors import InvalidRequestError
 Clock = Callable[[], datetime]
 """Returns the present moment, timezone-aware. Passed in wherever time matters, so that tests can set it."""
 
-_LAST_SORTABLE_MS = 9_999_999_999_999
+MAX_SORTABLE_MS = 9_999_999_999_999
+"""The last moment that 13 digits of milliseconds order."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,6 +54,6 @@ def reverse_timestamp(moment: datetime) -> str:
         InvalidRequestError: *moment* lies before 1970 or after 2286 and has no such form.
     """
     milliseconds = milliseconds_since_epoch(moment)
-    if not 0 <= milliseconds <= _LAST_SORTABLE_MS:
+    if not 0 <= milliseconds <= MAX_SORTABLE_MS:
         raise InvalidRequestError(f"the time {moment.isoformat()} is outside 1970 to 2286 and cannot be ordered")
-    return f"{_LAST_SORTABLE_MS - milliseconds:013d}"
+    return f"{MAX_SORTABLE_MS - milliseconds:013d}"

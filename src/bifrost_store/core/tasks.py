@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar, overload
 
 import anyio
@@ -51,6 +51,22 @@ async def for_each(function: Callable[[A], Awaitable[B]], items: Sequence[A]) ->
     if failures:
         raise failures[min(failures)]
     return [results[number] for number in range(len(items))]
+
+
+async def begun_together(streams: Sequence[AsyncIterator[A]]) -> AsyncIterator[A]:
+    """Yield what each of *streams* yields, one stream after the other; the first item of every one is waited for at once."""
+    firsts = await for_each(_first, streams)
+    for stream, first in zip(streams, firsts, strict=True):
+        for item in first:
+            yield item
+            async for later in stream:
+                yield later
+
+
+async def _first(stream: AsyncIterator[A]) -> list[A]:
+    async for item in stream:
+        return [item]
+    return []
 
 
 class Aside:

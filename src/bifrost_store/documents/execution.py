@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
+from uuid import UUID
 
 from pydantic import Field, JsonValue
 from typing_extensions import override
 
-from bifrost_store.core.clock import reverse_timestamp
+from bifrost_store.core.clock import MAX_SORTABLE_MS, milliseconds_since_epoch, reverse_timestamp
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.documents.base import Document, UtcTime
@@ -30,9 +32,36 @@ def check_execution_id(text: str) -> None:
         raise InvalidKeyError(f"execution id {text[:80]!r}: 1 to 64 letters, digits or dashes")
 
 
+_TIMED_ID = re.compile(r"(?P<high>[0-9a-f]{8})-(?P<low>[0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""A UUID of version 7 (RFC 9562, section 5.7), written as `str` writes it."""
+
+
 def execution_sort_key(started_at: datetime, execution_id: str) -> str:
     """Return what orders executions: newest first by start time cut to milliseconds, ties by id."""
     return f"{reverse_timestamp(started_at)}_{execution_id}"
+
+
+def new_execution_id(started_at: datetime) -> str:
+    """Return a new id of a run: a UUID of version 7, whose time is the millisecond at which the run starts.
+
+    Raises:
+        InvalidRequestError: *started_at* lies before 1970 or after 2286.
+    """
+    reverse_timestamp(started_at)
+    number = milliseconds_since_epoch(started_at) << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    return str(UUID(int=number))
+
+
+def sort_key_of_id(execution_id: str) -> str | None:
+    """Return the sort key of a run that `new_execution_id` named; None for an id that tells no time.
+
+    A caller may give an id of this form to a run that started at another time: whoever looks there must be ready to find nothing.
+    """
+    match = _TIMED_ID.fullmatch(execution_id)
+    if match is None:
+        return None
+    milliseconds = int(match["high"] + match["low"], 16)
+    return None if milliseconds > MAX_SORTABLE_MS else f"{MAX_SORTABLE_MS - milliseconds:013d}_{execution_id}"
 
 
 class ExecutionStatus(StrEnum):

@@ -90,8 +90,8 @@ class Executions(Protocol):
         Args:
             input_data: A JSON object; over 32,768 characters as JSON text it is kept in a blob, which the old application
                 cannot see.
-            execution_id: 1 to 64 letters, digits or dashes; by default a new UUID. Repeating a call with the same id returns
-                what is stored if every given field is equal.
+            execution_id: 1 to 64 letters, digits or dashes; by default a new UUID, which tells when the run starts. Repeating a
+                call with the same id returns what is stored if every given field is equal.
             started_at: Between 1970 and 2286; by default now.
 
         Raises:

@@ -42,11 +42,31 @@ class CosmosQueries:
 
     async def page(self, query: Query) -> Page[Record]:
         """Return the next page of *query*."""
+        if query.scope is None and query.continuation_token is None:
+            documents = await self._all_unordered(query)
+            if documents is not None:
+                return await self._page_of(query, _each(sorted(documents, key=_stored_position)))
         statement = compile_page(query, decode_token(query), self._now())
+        return await self._page_of(query, self._documents(query, statement, query.limit + 1))
+
+    async def _all_unordered(self, query: Query) -> list[Any] | None:
+        """Return all that *query* describes in every partition, if that is one page; None if it is more.
+
+        One request: the service orders what lies in several partitions only by way of a plan, which is two more.
+        """
+        documents: list[Any] = []
+        async for document in self._documents(query, compile_filters(query, self._now()), query.limit + 1):
+            documents.append(document)
+            if len(documents) > query.limit:
+                return None
+        return documents
+
+    async def _page_of(self, query: Query, documents: AsyncIterator[Any]) -> Page[Record]:
+        """Return the page that *documents*, in order, begin with."""
         rest = [condition for condition in query.filters if not is_pushed(condition, query.scope)]
         records: list[Record] = []
         unreadable: list[CorruptDocumentError] = []
-        async for document in self._documents(query, statement, query.limit + 1):
+        async for document in documents:
             try:
                 record = self._reader.decode(document)
             except CorruptDocumentError as error:
@@ -114,3 +134,13 @@ class CosmosQueries:
 
 def _position(query: Query, last: Record) -> list[str]:
     return [last.sort_key] if query.scope is not None else [last.key.scope.value, last.sort_key]
+
+
+def _stored_position(document: Any) -> str:
+    position = document.get("sortKey")
+    return position if isinstance(position, str) else ""
+
+
+async def _each(documents: Sequence[Any]) -> AsyncIterator[Any]:
+    for document in documents:
+        yield document

@@ -64,7 +64,7 @@ class TableBackend(Backend):
         self._reader = TableReader(self.account, self._mappings)
         self._writer = TableWriter(self.account, self._reader)
         self._scanner = TableScanner(self.account, self._mappings)
-        self._queries = TableQueries(self.account, self._mappings, self._scanner, self._reader.twins, clock)
+        self._queries = TableQueries(self.account, self._mappings, self._scanner, self._reader, clock)
 
     @classmethod
     def from_connection_string(
@@ -114,9 +114,7 @@ class TableBackend(Backend):
     async def get(self, key: Key, *, fallback: Scope | None = None) -> Record | None:
         keys = [key] if fallback is None else [key, Key(key.kind, fallback, key.id)]
         with wrap_errors("get", key):
-            records = await self._reader.get(keys)
-        now = self._now()
-        return next((record for record in records if record is not None and record.is_present(now)), None)
+            return await self._reader.first_present(keys, self._now())
 
     @override
     async def stored(self, key: Key) -> Record | None:

@@ -15,8 +15,10 @@ from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import KeyRange, RowMapping
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
+from bifrost_store.backends.table.mappings.stamps import REVISION
+from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.scan import TableScanner
-from bifrost_store.backends.table.twins import TwinCheck, Twins
+from bifrost_store.backends.table.twins import TwinCheck
 from bifrost_store.backends.table.windows import Stretch, stretches
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
@@ -24,6 +26,7 @@ from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Group, In, Query, Range, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
+from bifrost_store.core.tasks import begun_together
 from bifrost_store.core.totals import Totals
 from bifrost_store.errors import CorruptDocumentError
 
@@ -93,10 +96,10 @@ class _Found:
 class TableQueries:
     """Answers queries and aggregates. Raises the SDK's errors."""
 
-    def __init__(self, account: TableAccount, mappings: Mappings, scanner: TableScanner, twins: Twins, clock: Clock) -> None:
+    def __init__(self, account: TableAccount, mappings: Mappings, scanner: TableScanner, reader: TableReader, clock: Clock) -> None:
         self._account = account
         self._homes = Homes(account)
-        self._twins = twins
+        self._reader = reader
         self._mappings = mappings
         self._scanner = scanner
         self._now = clock
@@ -165,32 +168,44 @@ class TableQueries:
         """Go through a kind whose row keys order as its sort keys do, beginning after a position."""
         select = None if fields is None else mapping.selected(fields)
         seen: set[Key] = set()
-        check = TwinCheck(self._twins)
+        check = TwinCheck(self._reader.twins)
         for key_range in mapping.ranges(query.scope, query.filters):
-            for conditions in _segments(mapping, query, key_range, after):
-                begins = len(conditions.parts)
-                is_exact = _push_filters(conditions, mapping, query, key_range)
-                if select is not None:
-                    _push_windows(conditions, mapping, query)
-                is_part = len(conditions.parts) > begins or after is not None or key_range.lo != mapping.prefix
-                page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
-                pages = self._account.pages(
-                    mapping.table, conditions.text, conditions.parameters, page_size=page_size, select=select
-                )
-                async for rows, _ in pages:
-                    # Where only a part is read, a row's newer twin may lie outside of it.
-                    counting = await check.without(rows) if is_part and isinstance(mapping, ExecutionMapping) else rows
-                    for stored in counting:
-                        key = _key(mapping, query, stored)
-                        if key is None or key in seen:
-                            continue
-                        seen.add(key)
-                        if fields is not None and select is not None:
-                            one = await self._glance(mapping, query, key, stored, fields)
-                        else:
-                            one = self._judge(mapping, query, key, [stored], after)
-                        if one is not None:
-                            yield one
+            segments = _segments(mapping, query, key_range, after)
+            parts = [self._part(mapping, query, key_range, conditions, after, select) for conditions in segments]
+            async for rows, is_whole in begun_together(parts):
+                # Where only a part is read, a row's newer twin may lie outside of it.
+                counting = rows if is_whole or not isinstance(mapping, ExecutionMapping) else await check.without(rows)
+                for stored in counting:
+                    key = _key(mapping, query, stored)
+                    if key is None or key in seen:
+                        continue
+                    seen.add(key)
+                    if fields is not None and select is not None:
+                        one = await self._glance(mapping, query, key, stored, fields)
+                    else:
+                        one = self._judge(mapping, query, key, [stored], after)
+                    if one is not None:
+                        yield one
+
+    async def _part(
+        self,
+        mapping: RowMapping,
+        query: Query,
+        key_range: KeyRange,
+        conditions: Conditions,
+        after: tuple[str, str] | None,
+        select: list[str] | None,
+    ) -> AsyncIterator[tuple[list[StoredRow], bool]]:
+        """Yield the service's pages of what *conditions* begin to describe, and with each whether no row was left out."""
+        begins = len(conditions.parts)
+        is_exact = _push_filters(conditions, mapping, query, key_range)
+        if select is not None:
+            _push_windows(conditions, mapping, query)
+        is_whole = len(conditions.parts) == begins and after is None and key_range.lo == mapping.prefix
+        page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
+        pages = self._account.pages(mapping.table, conditions.text, conditions.parameters, page_size=page_size, select=select)
+        async for rows, _ in pages:
+            yield rows, is_whole
 
     async def _sorted(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through a small kind: read whole, its rows put together, then ordered here."""
@@ -248,8 +263,11 @@ class TableQueries:
                 return None
             log_event(_logger, logging.WARNING, "table.unreadable_row", row=error.key)
             return _Found(position, None, error)
-        is_wanted = record is not None and record.is_present(self._now()) and matches(record, query.filters)
-        return _Found(position, record) if is_wanted else None
+        if record is None or not record.is_present(self._now()) or not matches(record, query.filters):
+            return None
+        if REVISION in rows[0].properties:
+            self._reader.note(record)
+        return _Found(position, record)
 
 
 def _may_match(error: CorruptDocumentError, filters: Sequence[Filter], now: datetime) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from azure.core.exceptions import ResourceNotFoundError
 
 from bifrost_store.backends.table.account import StoredRow, TableAccount
 from bifrost_store.backends.table.errors import BACKEND
+from bifrost_store.backends.table.finding import ExecutionFinder
 from bifrost_store.backends.table.homes import Homes
+from bifrost_store.backends.table.locations import Locations
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import TABLES, Address, RowMapping
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
@@ -54,6 +57,7 @@ class TableReader:
 
     Attributes:
         twins: Which of several rows of one execution counts.
+        locations: Where executions were seen.
     """
 
     def __init__(self, account: TableAccount, mappings: Mappings) -> None:
@@ -61,6 +65,8 @@ class TableReader:
         self._mappings = mappings
         self._homes = Homes(account)
         self.twins = Twins(account)
+        self.locations = Locations()
+        self._finder = ExecutionFinder(account, mappings, self.twins, self.locations)
 
     def mapping(self, kind: str) -> RowMapping:
         """Return how *kind* is stored."""
@@ -75,20 +81,21 @@ class TableReader:
                 raise
             return None
 
-    async def get(self, keys: Sequence[Key]) -> list[Record | None]:
-        """Return the record of each key, all of one kind and id; what a locator finds spares the others a search."""
+    async def first_present(self, keys: Sequence[Key], now: datetime) -> Record | None:
+        """Return the first record at *keys*, all of one kind and id, that is neither deleted nor expired at *now*."""
         mapping = self.mapping(keys[0].kind)
-        if not isinstance(mapping, ExecutionMapping):
-            return await for_each(lambda key: self._by_key(mapping, key), keys)
-        markers = await for_each(lambda key: self.marker(key, ""), keys)
-        is_found = any(marker is not None and marker.tombstone is None for marker in markers)
+        if isinstance(mapping, ExecutionMapping):
+            return await self._finder.first_present(keys, now)
+        found = await for_each(lambda key: self._by_key(mapping, key), keys)
+        return next((record for record in found if record is not None and record.is_present(now)), None)
 
-        async def resolve(key: Key, marker: Marker | None) -> Record | None:
-            if marker is None:
-                return None if is_found else mapping.merge(key, (await self.search(key))[:1])
-            return None if marker.tombstone is not None else await self.anchored(key, marker.sort_key)
-
-        return await for_each(lambda pair: resolve(*pair), list(zip(keys, markers, strict=True)))
+    def note(self, record: Record) -> None:
+        """Remember where the anchor of *record* is, or that a tombstone has none, to find it by id without its locator."""
+        if record.key.kind == ExecutionMapping.spec.kind:
+            if record.is_tombstone:
+                self.locations.forget(record.key)
+            elif record.sort_key:
+                self.locations.note(record.key, record.sort_key)
 
     async def anchored(self, key: Key, sort_key: str) -> Record | None:
         """Return the record whose anchor lies where *sort_key* says."""

@@ -31,6 +31,7 @@ class Twins:
         self._account = account
         self._mapping = ExecutionMapping()
         self._located: set[str] = set()
+        self._asked: set[str] = set()
         self._misnamed: dict[str, dict[str, list[str]]] = {}
 
     async def of(self, partition_key: str, ids: Sequence[str], *, select: Sequence[str] | None = None) -> RowsById:
@@ -71,6 +72,14 @@ class Twins:
         async for key, row in self._rows(partition_key, _EVERY, {}, _SELECTED):
             found.setdefault(key.id, []).append(row)
         return {id_: in_order(rows) for id_, rows in found.items()}
+
+    async def ask_mark(self, partition_key: str) -> None:
+        """Read the mark, once for each partition: a search meets one that is written later."""
+        if partition_key in self._asked:
+            return
+        self._asked.add(partition_key)
+        if await self._account.read(self._mapping.table, partition_key, LOCATED_MARK) is not None:
+            self._located.add(partition_key)
 
     def is_located(self, partition_key: str) -> bool:
         """Return whether the mark was met: no execution of the partition has a second row."""

@@ -37,6 +37,9 @@ class TableWriter(Sender[Write]):
         """Settle *writes*, all in one transaction; raise the first failure. All are of one kind and partition."""
         await _look_first(writes)
         await settle(writes, self, attempt)
+        for write in writes:
+            if write.record is not None and write.result is not False:
+                self._reader.note(write.record)
         # Never before the record: by an index row without one the old application would find what is not there.
         await self.write_index([change for write in writes for change in self._index_changes(write)], attempt)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
-from uuid import uuid4
 
 from typing_extensions import override
 
@@ -19,6 +18,7 @@ from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
+from bifrost_store.documents.execution import new_execution_id
 from bifrost_store.errors import (
     CorruptDocumentError,
     DocumentExistsError,
@@ -89,7 +89,9 @@ class ExecutionRepository(SavedPayloads, Executions):
         execution_id: str | None = None,
         started_at: datetime | None = None,
     ) -> Execution:
-        key = key_of(scope, str(uuid4()) if execution_id is None else execution_id)
+        now = self._clock()
+        started_at = None if started_at is None else utc(started_at, "started_at")
+        key = key_of(scope, new_execution_id(started_at or now) if execution_id is None else execution_id)
         check_id(workflow_name, "workflow_name")
         check_id(executed_by, "executed_by")
         check_name(executed_by_name, "executed_by_name", least=0)
@@ -104,9 +106,9 @@ class ExecutionRepository(SavedPayloads, Executions):
             input_data=plain,
             form_id=form_id,
             status=one_of(ExecutionStatus, status, "status"),
-            started_at=None if started_at is None else utc(started_at, "started_at"),
+            started_at=started_at,
         )
-        record = new.record(key, placement, self._clock(), self._retention)
+        record = new.record(key, placement, now, self._retention)
         record = replace(record, has_new_id=execution_id is None)
         blobs = blobs_of([placement])
         try:
