@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from typing_extensions import override
 
-from bifrost_store.backends.protocol import Difference, RepairReport
+from bifrost_store.backends.protocol import Difference, IndexRows, RepairReport
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.usage import UsageReport
 from bifrost_store.metrics.service import ModeOf, StoreMetrics
-from bifrost_store.migration.purging import check_purge
+from bifrost_store.migration.purging import check_no_way_back, check_purge
 from bifrost_store.protocols import Metrics
 from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.repositories.execution_data.places import Recorder
@@ -106,17 +106,31 @@ class Store(Repositories):
         return self._observer.usage()
 
     async def repair(
-        self, *, old_application_stopped: bool = False, collect_payloads: bool = False, progress: Progress = silent
+        self,
+        *,
+        old_application_stopped: bool = False,
+        index_rows: IndexRows | None = None,
+        collect_payloads: bool = False,
+        progress: Progress = silent,
     ) -> RepairReport:
         """Make rows beside the records agree with them; see `bifrost_store.backends.protocol.Repair`.
 
         Args:
             old_application_stopped: The operator confirms that only this library still creates executions.
+            index_rows: ``stop``: the operator confirms that the old application has stopped for good, so that nobody reads the
+                index rows of Table Storage: they are removed, and no longer written. ``resume`` writes them again, all of them.
             collect_payloads: The operator confirms that no other store keeps payloads in the same place: remove those of a day and
                 more ago that writes left behind, and that their executions do not name.
             progress: Is told how far it is.
+
+        Raises:
+            MigrationRefusedError: Index rows cannot be stopped while a migration promises the way back to the old application.
         """
-        report = await self.backend.repair.run(old_application_stopped=old_application_stopped, progress=progress)
+        if index_rows == "stop":
+            await check_no_way_back(self.backend.all_backends())
+        report = await self.backend.repair.run(
+            old_application_stopped=old_application_stopped, index_rows=index_rows, progress=progress
+        )
         if collect_payloads:
             names = await self.backend.serving_names()
             stores, blobs = map(self.backend.backend, names), map(self.backend.blobs, names)

@@ -656,6 +656,9 @@ def test_repair_mends_what_is_missing_once(table: Settings, sqlite: Settings, tm
     run("repair", settings=table)
     assert "nothing to repair\n" == run("repair", settings=table).stdout
     assert {} == report("repair", settings=sqlite)["repaired"]
+    stopped = report("repair", "--stop-index-rows", settings=table)["repaired"]
+    assert stopped["index rows stopped"] == 1 <= stopped["index rows removed"]
+    assert "contradict" in run("repair", "--stop-index-rows", "--resume-index-rows", settings=sqlite, check=2).stderr
 
 
 def test_the_demo_says_identical(azurite: Azurite, sqlite: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Purging waits for a migration: nothing of the old application goes from start until 90 days after the cut-over."""
+"""Purging waits for a migration, and so do index rows: nothing of the old application goes while its way back is promised."""
 
 from __future__ import annotations
 
@@ -83,3 +83,17 @@ async def test_a_plan_names_what_stands_in_the_way(store: Store) -> None:
 
     assert 1 == plan.executions
     assert "90 days after the cut-over" in plan.obstacles[0]
+
+
+@pytest.mark.parametrize("phase", Phase)
+async def test_index_rows_end_only_without_a_way_back(store: Store, phase: Phase) -> None:
+    """Until a migration is finished or abandoned it promises the way back to the old application, which reads them."""
+    await saved(store, BASE.model_copy(update={"phase": phase}))
+
+    if phase in (Phase.NONE, Phase.ABANDONED, Phase.FINISHED):
+        assert {} == (await store.repair(index_rows="stop")).repaired
+        return
+    with pytest.raises(MigrationRefusedError, match="way back to the old application") as refused:
+        await store.repair(index_rows="stop")
+    assert refused.value.next_steps
+    assert {} == (await store.repair(index_rows="resume")).repaired

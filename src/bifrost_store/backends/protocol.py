@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from typing_extensions import override
 
@@ -229,15 +229,24 @@ class RepairReport:
         self.repaired[what] = self.repaired.get(what, 0) + count
 
 
+IndexRows = Literal["stop", "resume"]
+"""What an operator says of the rows that only the old application reads."""
+
+
 class Repair(Protocol):
     """Of a backend that keeps rows beside the records, which a crash or the old application can leave behind."""
 
-    async def run(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
+    async def run(
+        self, *, old_application_stopped: bool = False, index_rows: IndexRows | None = None, progress: Progress = silent
+    ) -> RepairReport:
         """Make index rows, locators and twins agree with the records. Safe to run at any time, and twice.
 
         Args:
             old_application_stopped: The operator's word that only this library still creates executions. Ids that have
                 no locator afterwards are no longer searched for.
+            index_rows: ``stop``: the operator's word that the old application has stopped for good. The index rows that it reads
+                are removed, and no process writes any, from half a minute later on. ``resume`` withdraws it: they are
+                written again, and those that are missing made. None: as it was said last.
             progress: Is told how many executions were looked at.
         """
         ...

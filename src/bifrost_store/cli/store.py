@@ -11,7 +11,7 @@ from bifrost_store.cli.output import JsonOption, report, run
 from bifrost_store.cli.progress import counting_all
 
 if TYPE_CHECKING:
-    from bifrost_store.backends.protocol import Difference, RepairReport
+    from bifrost_store.backends.protocol import Difference, IndexRows, RepairReport
 
 
 def init(
@@ -67,6 +67,17 @@ def repair(
             help="Confirms that only this library still creates executions: ids without a locator are no longer searched for.",
         ),
     ] = False,
+    stop_index_rows: Annotated[
+        bool,
+        typer.Option(
+            "--stop-index-rows",
+            help="Confirms that the old application has stopped for good: the index rows that only it reads are removed, and no "
+            "longer written. Refused while a migration promises the way back to it.",
+        ),
+    ] = False,
+    resume_index_rows: Annotated[
+        bool, typer.Option("--resume-index-rows", help="Withdraws that: index rows are written again, all of them.")
+    ] = False,
     collect_payloads: Annotated[
         bool,
         typer.Option(
@@ -79,10 +90,17 @@ def repair(
     """Make index rows, locators and the rows of memberships agree with the records. Safe at any time, and may be repeated."""
     from bifrost_store.opening.store import open_store
 
+    if stop_index_rows and resume_index_rows:
+        raise typer.BadParameter("--stop-index-rows and --resume-index-rows contradict each other")
+    index_rows: IndexRows | None = "stop" if stop_index_rows else "resume" if resume_index_rows else None
+
     async def work() -> RepairReport:
         async with open_store() as store, counting_all(store) as progress:
             return await store.repair(
-                old_application_stopped=old_application_stopped, collect_payloads=collect_payloads, progress=progress
+                old_application_stopped=old_application_stopped,
+                index_rows=index_rows,
+                collect_payloads=collect_payloads,
+                progress=progress,
             )
 
     done = run(work)

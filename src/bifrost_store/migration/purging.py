@@ -1,4 +1,4 @@
-"""Keeps what the old application wrote until a migration can no longer want it back: nothing is purged meanwhile."""
+"""Keeps what the old application wrote, and what it reads, until a migration can no longer want it back."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.documents import Execution, PeriodMetrics
 from bifrost_store.errors import MigrationRefusedError, NextStep, NotProvisionedError
-from bifrost_store.migration.state import KEPT_DAYS, MigrationState
+from bifrost_store.migration.state import KEPT_DAYS, MigrationState, Phase
 from bifrost_store.routing.copies import STATE_KEY
 from bifrost_store.routing.router import RoutedBackend
+
+_WITHOUT_WAY_BACK: Final = frozenset({Phase.NONE, Phase.ABANDONED, Phase.FINISHED})
 
 
 async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
@@ -27,18 +30,8 @@ async def check_purge(backends: Iterable[Backend], now: datetime) -> None:
     Raises:
         MigrationRefusedError: It must not happen now; the message says from when on it may.
     """
-    states: list[MigrationState] = []
-    for backend in backends:
-        try:
-            record = await backend.get(STATE_KEY)
-        except NotProvisionedError:
-            continue
-        if record is not None:
-            states.append(MigrationState.parse(record.body))
-    if not states:
-        return
-    # `start` leaves a copy in both stores. Each was right when it was written; the newest knows most.
-    kept = max(states, key=lambda state: state.changed_at).kept_until()
+    state = await _newest_state(backends)
+    kept = None if state is None else state.kept_until()
     if kept is None or (isinstance(kept, datetime) and kept <= now):
         return
     when = f"{kept:%Y-%m-%d}" if isinstance(kept, datetime) else f"{KEPT_DAYS} days after the cut-over"
@@ -92,3 +85,35 @@ async def plan_purge(
         async for documents in store.scan():
             ended += sum(isinstance(one.expires_at, datetime) and one.expires_at <= now for one in documents.documents)
     return PurgePlan(expired[Execution.spec.kind], expired[PeriodMetrics.spec.kind], ended, obstacles)
+
+
+async def check_no_way_back(backends: Iterable[Backend]) -> None:
+    """Let the index rows of Table Storage end only where no migration promises the way back to what reads them.
+
+    Args:
+        backends: Every backend that may hold data.
+
+    Raises:
+        MigrationRefusedError: A migration is under way, from its start until it is finished or abandoned.
+    """
+    state = await _newest_state(backends)
+    if state is None or state.phase in _WITHOUT_WAY_BACK:
+        return
+    raise MigrationRefusedError(
+        f"index rows are written while a migration is under way ({state.phase}): until it is finished or abandoned it promises the "
+        "way back to the old application, which reads them; nothing was changed",
+        next_steps=(NextStep("finish or abandon the migration, then stop the index rows"),),
+    )
+
+
+async def _newest_state(backends: Iterable[Backend]) -> MigrationState | None:
+    states: list[MigrationState] = []
+    for backend in backends:
+        try:
+            record = await backend.get(STATE_KEY)
+        except NotProvisionedError:
+            continue
+        if record is not None:
+            states.append(MigrationState.parse(record.body))
+    # `start` leaves a copy in both stores. Each was right when it was written; the newest knows most.
+    return max(states, key=lambda state: state.changed_at, default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bifrost_store.backends.protocol import Backend, Difference, Layout, RepairReport
+from bifrost_store.backends.protocol import Backend, Difference, IndexRows, Layout, RepairReport
 from bifrost_store.core.progress import Progress, silent
 
 
@@ -15,11 +15,13 @@ class RepairOfAll:
 
     backends: Sequence[Backend]
 
-    async def run(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
+    async def run(
+        self, *, old_application_stopped: bool = False, index_rows: IndexRows | None = None, progress: Progress = silent
+    ) -> RepairReport:
         report, read = RepairReport(), 0
         for backend in self.backends:
             if (repair := backend.repair) is not None:
-                part = await repair.run(old_application_stopped=old_application_stopped, progress=progress)
+                part = await repair.run(old_application_stopped=old_application_stopped, index_rows=index_rows, progress=progress)
                 for what, count in part.repaired.items():
                     report.note(what, count)
                 report.contradictions += part.contradictions

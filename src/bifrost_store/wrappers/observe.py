@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.feed import Feed
-from bifrost_store.backends.protocol import Backend, Difference, Layout, Repair, RepairReport, ScanPage
+from bifrost_store.backends.protocol import Backend, Difference, IndexRows, Layout, Repair, RepairReport, ScanPage
 from bifrost_store.backends.registry import BACKENDS
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
 from bifrost_store.core.attempts import Attempt
@@ -125,9 +125,11 @@ class _ObservedRepair:
     inner: Repair
     operation: Callable[[str], AbstractContextManager[None]]
 
-    async def run(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
+    async def run(
+        self, *, old_application_stopped: bool = False, index_rows: IndexRows | None = None, progress: Progress = silent
+    ) -> RepairReport:
         with self.operation("repair"):
-            return await self.inner.run(old_application_stopped=old_application_stopped, progress=progress)
+            return await self.inner.run(old_application_stopped=old_application_stopped, index_rows=index_rows, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
@@ -154,7 +154,7 @@ class TableAccount:
         what = "table"
         while True:
             try:
-                with _counted_as(what), understood(self._at(table)):
+                with counted_as(what), understood(self._at(table)):
                     page = [_stored(e) async for e in await anext(pager)]
             except StopAsyncIteration:
                 return
@@ -179,12 +179,12 @@ class TableAccount:
 
     async def table_names(self) -> list[str]:
         """Return the names of every table in the account, sorted."""
-        with _counted_as("table_metadata"), understood(self._place):
+        with counted_as("table_metadata"), understood(self._place):
             return sorted([str(table.name) async for table in self._service.list_tables()])
 
     async def create_table(self, table: str) -> bool:
         """Make a table; return False if it was there."""
-        with _counted_as("table_metadata"), contextlib.suppress(ResourceExistsError), understood(self._at(table)):
+        with counted_as("table_metadata"), contextlib.suppress(ResourceExistsError), understood(self._at(table)):
             await self._service.create_table(table)
             return True
         return False
@@ -214,7 +214,8 @@ def _operation(change: Change) -> tuple[str, Row] | tuple[str, Row, dict[str, An
 
 
 @contextlib.contextmanager
-def _counted_as(what: str) -> Any:
+def counted_as(what: str) -> Iterator[None]:
+    """Count the requests of the block as *what*; see `bifrost_store.core.meter.Meter.requests`."""
     token = _what_counts.set(what)
     try:
         yield

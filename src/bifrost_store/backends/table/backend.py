@@ -193,7 +193,9 @@ class TableBackend(Backend):
         stored = state.whole
         if stored is None or not stored.is_expired(self._now()):
             return False
-        await self._writer.write_index([Remove("GLOBAL", str(row["RowKey"])) for row in mapping.index_rows(stored)])
+        await self._writer.word.look()
+        if not self._writer.word.is_stopped:
+            await self._writer.write_index([Remove("GLOBAL", str(row["RowKey"])) for row in mapping.index_rows(stored)])
         marker = await self._reader.row(mapping.marker(record.key, record.sort_key)) if mapping.has_marker else None
         if marker is not None:
             changes.append(Remove(marker.partition_key, marker.row_key, marker.etag))

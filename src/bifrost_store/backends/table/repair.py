@@ -14,10 +14,11 @@ from typing import TypeVar
 import anyio
 from azure.core.exceptions import HttpResponseError
 
-from bifrost_store.backends.protocol import RepairReport
+from bifrost_store.backends.protocol import IndexRows, RepairReport
 from bifrost_store.backends.table.account import Change, Insert, Put, Remove, Row, StoredRow, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.homes import Homes
+from bifrost_store.backends.table.index_word import TRUSTED_SECONDS, Word
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, end_of
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
@@ -47,9 +48,11 @@ class TableRepair:
     writer: TableWriter
     mappings: Mappings
 
-    async def run(self, *, old_application_stopped: bool = False, progress: Progress = silent) -> RepairReport:
+    async def run(
+        self, *, old_application_stopped: bool = False, index_rows: IndexRows | None = None, progress: Progress = silent
+    ) -> RepairReport:
         with wrap_errors("repair"):
-            return await _Run(self.account, self.writer, self.mappings).run(old_application_stopped, progress)
+            return await _Run(self.account, self.writer, self.mappings).run(old_application_stopped, index_rows, progress)
 
 
 class _Run:
@@ -58,6 +61,7 @@ class _Run:
     def __init__(self, account: TableAccount, writer: TableWriter, mappings: Mappings) -> None:
         self._account = account
         self._writer = writer
+        self._word = writer.word
         self._mappings = mappings
         self._others = [
             mapping for kind, mapping in mappings.by_kind.items() if mapping.index_prefixes and kind != ExecutionMapping.spec.kind
@@ -68,20 +72,27 @@ class _Run:
         self._report = RepairReport()
         self._older_twins: dict[str, set[str]] = {}
 
-    async def run(self, old_application_stopped: bool, progress: Progress) -> RepairReport:
+    async def run(self, old_application_stopped: bool, index_rows: IndexRows | None, progress: Progress) -> RepairReport:
         """Repair all; mark partitions as located if the operator vouches for it."""
+        word = await self._heard(index_rows)
+        has_index_rows = word is not Word.STOPPED
         looked_at = 0
         partitions: set[str] = set()
         async for chunk in _chunks(self._rows("Entities", self._executions.prefix)):
             partitions.update(stored.partition_key for stored in chunk)
             found = [one for stored in chunk if (one := await self._execution(stored)) is not None]
             await self._at_once([record for record, _ in found], self._repair_locator)
-            readable = [record for record, is_readable in found if is_readable]
+            readable = [record for record, is_readable in found if is_readable and has_index_rows]
             await self._at_once(readable, partial(self._repair_index_rows, self._executions))
             progress("executions", looked_at := looked_at + len(chunk), None)
-        await self._remove_index_rows_left_behind()
-        for mapping in self._others:
-            await self._repair_other_index_rows(mapping)
+        if has_index_rows:
+            await self._remove_index_rows_left_behind()
+            for mapping in self._others:
+                await self._repair_other_index_rows(mapping)
+        else:
+            await self._remove_all_index_rows()
+        if word is Word.RESUMING:
+            await self._word.write(None)
         await self._repair_memberships()
         for mapping in self._homed:
             await self._repair_scopes(mapping)
@@ -91,6 +102,29 @@ class _Run:
                 await self._account.write("Entities", [Put({"PartitionKey": partition_key, "RowKey": LOCATED_MARK})])
                 self._report.note("partitions marked as located")
         return self._report
+
+    async def _heard(self, index_rows: IndexRows | None) -> Word | None:
+        """Store what the operator says of index rows; return what is to be done now."""
+        word = await self._word.read()
+        if index_rows == "stop" and word is not Word.STOPPED:
+            word = Word.STOPPED
+            await self._word.write(word)
+            self._report.note("index rows stopped")
+        elif index_rows == "resume" and word is Word.STOPPED:
+            word = Word.RESUMING
+            await self._word.write(word)
+            self._report.note("index rows resumed")
+        if word is Word.RESUMING:
+            # Until then a process may go by what it read before, and leave out index rows that are looked for below.
+            await anyio.sleep(TRUSTED_SECONDS)
+        return word
+
+    async def _remove_all_index_rows(self) -> None:
+        """Remove what was written before the word, or by processes that had not heard it. Nobody reads it."""
+        for prefix in self._mappings.index_prefixes:
+            async for chunk in _chunks(self._rows(RELATIONSHIPS, prefix)):
+                if await self._writer.write_index([Remove("GLOBAL", stored.row_key) for stored in chunk]):
+                    self._report.note("index rows removed", len(chunk))
 
     async def _execution(self, stored: StoredRow) -> tuple[Record, bool] | None:
         """Return the execution that counts in a row, and whether it can be read."""

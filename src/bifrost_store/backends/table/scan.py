@@ -11,6 +11,7 @@ from bifrost_store.backends.table.account import StoredRow, TableAccount
 from bifrost_store.backends.table.edm import row_to_rest
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.homes import Homes, without_scope
+from bifrost_store.backends.table.index_word import INDEX_WORD
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
@@ -138,7 +139,7 @@ class _TableReading:
 
     def _is_ours_or_derived(self, partition_key: str, row_key: str) -> bool:
         if self._table == RELATIONSHIPS:
-            return partition_key == "GLOBAL" and row_key.startswith(self._mappings.index_prefixes)
+            return partition_key == "GLOBAL" and (row_key == INDEX_WORD or row_key.startswith(self._mappings.index_prefixes))
         if self._table == "Config":
             return partition_key == "SYSTEM" and row_key.removeprefix(GUARD_PREFIX).startswith(INTERNAL_PREFIX)
         return self._table == ExecutionMapping.table and row_key == LOCATED_MARK

@@ -12,36 +12,47 @@ from typing_extensions import override
 from bifrost_store.backends.settling import CONFLICTS, Refusal, Sender, settle
 from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
+from bifrost_store.backends.table.index_word import IndexWord
 from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, RowMapping
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Record
-from bifrost_store.core.tasks import for_each
+from bifrost_store.core.tasks import for_each, together
 from bifrost_store.errors import NotProvisionedError, StoreError
 
 _logger = logging.getLogger("bifrost_store.table")
 
 
 class TableWriter(Sender[Write]):
-    """Sends what writes ask for until they are settled."""
+    """Sends what writes ask for until they are settled.
+
+    Attributes:
+        word: Whether index rows are written.
+    """
 
     backend = BACKEND
 
     def __init__(self, account: TableAccount, reader: TableReader) -> None:
         self._account = account
         self._reader = reader
+        self.word = IndexWord(account)
 
     async def carry_out(self, writes: Sequence[Write], attempt: Attempt) -> None:
         """Settle *writes*, all in one transaction; raise the first failure. All are of one kind and partition."""
         await _look_first(writes)
-        await settle(writes, self, attempt)
+        has_index_rows = bool(self._reader.mapping(writes[0].key.kind).index_prefixes)
+        if has_index_rows and not self.word.is_known:
+            await together(lambda: settle(writes, self, attempt), self.word.look)
+        else:
+            await settle(writes, self, attempt)
         for write in writes:
             if write.record is not None and write.result is not False:
                 self._reader.note(write.record)
         # Never before the record: by an index row without one the old application would find what is not there.
-        await self.write_index([change for write in writes for change in self._index_changes(write)], attempt)
+        if has_index_rows and not self.word.is_stopped:
+            await self.write_index([change for write in writes for change in self._index_changes(write)], attempt)
 
     @override
     async def send(self, pending: Sequence[Write], attempt: Attempt) -> list[list[str]] | None:
