@@ -626,6 +626,23 @@ def test_sample_data_fills_an_empty_store(backend: str, request: pytest.FixtureR
     assert "executions: 1" in run("sample-data", "--add", "--runs", "1", settings=settings).stdout
 
 
+@pytest.mark.parametrize("backend", ["sqlite", "table"])
+def test_the_doctor_examines_a_store(backend: str, request: pytest.FixtureRequest) -> None:
+    """It says what is missing and the remedy, exits with 1, and after that with 0; with settings that are wrong with 2."""
+    settings = request.getfixturevalue(backend)
+    if backend == "table":
+        assert "remedy: bifrost-store init, with BIFROST_STORE_BACKEND=table" in run("doctor", settings=settings, check=1).stdout
+    run("init", settings=settings)
+    examined = report("doctor", settings=settings)
+    shown = run("doctor", settings=settings).stdout
+
+    assert {"ok"} == {finding["state"] for finding in examined["findings"]}
+    assert {"access", "reach", "settings", "versions"} <= {finding["check"] for finding in examined["findings"]}
+    assert "0 warnings, 0 wrong" in shown.splitlines()[-1]
+    broken = report("doctor", settings={**settings, "BIFROST_STORE_SHADOW_READS": "2"}, check=2)
+    assert ["settings"] == [finding["check"] for finding in broken["findings"]]
+
+
 def test_the_version_is_told() -> None:
     """That of the package that is installed, and of Python."""
     expected = f"bifrost-store {version('bifrost-store')}, Python {platform.python_version()}\n"

@@ -151,7 +151,7 @@ class TestFile:
         """The line that ping returns says what answered."""
         answer = await sqlite.ping()
 
-        assert f"SQLite {sqlite3.sqlite_version}, {path}, journal mode wal" == answer
+        assert f"SQLite {sqlite3.sqlite_version}, {path}, layout 3, journal mode wal" == answer
 
     async def test_memory(self) -> None:
         """A database in memory keeps records until it is closed."""

@@ -16,6 +16,7 @@ from bifrost_store.cli import (
     console,
     cost,
     demo,
+    doctor,
     emulator,
     execution_logs,
     feed,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.command()(store.init)
 app.command()(store.ping)
+app.command()(doctor.doctor)
 app.command()(store.repair)
 app.command()(store.purge)
 app.command()(transfer.dump)

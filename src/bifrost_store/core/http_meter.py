@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bifrost_store.core.attempts import check_sending
-from bifrost_store.core.meter import count, count_answer, count_retry
+from bifrost_store.core.meter import count, count_answer, count_retry, note_date
 
 _SENT: Final = "bifrost_store_sent"
 
@@ -31,6 +31,7 @@ def metered(what: Callable[[Any], str]) -> dict[str, Any]:
 def _count_response(response: Any) -> None:
     answer = response.http_response
     length = answer.headers.get("Content-Length")
+    note_date(answer.headers.get("Date"))
     if response.http_request.method == "HEAD":
         return
     if length is not None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class Meter:
             their own ("Azure Cosmos DB service quotas", metadata request limits), so they stand apart.
         sent_bytes: Of the requests' bodies. Nothing is sent to SQLite or a folder.
         received_bytes: Of the answers' bodies.
+        answered_at: What the service's clock showed when it answered last, to the second, where it says that.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -30,6 +33,7 @@ class Meter:
     metadata_request_units: float = 0.0
     sent_bytes: int = 0
     received_bytes: int = 0
+    answered_at: datetime | None = None
 
 
 _meters: ContextVar[tuple[Meter, ...]] = ContextVar("bifrost_store_meters", default=())
@@ -74,6 +78,19 @@ def count_retry() -> None:
     """Say that the request now sent repeats an earlier one."""
     for meter in _meters.get():
         meter.retries += 1
+
+
+def note_date(header: str | None) -> None:
+    """Take note of the date that an answer has in its header; one that is no date is none."""
+    meters = _meters.get()
+    if header is None or not meters:
+        return
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return
+    for meter in meters:
+        meter.answered_at = date
 
 
 def count_answer(received_bytes: int, *, request_units: float = 0.0, is_metadata: bool = False) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
+from email.utils import formatdate
 from typing import Final
 from uuid import uuid4
 
@@ -174,7 +175,8 @@ class App:
         )
 
     def _finish(self, reply: Reply, activity_id: str) -> Response:
-        headers = {**_COMMON, "x-ms-activity-id": activity_id or str(uuid4()), **reply.headers}
+        date = formatdate(self.engine.clock.token_time(), usegmt=True)
+        headers = {**_COMMON, "Date": date, "x-ms-activity-id": activity_id or str(uuid4()), **reply.headers}
         if reply.charge is not None:
             headers["x-ms-request-charge"] = f"{reply.charge:.2f}"
         return Response(reply.status, headers, reply.body.encode())

@@ -11,7 +11,7 @@ from azure.cosmos.exceptions import CosmosHttpResponseError
 
 from bifrost_store.backends.cosmos.errors import DEFINITE, map_error
 from bifrost_store.core.attempts import check_sending
-from bifrost_store.core.meter import count, count_answer, count_retry
+from bifrost_store.core.meter import count, count_answer, count_retry, note_date
 
 _FIRST_REFUSAL: Final = 400
 _DOCUMENTS: Final = "/docs/"
@@ -82,6 +82,7 @@ def _kind_of(url: str) -> str:
 def _count_answer(response: Any) -> None:
     answer, is_metadata = response.http_response, _DOCUMENTS not in response.http_request.url
     charge = float(answer.headers.get("x-ms-request-charge") or 0)
+    note_date(answer.headers.get("Date"))
     count_answer(_length_of(answer), request_units=charge, is_metadata=is_metadata)
     statuses = _statuses.get()
     if statuses is not None:

@@ -162,12 +162,12 @@ class SqliteBackend(Backend):
 
     @override
     async def ping(self) -> str:
-        """Return SQLite's version, the path and the journal mode, after checking the file and its table; that reads all of it."""
+        """Return SQLite's version, path, layout and journal mode, after checking the file and its table; that reads all of it."""
         with mapped_errors(self._path, "ping"):
-            ((version, mode, findings, _),) = await self._connection.read(queries.PING, {})
+            ((version, mode, findings, layout, _),) = await self._connection.read(queries.PING, {})
         if findings != "ok":
             raise BackendError(f"SQLite database {self._path!r}: {DAMAGED}", backend=NAME, operation="ping")
-        return f"SQLite {version}, {self._path}, journal mode {mode}"
+        return f"SQLite {version}, {self._path}, layout {layout}, journal mode {mode}"
 
     @property
     @override

@@ -64,7 +64,8 @@ PURGE: Final = f"""DELETE FROM records WHERE rowid IN
     (SELECT rowid FROM records WHERE kind = :kind AND is_tombstone = 0 AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
 RETURNING {COLUMNS}"""
 PING: Final = """SELECT sqlite_version(), (SELECT journal_mode FROM pragma_journal_mode),
-    (SELECT quick_check FROM pragma_quick_check(1)), EXISTS (SELECT 1 FROM records)"""
+    (SELECT quick_check FROM pragma_quick_check(1)), (SELECT user_version FROM pragma_user_version),
+    EXISTS (SELECT 1 FROM records)"""
 
 FILL_CHANGES: Final = (
     """INSERT INTO changes (feed, kind, place, id, write_id, size)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from bifrost_store.backends.facts import BackendFacts
 
-FACTS = BackendFacts("table", telemetry_name="azure.table", is_leased=True)
+FACTS = BackendFacts("table", telemetry_name="azure.table", is_leased=True, role="Storage Table Data Contributor")

@@ -1,0 +1,1 @@
+"""Examines what a store needs to work: settings, packages, access, layout, clocks, processes, migration."""
