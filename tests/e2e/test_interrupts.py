@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -131,3 +132,21 @@ def test_every_command_that_writes_says_what_is_saved() -> None:
     reading |= {"metrics compare", "metrics status"}
 
     assert _SAVED.keys() - {""} == COMMANDS.keys() - reading
+
+
+def test_a_watch_of_a_migration_ends_at_ctrl_c(settings: dict[str, str]) -> None:
+    """It looks until then, and leaves nothing but the line that says so."""
+    command = [sys.executable, "-m", "bifrost_store.cli", "migrate", "status", "--watch"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment({**settings, "PYTHONUNBUFFERED": "1"})
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate()
+
+    assert "phase none" in first
+    assert 130 == process.returncode
+    assert ["interrupted: nothing was changed; give the command again: bifrost-store migrate status --watch"] == (
+        complained.splitlines()
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from bifrost_store.cli import watching
 from bifrost_store.cli.migrate_output import failed, hearing, show
 from bifrost_store.cli.next_steps import command_of, with_next, words_of
 from bifrost_store.cli.output import JsonOption, finite, report, run, talk
@@ -203,7 +204,11 @@ def finish(
 
 
 @app.command()
-def status(*, as_json: JsonOption = False) -> None:
+def status(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", help="Look every two seconds, with rates and time left, until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Say where the migration stands: phase, routes, progress, differences, journal, processes, days left. Changes nothing."""
     from bifrost_store.migration.status import lines_of
     from bifrost_store.opening.migration import open_migration
@@ -212,7 +217,10 @@ def status(*, as_json: JsonOption = False) -> None:
         async with open_migration() as migration:
             return await migration.status()
 
-    with failed("status"):
+    with failed("status", words_of(watch=watch)):
+        if watch:
+            run(lambda: watching.watch(as_json=as_json))
+            return
         found = run(ask)
     values = with_next(found.values(), found.next_steps)
     report(values, as_json=as_json, lines=[*lines_of(found), f"next: {values['next']}"])

@@ -203,8 +203,12 @@ async def store_status(backend: Backend, patience: float) -> StoreStatus:
     return found
 
 
-def lines_of(status: MigrationStatus) -> list[str]:
-    """Return the status for people, but for the next steps."""
+def lines_of(status: MigrationStatus, *, shows_progress: bool = True) -> list[str]:
+    """Return the status for people, but for the next steps.
+
+    Args:
+        shows_progress: Tell how far what is under way is.
+    """
     state = status.state
     lines = [f"phase: {status.phase}" + (f", since {state.changed_at:%Y-%m-%d %H:%M:%S} UTC" if state else "")]
     if status.control is not None:
@@ -216,15 +220,15 @@ def lines_of(status: MigrationStatus) -> list[str]:
             lines.append(f"a hand-over is under way: {move.kind}, {move.stage}")
         lines.append(retention_line(status.control.retention))
     if state is not None:
-        lines += _state_lines(state, status.now)
+        lines += _state_lines(state, status.now, shows_progress=shows_progress)
     for name, store in status.stores.items():
         lines += _store_lines(status, name, store)
     return lines
 
 
-def _state_lines(state: MigrationState, now: datetime) -> list[str]:
+def _state_lines(state: MigrationState, now: datetime, *, shows_progress: bool) -> list[str]:
     lines = [] if state.running is None else [_running_line(state.running, now)]
-    for name, progress in progress_of(state, now).items():
+    for name, progress in progress_of(state, now).items() if shows_progress else ():
         left = f", {progress['seconds_left']:.0f} s left" if progress["seconds_left"] is not None else ""
         lines.append(f"{name}: {progress['done']} records, {progress['rate']:.0f} a second{left}")
     if state.backfill is not None:
