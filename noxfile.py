@@ -213,6 +213,9 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "bench.recordings")
         session.run("python", "-m", "bench.connections")
         session.run("python", "-m", "bench.watching", env=signalr_client(session))
+        session.install(*dependencies("test-tools"))
+        chromium(session)
+        session.run("python", "-m", "bench.painting")
 
 
 @nox.session

@@ -97,7 +97,7 @@ def application(url: str, *, publishes: bool, rates: tuple[float, float], second
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_realtime(hub, may_watch=platform_rules, poll_seconds=0.05, publishes=publishes) as realtime:
             app.router.routes += [Mount("/api/signalr", routes=watch_routes(realtime.watchers, principal_of))]
-            task = asyncio.create_task(_write_when_asked(hub, rates, seconds)) if publishes else None
+            task = asyncio.create_task(write_when_asked(hub, rates, seconds)) if publishes else None
             yield
             if task is not None:
                 await task
@@ -105,7 +105,8 @@ def application(url: str, *, publishes: bool, rates: tuple[float, float], second
     return Starlette(routes=[Mount("/hub", hub)], lifespan=lifespan)
 
 
-async def _write_when_asked(hub: Hub, rates: tuple[float, float], seconds: float) -> None:
+async def write_when_asked(hub: Hub, rates: tuple[float, float], seconds: float) -> None:
+    """Record once a line comes on standard input, and tell clients of *hub* at each acknowledgement."""
     await asyncio.to_thread(sys.stdin.readline)
     noted = Acknowledged()
     telling = RunPublisher(hub, is_watched=lambda group: group in hub.groups())

@@ -10,7 +10,8 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -29,7 +30,7 @@ _BUSY, _SLOW = 200.0, 1.0
 _MOST: Final = {"acknowledged": {0.95: 0.100, 0.99: 0.250}, "meant": {0.95: 0.150}}
 """Seconds until so many lines of a hundred are with the client."""
 _TRIES: Final = 3
-_ROOT: Final = Path(__file__).parents[1]
+ROOT: Final = Path(__file__).parents[1]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,15 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _measure_all(seconds: float, most_of_others: float) -> int:
     is_kept = True
     with TemporaryDirectory(prefix="bifrost-store-bench-") as folder, run_emulator() as server:
-        stores = {
-            "sqlite": {"BIFROST_STORE_BACKEND": "sqlite", "BIFROST_STORE_SQLITE_PATH": f"{folder}/runs.db"},
-            "cosmos": {
-                "BIFROST_STORE_BACKEND": "cosmos",
-                "BIFROST_STORE_COSMOS_CONNECTION_STRING": server.connection_string,
-                "BIFROST_STORE_BLOB_FOLDER": f"{folder}/blobs",
-            },
-        }
-        for store, environment in stores.items():
+        for store, environment in stores(folder, server.connection_string).items():
             for processes in (1, 2):
                 is_kept = await _tried(store, environment, processes, seconds, most_of_others) and is_kept
     return 0 if is_kept else 1
@@ -64,11 +57,20 @@ async def _measure_all(seconds: float, most_of_others: float) -> int:
 
 async def _tried(store: str, environment: Mapping[str, str], processes: int, seconds: float, most_of_others: float) -> bool:
     what = f"{store}, {'one process' if processes == 1 else 'two processes, by the feed alone'}"
+
+    async def run() -> Callable[[], bool]:
+        return partial(_report, what, *(await _run(environment, processes, seconds)))
+
+    return await tried(what, run, most_of_others)
+
+
+async def tried(what: str, run: Callable[[], Awaitable[Callable[[], bool]]], most_of_others: float) -> bool:
+    """Run until nobody else used the machine meanwhile, and return what the run's report returns; three void runs say nothing."""
     for _ in range(_TRIES):
         others = Others()
-        received, acknowledged = await _run(environment, processes, seconds)
+        report = await run()
         if (share := others.share()) <= most_of_others:
-            return _report(what, received, acknowledged)
+            return report()
         print(f"{what}: void, others used {share:.0%} of a processor", flush=True)
     print(f"{what}: not measured", flush=True)
     return True
@@ -82,13 +84,13 @@ async def _run(environment: Mapping[str, str], processes: int, seconds: float) -
         async with open_store(settings) as store:
             await store.provision()
             await runs(store)
-        port = _free_port()
+        port = free_port()
         serve = [sys.executable, "-m", "bench.watching", "serve", str(port), str(seconds if processes == 1 else 0.0)]
-        server = await stack.enter_async_context(_process(serve, env))
-        await _answers(port)
+        server = await stack.enter_async_context(process(serve, env))
+        await answers(port)
         node, package = shlex.split(os.environ["BIFROST_SIGNALR_CLIENT"])
-        names = [node, str(_ROOT / "bench" / "watcher.cjs"), str(Path(package).parents[3]), f"http://127.0.0.1:{port}", "admin"]
-        watcher = await stack.enter_async_context(_process([*names, *(f"run-{number}" for number in range(RUNS))], env))
+        names = [node, str(ROOT / "bench" / "watcher.cjs"), str(Path(package).parents[3]), f"http://127.0.0.1:{port}", "admin"]
+        watcher = await stack.enter_async_context(process([*names, *(f"run-{number}" for number in range(RUNS))], env))
         received: list[dict[str, Any]] = []
         assert watcher.stdout is not None
         first = json.loads(await watcher.stdout.readline())
@@ -98,10 +100,10 @@ async def _run(environment: Mapping[str, str], processes: int, seconds: float) -
         writer = server
         if processes == 2:
             command = [sys.executable, "-m", "bench.watching", "write", str(seconds)]
-            writer = await stack.enter_async_context(_process(command, env))
+            writer = await stack.enter_async_context(process(command, env))
         elif server.stdin is not None:
             server.stdin.write(b"write\n")
-        acknowledged = [json.loads(line) for line in await _until_done(writer)]
+        acknowledged = [json.loads(line) for line in await until_done(writer)]
         await asyncio.sleep(2.0)
         reading.cancel()
     return received, acknowledged
@@ -112,6 +114,18 @@ def _report(what: str, received: Sequence[Mapping[str, Any]], acknowledged: Sequ
         print(f"{what}: the client was disconnected")
         return False
     came = {(one["run"], number): one["at"] for one in reversed(received) for number in one["numbers"]}
+    count, is_kept = judged(f"{what}: {{}} -> received", came, acknowledged)
+    print(f"{what}: {count} lines, {len(received) / max(1, count):.3f} frames a line", flush=True)
+    return is_kept
+
+
+def judged(text: str, came: Mapping[tuple[str, int], float], acknowledged: Iterable[Mapping[str, Any]]) -> tuple[int, bool]:
+    """Print how long after their acknowledgement, and after they were meant, lines came; return how many, and if they kept to it.
+
+    Args:
+        text: Before the figures; it takes since when they are.
+        came: By run and number of a line, when it came.
+    """
     seconds: dict[str, list[float]] = {"acknowledged": [], "meant": []}
     for document in acknowledged:
         for number, meant in document["lines"]:
@@ -122,12 +136,11 @@ def _report(what: str, received: Sequence[Mapping[str, Any]], acknowledged: Sequ
     is_kept = count > 0
     for since, values in seconds.items():
         values.sort()
-        parts = {part: values[min(count - 1, int(part * count))] for part in (0.5, 0.95, 0.99)}
-        text = ", ".join(f"p{part:.0%}".rstrip("%") + f" {1000 * value:.0f} ms" for part, value in parts.items())
-        print(f"{what}: {since} -> received {text}", flush=True)
+        parts = {part: values[min(count - 1, int(part * count))] for part in (0.5, 0.95, 0.99)} if values else {}
+        told = ", ".join(f"p{part:.0%}".rstrip("%") + f" {1000 * value:.0f} ms" for part, value in parts.items())
+        print(f"{text.format(since)} {told}", flush=True)
         is_kept = is_kept and all(parts[part] <= most for part, most in _MOST[since].items())
-    print(f"{what}: {count} lines, {len(received) / max(1, count):.3f} frames a line", flush=True)
-    return is_kept
+    return count, is_kept
 
 
 async def _serve(port: str, seconds: str) -> int:
@@ -143,10 +156,23 @@ async def _write(seconds: str) -> int:
     return 0
 
 
+def stores(folder: str, cosmos: str) -> dict[str, dict[str, str]]:
+    """Return the settings of each store that is measured."""
+    return {
+        "sqlite": {"BIFROST_STORE_BACKEND": "sqlite", "BIFROST_STORE_SQLITE_PATH": f"{folder}/runs.db"},
+        "cosmos": {
+            "BIFROST_STORE_BACKEND": "cosmos",
+            "BIFROST_STORE_COSMOS_CONNECTION_STRING": cosmos,
+            "BIFROST_STORE_BLOB_FOLDER": f"{folder}/blobs",
+        },
+    }
+
+
 @contextlib.asynccontextmanager
-async def _process(command: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(command: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a process, which is ended with the block."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, env=dict(env), cwd=_ROOT, stdin=pipe, stdout=pipe, limit=2**24)
+    process = await asyncio.create_subprocess_exec(*command, env=dict(env), cwd=ROOT, stdin=pipe, stdout=pipe, limit=2**24)
     try:
         yield process
     finally:
@@ -161,7 +187,8 @@ async def _lines(process: asyncio.subprocess.Process, lines: list[dict[str, Any]
         lines.append(json.loads(line))  # noqa: PERF401 - what came so far is wanted, too
 
 
-async def _until_done(process: asyncio.subprocess.Process) -> list[bytes]:
+async def until_done(process: asyncio.subprocess.Process) -> list[bytes]:
+    """Return the lines that a process prints before it says that it is done."""
     assert process.stdout is not None
     lines: list[bytes] = []
     async for line in process.stdout:
@@ -171,7 +198,8 @@ async def _until_done(process: asyncio.subprocess.Process) -> list[bytes]:
     raise RuntimeError("a process ended before it was done")
 
 
-async def _answers(port: int) -> None:
+async def answers(port: int) -> None:
+    """Wait until somebody listens."""
     for _ in range(600):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -183,7 +211,8 @@ async def _answers(port: int) -> None:
     raise RuntimeError("the server did not start")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

@@ -300,3 +300,25 @@ async def test_a_route_that_cannot_be_read_for_a_while_loses_nothing_of_the_feed
             await until(lambda: len(asked) > 6)
             group = run_group(ORG, run.execution_id, details=True)
             await until(lambda: texts(sender, group) == ["while it was away"])
+
+
+async def test_feeds_are_asked_more_often_while_changes_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soon after something came, and ever less often in silence, down to the interval that was set."""
+    sender, pauses, news = KeepingSender(), list[float](), [False, True, True, *([False] * 6), True]
+    async with watched(tmp_path, sender, feed=False) as (store, _):
+        feeds = FeedWatch(store, RunPublisher(sender), lambda: {"runs:org-acme"}, poll_seconds=0.5)
+
+        async def look() -> bool:
+            return news.pop(0)
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if not news:
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(feeds, "_look", look)
+        monkeypatch.setattr("bifrost_store.realtime.watching.anyio.sleep", sleep)
+        with suppress(asyncio.CancelledError):
+            await feeds.run()
+
+    assert [0.5, 0.05, 0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5, 0.05] == pauses

@@ -20,6 +20,8 @@ from bifrost_store.realtime.publishing import RunPublisher
 from bifrost_store.store import Store
 
 _LONGEST_PAUSE: Final = 30.0
+_AFTER_NEWS: Final = 0.05
+"""More comes soon after something did: a run that is watched is told of as it goes on, and silence costs little."""
 _logger = logging.getLogger("bifrost_store.realtime")
 
 
@@ -38,7 +40,8 @@ class FeedWatch:
         store: Whose feeds.
         publisher: Tells of what they deliver.
         groups: Returns the groups of this process's hub that have members.
-        poll_seconds: How long to wait when nothing is new; a poll costs one request for each feed and range.
+        poll_seconds: How long to wait at most when nothing is new; a poll costs one request for each feed and range. While changes
+            come they are asked for every 50 ms.
     """
 
     def __init__(
@@ -69,22 +72,23 @@ class FeedWatch:
 
     async def run(self) -> None:
         """Tell of what the feeds deliver, until cancelled. A store that fails is asked again, ever less often."""
-        failures = 0
+        failures, pause = 0, self._poll_seconds
         while True:
             if not self._groups():
                 self._watched.clear()
                 await self._news.wait()
             self._news = anyio.Event()
             try:
-                await self._look()
-                failures = 0
+                is_news = await self._look()
+                failures, pause = 0, min(_AFTER_NEWS if is_news else 2 * pause, self._poll_seconds)
             except StoreError as error:
                 failures += 1
                 if failures == 1:
                     log_event(_logger, logging.WARNING, "realtime.feed_failed", error, error=type(error).__name__)
-            await anyio.sleep(min(self._poll_seconds * 2**failures, _LONGEST_PAUSE) if failures else self._poll_seconds)
+            await anyio.sleep(min(self._poll_seconds * 2**failures, _LONGEST_PAUSE) if failures else pause)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Tell of what is new; return whether anything was."""
         async with self._lock:
             scopes = set(map(scope_of_group, self._groups()))
             names = {name for scope in scopes if (name := await live_store(self._store, scope)) is not None}
@@ -92,16 +96,19 @@ class FeedWatch:
             for name in names:
                 await self._open(name)
             watched = dict(self._watched)
-        await for_each(self._tell, [(name, one, reader) for name, one in watched.items() for reader in one.readers])
+        return any(await for_each(self._tell, [(name, one, reader) for name, one in watched.items() for reader in one.readers]))
 
-    async def _tell(self, what: tuple[str, _Watched, FeedReader]) -> None:
+    async def _tell(self, what: tuple[str, _Watched, FeedReader]) -> bool:
         name, one, reader = what
+        is_news = False
         try:
             async for page in reader.pages(follow=False):
+                is_news = is_news or bool(page.items)
                 await one.delivery.tell(page.items)
         except InvalidContinuationTokenError:
             # The store was made anew: what was there before is gone, and those who watch read what there is.
             self._watched.pop(name, None)
+        return is_news
 
     async def _open(self, name: str) -> None:
         if name in self._watched:

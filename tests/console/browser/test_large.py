@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bench.kept import keep
+from bench.tasks import traced
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Store
 from tests.console.browser.conftest import Stage, until
-from tests.console.browser.kept import keep
 from tests.console.browser.looking import LogView
-from tests.console.browser.tasks import traced
 from tests.thorough import is_thorough
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers, pytest.mark.long]

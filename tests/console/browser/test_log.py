@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, expect
 
+from bench.kept import keep
 from bifrost_store import ExecutionStatus
 from tests.console.browser.conftest import Stage, until
-from tests.console.browser.kept import keep
 from tests.console.browser.looking import LogView
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from playwright.async_api import Page
+from typing_extensions import override
 
 _CATEGORIES: Final = ["toplevel", "devtools.timeline"]
 
@@ -25,6 +26,7 @@ class Tasks:
     cpu: list[float] = field(default_factory=list[float])
     wall: list[float] = field(default_factory=list[float])
 
+    @override
     def __str__(self) -> str:
         over = sum(one > 50 for one in self.wall)
         return f"longest task {self.cpu[0]:.0f} ms of work, {self.wall[0]:.0f} ms in all; {over} over 50 ms in all"
