@@ -13,11 +13,12 @@ import pytest
 
 from bifrost_store import GLOBAL, Execution, Scope, Store
 from bifrost_store.console import Access, console_app
-from bifrost_store.console.costs import Measure, measured_aside
+from bifrost_store.console.costs import Measure
 from bifrost_store.console.live import Live, console_hub
 from bifrost_store.console.migration import AskMigration
 from bifrost_store.core.clock import Clock as StoreClock
 from bifrost_store.core.clock import utc_now
+from bifrost_store.costing.aside import measured_aside
 from bifrost_store.opening.realtime import open_realtime
 from bifrost_store.realtime import platform_rules
 from bifrost_store.settings import StoreSettings

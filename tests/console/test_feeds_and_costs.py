@@ -8,14 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from bifrost_store import GLOBAL, ExecutionStatus
 from bifrost_store.changefeed import DeadLetters
 from bifrost_store.changefeed.leases import FeedLeases
+from bifrost_store.console import costs
 from bifrost_store.core.feed import FeedRange
-from bifrost_store.costing import DEFAULT_MIX, Charge, Measurement
-from bifrost_store.errors import CorruptDocumentError
+from bifrost_store.costing import DEFAULT_MIX, Charge, Measurement, project
+from bifrost_store.costing.aside import measured_aside
+from bifrost_store.errors import CorruptDocumentError, StoreError
 from tests.console.conftest import Console, open_console, user
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +133,38 @@ async def test_a_month_is_projected_from_what_was_measured_once(priced: Console,
     assert "counted" == counted["runsFrom"]
     assert 3 <= counted["runs"] <= 90
     assert 1 == charges.asked
+
+
+async def test_whoever_asks_does_not_wait_for_a_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told that it is under way; one that failed says why, and is tried again."""
+    monkeypatch.setattr(costs, "_PATIENCE", 0.0)
+    begun, may_fail = anyio.Event(), anyio.Event()
+
+    async def slow() -> Measurement:
+        if begun.is_set():
+            return MEASURED
+        begun.set()
+        await may_fail.wait()
+        raise StoreError("no emulator")
+
+    async with open_console(tmp_path, measure=slow) as console:
+        assert {"isMeasured": False} == await asked(console, "cost/month")
+        await begun.wait()
+        may_fail.set()
+        await anyio.lowlevel.checkpoint()
+        failed = await console.get("cost/month", ADA)
+        assert (500, "no emulator") == (failed.status_code, failed.json()["error"]["message"])
+        monkeypatch.setattr(costs, "_PATIENCE", 10.0)
+        assert (await asked(console, "cost/month"))["isMeasured"]
+
+
+@pytest.mark.servers
+async def test_charges_are_measured_in_another_process() -> None:
+    """What comes back is a measurement of every call that the mix knows."""
+    measured = await measured_aside()
+    assert DEFAULT_MIX.keys() <= measured.charges.keys()
+    assert measured.is_model
+    assert project(measured, DEFAULT_MIX, 10_000, retention_days=14).dollars > 0
 
 
 async def test_feeds_and_costs_are_for_administrators(priced: Console) -> None:

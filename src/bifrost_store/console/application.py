@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp
 
 from bifrost_store.console.access import SESSION_SECONDS, Access
-from bifrost_store.console.costs import Costs, Measure, measured_aside
+from bifrost_store.console.costs import Costs, Measure
 from bifrost_store.console.dashboards import Dashboards
 from bifrost_store.console.feeds import Feeds
 from bifrost_store.console.guard import Guard
@@ -23,6 +23,7 @@ from bifrost_store.console.results import Results
 from bifrost_store.console.runs import Runs
 from bifrost_store.console.site import Site
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.costing.aside import measured_aside
 from bifrost_store.store import Store
 
 _MOST_BYTES: Final = 4_096

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-import anyio
-from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,7 +14,7 @@ from bifrost_store.backends.registry import PRICED
 from bifrost_store.console.asking import admin_only, as_json, count
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.prices import ALERT_DOLLARS_PER_MONTH, request_unit_dollars
-from bifrost_store.costing import DEFAULT_MIX, Measurement, Projection, emulated, measure, project
+from bifrost_store.costing import DEFAULT_MIX, Measurement, Projection, project
 from bifrost_store.costing.shares import shares_of
 from bifrost_store.errors import ConfigurationError
 from bifrost_store.metrics.dashboards import aggregated
@@ -23,36 +22,27 @@ from bifrost_store.metrics.keeping import Keeper
 from bifrost_store.metrics.periods import OpenDays
 from bifrost_store.store import Store
 
-Measure = Callable[[], Awaitable[Measurement]]
+Measure = Callable[[], Coroutine[Any, Any, Measurement]]
 _MOST_RUNS: Final = 100_000_000
 _RUNS: Final = 10_000
 """A month has so many where nobody says otherwise and none were counted: the plan's."""
+_PATIENCE: Final = 2.0
+"""Seconds that a request waits for a measurement."""
 _WITHOUT_RETENTION_DAYS: Final = 365.0
-
-
-async def measured_aside() -> Measurement:
-    """Return what calls are charged on an emulator that is started for it, on a thread and an event loop of its own."""
-    return await to_thread.run_sync(lambda: anyio.run(_measured_on_emulator))
-
-
-async def _measured_on_emulator() -> Measurement:
-    async with emulated() as place:
-        return await measure(place)
 
 
 class Costs:
     """Answers about what *store* costs.
 
     Args:
-        measure: Finds out what calls are charged; asked once.
+        measure: Finds out what calls are charged; asked once, beside whatever else is asked.
     """
 
     def __init__(self, store: Store, clock: Clock, measure: Measure) -> None:
         self._store = store
         self._clock = clock
         self._measure = measure
-        self._measurement: Measurement | None = None
-        self._measuring = anyio.Lock()
+        self._measuring: asyncio.Task[Measurement] | None = None
 
     def routes(self) -> list[Route]:
         """Return what is answered here."""
@@ -82,14 +72,26 @@ class Costs:
         asked = "runs" in request.query_params
         counted = None if asked else await self._runs_per_month()
         runs = count(request, "runs", default=counted or _RUNS, most=_MOST_RUNS)
-        async with self._measuring:
-            if self._measurement is None:
-                self._measurement = await self._measure()
+        measurement = await self._measured()
+        if measurement is None:
+            return as_json({"isMeasured": False})
         retention = self._store.context.retention
         days = _WITHOUT_RETENTION_DAYS if retention is None else retention.total_seconds() / 86_400
-        projection = project(self._measurement, DEFAULT_MIX, runs, retention_days=days)
+        projection = project(measurement, DEFAULT_MIX, runs, retention_days=days)
         source = "asked" if asked else "assumed" if counted is None else "counted"
-        return as_json({**_shown(projection), "runsFrom": source, "alertDollars": ALERT_DOLLARS_PER_MONTH})
+        return as_json({"isMeasured": True, **_shown(projection), "runsFrom": source, "alertDollars": ALERT_DOLLARS_PER_MONTH})
+
+    async def _measured(self) -> Measurement | None:
+        """Return what was measured, None while it still is; what failed is tried again the next time."""
+        if self._measuring is None:
+            self._measuring = asyncio.create_task(self._measure())
+        task = self._measuring
+        await asyncio.wait([task], timeout=_PATIENCE)
+        if not task.done():
+            return None
+        if task.cancelled() or task.exception() is not None:
+            self._measuring = None
+        return task.result()
 
     async def _runs_per_month(self) -> int | None:
         """Return how many runs 30 days have, by those of the last 30 that were counted; None without any."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from playwright.async_api import Page, Route, expect
 from bifrost_store import GLOBAL, ExecutionStatus, Scope
 from bifrost_store.settings import StoreSettings
 from tests.console.browser.conftest import Stage, open_stage
+from tests.console.browser.test_accessibility import axe, violations
+
+__all__ = ["axe"]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 JUNIPER = Scope.organization("juniper")
@@ -67,9 +71,10 @@ async def test_a_dashboard_shows_how_runs_went(stage: Stage) -> None:
     assert 7 == len(await page.evaluate(_DRAWN))
     await page.get_by_role("button", name="Table").focus()
     await page.keyboard.press("Enter")
-    first = page.get_by_role("region", name="Runs by day, in UTC").locator("tbody tr").first
-    await expect(first).to_contain_text("counted")
-    assert ["7", "6", "1", "0"] == (await first.locator("td").all_inner_texts())[1:5]
+    rows = page.get_by_role("region", name="Runs by day, in UTC").locator("tbody tr")
+    await expect(rows).to_have_count(7)
+    cells = [(await row.locator("td").all_inner_texts())[1:5] for row in await rows.all()]
+    assert [7, 6, 1, 0] == [sum(map(int, column)) for column in zip(*[row for row in cells if "–" not in row], strict=True)]
 
     assert ["sync", "report", "export"] == await workflows(page)
     await page.get_by_role("button", name="p95").click()
@@ -93,6 +98,42 @@ async def test_a_dashboard_shows_how_runs_went(stage: Stage) -> None:
     await page.get_by_role("option", name="Juniper").click()
     await expect(figure(page, "Runs")).to_contain_text("1")
     assert page.url.endswith(f"/dashboard/{JUNIPER}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_dashboard_is_for_everybody(stage: Stage, axe: str, scheme: str) -> None:
+    """Axe finds nothing, as chart and as table; at 360 pixels, and at 200 %, nothing has to be scrolled sideways."""
+    page = await stage.page("dashboard/GLOBAL?window=90d", scheme=scheme)
+    found: list[str] = []
+    for width, height in ((1280, 800), (640, 400), (360, 700)):
+        await page.set_viewport_size({"width": width, "height": height})
+        await expect(page.get_by_role("img", name="Runs by day since")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found += await violations(page, axe)
+    await page.goto(f"{stage.address}dashboard/GLOBAL")
+    await page.get_by_role("button", name="Table").click()
+    await expect(page.get_by_role("region", name="Runs by day, in UTC").locator("tbody tr")).to_have_count(7)
+    found += await violations(page, axe)
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert [] == found
+
+
+async def test_days_are_utc_wherever_the_reader_is(stage: Stage) -> None:
+    """Hours are named in the reader's zone, here 5:45 ahead, or in UTC if asked for; days are those that were counted, in UTC."""
+    page = await stage.page("dashboard/GLOBAL?window=24h")
+    context = await stage.browser.new_context(timezone_id="Asia/Kathmandu", storage_state=await page.context.storage_state())
+    stage.contexts.append(context)
+    page = await context.new_page()
+    await page.goto(f"{stage.address}dashboard/GLOBAL?window=24h")
+    chart = page.get_by_role("region", name="Runs by hour")
+    await expect(chart.locator("text").last).to_contain_text(":45")
+    await page.get_by_role("combobox", name="Times").select_option("utc")
+    await expect(chart.locator("text").last).to_contain_text(":00")
+    await page.get_by_role("button", name="7 days").click()
+    days = page.get_by_role("region", name="Runs by day, in UTC").locator("text").last
+    for zone in ("utc", "local"):
+        await page.get_by_role("combobox", name="Times").select_option(zone)
+        await expect(days).to_contain_text(f"{datetime.now(UTC):%-d}")
 
 
 async def test_what_was_not_counted_is_not_told_as_exact(stage: Stage) -> None:

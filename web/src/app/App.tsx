@@ -10,6 +10,8 @@ import { RunsPage } from './RunsPage';
 import { SettingsProvider } from './settings';
 import { DashboardPage } from '../pages/DashboardPage';
 import { PLATFORM } from '../pages/dashboardApi';
+import { FeedPage } from '../pages/FeedPage';
+import { MigrationPage } from '../pages/MigrationPage';
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -94,6 +96,20 @@ function Pages(): ReactNode {
           );
         }}
       </Route>
+      {data.isAdmin && (
+        <Route path="/migration">
+          <Frame me={data} scope={lastScope(data)}>
+            <MigrationPage />
+          </Frame>
+        </Route>
+      )}
+      {data.isAdmin && (
+        <Route path="/feed">
+          <Frame me={data} scope={lastScope(data)}>
+            <FeedPage />
+          </Frame>
+        </Route>
+      )}
       <Route path="/">
         <Redirect to={`/runs/${lastScope(data)}`} replace />
       </Route>

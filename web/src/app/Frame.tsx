@@ -25,11 +25,16 @@ const pagesOf = (scope: string): readonly PageLink[] => [
   { path: `/runs/${scope}`, title: 'Runs', icon: 'M2 4h12M2 8h12M2 12h8' },
   { path: `/dashboard/${scope}`, title: 'Dashboard', icon: 'M2 14h12M4 11V8M8 11V3M12 11V6' },
 ];
+const FOR_ADMINISTRATORS: readonly PageLink[] = [
+  { path: '/migration', title: 'Migration', icon: 'M2 5h9l-3-3M14 11H5l3 3' },
+  { path: '/feed', title: 'Feed and cost', icon: 'M2 11a3 3 0 0 1 3 3M2 7a7 7 0 0 1 7 7M2 3a11 11 0 0 1 11 11' },
+];
+
 /** What stands around every page: scope, pages, and the reader's settings. */
 export function Frame({ me, scope, children }: Props): ReactNode {
   const { zone, setZone, theme, setTheme } = useSettings();
   const [location] = useLocation();
-  const pages = pagesOf(scope);
+  const pages = me.isAdmin ? [...pagesOf(scope), ...FOR_ADMINISTRATORS] : pagesOf(scope);
   const scopes = useQuery({ queryKey: ['scopes'], queryFn: ({ signal }) => api.scopes(signal), staleTime: 60_000 });
   return (
     <div className={css.frame}>
