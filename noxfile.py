@@ -212,6 +212,7 @@ def bench(session: nox.Session) -> None:
     if not session.posargs:
         session.run("python", "-m", "bench.recordings")
         session.run("python", "-m", "bench.connections")
+        session.run("python", "-m", "bench.dashboards")
         session.run("python", "-m", "bench.watching", env=signalr_client(session))
         session.install(*dependencies("test-tools"))
         chromium(session)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bifrost_store.emulator import CosmosEmulator, Options
 
@@ -30,9 +31,10 @@ class Server:
 
 
 @contextmanager
-def run_emulator() -> Iterator[Server]:
-    """Start an empty emulator on a free port, and end it with the block, or with this process."""
-    with subprocess.Popen([sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def run_emulator(data: Path | None = None) -> Iterator[Server]:
+    """Start an emulator on a free port, empty or with the file *data*, and end it with the block, or with this process."""
+    command = [sys.executable, "-m", __name__, *([] if data is None else [str(data)])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
@@ -45,7 +47,7 @@ def run_emulator() -> Iterator[Server]:
 
 def main() -> None:
     """Say on standard output where the server is, and serve until standard input ends: when whoever started it does."""
-    with CosmosEmulator(options=_OPTIONS) as emulator:
+    with CosmosEmulator(options=_OPTIONS, data=Path(sys.argv[1]) if sys.argv[1:] else None) as emulator:
         server = {name: getattr(emulator, name) for name in Server.__dataclass_fields__}
         print(json.dumps(server), flush=True)
         sys.stdin.read()

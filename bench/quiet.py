@@ -22,8 +22,11 @@ class Others:
 
     def share(self) -> float:
         """Return what processes that are neither this one nor its descendants used since, in processors."""
-        own = sum(max(0.0, used - self._own.get(process, 0.0)) for process, used in _own().items())
-        return max(0.0, _busy() - self._busy - own) / (time.monotonic() - self._began)
+        return max(0.0, _busy() - self._busy - self.own_seconds()) / (time.monotonic() - self._began)
+
+    def own_seconds(self) -> float:
+        """Return how long this process and its descendants have worked since."""
+        return sum(max(0.0, used - self._own.get(process, 0.0)) for process, used in _own().items())
 
 
 def _busy() -> float:

@@ -43,16 +43,16 @@ _COUNTED_BY: Final = ("scope", "type", "completedAt")
 
 
 def ended_runs(count: int, scope: Scope, *, newest: datetime, span: timedelta) -> Iterator[Record]:
-    """Yield *count* runs of 40 workflows and 200 users that ended evenly over *span*, up to *newest*.
+    """Yield *count* runs of 50 workflows and 200 users that ended evenly over *span*, up to *newest*.
 
     The same ones for the same arguments. Of a hundred about six failed and one timed out; durations are log-normal, their median
-    between half a second and twenty, by workflow; one run of fifty has none.
+    between half a second and twenty, by workflow; one run of 51 has none.
     """
     draw = random.Random(count)
     step = span / count
     for number in range(count):
-        workflow = number % 40
-        duration = None if number % 50 == 7 else int(draw.lognormvariate(6.2 + workflow / 11, 0.7))
+        workflow = number % 50
+        duration = None if number % 51 == 7 else int(draw.lognormvariate(6.2 + workflow / 14, 0.7))
         ended = newest - number * step
         yield execution(
             number,
