@@ -65,10 +65,19 @@ def unpack_histogram(text: str) -> dict[int, int]:
     Raises:
         ValueError: It holds none.
     """
+    numbers = _numbers(text)
+    return dict(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _numbers(text: str) -> list[int]:
+    """Return buckets and counts in turns."""
     try:
-        return {int(bucket): int(count) for bucket, _, count in (pair.partition(":") for pair in text.split())}
+        numbers = list(map(int, text.replace(":", " ").split()))
     except ValueError:
-        raise ValueError("expected buckets and counts, such as 16:2 36:1") from None
+        numbers = []
+    if len(numbers) != 2 * len(text.split()):
+        raise ValueError("expected buckets and counts, such as 16:2 36:1")
+    return numbers
 
 
 def add_histograms(histograms: Iterable[Histogram]) -> dict[int, int]:
@@ -86,11 +95,12 @@ def add_packed(texts: Iterable[str]) -> dict[int, int]:
     Raises:
         ValueError: One of *texts* holds none.
     """
-    total: dict[int, int] = defaultdict(int)
     # Of thousands of texts many hold the same count of the same bucket: each such pair is read once.
-    for pair, times in Counter(" ".join(texts).split()).items():
-        bucket, _, count = pair.partition(":")
-        total[int(bucket)] += times * int(count)
+    times = Counter(" ".join(texts).split())
+    numbers = _numbers(" ".join(times))
+    total: dict[int, int] = defaultdict(int)
+    for bucket, count, repeated in zip(numbers[::2], numbers[1::2], times.values(), strict=True):
+        total[bucket] += repeated * count
     return dict(sorted(total.items()))
 
 

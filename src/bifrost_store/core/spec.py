@@ -69,6 +69,8 @@ class DocumentSpec:
             are neither copied, compared nor dumped, and no route sends them anywhere.
         ages: Records that store no expiry end by the retention that a migration recorded.
         is_append_only: Records are added and then stay for good as they are: no replace, no delete, no expiry.
+        is_derived: Records are made from others and made again, over whatever is stored, so that nobody need know whether somebody
+            wrote past the library.
         check_id: Raises InvalidKeyError for a text that is no id of this kind.
     """
 
@@ -87,6 +89,7 @@ class DocumentSpec:
     is_internal: bool = False
     ages: bool = False
     is_append_only: bool = False
+    is_derived: bool = False
     check_id: Callable[[str], None] = lambda text: check_identifier(text, "id")
 
     def allows(self, scope: Scope) -> bool:

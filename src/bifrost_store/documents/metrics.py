@@ -154,6 +154,7 @@ class PeriodMetrics(Document):
         queryable=frozenset({"date"}),
         unindexed=("histogram", "workflows/*", "others/*"),
         column_limit=None,
+        is_derived=True,
         check_body=_check_body,
         check_id=_check_id,
     )

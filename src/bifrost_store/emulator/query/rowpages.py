@@ -25,6 +25,7 @@ from bifrost_store.emulator.sql.execute import count_of, prepare
 from bifrost_store.emulator.sql.indexes import index_use
 from bifrost_store.emulator.sql.syntax import Collection, Name, Query, SelectStar, walk
 from bifrost_store.emulator.sql.values import Value
+from bifrost_store.emulator.store.items import Item
 from bifrost_store.emulator.wire import jsontext
 
 _MAX_KEY_BYTES: Final = 300
@@ -42,9 +43,8 @@ class RowPage:
     output_bytes: int = 0
     is_scan: bool = False
 
-    def add(self, row: Value, size: PageSize) -> bool:
+    def add(self, text: str, size: PageSize) -> bool:
         """Append a row, unless the page has no room for it."""
-        text = row_text(row)
         if not size.has_room(len(self.rows), self.output_bytes, text):
             return False
         self.rows.append(text)
@@ -105,6 +105,8 @@ class RowReader:
         self._keys: Keys = ()
         self._number = 0
         self._rows_of_item = 0
+        self._item: Item | None = None
+        self._document: Value = None
 
     def page(self, size: PageSize, position: list[Any] | None) -> RowPage:
         """Return a page of a size, from a position that an earlier page has, or from the beginning.
@@ -122,14 +124,22 @@ class RowReader:
             self._keys, self._number, self._rows_of_item = keys, item.number, 0
             page.loaded += 1
             page.loaded_bytes += len(item.body)
-            yield self._container.document(item) if self._needs_documents else {}
+            self._item = item
+            self._document = self._container.document(item) if self._needs_documents else {}
+            yield self._document
+
+    def _text(self, row: Value) -> str:
+        """Return a row as JSON: of an item that is given whole, its stored text."""
+        if self._item is not None and row is self._document:
+            return self._container.document_text(self._item)
+        return row_text(row)
 
     def _counted(self, size: PageSize, position: list[Any] | None) -> RowPage:
         page = RowPage()
         passed = int(position[0]) if position else 0
         run = prepare(self._query, self._parameters, now=self._engine.clock.now, excludes_missing=self._excludes)
         for row in islice(run(self._items(page, None)), passed, None):
-            if not page.add(row, size):
+            if not page.add(self._text(row), size):
                 page.position = [passed + len(page.rows)]
                 break
         return page
@@ -149,7 +159,7 @@ class RowReader:
             if to_skip:
                 to_skip -= 1
                 continue
-            if not page.add(row, size):
+            if not page.add(self._text(row), size):
                 page.position = here
                 break
             if left is not None and len(page.rows) == left:

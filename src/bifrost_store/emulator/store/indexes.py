@@ -43,13 +43,8 @@ def define_sort_keys(database: Database, sort_key: Callable[[Any], bytes], looku
     def steps(path: str) -> Path:
         return tuple(json.loads(path))
 
-    # An item is read once for all indexes, which come one after the other.
-    last: list[Any] = ["", None]
-
     def sort_key_at(body: str, path: str) -> bytes:
-        if last[0] != body:
-            last[:] = body, json.loads(body)
-        return sort_key(lookup(last[1], steps(path)))
+        return sort_key(lookup(database.bodies.parsed(body), steps(path)))
 
     database.define("sort_key_at", 2, sort_key_at)
     database.define("sort_key", 1, sort_key)

@@ -76,6 +76,10 @@ class ItemTable:
         self._database.execute(f"DROP TABLE {self.name}")
         self._database.execute(f"DROP TABLE {self._unique}")
 
+    def value(self, item: Item) -> Any:
+        """Return what an item's text holds, which nobody may change."""
+        return self._database.bodies.parsed(item.body)
+
     def get(self, epk: str, item_id: str) -> Item | None:
         """Return an item, expired or not."""
         row = self._database.execute(self._get, (epk, item_id)).fetchone()
