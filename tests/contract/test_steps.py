@@ -61,7 +61,7 @@ BUDGETS: dict[str, tuple[Call, dict[str, int]]] = {
     "get one that it has not": (lambda w: w.elsewhere.get(ORGANIZATION, w.run.execution_id), {"table": 1, "cosmos": 1}),
     "get one of GLOBAL that it has not": (
         lambda w: w.elsewhere.get(ORGANIZATION, w.shared.execution_id),
-        {"table": 1, "cosmos": 1},
+        {"table": 2, "cosmos": 1},
     ),
     "get one by an id that tells no time": (lambda w: w.elsewhere.get(ORGANIZATION, "e-0"), {"table": 2, "cosmos": 1}),
     "list a page": (lambda w: w.here.list(ORGANIZATION, limit=50), {"table": 1, "cosmos": 1}),

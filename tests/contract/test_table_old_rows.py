@@ -114,6 +114,22 @@ async def test_one_run_is_one_row_in_every_list(
     assert early == {ExecutionStatus.RUNNING: 5}
 
 
+@pytest.mark.parametrize(("age", "again"), [(timedelta(hours=30), 1), (timedelta(hours=20), 2)])
+async def test_a_row_that_counts_is_checked_once(
+    tables: TableStore, repositories: Repositories, age: timedelta, again: int
+) -> None:
+    """A day after it began no newer row of its id comes any more; before, a list looks for one each time."""
+    await put(tables, "Entities", run(START - age))
+    where = ExecutionFilter(workflow="w")
+    requests = []
+    for _ in range(2):
+        with count_requests() as counted:
+            assert [ID] == [one.execution_id for one in await repositories.executions.list(ORGANIZATION, where)]
+        requests.append(counted["table"])
+
+    assert [2, again] == requests
+
+
 async def test_many_rows_are_checked_together(tables: TableStore, repositories: Repositories) -> None:
     """Also where more rows of a page are in question than ids fit into a few requests."""
     for number in range(70):

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, cast
+from datetime import datetime
+from typing import cast
 
 from bifrost_store.backends.table.account import StoredRow, TableAccount
 from bifrost_store.backends.table.locations import Locations
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.stamps import REVISION, Marker, read_marker
-from bifrost_store.backends.table.twins import Twins
-from bifrost_store.core.clock import reverse_timestamp
+from bifrost_store.backends.table.twins import Twins, is_settled
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.tasks import for_each, together
 from bifrost_store.documents.execution import sort_key_of_id
-
-_SETTLED_AFTER: Final = timedelta(days=1)
-"""Later than this after a run began, no creation of the old application is tried again, which would leave a newer row of its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +49,10 @@ class ExecutionFinder:
 
     async def first_present(self, keys: Sequence[Key], now: datetime) -> Record | None:
         """Return the first record at *keys*, all of one id, that exists at *now*; the first key is the likeliest."""
-        record = await self._where_seen(keys[0])
+        record = await self._where_expected(keys)
         if record is not None and record.is_present(now):
             return record
         looks = await for_each(lambda key: self._look(key, asks=key == keys[0]), keys)
-        if looks[0].anchor is not None and (record := self._mapping.decode(keys[0], looks[0].anchor)).is_present(now):
-            return record
         is_found = any(look.is_found for look in looks)
         rows = await for_each(lambda look: self._rows(look, is_found, now), looks)
         for look, found in zip(looks, rows, strict=True):
@@ -69,26 +63,29 @@ class ExecutionFinder:
                 return record
         return None
 
-    async def _where_seen(self, key: Key) -> Record | None:
-        sort_key = self._locations.of(key)
-        if sort_key is None:
+    async def _where_expected(self, keys: Sequence[Key]) -> Record | None:
+        """Read the first anchor where it was seen, or, unless another was seen, where its id says that it is."""
+        first, *others = keys
+        place = self._locations.of(first)
+        if place is None and not any(self._locations.of(key) for key in others):
+            place = sort_key_of_id(first.id)
+        if place is None:
             return None
-        anchor = await self._anchor(key, sort_key)
+        anchor = await self._anchor(first, place)
         if anchor is None:
-            self._locations.forget(key)
+            self._locations.forget(first)
             return None
-        return self._mapping.decode(key, anchor)
+        return self._mapping.decode(first, anchor)
 
     async def _look(self, key: Key, *, asks: bool) -> _Look:
-        """Read the anchor where it should be, and the locator if it *asks*; where nothing tells a place, locator and mark."""
+        """Read the anchor where it is expected; if it *asks*, or nothing tells a place, the locator. The mark goes with that."""
         place = self._locations.of(key) or sort_key_of_id(key.id)
-        if place is None:
-            marker, _ = await together(lambda: self._marker(key), lambda: self._twins.ask_mark(key.scope.partition_key))
-            return _Look(key, None, marker, is_asked=True)
-        if not asks:
+        if place is not None and not asks:
             return _Look(key, await self._anchor(key, place), None, is_asked=False)
-        anchor, marker = await together(lambda: self._anchor(key, place), lambda: self._marker(key))
-        return _Look(key, anchor, marker, is_asked=True)
+        if place is not None:
+            return _Look(key, None, await self._marker(key), is_asked=True)
+        marker, _ = await together(lambda: self._marker(key), lambda: self._twins.ask_mark(key.scope.partition_key))
+        return _Look(key, None, marker, is_asked=True)
 
     async def _rows(self, look: _Look, is_found: bool, now: datetime) -> list[StoredRow] | None:
         """Return the row that counts, or none; None: only damaged rows are left to be looked for.
@@ -106,12 +103,9 @@ class ExecutionFinder:
 
     async def _searched(self, key: Key, now: datetime) -> list[StoredRow] | None:
         found = (await self._twins.of(key.scope.partition_key, [key.id])).get(key.id)
-        if found and (REVISION in found[0].properties or self._is_settled(key, found[0], now)):
+        if found and (REVISION in found[0].properties or is_settled(found[0], now)):
             self._locations.note(key, self._mapping.sort_key_of(key, found[0].row_key))
         return found
-
-    def _is_settled(self, key: Key, row: StoredRow, now: datetime) -> bool:
-        return self._mapping.sort_key_of(key, row.row_key) > reverse_timestamp(now - _SETTLED_AFTER)
 
     async def _misnamed(self, key: Key) -> list[StoredRow]:
         partition_key = key.scope.partition_key

@@ -174,7 +174,7 @@ class TableQueries:
             parts = [self._part(mapping, query, key_range, conditions, after, select) for conditions in segments]
             async for rows, is_whole in begun_together(parts):
                 # Where only a part is read, a row's newer twin may lie outside of it.
-                counting = rows if is_whole or not isinstance(mapping, ExecutionMapping) else await check.without(rows)
+                counting = rows if is_whole or not isinstance(mapping, ExecutionMapping) else await check.without(rows, self._now())
                 for stored in counting:
                     key = _key(mapping, query, stored)
                     if key is None or key in seen:

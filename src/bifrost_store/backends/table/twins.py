@@ -6,12 +6,15 @@ A row that this library wrote counts, as its locator names it; else the newest, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bifrost_store.backends.table.account import Change, Insert, Remove, StoredRow, TableAccount
+from bifrost_store.backends.table.locations import Locations
 from bifrost_store.backends.table.mappings.base import end_of
 from bifrost_store.backends.table.mappings.execution import ASIDE_ID, ASIDE_PREFIX, EXECUTION_ID, LOCATED_MARK, ExecutionMapping
 from bifrost_store.backends.table.mappings.stamps import REVISION
+from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.record import Key
 from bifrost_store.core.tasks import for_each
 
@@ -21,11 +24,18 @@ _MOST_IDS: Final = 7 * _IDS_AT_ONCE
 _EVERY: Final = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
 _SELECTED: Final = ("PartitionKey", "RowKey", REVISION)
 
+_SETTLED_AFTER: Final = timedelta(days=1)
+"""Later than this after a run began, no creation of the old application is tried again, which would leave a newer row of its id."""
+
 RowsById = dict[str, list[StoredRow]]
 
 
 class Twins:
-    """Looks for rows of executions by id, where a scope is not marked as located. Raises the SDK's errors."""
+    """Looks for rows of executions by id, where a scope is not marked as located. Raises the SDK's errors.
+
+    Attributes:
+        counting: Rows of the old application that were found to count, and that no later one will hide.
+    """
 
     def __init__(self, account: TableAccount) -> None:
         self._account = account
@@ -33,6 +43,7 @@ class Twins:
         self._located: set[str] = set()
         self._asked: set[str] = set()
         self._misnamed: dict[str, dict[str, list[str]]] = {}
+        self.counting = Locations()
 
     async def of(self, partition_key: str, ids: Sequence[str], *, select: Sequence[str] | None = None) -> RowsById:
         """Return the rows of each of up to eight executions, the one that counts first, then the newest.
@@ -108,16 +119,27 @@ class TwinCheck:
         self._mapping = ExecutionMapping()
         self._all: dict[str, RowsById] = {}
 
-    async def without(self, rows: Sequence[StoredRow]) -> list[StoredRow]:
-        """Return those of *rows* that count: up to seven requests for each partition, or one per thousand rows of it."""
+    async def without(self, rows: Sequence[StoredRow], now: datetime) -> list[StoredRow]:
+        """Return those of *rows* that count at *now*: up to seven requests for each partition, or one per thousand rows of it.
+
+        None for rows that were found to count before, and for what is marked as located.
+        """
+        in_question = [(key, row) for row in rows if (key := self._key_in_question(row)) is not None]
         by_partition: dict[str, dict[str, None]] = {}
-        for row in rows:
-            key = self._mapping.key_of(row.partition_key, row.row_key, row.properties)
-            if key is not None and REVISION not in row.properties and not self._twins.is_located(row.partition_key):
-                by_partition.setdefault(row.partition_key, {})[key.id] = None
+        for key, row in in_question:
+            by_partition.setdefault(row.partition_key, {})[key.id] = None
         found = await for_each(self._hidden, [(partition_key, list(ids)) for partition_key, ids in by_partition.items()])
         hidden = {place for some in found for place in some}
+        for key, row in in_question:
+            if (row.partition_key, row.row_key) not in hidden and is_settled(row, now):
+                self._twins.counting.note(key, row.row_key)
         return [row for row in rows if (row.partition_key, row.row_key) not in hidden]
+
+    def _key_in_question(self, row: StoredRow) -> Key | None:
+        if REVISION in row.properties or self._twins.is_located(row.partition_key):
+            return None
+        key = self._mapping.key_of(row.partition_key, row.row_key, row.properties)
+        return None if key is None or self._twins.counting.of(key) == row.row_key else key
 
     async def _hidden(self, wanted: tuple[str, list[str]]) -> set[tuple[str, str]]:
         partition_key, ids = wanted
@@ -130,6 +152,11 @@ class TwinCheck:
             parts = await for_each(lambda chunk: self._twins.of(partition_key, chunk, select=_SELECTED), chunks)
             known = {id_: rows for part in parts for id_, rows in part.items()}
         return {(partition_key, row.row_key) for id_ in ids for row in known.get(id_, ())[1:]}
+
+
+def is_settled(row: StoredRow, now: datetime) -> bool:
+    """Return whether no newer row of the same execution will come."""
+    return row.row_key > f"{ExecutionMapping.prefix}{reverse_timestamp(now - _SETTLED_AFTER)}"
 
 
 def in_order(rows: Sequence[StoredRow]) -> list[StoredRow]:
