@@ -151,7 +151,7 @@ class TestFile:
         """The line that ping returns says what answered."""
         answer = await sqlite.ping()
 
-        assert f"SQLite {sqlite3.sqlite_version}, {path}, layout 3, journal mode wal" == answer
+        assert f"SQLite {sqlite3.sqlite_version}, {path}, layout 4, journal mode wal" == answer
 
     async def test_memory(self) -> None:
         """A database in memory keeps records until it is closed."""
@@ -171,7 +171,7 @@ class TestFile:
         with pytest.raises(InvalidRequestError, match="closed"):
             await sqlite.get(execution().key)
 
-    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 4", "version 4"), ("application_id = 7", "another application")])
+    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 5", "version 5"), ("application_id = 7", "another application")])
     async def test_foreign_layout_is_refused(self, path: Path, pragma: str, word: str) -> None:
         """A file of a newer release or of another application is left alone."""
         first = SqliteBackend(str(path), SPECS)
@@ -498,7 +498,7 @@ class TestQueries:
             ((), "records_in_order"),
             ((Eq("status", "Running"),), "records_execution_by_status"),
             ((Eq("executedBy", "sam"), Range("startedAt", ge="2025")), "records_execution_executedBy"),
-            ((Eq("workflowName", "nightly"), In("status", ("Failed", "Timeout"))), "records_execution_workflowName"),
+            ((Eq("workflowName", "nightly"),), "records_execution_workflowName"),
             ((Eq("formId", "f"),), "records_execution_formId"),
         ],
     )

@@ -52,17 +52,55 @@ async def test_each_of_several_statuses_is_read_by_itself(
         assert [True] * 3 == ["USING INDEX records_execution_by_status (<expr>=?" in step for step in found]
 
 
+USER, WORKFLOW, FORM = Eq("executedBy", "kim"), Eq("workflowName", "nightly"), Eq("formId", "f")
+LIVE, ENDED = In("status", ("Pending", "Running", "Cancelling")), In("status", ("Timeout",))
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ((USER,), "executedBy"),
+        ((WORKFLOW,), "workflowName"),
+        ((FORM,), "formId"),
+        ((USER, ENDED), "executedBy_status"),
+        ((USER, LIVE), "executedBy_status"),
+        ((WORKFLOW, ENDED), "workflowName_status"),
+        ((WORKFLOW, LIVE), "workflowName_status"),
+        ((FORM, ENDED), "formId_status"),
+        ((FORM, LIVE), "formId_status"),
+        ((USER, WORKFLOW), "executedBy_workflowName"),
+    ],
+)
+@pytest.mark.parametrize("window", [(), (Range("startedAt", "2025", "2026"), Range(SORT_KEY, "1", "2"))])
+async def test_a_list_reads_what_it_shows(
+    sqlite: SqliteBackend, filters: tuple[Filter, ...], index: str, window: tuple[Filter, ...]
+) -> None:
+    """By one field or by two, in order: what is rare among the common costs no more than what it holds."""
+    query = Query("execution", ORGANIZATION, (*filters, *window))
+    for position in (None, ["1"]):
+        statement, parameters = queries.compile_page(query, position, NOW)
+        found = await searches(sqlite, (statement, parameters))
+        plan = await sqlite._connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        sorts = [step for step in plan if "TEMP B-TREE" in str(step[3])]
+
+        assert all(f"USING INDEX records_execution_{index} (scope=? AND <expr>=?" in step for step in found)
+        assert len(found) == (3 if LIVE in filters else 1)
+        assert len(sorts) <= (len(found) if LIVE in filters else 0)  # what several parts have shown, a page of each, is sorted
+
+
 @pytest.mark.parametrize("scope", [ORGANIZATION, OTHER_ORGANIZATION, None])
 @pytest.mark.parametrize("limit", [1, 2, 500])
-async def test_pages_of_several_statuses_are_one_list(sqlite: SqliteBackend, scope: Scope | None, limit: int) -> None:
-    """What is read status by status comes in one order, each record once, also where a status is named twice."""
+@pytest.mark.parametrize("is_cut", [False, True])
+async def test_pages_of_several_statuses_are_one_list(sqlite: SqliteBackend, scope: Scope | None, limit: int, is_cut: bool) -> None:
+    """What is read status by status comes in one order, each record once, also where a status is named twice, or a window cuts."""
     statuses = ("Failed", "Running", "Success", "Timeout")
     records = [
         execution(number, status=statuses[number % 4], scope=(ORGANIZATION, OTHER_ORGANIZATION)[number // 4 % 2])
         for number in range(24)
     ]
     await create_all(sqlite, records)
-    query = Query("execution", scope, (In("status", ("Timeout", "Failed", "Nothing", "Failed")),), limit)
+    window = (Range(SORT_KEY, ge=records[15].sort_key, lt=records[3].sort_key),) if is_cut else ()
+    query = Query("execution", scope, (In("status", ("Timeout", "Failed", "Nothing", "Failed")), *window), limit)
 
     wanted = [one for one in records if scope in (None, one.key.scope) and matches(one, query.filters)]
     wanted.sort(key=lambda one: (one.key.scope.value, one.sort_key))

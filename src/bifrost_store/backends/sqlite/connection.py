@@ -26,7 +26,7 @@ Execute = Callable[[str, Mapping[str, Value]], Awaitable[list[Row]]]
 """Carries out one statement and returns all its rows."""
 
 _APPLICATION_ID: Final = 0x62667374
-_LAYOUT_VERSION: Final = 3
+_LAYOUT_VERSION: Final = 4
 _OLDEST_SQLITE: Final = (3, 35, 0)
 """Brought RETURNING ("SQLite Release 3.35.0", sqlite.org)."""
 _RETRY_SECONDS: Final = 0.02

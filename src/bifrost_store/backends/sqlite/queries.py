@@ -89,8 +89,12 @@ _INDEXES: Final = {
 }
 _INDEX: Final = ("records_{kind}_{name}", "scope, {value}, sort_key", "")
 """Name, columns and further condition of an index on a field."""
-_PRECISE: Final = frozenset({"workflowName", "executedBy", "formId"})
-"""Whose index beats that on statuses, as it comes in the order of lists."""
+_PAIRS: Final = {
+    "executions": (("executedBy", "status"), ("workflowName", "status"), ("formId", "status"), ("executedBy", "workflowName"))
+}
+"""Fields that lists filter by together: what is rare among the common is found without reading the common."""
+_OFTEN_NONE: Final = frozenset({"formId"})
+"""Which is no part of an index where it is not set."""
 _MAX_ARMS: Final = 16
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -121,6 +125,17 @@ def index_statements(specs: Specs) -> Iterator[str]:
                 f"CREATE INDEX IF NOT EXISTS {index} ON records ({columns}) "
                 f"WHERE kind = '{spec.kind}' AND is_tombstone = 0{condition}"
             )
+        for pair in _PAIRS.get(spec.feed, ()):
+            if set(pair) <= set(spec.queryable):
+                yield _pair_statement(spec.kind, *pair)
+
+
+def _pair_statement(kind: str, first: str, second: str) -> str:
+    condition = f" AND {_extract(first)} IS NOT NULL" if first in _OFTEN_NONE else ""
+    return (
+        f"CREATE INDEX IF NOT EXISTS records_{kind}_{first}_{second} ON records "
+        f"(scope, {_extract(first)}, {_extract(second)}, sort_key) WHERE kind = '{kind}' AND is_tombstone = 0{condition}"
+    )
 
 
 def feeds_of(specs: Specs) -> dict[str, str]:
@@ -146,6 +161,8 @@ def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Stat
         placeholders = ", ".join(f":after{number}" for number in range(len(position)))
         after = f" AND ({order}) > ({placeholders})"
         parameters |= {f"after{number}": part for number, part in enumerate(position)}
+        if query.scope is not None:
+            query = replace(query, filters=tuple(map(_without_lower_bound, query.filters)))
     arms: list[str] = []
     for arm in _arms(query):
         where, parameters = compile_where(arm, now, parameters)
@@ -156,11 +173,17 @@ def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Stat
     return f"{union} ORDER BY {order} LIMIT :limit", parameters
 
 
+def _without_lower_bound(condition: Filter) -> Filter:
+    """Return *condition* for what comes after a position, which meets the lower bound: of two bounds SQLite would sort the rest."""
+    if isinstance(condition, Range) and condition.field == SORT_KEY:
+        return Range(SORT_KEY, None, condition.lt)
+    return condition
+
+
 def _arms(query: Query) -> list[Query]:
     """Return queries of which every record that *query* describes meets exactly one."""
-    others = {one.field for one in query.filters if isinstance(one, Eq)}
     for number, condition in enumerate(query.filters):
-        if isinstance(condition, In) and condition.field == "status" and others.isdisjoint(_PRECISE):
+        if isinstance(condition, In) and condition.field == "status":
             values = tuple(dict.fromkeys(condition.values))
             if 1 < len(values) <= _MAX_ARMS and all(isinstance(value, str) for value in values):
                 before, after = query.filters[:number], query.filters[number + 1 :]

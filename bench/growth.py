@@ -1,0 +1,106 @@
+"""`python -m bench.growth`: what calls take on SQLite with a thousand runs and with a million, in this process's time."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import Any, Final
+
+from bench.report import table
+from bench.runs import ended_runs, fill_sqlite
+from bench.timing import Call, Ratio
+from bifrost_store import ExecutionFilter, ExecutionStatus, Scope, Store, StoreSettings, open_store
+from bifrost_store.core.clock import utc_now
+
+MOST: Final = 1.5
+"""With a thousand times as many runs a call may take so much longer."""
+SCOPE: Final = Scope.organization("grows")
+_ROUNDS: Final = 25
+_PAGE: Final = 5
+"""As many as every filter finds among a thousand."""
+
+
+def _calls(store: Store, seen: str, now: datetime) -> dict[str, Call]:
+    executions = store.executions
+
+    def page(**where: Any) -> Call:
+        return lambda: executions.list(SCOPE, ExecutionFilter(**where), limit=_PAGE)
+
+    user, workflow, form = {"user": "user-7@x.example"}, {"workflow": "workflow 7"}, {"form": "form-7"}
+    rare, none = {"statuses": [ExecutionStatus.TIMEOUT]}, {"statuses": [ExecutionStatus.CANCELLED, ExecutionStatus.PENDING]}
+    window = {"since": now - timedelta(days=4), "until": now - timedelta(days=2)}
+    return {
+        "create": lambda: executions.create(SCOPE, workflow_name="w", executed_by="kim", executed_by_name="Kim"),
+        "get": lambda: executions.get(SCOPE, seen),
+        "page": page(),
+        "page of a window": page(**window),
+        "page of a user": page(**user),
+        "page of a workflow": page(**workflow),
+        "page of a form, none": page(**form),
+        "page of a rare status": page(**rare),
+        "page of two statuses, none": page(**none),
+        "page of a user and a status, none": page(**user, **none),
+        "page of a workflow and a status, none": page(**workflow, **none),
+        "page of a form and a status, none": page(**form, **rare),
+        "page of a user and a workflow": page(**user, **workflow),
+        "page of a user and a workflow, none": page(**user, workflow="workflow 8"),
+        "stuck, none": lambda: executions.stuck(now=now),
+        "purge, none": executions.purge_expired,
+    }
+
+
+async def measure(small: int, large: int, folder: Path) -> dict[str, Ratio]:
+    """Return for each call the seconds with *large* and with *small* counts of runs, in turns."""
+    async with _filled(folder, small) as few, _filled(folder, large) as many:
+        now = utc_now()
+        calls = [_calls(store, (await store.executions.list(SCOPE, limit=1)).items[0].execution_id, now) for store in (few, many)]
+        return {name: Ratio([await _pair(calls[1][name], few_call) for _ in range(_ROUNDS)]) for name, few_call in calls[0].items()}
+
+
+async def _pair(ours: Call, theirs: Call) -> tuple[float, float]:
+    return await _seconds(ours), await _seconds(theirs)
+
+
+async def _seconds(call: Call) -> float:
+    began = process_time()
+    await call()
+    return process_time() - began
+
+
+@asynccontextmanager
+async def _filled(folder: Path, count: int) -> AsyncIterator[Store]:
+    path = folder / f"{count}.db"
+    print(f"filling a store with {count:,} runs", file=sys.stderr, flush=True)
+    await fill_sqlite(path, ended_runs(count, SCOPE, newest=utc_now(), span=timedelta(days=10)))
+    async with open_store(StoreSettings(sqlite_path=str(path))) as store:
+        yield store
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print the table, and return 1 if a call grows with the number of runs."""
+    parser = argparse.ArgumentParser(prog="bench.growth", description=__doc__)
+    parser.add_argument("--small", type=int, default=1_000, help="runs of the smaller store")
+    parser.add_argument("--large", type=int, default=1_000_000, help="runs of the larger one")
+    options = parser.parse_args(arguments)
+    with TemporaryDirectory(prefix="bifrost-store-growth-") as folder:
+        ratios = asyncio.run(measure(options.small, options.large, Path(folder)))
+    rows = [
+        [name, *(f"{1000 * times.median:.2f} ms" for times in (one.theirs, one.ours)), f"**{one.median:.2f}**"]
+        for name, one in ratios.items()
+    ]
+    print(table(["call", f"{options.small:,} runs", f"{options.large:,} runs", "ratio"], rows))
+    grown = [name for name, one in ratios.items() if one.median > MOST]
+    for name in grown:
+        print(f"{name}: takes more than {MOST} times as long", file=sys.stderr)
+    return int(bool(grown))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
