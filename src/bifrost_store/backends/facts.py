@@ -13,6 +13,7 @@ class BackendFacts:
 
     Attributes:
         name: What the setting and the flag say.
+        title: Its name for people who do not operate it.
         telemetry_name: OpenTelemetry's ``db.system.name``, or one in its manner.
         role: The service's role that lets an identity read and write; None where the file system decides.
         is_leased: A migration can be about it: it holds control documents, and processes serve from it under leases.
@@ -20,5 +21,6 @@ class BackendFacts:
 
     name: BackendName
     telemetry_name: str
+    title: str = ""
     role: str | None = None
     is_leased: bool = False

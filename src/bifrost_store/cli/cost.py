@@ -105,7 +105,7 @@ def cost(
     from bifrost_store.costing import Prices, account, emulated, measure, project
 
     mix = _mix(processes, rate or [])
-    days = _retention_days(retention_days)
+    days = retention_days_of(retention_days)
 
     async def call() -> Measurement:
         async with account() if on_account else emulated() as place:
@@ -144,7 +144,8 @@ def _mix(processes: int, rates: list[str]) -> Mix:
         raise typer.BadParameter(str(error), param_hint="--rate") from error
 
 
-def _retention_days(given: float | None) -> float:
+def retention_days_of(given: float | None) -> float:
+    """Return *given*, or how many days the settings keep executions; refuse those that keep them for ever."""
     from bifrost_store.settings import StoreSettings
 
     days = StoreSettings.from_environment().execution_retention_days if given is None else given

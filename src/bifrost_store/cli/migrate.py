@@ -228,6 +228,35 @@ def status(
         raise typer.Exit(1)
 
 
+@app.command("report")
+def write_report(
+    *,
+    html: Annotated[
+        Path, typer.Option("--html", metavar="FILE", help="Where the page is written, in place of what is there.", dir_okay=False)
+    ],
+    executions_per_month: Annotated[
+        float | None,
+        typer.Option(
+            "--executions-per-month",
+            min=0.0,
+            metavar="N",
+            help="Also project what a month with so many costs, as `cost` does on an emulator.",
+            callback=finite,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a page for those who decide: what was moved and verified, differences, timeline, cost. One file; changes nothing."""
+    from bifrost_store.cli.reporting import write_page
+
+    words = words_of(html=html, executions_per_month=executions_per_month)
+    with failed("report", words):
+        found = run(lambda: write_page(html, executions_per_month))
+    values = with_next(found.values(), found.next_steps)
+    kept = {"phase": values["phase"], "ok": True, "next": values["next"], "html": str(html)}
+    report(kept, as_json=as_json, lines=[f"written: {html}", f"next: {values['next']}"])
+
+
 @app.command("run")
 def run_to_verified(
     *,

@@ -158,7 +158,7 @@ class Migration:
             done = await work.run()
         state = self._state.state.model_copy(update={"running": None})
         if done.ok:
-            summary = Backfilled(ended_at=self._now(), counts=done.counts)
+            summary = Backfilled(ended_at=self._now(), counts=done.counts, kinds=done.kinds)
             state = state.at(Phase.BACKFILLED, self._now())
             state = state.model_copy(update={"backfill": summary, "progress": {}, "verification": None})
         state = await self._state.write(state)

@@ -23,6 +23,7 @@ KEPT_DAYS: Final = 90
 """Days after the last cut-over before which nothing of the old application is purged."""
 LOST_EPOCHS: Final = 1000
 """Where the control documents are lost, the state knows an epoch, and commits since may not have been noted in it."""
+_KEPT_MOMENTS: Final = 100
 VERIFICATION_HOURS: Final = 24
 """A verification that began longer ago says too little to cut over."""
 
@@ -155,10 +156,19 @@ class Backfilled(_Value):
     Attributes:
         ended_at: The time by the operator's clock.
         counts: Records by what became of them.
+        kinds: The same per kind, but for what cannot be read; empty where an earlier release carried it out.
     """
 
     ended_at: datetime
     counts: dict[str, int]
+    kinds: dict[str, dict[str, int]] = {}
+
+
+class Moment(_Value):
+    """When a phase began, by the operator's clock."""
+
+    phase: Phase
+    at: datetime
 
 
 class Running(_Value):
@@ -213,6 +223,7 @@ class MigrationState(_Value):
         cut_over_at: When the last scope was cut over, or first seen so.
         asked: A hand-over that may be half done.
         running: A long step that may be under way.
+        history: The phases, in order, the latest hundred.
         epoch: The highest of the control documents that was seen: what is left of them where both are lost.
     """
 
@@ -232,6 +243,7 @@ class MigrationState(_Value):
     cut_over_at: datetime | None = None
     asked: Asked | None = None
     running: Running | None = None
+    history: tuple[Moment, ...] = ()
     epoch: int = 0
 
     @classmethod
@@ -298,7 +310,10 @@ class MigrationState(_Value):
 
     def at(self, phase: Phase, now: datetime) -> Self:
         """Return the state in *phase*; unchanged if it is in it already."""
-        return self if phase is self.phase else self.model_copy(update={"phase": phase, "changed_at": now})
+        if phase is self.phase:
+            return self
+        history = (*self.history, Moment(phase=phase, at=now))[-_KEPT_MOMENTS:]
+        return self.model_copy(update={"phase": phase, "changed_at": now, "history": history})
 
     def seen(self, control: Control | None, now: datetime) -> Self:
         """Return the state that agrees with *control*, which decides: who committed may have been killed before saying so here."""

@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from bifrost_store.backends.facts import BackendFacts
 
-FACTS = BackendFacts("cosmos", telemetry_name="azure.cosmosdb", is_leased=True, role="Cosmos DB Built-in Data Contributor")
+FACTS = BackendFacts(
+    "cosmos",
+    telemetry_name="azure.cosmosdb",
+    title="Azure Cosmos DB",
+    is_leased=True,
+    role="Cosmos DB Built-in Data Contributor",
+)

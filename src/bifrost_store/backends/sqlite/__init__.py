@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from bifrost_store.backends.facts import BackendFacts
 
-FACTS = BackendFacts("sqlite", telemetry_name="sqlite")
+FACTS = BackendFacts("sqlite", telemetry_name="sqlite", title="SQLite")

@@ -4,4 +4,10 @@ from __future__ import annotations
 
 from bifrost_store.backends.facts import BackendFacts
 
-FACTS = BackendFacts("table", telemetry_name="azure.table", is_leased=True, role="Storage Table Data Contributor")
+FACTS = BackendFacts(
+    "table",
+    telemetry_name="azure.table",
+    title="Azure Table Storage",
+    is_leased=True,
+    role="Storage Table Data Contributor",
+)
