@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, StorageState, async_playwright, expect
 
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Scope, Store
 from bifrost_store.console.serving import serve
@@ -23,6 +23,7 @@ CHROMIUM = os.environ.get("BIFROST_CHROMIUM") or shutil.which("chromium") or ""
 WIDE = (1280, 800)
 PATIENCE = 20_000
 """Milliseconds that something on the page may take to come true on a busy machine; not a promise."""
+expect.set_options(timeout=PATIENCE)
 _numbers = count(1)
 
 
@@ -34,23 +35,24 @@ class Stage:
     address: str
     token: str
     browser: Browser
+    session: StorageState | None = None
     contexts: list[BrowserContext] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     async def page(self, path: str = "", *, size: tuple[int, int] = WIDE, scheme: str = "light", **options: Any) -> Page:
         """Open a page of the console in a browser of its own; what it complains about fails the test."""
-        context = await self.browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, locale="en-GB", timezone_id="UTC", **options
-        )
+        given = {"color_scheme": scheme, "locale": "en-GB", "timezone_id": "UTC", "storage_state": self.session, **options}
+        context = await self.browser.new_context(viewport={"width": size[0], "height": size[1]}, **given)
         self.contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         page.on("console", lambda told: self.problems.append(told.text) if told.type in ("error", "warning") else None)
-        await page.goto(f"{self.address}#token={self.token}")
-        await page.get_by_role("heading", name="Runs").wait_for()
-        if path:
-            await page.goto(self.address + path)
+        if self.session is None:
+            await page.goto(f"{self.address}#token={self.token}")
+            await page.get_by_role("heading", name="Runs").wait_for()
+            self.session = await context.storage_state()
+        await page.goto(self.address + path)
         return page
 
     async def run(self, scope: Scope = GLOBAL, **fields: Any) -> Execution:

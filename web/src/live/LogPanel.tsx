@@ -64,7 +64,6 @@ export function LogPanel(props: LogPanelProps): ReactNode {
   const found = useMemo(() => new Set(search.matches.map(keyOf)), [search.matches]);
   const hereKey = search.matches[here] ? keyOf(search.matches[here]) : null;
   const announcement = useAnnouncement(state.arrived, state.lines);
-  const copying = useCopying(body, shown, zone);
 
   const pause = useCallback(() => {
     setIsFollowing((was) => {
@@ -72,6 +71,8 @@ export function LogPanel(props: LogPanelProps): ReactNode {
       return false;
     });
   }, [log]);
+
+  const copying = useCopying(body, shown, zone, pause);
 
   /** Show another stretch in a list of its own; whoever was in the old one is in the new one. */
   const reopen = useCallback(async (open: () => Promise<unknown>): Promise<void> => {

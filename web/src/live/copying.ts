@@ -43,7 +43,13 @@ interface Selected {
  * Copying from a list that draws only what is seen: what is selected over several lines is copied as whole lines, those
  * between that are not drawn among them, and Ctrl+A selects every line of the list.
  */
-export function useCopying(body: RefObject<HTMLElement | null>, shown: readonly LogLine[], zone: Zone): Copying {
+export function useCopying(
+  body: RefObject<HTMLElement | null>,
+  shown: readonly LogLine[],
+  zone: Zone,
+  /** Lines were selected: they may not move away. */
+  onSelect: () => void,
+): Copying {
   const [selected, setSelected] = useState<Selected | 'all' | null>(null);
   useEffect(() => {
     const onChange = (): void => {
@@ -53,8 +59,12 @@ export function useCopying(body: RefObject<HTMLElement | null>, shown: readonly 
     document.addEventListener('selectionchange', onChange);
     return () => document.removeEventListener('selectionchange', onChange);
   }, [body, shown]);
+  const isSelected = selected !== null;
+  useEffect(() => {
+    if (isSelected) onSelect();
+  }, [isSelected, onSelect]);
   return {
-    kept: selected === null || selected === 'all' ? [] : [indexIn(shown, selected.from), indexIn(shown, selected.to)],
+    kept: selected === null || selected === 'all' ? [] : [...new Set([indexIn(shown, selected.from), indexIn(shown, selected.to)])],
     onKeyDown: (event) => {
       if (event.key.toLowerCase() !== 'a' || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
       event.preventDefault();
