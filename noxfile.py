@@ -211,6 +211,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "bench", *session.posargs, env=azurite(session))
     if not session.posargs:
         session.run("python", "-m", "bench.growth")
+        session.run("python", "-m", "bench.growth", "--backend", "cosmos")
         session.run("python", "-m", "bench.old_application", env=azurite(session))
         session.run("python", "-m", "bench.recordings")
         session.run("python", "-m", "bench.connections")

@@ -1,11 +1,14 @@
-"""`python -m bench.growth`: what calls take on SQLite with a thousand runs and with a million, in this process's time."""
+"""`python -m bench.growth`: what calls take with a thousand runs and with many more, in this process's time.
+
+On SQLite, or with ``--backend cosmos`` on the emulator, which then is part of this process.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,15 +16,21 @@ from tempfile import TemporaryDirectory
 from time import process_time
 from typing import Any, Final
 
+from pydantic import SecretStr
+
 from bench.report import table
-from bench.runs import ended_runs, fill_sqlite
+from bench.runs import ended_runs, fill_emulator, fill_sqlite
 from bench.timing import Call, Ratio
 from bifrost_store import ExecutionFilter, ExecutionStatus, Scope, Store, StoreSettings, open_store
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.query import Eq, Query
+from bifrost_store.core.record import Record
+from bifrost_store.emulator import CosmosEmulator, Options
 
 MOST: Final = 1.5
 """With a thousand times as many runs a call may take so much longer."""
 SCOPE: Final = Scope.organization("grows")
+_LARGE: Final = {"sqlite": 1_000_000, "cosmos": 20_000}
 _ROUNDS: Final = 25
 _PAGE: Final = 5
 """As many as every filter finds among a thousand."""
@@ -46,6 +55,11 @@ def _calls(store: Store, seen: str, now: datetime) -> dict[str, Call]:
         "page of a form, none": page(**form),
         "page of a rare status": page(**rare),
         "page of two statuses, none": page(**none),
+        "count of a rare status": lambda: store.backend.aggregate(Query("execution", SCOPE, (Eq("status", "Cancelled"),))),
+        "count of a rare status in all scopes": lambda: store.backend.aggregate(
+            Query("execution", None, (Eq("status", "Cancelled"),))
+        ),
+        "statistics of an empty hour": lambda: executions.statistics(SCOPE, since=now + timedelta(hours=1)),
         "page of a user and a status, none": page(**user, **none),
         "page of a workflow and a status, none": page(**workflow, **none),
         "page of a form and a status, none": page(**form, **rare),
@@ -56,9 +70,10 @@ def _calls(store: Store, seen: str, now: datetime) -> dict[str, Call]:
     }
 
 
-async def measure(small: int, large: int, folder: Path) -> dict[str, Ratio]:
+async def measure(backend: str, small: int, large: int, folder: Path) -> dict[str, Ratio]:
     """Return for each call the seconds with *large* and with *small* counts of runs, in turns."""
-    async with _filled(folder, small) as few, _filled(folder, large) as many:
+    filled = {"sqlite": _sqlite, "cosmos": _cosmos}[backend]
+    async with filled(folder, small) as few, filled(folder, large) as many:
         now = utc_now()
         calls = [_calls(store, (await store.executions.list(SCOPE, limit=1)).items[0].execution_id, now) for store in (few, many)]
         return {name: Ratio([await _pair(calls[1][name], few_call) for _ in range(_ROUNDS)]) for name, few_call in calls[0].items()}
@@ -74,28 +89,52 @@ async def _seconds(call: Call) -> float:
     return process_time() - began
 
 
-@asynccontextmanager
-async def _filled(folder: Path, count: int) -> AsyncIterator[Store]:
-    path = folder / f"{count}.db"
+def _runs(count: int) -> Iterator[Record]:
     print(f"filling a store with {count:,} runs", file=sys.stderr, flush=True)
-    await fill_sqlite(path, ended_runs(count, SCOPE, newest=utc_now(), span=timedelta(days=10)))
+    return ended_runs(count, SCOPE, newest=utc_now(), span=timedelta(days=10))
+
+
+@asynccontextmanager
+async def _sqlite(folder: Path, count: int) -> AsyncIterator[Store]:
+    path = folder / f"{count}.db"
+    await fill_sqlite(path, _runs(count))
     async with open_store(StoreSettings(sqlite_path=str(path))) as store:
         yield store
+
+
+@asynccontextmanager
+async def _cosmos(folder: Path, count: int) -> AsyncIterator[Store]:
+    path, options = folder / f"{count}.db", Options(consistency="Strong", is_serverless=True)
+    with CosmosEmulator(options=options, data=path) as emulator:
+        settings = _settings(emulator, folder)
+        async with open_store(settings) as store:
+            await store.provision()
+    fill_emulator(path, settings.cosmos_database, _runs(count))
+    with CosmosEmulator(options=options, data=path) as emulator:
+        async with open_store(_settings(emulator, folder)) as store:
+            yield store
+
+
+def _settings(emulator: CosmosEmulator, folder: Path) -> StoreSettings:
+    text = SecretStr(emulator.connection_string)
+    return StoreSettings(backend="cosmos", cosmos_connection_string=text, blob_folder=str(folder / "blobs"))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the table, and return 1 if a call grows with the number of runs."""
     parser = argparse.ArgumentParser(prog="bench.growth", description=__doc__)
     parser.add_argument("--small", type=int, default=1_000, help="runs of the smaller store")
-    parser.add_argument("--large", type=int, default=1_000_000, help="runs of the larger one")
+    parser.add_argument("--large", type=int, help="runs of the larger one; by default a million, of the emulator 20,000")
+    parser.add_argument("--backend", choices=list(_LARGE), default="sqlite", help="where they are")
     options = parser.parse_args(arguments)
+    large = options.large or _LARGE[options.backend]
     with TemporaryDirectory(prefix="bifrost-store-growth-") as folder:
-        ratios = asyncio.run(measure(options.small, options.large, Path(folder)))
+        ratios = asyncio.run(measure(options.backend, options.small, large, Path(folder)))
     rows = [
         [name, *(f"{1000 * times.median:.2f} ms" for times in (one.theirs, one.ours)), f"**{one.median:.2f}**"]
         for name, one in ratios.items()
     ]
-    print(table(["call", f"{options.small:,} runs", f"{options.large:,} runs", "ratio"], rows))
+    print(table(["call", f"{options.small:,} runs", f"{large:,} runs", "ratio"], rows))
     grown = [name for name, one in ratios.items() if one.median > MOST]
     for name in grown:
         print(f"{name}: takes more than {MOST} times as long", file=sys.stderr)

@@ -30,3 +30,37 @@ def test_the_narrowest_range_is_read(wire: Wire, cosmos_emulator: CosmosEmulator
 
     assert answer.status == 200
     assert [[name for name in ("n", "ended", "until") if f'["{name}"]' in sql] for (sql,) in made] == [[read]]
+
+
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+@pytest.mark.parametrize("wanted", [("a", "b"), ("b", "none", "b"), ("none", "other"), (1, "a")])
+def test_each_of_a_few_values_is_read_in_order(
+    wire: Wire, cosmos_emulator: CosmosEmulator, direction: str, wanted: tuple[object, ...]
+) -> None:
+    """Items with one of several values come sorted by another property, page by page, from one index over both."""
+    wire.make_container()
+    values = ("a", "b", "c", "c", "c")
+    for number in range(320):
+        wire.create({"id": f"{number}", "pk": "k", "n": number * 7 % 40, "state": values[number % 5]})
+    parameters = [{"name": f"@p{number}", "value": value} for number, value in enumerate(wanted)]
+    names = ", ".join(parameter["name"] for parameter in parameters)
+    text = f"SELECT c.id, c.n, c.state FROM c WHERE c.state IN ({names}) ORDER BY c.n {direction}"
+    found, headers = [], {"x-ms-documentdb-partitionkey": '["k"]', "x-ms-max-item-count": "7"}
+    while True:
+        answer = wire.query(text, parameters, headers=headers)
+        assert answer.status == 200
+        found += answer.json["Documents"]
+        if "x-ms-continuation" not in answer.headers:
+            break
+        headers["x-ms-continuation"] = answer.headers["x-ms-continuation"]
+    engine = cosmos_emulator._running.engine
+    made = cosmos_emulator.call(
+        lambda: engine.database.execute("SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'").fetchall()
+    )
+
+    expected = {number for number in range(320) if values[number % 5] in wanted}
+    assert expected == {int(one["id"]) for one in found}
+    assert len(expected) == len(found)
+    assert sorted([one["n"] for one in found], reverse=direction == "DESC") == [one["n"] for one in found]
+    assert len(made) == 1
+    assert made[0][0].index('["state"]') < made[0][0].index('["n"]')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -12,9 +13,10 @@ from bifrost_store.emulator.sql.values import UNDEFINED, sort_key
 from bifrost_store.emulator.store.indexes import UNREADABLE, Part, expression
 from bifrost_store.emulator.store.items import Condition, Item
 
-MAX_EQUALITIES: Final = 3
+MAX_EQUALITIES: Final = 5
 _MAX_PARAMETERS: Final = 10_000
 _MAX_SIFTED: Final = 100
+_MAX_ARMS: Final = 16
 Keys = tuple[bytes, ...]
 """What an item sorts by: a sort key for each property of the order."""
 
@@ -41,10 +43,13 @@ class Candidates:
         same = {one.path for one in equal}
         order: tuple[Part, ...] = use.order_by or ()
         self._order = [(path, is_descending) for path, is_descending in order if path not in same]
-        used = equal + _ranged(others, self._order)
-        self._parts = _index_parts(used, self._order)
+        ranged = _ranged(others, self._order)
+        arm = _split([one for one in others if one not in ranged], self._order)
+        used = equal + ranged
+        self._arms = [] if arm is None else [(f"{expression(arm.path)} = ?", (key,)) for key in dict.fromkeys(arm.keys or ())]
+        self._parts = _index_parts(used if arm is None else [*used, arm], self._order)
         # The service chooses by every indexed property at once: what no index of ours serves is sifted here.
-        rest = [one for one in others if one not in used and len(one.ranges) <= _MAX_SIFTED]
+        rest = [one for one in others if one not in used and one is not arm and len(one.ranges) <= _MAX_SIFTED]
         self._conditions = [scope.condition(), container.live(now), *map(_condition, used + rest)]
         if excludes_undefined and len(order) == 1:
             self._conditions.append((f"{expression(order[0][0])} <> ?", (sort_key(UNDEFINED),)))
@@ -61,7 +66,10 @@ class Candidates:
             conditions.append(_from_position(columns, [*after[0], after[1]]))
         order = ", ".join([column + (" DESC" if is_descending else "") for column, is_descending in columns])
         index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
-        yield from self._table.select_with([column for column, _ in expressions], conditions, order, index=index)
+        extra = [column for column, _ in expressions]
+        arms = [[*conditions, arm] for arm in self._arms] or [conditions]
+        streams = [self._table.select_with(extra, each, order, index=index) for each in arms]
+        yield from heapq.merge(*streams, key=_position_of, reverse=columns[0][1])
 
     def keys_of(self, number: int) -> Keys:
         """Return what an item sorts by; IndexError if it is gone."""
@@ -75,6 +83,20 @@ def _ranged(filters: list[PathFilter], order: list[Part]) -> list[PathFilter]:
     if order:
         return [one for one in filters if one.path == order[0][0]][:1]
     return sorted(filters, key=_breadth)[:1]
+
+
+def _split(filters: list[PathFilter], order: list[Part]) -> PathFilter | None:
+    """Return the filter for one of a few values, if any, whose values are each read in order and then put together."""
+    if not order or len({is_descending for _, is_descending in order}) > 1:
+        return None
+    sorted_paths = [path for path, _ in order]
+    few = [one for one in filters if one.keys is not None and 1 < len(one.keys) <= _MAX_ARMS and one.path not in sorted_paths]
+    return min(few, key=_breadth, default=None)
+
+
+def _position_of(found: tuple[Item, Keys]) -> tuple[Keys, int]:
+    item, keys = found
+    return keys, item.number
 
 
 def _breadth(one: PathFilter) -> tuple[bool, int, int]:
