@@ -231,10 +231,11 @@ def rates(session: nox.Session) -> None:
 
 @nox.session
 def reference(session: nox.Session) -> None:
-    """Write docs/reference/repositories/ from the docstrings anew, and what the emulator serves; tests tell when that is due."""
-    session.install(*dependencies("test"))
+    """Write anew what is made from docstrings and Protocols: references and the blocking store; tests tell when that is due."""
+    session.install(*dependencies("test", "lint"))
     session.run("python", "tools/reference.py")
     session.run("python", "tools/emulator_reference.py")
+    session.run("python", "tools/blocking.py")
 
 
 @nox.session

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from bifrost_store import errors
+    from bifrost_store.blocking import BlockingStore, open_store_blocking
     from bifrost_store.core.page import Page
     from bifrost_store.core.scope import GLOBAL, Scope
     from bifrost_store.core.unset import UNSET
@@ -79,6 +80,7 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "AuditEventType",
+    "BlockingStore",
     "Branding",
     "Config",
     "ConfigType",
@@ -134,6 +136,7 @@ __all__ = [
     "Variables",
     "errors",
     "open_store",
+    "open_store_blocking",
 ]
 
 _MODULES: Final = (
@@ -146,6 +149,7 @@ _MODULES: Final = (
     "protocols",
     "store",
     "opening.store",
+    "blocking",
 )
 """Where the names come from, the quick ones first."""
 

@@ -88,7 +88,10 @@ class InvalidLinkError(InvalidRequestError):
 
 
 class EventLoopError(InvalidRequestError):
-    """A store was used on another event loop than the one that it was first used on; nothing was sent."""
+    """A store was used on another event loop than the one that it was first used on; nothing was sent.
+
+    Of a blocking store: it is closed, was opened before a fork, or would keep the caller's event loop waiting.
+    """
 
 
 class DocumentTooLargeError(InvalidRequestError):
