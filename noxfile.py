@@ -170,7 +170,7 @@ def second_client(session: nox.Session) -> None:
 
 @nox.session
 def package(session: nox.Session) -> None:
-    """The wheel alone, installed without extras, does what the README promises of it."""
+    """The wheel alone, installed without extras, does what the README promises of it; with them, each brings what it is for."""
     folder = Path(session.create_tmp()).resolve()
     shutil.rmtree(folder / "dist", ignore_errors=True)
     session.install("build")
@@ -183,6 +183,28 @@ def package(session: nox.Session) -> None:
     session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
     with session.chdir(folder):
         session.run(python, str(ROOT / "tests" / "package" / "smoke.py"), external=True)
+        # As the errors say it: with the library installed, its extras are found without asking for the library again.
+        session.run(python, "-m", "pip", "install", "--quiet", "bifrost-store[all]", external=True)
+        session.run(python, str(ROOT / "tests" / "package" / "extras.py"), external=True)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """What is published: sdist and wheel in dist/, checked, and in sbom/ what an installation with all extras consists of."""
+    dist, sbom = ROOT / "dist", ROOT / "sbom"
+    for folder in (dist, sbom):
+        shutil.rmtree(folder, ignore_errors=True)
+    session.install(*dependencies("release"))
+    session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    (wheel,) = dist.glob("*.whl")
+    venv = Path(session.create_tmp()).resolve() / "installed"
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(venv))
+    session.run("python", "-m", "pip", "--python", str(venv), "install", "--quiet", f"{wheel}[all]")
+    sbom.mkdir()
+    about = ["--pyproject", str(ROOT / "pyproject.toml"), "--output-reproducible", "--output-format", "JSON"]
+    file = sbom / f"{wheel.name.removesuffix('.whl')}.cdx.json"
+    session.run("cyclonedx-py", "environment", str(venv), *about, "--output-file", str(file))
 
 
 @nox.session(reuse_venv=False)

@@ -97,7 +97,7 @@ def test_what_cannot_be_mended_says_what_to_do(init: Init, cosmos_emulator: Cosm
         report = json.loads(init("--json", *options, check=1))
         first = report["differences"][0]
         assert (False, []) == (report["ok"], report["fixed"])
-        assert ("executions", False, False) == (first["place"], first["is_mendable"], first["is_warning"])
+        assert ("executions", False, False) == (first["place"], first["is_fixable"], first["is_warning"])
         assert "should be /scope" in first["problem"]
         assert "BIFROST_STORE_COSMOS_DATABASE" in first["remedy"]
 

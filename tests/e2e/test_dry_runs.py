@@ -24,7 +24,6 @@ from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.examples import ADDED_ONLY, EXAMPLES
 from bifrost_store.transfer.records import dump_records
 from bifrost_store.transfer.rows import load_rows
-from tests import commands
 from tests.e2e.migrating import Settings, migrate, settings_of
 from tests.golden.own import made
 
@@ -138,14 +137,6 @@ async def test_it_says_what_it_will_meet_and_what_that_takes(settings: Settings,
     assert done.details["request_units"] == pytest.approx(planned["request_units"], rel=0.5)
     assert 0 < planned["seconds"] < 100
     assert "bifrost-store migrate start" in slowly["next"]
-
-
-def test_the_former_option_does_nothing_and_contradicts_the_new_one(settings: Settings, own: StoreSettings) -> None:
-    """What it asked for is the default now."""
-    assert 0 == migrate("run", "--dry-run", "--keep-expired", settings=settings)["expired"]
-    refused = commands.run("migrate", "run", "--keep-expired", "--drop-expired", settings=settings)
-    assert (2, "") == (refused.returncode, refused.stdout)
-    assert "--drop-expired" in refused.stderr
 
 
 async def foreign_record(own: StoreSettings) -> None:

@@ -86,11 +86,11 @@ async def test_cosmos_answers_like_the_tables(empty_azurite: Azurite, tmp_path: 
         more = {"BIFROST_STORE_COSMOS_CONNECTION_STRING": cosmos.connection_string, "BIFROST_STORE_LEASE_SECONDS": "2"}
         world = world_of(seed, empty_azurite, tmp_path, **more)
         await world.fill()
-        refused = await world.command("migrate", "run", "--keep-expired")
+        refused = await world.command("migrate", "run")
         removed = await world.remove_unreadable()
         repaired = await world.command("repair")
         expected = await world.ask("table")
-        copied = await world.command("migrate", "run", "--keep-expired")
+        copied = await world.command("migrate", "run")
         moved = await world.command("migrate", "cutover", "--yes")
         there = await world.ask("cosmos")
         verified = await world.command("migrate", "verify", "--repair")

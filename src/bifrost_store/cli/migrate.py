@@ -40,9 +40,6 @@ DropExpired = Annotated[
         "--drop-expired", help="Leave out executions past their retention: readers see them no longer after the cut-over."
     ),
 ]
-KeepExpired = Annotated[
-    bool, typer.Option("--keep-expired", help="Deprecated, does nothing, removed in 0.2: what readers see is carried.")
-]
 RequestUnits = Annotated[
     float | None,
     typer.Option(
@@ -74,7 +71,6 @@ def start(*, dry_run: DryRun = False, as_json: JsonOption = False) -> None:
 def backfill(
     *,
     drop_expired: DropExpired = False,
-    keep_expired: KeepExpired = False,
     request_units: RequestUnits = None,
     reports: Folder = _FOLDER,
     dry_run: DryRun = False,
@@ -85,7 +81,6 @@ def backfill(
         "backfill",
         lambda migration: migration.backfill(drop_expired=drop_expired),
         drop_expired=drop_expired,
-        keep_expired=keep_expired,
         request_units=request_units,
         reports=reports,
         dry_run=dry_run,
@@ -261,7 +256,6 @@ def write_report(
 def run_to_verified(
     *,
     drop_expired: DropExpired = False,
-    keep_expired: KeepExpired = False,
     request_units: RequestUnits = None,
     reports: Folder = _FOLDER,
     dry_run: DryRun = False,
@@ -272,7 +266,6 @@ def run_to_verified(
         "run",
         lambda migration: migration.run(drop_expired=drop_expired),
         drop_expired=drop_expired,
-        keep_expired=keep_expired,
         request_units=request_units,
         reports=reports,
         dry_run=dry_run,
@@ -285,13 +278,14 @@ def _carry_over(
     do: Do,
     *,
     drop_expired: bool,
-    keep_expired: bool,
     request_units: float | None,
     reports: Path,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Carry out a step that backfills."""
+    from bifrost_store.migration.state import Options
+
     _carry_out(
         name,
         do,
@@ -299,19 +293,9 @@ def _carry_over(
         dry_run=dry_run,
         folder=reports,
         request_units=request_units,
-        options=_options(drop_expired, keep_expired),
+        options=Options(drop_expired=drop_expired),
         words=words_of(drop_expired=drop_expired, request_units=request_units, reports=_named(reports)),
     )
-
-
-def _options(drop_expired: bool, keep_expired: bool) -> Options:
-    from bifrost_store.migration.state import Options
-
-    if drop_expired and keep_expired:
-        raise typer.BadParameter("--keep-expired, which is the default and deprecated, excludes --drop-expired")
-    if keep_expired:
-        talk.print("--keep-expired is deprecated and does nothing: what readers see is carried", markup=False)
-    return Options(drop_expired=drop_expired)
 
 
 def _carry_out(

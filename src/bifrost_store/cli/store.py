@@ -18,7 +18,7 @@ def init(
     *,
     fix: Annotated[
         bool,
-        typer.Option("--fix", "--mend", help="Also replace TTL and indexing policy of containers that differ from what is needed."),
+        typer.Option("--fix", help="Also replace TTL and indexing policy of containers that differ from what is needed."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,9 +38,7 @@ def init(
     lines += [f"{'warning' if one.is_warning else 'differs'}: {one} - {one.remedy}" for one in left]
     ok = all(one.is_warning for one in left)
     done = [str(one) for one in fixed]
-    # Until 0.2 the names of before stay beside those of today.
-    differences = [{**asdict(one), "is_mendable": one.is_fixable} for one in left]
-    values = {"ok": ok, "stores": stores, "fixed": done, "mended": done, "differences": differences}
+    values = {"ok": ok, "stores": stores, "fixed": done, "differences": [asdict(one) for one in left]}
     report(values, as_json=as_json, lines=lines)
     if not ok:
         raise typer.Exit(1)
@@ -108,7 +106,7 @@ def repair(
     lines = [f"{what}: {count}" for what, count in done.repaired.items()] or ["nothing to repair"]
     lines += [f"unreadable: {line}" for line in unreadable]
     lines += [f"contradiction: {line}" for line in done.contradictions]
-    values = {"repaired": done.repaired, "mended": done.repaired, "unreadable": unreadable, "contradictions": done.contradictions}
+    values = {"repaired": done.repaired, "unreadable": unreadable, "contradictions": done.contradictions}
     report({"ok": not unreadable, **values}, as_json=as_json, lines=lines)
     if unreadable:
         raise typer.Exit(1)

@@ -27,7 +27,7 @@ def check_versions(extras: Iterable[str], version_of: VersionOf = version) -> li
     findings = [Finding(_CHECK, PACKAGE, State.OK, f"{version_of(PACKAGE)}, Python {python}")]
     for extra, requirement in _requirements(extras):
         wanted = f"{PACKAGE}[{extra}]" if extra else PACKAGE
-        remedy = f"pip install --upgrade '{wanted}'"
+        remedy = f"pip install '{wanted}'"
         try:
             found = version_of(requirement.name)
         except PackageNotFoundError:

@@ -86,7 +86,7 @@ class BackfillReport:
         return lines
 
     def values(self) -> dict[str, Any]:
-        """Return the report as parts of a JSON object. ``dead_letters`` is the former name of ``rejected_rows``."""
+        """Return the report as parts of a JSON object."""
         rejected_rows = None if self.rejected_rows is None else str(self.rejected_rows)
         return {
             "counts": dict(self.counts),
@@ -96,7 +96,6 @@ class BackfillReport:
             "request_units": round(self.request_units, 2),
             "throttled": self.throttled,
             "rejected_rows": rejected_rows,
-            "dead_letters": rejected_rows,
         }
 
 

@@ -51,8 +51,8 @@ class HandOverReport:
     left: dict[str, str] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
-        """Return the report as one JSON object; its deprecated names stay until 0.2."""
-        return {**asdict(self), "taken_away": self.revoked, "paid": self.repaired}
+        """Return the report as one JSON object."""
+        return asdict(self)
 
     def note(self, pending: Pending) -> None:
         """Take over what was done about the journal."""
