@@ -219,3 +219,25 @@ async def test_what_the_store_cannot_do_is_told_without_its_words(console: Conso
         assert "secret" not in answer.text
         assert (status == 503) == answer.json()["error"]["isRetryable"]
         assert ("7" if status == 503 else None) == answer.headers.get("retry-after")
+
+
+async def test_what_is_nested_too_deeply_is_told(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A result of ten thousand levels, as old code may have stored, is answered with a sentence, and everything else goes on."""
+    from bifrost_store import Result
+
+    run = await console.run(execution_id="r")
+    deep: Any = None
+    for _ in range(10_000):
+        deep = [deep]
+
+    async def load(_: Any) -> Result:
+        return Result("json", deep)
+
+    monkeypatch.setattr(console.store.executions, "load_result", load)
+    answer = await console.get("runs/GLOBAL/r/result")
+    assert (500, "this is nested too deeply to be shown") == (answer.status_code, answer.json()["error"]["message"])
+    async with console.store.execution_data.recording(run) as recording:
+        recording.info("a line", data=deep)
+        recording.set_variables({"deep": deep})
+    assert "nested too deeply" in (await console.get("runs/GLOBAL/r/items")).text
+    assert "nested too deeply" in (await console.get("runs/GLOBAL/r/variables")).text

@@ -58,3 +58,22 @@ async def test_others_watch_their_own_runs_alone(closed_console: Console, scope:
         assert 404 == missing.status_code
         if not (shown and connection_id == own):
             assert (404, missing.json()["error"]["message"]) == (answer.status_code, answer.json()["error"]["message"])
+
+
+async def test_two_hundred_tabs_are_let_in(console: Console) -> None:
+    """All tabs of whoever holds the token are one user's: two hundred connect, and each is told of what it watches."""
+    await console.run(execution_id="r")
+    tabs: list[tuple[str, dict[str, str], dict[str, str]]] = []
+    for _ in range(200):
+        found = (await console.post("hub/negotiate")).json()
+        url, headers = found["url"], {"authorization": f"Bearer {found['accessToken']}", "origin": f"http://{HOST}"}
+        opened = (await console.client.post(f"{url}/negotiate?negotiateVersion=1", headers=headers)).json()
+        params = {"id": opened["connectionToken"]}
+        assert 200 == (await console.client.get(url, params=params, headers=headers)).status_code
+        hello = await console.client.post(url, params=params, headers=headers, content=b'{"protocol":"json","version":1}\x1e')
+        assert 200 == hello.status_code
+        body = {"connectionId": opened["connectionId"], "scope": "GLOBAL", "executionId": "r"}
+        assert (await console.post("hub/join", body=body)).json()["isLive"]
+        tabs.append((url, params, headers))
+    for url, params, headers in tabs:
+        assert 202 == (await console.client.delete(url, params=params, headers=headers)).status_code

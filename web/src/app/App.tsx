@@ -66,7 +66,7 @@ export function App(): ReactNode {
 
 function Pages(): ReactNode {
   const me = useQuery({ queryKey: ['me'], queryFn: ({ signal }) => api.me(signal), staleTime: Infinity });
-  if (me.isError) return <Lost problem={describe(me.error)} />;
+  if (me.isError) return <Lost heading="The console does not answer" problem={describe(me.error)} onRetry={() => void me.refetch()} />;
   if (me.data === undefined) return null;
   const { data } = me;
   return (
@@ -130,14 +130,20 @@ function lastScope(me: Me): string {
   return localStorage.getItem('bifrost.scope') ?? me.scope;
 }
 
-function Lost({ problem }: { readonly problem: string }): ReactNode {
+interface LostProps {
+  readonly heading?: string;
+  readonly problem: string;
+  readonly onRetry?: () => void;
+}
+
+function Lost({ heading = 'No session', problem, onRetry }: LostProps): ReactNode {
   return (
     <main className={css.lost}>
-      <h1>No session</h1>
+      <h1>{heading}</h1>
       {problem !== '' && <p role="alert">{problem}</p>}
-      <p>Open the address that the console printed when it was started. A session lasts 12 hours, and ends with the console.</p>
-      <button type="button" onClick={() => location.reload()}>
-        Try again
+      {onRetry === undefined && <p>Open the address that the console printed when it was started. A session lasts 12 hours, and ends with the console.</p>}
+      <button type="button" onClick={onRetry ?? (() => location.reload())}>
+        {onRetry === undefined ? 'Try again' : 'Retry'}
       </button>
     </main>
   );

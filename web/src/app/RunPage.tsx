@@ -8,6 +8,7 @@ import {
   LogPanel,
   moment,
   placeToText,
+  plain,
   StatusBadge,
   Timeline,
   useNow,
@@ -19,6 +20,7 @@ import {
   type Place,
 } from '../live';
 import { api, ApiError, describe, polledSource, type Me, type WholeRun } from './api';
+import { Boundary } from './Boundary';
 import { CopyText } from './CopyText';
 import { useHub, useHubState, useThrottled, useWatch } from './hub';
 import css from './RunPage.module.css';
@@ -110,8 +112,8 @@ function Shown({ me, run }: { readonly me: Me; readonly run: WholeRun }): ReactN
       {isFailed && (
         <div className={css.band} role="alert">
           <div>
-            <b>{run.errorType ?? run.status}</b>
-            {run.errorMessage !== null && <p>{run.errorMessage.slice(0, 4_000)}</p>}
+            <b>{plain(run.errorType ?? run.status)}</b>
+            {run.errorMessage !== null && <p>{plain(run.errorMessage.slice(0, 4_000))}</p>}
           </div>
           <button type="button" className={css.button} onClick={() => setGoal({ firstError: true })}>
             Go to first error
@@ -119,23 +121,27 @@ function Shown({ me, run }: { readonly me: Me; readonly run: WholeRun }): ReactN
         </div>
       )}
       {!run.isFinal && <Unpushed />}
-      <Timeline outline={outline} zone={zone} onGo={(place) => setGoal({ place })} />
+      <Boundary what="The strip" of={outline}>
+        <Timeline outline={outline} zone={zone} onGo={(place) => setGoal({ place })} />
+      </Boundary>
       <div className={css.columns}>
-        <LogPanel
-          source={source}
-          outline={outline}
-          since={run.startedAt}
-          isPending={run.status === 'Pending'}
-          isFinal={run.isFinal}
-          isFailed={isFailed}
-          zone={zone === 'relative' ? 'local' : zone}
-          view={view}
-          onView={onView}
-          downloads={downloads}
-          linkTo={linkTo}
-          describeError={describe}
-          goal={goal}
-        />
+        <Boundary what="The log">
+          <LogPanel
+            source={source}
+            outline={outline}
+            since={run.startedAt}
+            isPending={run.status === 'Pending'}
+            isFinal={run.isFinal}
+            isFailed={isFailed}
+            zone={zone === 'relative' ? 'local' : zone}
+            view={view}
+            onView={onView}
+            downloads={downloads}
+            linkTo={linkTo}
+            describeError={describe}
+            goal={goal}
+          />
+        </Boundary>
         <RunTabs me={me} run={run} />
       </div>
     </div>
@@ -159,7 +165,7 @@ function Header({ me, run }: { readonly me: Me; readonly run: WholeRun }): React
   return (
     <header className={css.header}>
       <div className={css.title}>
-        <h1>{run.workflow}</h1>
+        <h1>{plain(run.workflow)}</h1>
         <StatusBadge status={run.status} />
         <span className={css.actions}>
           {!run.isFinal && <Cancel me={me} run={run} />}
@@ -175,7 +181,7 @@ function Header({ me, run }: { readonly me: Me; readonly run: WholeRun }): React
         </div>
         <div>
           <dt>By</dt>
-          <dd title={run.by.id}>{run.by.name}</dd>
+          <dd title={run.by.id}>{plain(run.by.name)}</dd>
         </div>
         <div>
           <dt>Scope</dt>

@@ -1,6 +1,6 @@
 import { memo, type ReactNode } from 'react';
 import { Link } from 'wouter';
-import { Duration, exact, moment, StatusBadge, useNow } from '../live';
+import { Duration, exact, moment, plain, StatusBadge, useNow } from '../live';
 import type { Run } from './api';
 import css from './RunsPage.module.css';
 import { useSettings } from './settings';
@@ -25,15 +25,15 @@ export const RunRow = memo(function RunRow({ run, slow }: Props): ReactNode {
       </td>
       <td className={css.workflow}>
         <Link href={`/runs/${run.scope}/${run.id}`} data-run={run.id}>
-          {run.workflow}
+          {plain(run.workflow)}
         </Link>
-        {isFailed && error !== '' && <div className={css.error}>{error.slice(0, 300)}</div>}
+        {isFailed && error !== '' && <div className={css.error}>{plain(error.slice(0, 300))}</div>}
       </td>
       <td className={css.id} title={run.id}>
         …{run.id.slice(-8)}
       </td>
       <td className={css.by} title={run.by.id}>
-        {run.by.name}
+        {plain(run.by.name)}
       </td>
       <td className={css.started}>
         <time dateTime={run.startedAt} title={exact(run.startedAt, zone === 'utc' ? 'utc' : 'local')}>

@@ -1,8 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { useSearchParams } from 'wouter';
-import { JsonTree } from '../live';
+import { compact, JsonTree, plain } from '../live';
 import { api, describe, type Me, type WholeRun } from './api';
+import { Boundary } from './Boundary';
 import { useThrottled, useWatch } from './hub';
 import css from './RunPage.module.css';
 
@@ -55,10 +56,12 @@ export function RunTabs({ me, run }: Props): ReactNode {
         ))}
       </div>
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${chosen}`} className={css.panel} tabIndex={0}>
-        {chosen === 'Variables' && <VariablesTab run={run} />}
-        {chosen === 'State' && <StateTab run={run} />}
-        {chosen === 'Result' && <ResultTab run={run} />}
-        {chosen === 'Input' && <JsonTree value={run.input} label="Input" open={2} />}
+        <Boundary key={chosen} what={chosen} of={run}>
+          {chosen === 'Variables' && <VariablesTab run={run} />}
+          {chosen === 'State' && <StateTab run={run} />}
+          {chosen === 'Result' && <ResultTab run={run} />}
+          {chosen === 'Input' && <JsonTree value={run.input} label="Input" open={2} />}
+        </Boundary>
       </div>
     </section>
   );
@@ -129,7 +132,7 @@ function useChanges(values: Readonly<Record<string, unknown>> | undefined): {
     const previous = before.current;
     before.current = values ?? previous;
     if (values === undefined || previous === undefined) return;
-    const keys = Object.keys(values).filter((key) => JSON.stringify(values[key]) !== JSON.stringify(previous[key]));
+    const keys = Object.keys(values).filter((key) => compact(values[key]) !== compact(previous[key]));
     if (keys.length === 0) return;
     setChanged(new Set(keys));
     setUnseen((now) => new Set([...now, ...keys]));
@@ -185,7 +188,7 @@ function ResultTab({ run }: { readonly run: WholeRun }): ReactNode {
   if (type === 'text' && typeof value === 'string') {
     return (
       <pre className={css.text}>
-        {value.slice(0, LONGEST)}
+        {plain(value.slice(0, LONGEST))}
         {value.length > LONGEST && `\n… ${(value.length - LONGEST).toLocaleString('en')} characters more`}
       </pre>
     );

@@ -1,4 +1,5 @@
 import { HubConnectionBuilder, LogLevel } from '@microsoft/signalr';
+import { shapes, type Shape } from './shapes';
 import type { HubPort, ItemsPage, Level, Outline, RunLogSource, State, Variables } from '../live';
 
 export interface Run {
@@ -88,15 +89,20 @@ export function addressOf(path: string, query: Record<string, string | undefined
   return `${BASE}api/${path}${text === '' ? '' : `?${text}`}`;
 }
 
+interface Asking {
+  readonly method?: 'GET' | 'POST';
+  readonly body?: unknown;
+  readonly shape?: Shape;
+}
+
 export async function ask<T>(
   path: string,
   query: Record<string, string | undefined>,
   signal?: AbortSignal,
-  method = 'GET',
-  body?: unknown,
+  { method = 'GET', body, shape }: Asking = {},
 ): Promise<T> {
   const timeout = AbortSignal.timeout(TIMEOUT);
-  const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+  const either = !signal ? timeout : AbortSignal.any([signal, timeout]);
   let response: Response;
   try {
     const headers: Record<string, string> = { accept: 'application/json' };
@@ -109,10 +115,10 @@ export async function ask<T>(
   const requestId = response.headers.get('x-request-id');
   if (response.status === 204) return undefined as T;
   const values: unknown = await response.json().catch(() => undefined);
-  if (response.ok && values !== undefined) return values as T;
+  if (response.ok && values !== undefined && (shape?.(values) ?? true)) return values as T;
   if (response.status === 401) onSessionLost();
   const told = (values as { error?: { message?: string; isRetryable?: boolean } } | undefined)?.error;
-  const message = told?.message ?? `The console answered with something else (${response.status}).`;
+  const message = typeof told?.message === 'string' ? told.message : `The console answered with something else (${response.status}).`;
   throw new ApiError(sentence(message), response.status, told?.isRetryable ?? response.status >= 500, requestId);
 }
 
@@ -138,17 +144,17 @@ export async function openSession(token: string): Promise<void> {
 const pathOf = (scope: string, id: string): string => `runs/${encodeURIComponent(scope)}/${encodeURIComponent(id)}`;
 
 export const api = {
-  me: (signal: AbortSignal) => ask<Me>('me', {}, signal),
-  scopes: (signal: AbortSignal) => ask<ScopeName[]>('scopes', {}, signal),
+  me: (signal: AbortSignal) => ask<Me>('me', {}, signal, { shape: shapes.me }),
+  scopes: (signal: AbortSignal) => ask<ScopeName[]>('scopes', {}, signal, { shape: shapes.scopes }),
   runs: (scope: string, query: Record<string, string | undefined>, signal: AbortSignal) =>
-    ask<RunsPage>(`runs/${encodeURIComponent(scope)}`, query, signal),
-  run: (scope: string, id: string, signal: AbortSignal) => ask<WholeRun>(pathOf(scope, id), {}, signal),
-  cancel: (scope: string, id: string) => ask<Run>(`${pathOf(scope, id)}/cancel`, {}, undefined, 'POST'),
-  result: (scope: string, id: string, signal: AbortSignal) => ask<Result | null>(`${pathOf(scope, id)}/result`, {}, signal),
+    ask<RunsPage>(`runs/${encodeURIComponent(scope)}`, query, signal, { shape: shapes.runs }),
+  run: (scope: string, id: string, signal: AbortSignal) => ask<WholeRun>(pathOf(scope, id), {}, signal, { shape: shapes.run }),
+  cancel: (scope: string, id: string) => ask<Run>(`${pathOf(scope, id)}/cancel`, {}, undefined, { method: 'POST', shape: shapes.run }),
+  result: (scope: string, id: string, signal: AbortSignal) => ask<Result | null>(`${pathOf(scope, id)}/result`, {}, signal, { shape: shapes.result }),
   variables: (scope: string, id: string, count: number | null, signal: AbortSignal) =>
-    ask<Variables | null>(`${pathOf(scope, id)}/variables`, { count: count === null ? undefined : String(count) }, signal),
+    ask<Variables | null>(`${pathOf(scope, id)}/variables`, { count: count === null ? undefined : String(count) }, signal, { shape: shapes.variables }),
   states: (scope: string, id: string, signal: AbortSignal) =>
-    ask<ItemsPage<State>>(`${pathOf(scope, id)}/items`, { types: 'state', from: 'end', limit: '50' }, signal),
+    ask<ItemsPage<State>>(`${pathOf(scope, id)}/items`, { types: 'state', from: 'end', limit: '50' }, signal, { shape: shapes.states }),
   resultFrame: (scope: string, id: string) => addressOf(`${pathOf(scope, id)}/result.html`),
   downloads: (scope: string, id: string) => ({
     text: addressOf(`${pathOf(scope, id)}/log.txt`),
@@ -165,9 +171,9 @@ export const hubPort: HubPort = {
       .configureLogging(LogLevel.None)
       .build(),
   join: (connectionId, scope, id) =>
-    ask('hub/join', {}, undefined, 'POST', { connectionId, scope, ...(id === null ? {} : { executionId: id }) }),
+    ask('hub/join', {}, undefined, { method: 'POST', body: { connectionId, scope, ...(id === null ? {} : { executionId: id }) } }),
   leave: (connectionId, scope, id) =>
-    ask('hub/leave', {}, undefined, 'POST', { connectionId, scope, ...(id === null ? {} : { executionId: id }) }),
+    ask('hub/leave', {}, undefined, { method: 'POST', body: { connectionId, scope, ...(id === null ? {} : { executionId: id }) } }),
 };
 
 /** The lines of a run by the console's API alone. */
@@ -175,9 +181,9 @@ export function polledSource(scope: string, id: string): RunLogSource {
   const path = pathOf(scope, id);
   return {
     read: ({ after, before, fromEnd, limit, level }, signal) =>
-      ask<ItemsPage>(`${path}/items`, { after, before, from: fromEnd ? 'end' : undefined, limit: String(limit), level }, signal),
+      ask<ItemsPage>(`${path}/items`, { after, before, from: fromEnd ? 'end' : undefined, limit: String(limit), level }, signal, { shape: shapes.lines }),
     find: ({ text, level, after }: { text: string; level: Level; after?: string }, signal) =>
-      ask<ItemsPage>(`${path}/find`, { text, level, after, limit: '500' }, signal),
-    outline: (after, signal) => ask<Outline>(`${path}/outline`, { after }, signal),
+      ask<ItemsPage>(`${path}/find`, { text, level, after, limit: '500' }, signal, { shape: shapes.lines }),
+    outline: (after, signal) => ask<Outline>(`${path}/outline`, { after }, signal, { shape: shapes.outline }),
   };
 }

@@ -81,7 +81,7 @@ function Entry({ name, value, open, isChanged, isUnseen, onSeen }: EntryProps): 
   const [isOpen, setIsOpen] = useState(open > 0);
   const label = (
     <>
-      <span className={css.key}>{plain(name)}</span>
+      <span className={css.key}>{plain(name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name)}</span>
       {isUnseen && <span className={css.dot} title="changed" aria-label="changed" role="img" />}
     </>
   );
@@ -124,6 +124,15 @@ function Leaf({ value }: { readonly value: unknown }): ReactNode {
       )}
     </span>
   );
+}
+
+/** JSON in one line; of what is nested deeper than the browser can spell, that it is. */
+export function compact(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'null';
+  } catch {
+    return '… nested too deeply';
+  }
 }
 
 function isBranch(value: unknown): value is object {

@@ -1,4 +1,5 @@
 import { useEffect, useState, type ClipboardEvent, type KeyboardEvent, type RefObject } from 'react';
+import { compact } from './JsonTree';
 import { plain } from './text';
 import { clock, type Zone } from './time';
 import { indexIn, keyOf, type LogLine } from './types';
@@ -22,7 +23,7 @@ export async function asTextInSteps(lines: readonly LogLine[], zone: Zone): Prom
 }
 
 function spelled(line: LogLine, zone: Zone): string {
-  const data = line.data === undefined ? '' : `  ${JSON.stringify(line.data)}`;
+  const data = line.data === undefined ? '' : `  ${compact(line.data)}`;
   const traceback = line.traceback === undefined ? '' : `\n${plain(line.traceback)}`;
   return `${clock(line.timestamp, zone)} ${line.level.toUpperCase().padEnd(8)} ${plain(line.message)}${data}${traceback}`;
 }
