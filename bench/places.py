@@ -77,7 +77,7 @@ class Place:
 async def _sqlite() -> AsyncIterator[Place]:
     with TemporaryDirectory(prefix="bifrost-store-bench-") as folder:
         path = str(Path(folder) / "store.db")
-        async with _provisioned(StoreSettings(backend="sqlite", sqlite_path=path)) as store:
+        async with _provisioned(StoreSettings(backend="sqlite", sqlite_path=path, metrics="aggregated")) as store:
             description = "SQLite, a file on the local disk"
             yield Place("sqlite", description, store, partial(_bare_sqlite, path), partial(create_all, store.backend))
 
@@ -86,7 +86,8 @@ async def _sqlite() -> AsyncIterator[Place]:
 async def _table() -> AsyncIterator[Place]:
     async with run_azurite() as azurite:
         text = azurite.connection_string
-        async with _provisioned(StoreSettings(backend="table", table_connection_string=SecretStr(text))) as store:
+        settings = StoreSettings(backend="table", table_connection_string=SecretStr(text), metrics="aggregated")
+        async with _provisioned(settings) as store:
             description = f"Azurite {_azurite_version()} on the same machine"
             yield Place("table", description, store, partial(_bare_table, text), partial(_insert_rows, text))
 
@@ -99,6 +100,7 @@ async def _cosmos() -> AsyncIterator[Place]:
                 backend="cosmos",
                 cosmos_connection_string=SecretStr(server.connection_string),
                 blob_connection_string=SecretStr(azurite.connection_string),
+                metrics="aggregated",
             )
             async with _provisioned(settings) as store:
                 description = "the project's emulator, with Strong consistency, on the same machine; blobs in Azurite"

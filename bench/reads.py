@@ -84,6 +84,11 @@ READS: Final[dict[str, Read]] = {
     "execution_data.find": lambda w: w.store.execution_data.find(SCOPE, RECORDED_RUN, "line 7"),
     "execution_data.variables": lambda w: w.store.execution_data.variables(SCOPE, RECORDED_RUN),
     "execution_data.follow, of a run that has ended": _followed,
+    "metrics.dashboard, 24 hours": lambda w: w.store.metrics.dashboard(SCOPE, "24h"),
+    "metrics.dashboard, 30 days": lambda w: w.store.metrics.dashboard(SCOPE, "30d"),
+    "metrics.dashboard, 30 days of the platform": lambda w: w.store.metrics.dashboard(None, "30d"),
+    "metrics.compare, a day of a scope": lambda w: w.store.metrics.compare(SCOPE, days=1),
+    "metrics.status": lambda w: w.store.metrics.status(),
     "legacy_rows.get": lambda w: w.store.legacy_rows.get(LEGACY_ROW.key.id),
     "legacy_rows.list": lambda w: w.store.legacy_rows.list(GLOBAL),
 }

@@ -126,6 +126,7 @@ class World:
         run = await self.new_run(execution_id=RECORDED_RUN)
         await self.record(run)
         await store.executions.complete(run, ExecutionStatus.SUCCESS, result=RESULT)
+        await store.metrics.rollup()
 
     async def record(self, run: Execution) -> None:
         """Record ten lines and five sets of variables, as a quick workflow leaves them."""

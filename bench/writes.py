@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from bench.places import ORGANIZATION
@@ -165,6 +166,12 @@ _RECORDINGS: Final = {
     "execution_data.recording, ten lines and five sets of variables": Write(lambda w, run: w.record(run), lambda w: w.new_run()),
 }
 
+_METRICS: Final = {
+    "metrics.rollup": Write(lambda w, _: w.store.metrics.rollup(), lambda w: w.store.metrics.rebuild(SCOPE)),
+    "metrics.rebuild, a day of a scope": Write(lambda w, _: w.store.metrics.rebuild(SCOPE, day=datetime.now(UTC).date())),
+    "metrics.purge_expired": Write(lambda w, _: w.store.metrics.purge_expired()),
+}
+
 WRITES: Final[dict[str, Write]] = {
     **_ORGANIZATIONS,
     **_USERS,
@@ -177,4 +184,5 @@ WRITES: Final[dict[str, Write]] = {
     **_JOBS,
     **_EXECUTIONS,
     **_RECORDINGS,
+    **_METRICS,
 }

@@ -24,11 +24,15 @@ pytestmark = pytest.mark.anyio
 
 METHODS = sorted(
     f"{attribute}.{method}"
-    for attribute, protocol in re.findall(r"self\.(\w+): (\w+) = wrap\(", inspect.getsource(Repositories.__init__))
+    for attribute, protocol in [
+        *re.findall(r"self\.(\w+): (\w+) = wrap\(", inspect.getsource(Repositories.__init__)),
+        ("metrics", "Metrics"),
+    ]
     for method, _ in inspect.getmembers(getattr(protocols, protocol), inspect.isfunction)
     if not method.startswith("_") and method not in ("iterate", "iterate_found", "get_value")
 )
-"""Every method of every repository of a store: ``users.get``. Those that Protocols write over others cost what these do."""
+"""Every method of every repository of a store, and of its metrics: ``users.get``. Those that Protocols write over others cost what
+these do."""
 
 
 def a_cost(backend: str = "table", *, request_units: float = 0.0) -> Cost:
@@ -111,7 +115,7 @@ def test_every_method_of_every_repository_is_measured() -> None:
     """A method that joins a repository has a line among the operations, and in the page that they were written to."""
     lines = re.findall(r"^\| `(\w+\.\w+)`", REQUESTS.read_text("utf-8"), re.MULTILINE)
 
-    assert 16 == len({method.partition(".")[0] for method in METHODS})
+    assert 17 == len({method.partition(".")[0] for method in METHODS})
     assert METHODS == sorted({name.partition(",")[0] for name in (*READS, *WRITES)})
     assert METHODS == sorted(set(lines))
 

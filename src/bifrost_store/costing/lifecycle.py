@@ -16,7 +16,8 @@ from bifrost_store.core.record import Body
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import new_write_id
-from bifrost_store.costing.mix import LEASE, POLL
+from bifrost_store.costing.figures import Figures
+from bifrost_store.costing.mix import DASHBOARD, LEASE, METRICS_POLL, POLL, RECOUNT, ROLLUP
 from bifrost_store.documents import AccessLevel, AuditEventType, ConfigType, Execution, ExecutionStatus, Form
 from bifrost_store.protocols import ExecutionRef, NewApiKey
 from bifrost_store.repositories.executions.creation import creation_of
@@ -50,6 +51,7 @@ class Scene:
         scope: Of an organization that does not exist.
         form, key: Ready to be read and to be used.
         configuration: Name of a stored value.
+        figures: Of dashboards.
     """
 
     form: Form
@@ -59,6 +61,7 @@ class Scene:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.scope = Scope.organization(f"cost-{uuid4().hex[:12]}")
+        self.figures = Figures(store, self.scope)
         self._numbers = count()
         self._executions: list[str] = []
         self._keys: list[str] = []
@@ -85,6 +88,7 @@ class Scene:
         await for_each(store.api_keys.delete, self._keys)
         await for_each(store.schedules.delete, self._workflows)
         await store.config.delete(self.scope, self.configuration)
+        await self.figures.clear()
         if hasattr(self, "form"):
             await store.forms.delete(self.scope, self.form.id)
 
@@ -258,7 +262,11 @@ STEPS: Final[dict[str, Step]] = {
     "schedules.claim": Step(
         lambda s, one: s.store.schedules.claim(one, now=FAR, next_run_at=FAR + timedelta(hours=1)), lambda s: s.new_schedule()
     ),
+    RECOUNT: Step(lambda s, _: s.figures.recount()),
+    DASHBOARD: Step(lambda s, _: s.figures.read(), lambda s: s.figures.store_days()),
+    ROLLUP: Step(lambda s, _: s.figures.roll_up(), stand_in=RECOUNT),
     POLL: Step(lambda s, where: s.poll(where), lambda s: s.tip()),
+    METRICS_POLL: Step(lambda s, where: s.poll(where), lambda s: s.tip()),
     # A lease is a small document that is read and replaced, as a configuration value is.
     LEASE: Step(lambda s, _: s.set_configuration()),
 }

@@ -20,6 +20,11 @@ STATUSES: Final = ("executions.create", "executions.set_status", "executions.com
 POLL: Final = "feed.poll"
 _POLLS_PER_MINUTE: Final = 180
 """Of two triggers: on execution data every half second, on executions every second."""
+METRICS_POLL: Final = "feed.poll, metrics"
+_METRICS_POLLS_PER_MINUTE: Final = 12
+RECOUNT: Final = "metrics.recount, an hour and its day"
+DASHBOARD: Final = "metrics.dashboard, 30 days"
+ROLLUP: Final = "metrics.rollup"
 LEASE: Final = "leases.renew"
 _LEASE_RENEWALS_PER_MONTH: Final = _MINUTES_PER_MONTH * 6
 """One process renews its lease every ten seconds."""
@@ -74,6 +79,10 @@ DEFAULT_MIX: Final[Mix] = MappingProxyType(
         "executions.purge_expired": Rate(_MINUTES_PER_MONTH / 60, "month", "a timer, every hour"),
         "api_keys.validate, use noted": Rate(_MINUTES_PER_MONTH / 5, "month", "every five minutes: one key in use"),
         POLL: Rate(_POLLS_PER_MINUTE * _MINUTES_PER_MONTH, "month", "real time's triggers, every 0.5 s and every second"),
+        RECOUNT: Rate(1, "execution", "each run by itself; those that end together share one"),
+        DASHBOARD: Rate(1000, "month", "the plan's dashboards, beside their statistics"),
+        ROLLUP: Rate(_MINUTES_PER_MONTH / 15, "month", "a timer, every 15 minutes: two scopes, and the platform"),
+        METRICS_POLL: Rate(_METRICS_POLLS_PER_MINUTE * _MINUTES_PER_MONTH, "month", "the trigger of metrics, every five seconds"),
         LEASE: Rate(_LEASE_RENEWALS_PER_MONTH, "month", "every ten seconds: one process"),
     }
 )

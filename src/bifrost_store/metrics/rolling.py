@@ -12,7 +12,7 @@ from bifrost_store.core.clock import Clock
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents.metrics import DAY, HOUR, PeriodMetrics
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.metrics.counting import count_runs
+from bifrost_store.metrics.counting import NONE, count_runs
 from bifrost_store.metrics.keeping import Keeper, Noted
 from bifrost_store.metrics.periods import day_of, day_start, hour_of, hours_of
 from bifrost_store.repository_protocols.metrics import MetricsReport
@@ -119,6 +119,8 @@ class Rounds:
         if not (ending or is_recent or stored is None):
             return
         found = await count_runs(self._backend, scope, day, day + DAY)
+        if stored is not None and found.total == stored.total == NONE and not ending:
+            return  # As of most organizations on most days; whatever comes later is found by the next round.
         if stored is None or found.total != stored.total:
             await self._count_all(scope, day, done, is_final=ending, is_empty=found.total.count == 0)
         elif hours or ending:
