@@ -14,6 +14,7 @@ from azure.functions.cosmosdb import CosmosDBConverter
 
 from bifrost_store import ExecutionStatus, Store, StoreSettings, open_store
 from bifrost_store.emulator import CosmosEmulator
+from bifrost_store.metrics.following import Pace
 from tests.e2e.functions_app.replay import registered
 
 pytestmark = pytest.mark.anyio
@@ -24,6 +25,15 @@ async def complete(store: Store, status: ExecutionStatus = ExecutionStatus.SUCCE
     assert acme is not None
     run = await store.executions.create(acme.scope, workflow_name="w", executed_by="u", executed_by_name="u")
     await store.executions.complete(run, status, duration_ms=7)
+
+
+def waiting_in(waits: list[float]) -> Pace:
+    """Return a pace whose clock stands still, and whose waits are noted instead."""
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    return Pace(monotonic=lambda: 0.0, sleep=sleep)
 
 
 async def statistics(**params: str) -> tuple[int, Any]:
@@ -42,8 +52,8 @@ async def statistics(**params: str) -> tuple[int, Any]:
 
 
 async def test_timer_trigger_and_endpoint(empty_cosmos: CosmosEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The timer counts; the trigger counts what its documents tell of, also when they come again; the endpoint shows it beside the
-    figures that it has always had, where a window is asked for.
+    """The timer counts; the trigger counts what its documents tell of, also when they come again, and not at once; the endpoint
+    shows it beside the figures that it has always had, where a window is asked for.
     """
     registered()
     from bifrost_functions.metrics import metrics_functions
@@ -58,6 +68,8 @@ async def test_timer_trigger_and_endpoint(empty_cosmos: CosmosEmulator, tmp_path
     application = func.FunctionApp()
     application.register_functions(metrics_functions(own))
     functions = {one.get_function_name(): one.get_user_function() for one in application.get_functions()}
+    waits: list[float] = []
+    monkeypatch.setattr("bifrost_functions.metrics.PACE", waiting_in(waits))
     async with open_store(own) as store:
         monkeypatch.setattr("bifrost_functions.opened._store", store)
         await store.provision()
@@ -76,6 +88,8 @@ async def test_timer_trigger_and_endpoint(empty_cosmos: CosmosEmulator, tmp_path
         assert "metrics" not in (await statistics())[1]
         assert 400 == (await statistics(window="1y"))[0]
 
+    assert 1 == len(waits)
+    assert 5 <= waits[0] <= 60
     assert (200, 2, 50.0) == (status, found["total"], found["successRate"])
     shown = found["metrics"]
     assert (2, 1, 50.0, 7, "aggregated") == (

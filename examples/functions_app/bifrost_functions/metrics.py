@@ -10,11 +10,14 @@ import azure.functions as func
 from bifrost_functions import opened
 from bifrost_functions.triggers import CONNECTION
 from bifrost_store import StoreSettings
+from bifrost_store.metrics.following import Pace
 from bifrost_store.opening.metrics import handle_documents
 
 PROCESSOR = "functions-metrics"
 """Names the dead letters: `bifrost-store feed dead-letters functions-metrics`."""
 POLL_MILLISECONDS = 5_000
+PACE = Pace()
+"""Of this worker's recounts: 5 seconds apart for a scope, and so that they take 5 request units a second on average."""
 _logger = logging.getLogger("bifrost_functions.metrics")
 
 
@@ -47,5 +50,8 @@ async def roll_up_metrics(timer: func.TimerRequest) -> None:
 
 
 async def count_dirty_hours(documents: func.DocumentList) -> None:
-    """Count the hours again in which runs have ended, changed or gone; the host goes on behind them once this returns."""
-    await handle_documents(await opened.store(), PROCESSOR, [document.to_dict() for document in documents])
+    """Count the hours again in which runs have ended, changed or gone; the host goes on behind them once this returns.
+
+    It waits where a scope was counted just now. What comes meanwhile is handed over together, and counted once.
+    """
+    await handle_documents(await opened.store(), PROCESSOR, [document.to_dict() for document in documents], pace=PACE)

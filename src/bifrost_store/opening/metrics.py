@@ -15,7 +15,7 @@ from bifrost_store.core.query import SORT_KEY, Query, Range
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents.metrics import PLATFORM
 from bifrost_store.errors import StoreError
-from bifrost_store.metrics.following import DirtyHours, MetricsProcessor
+from bifrost_store.metrics.following import DirtyHours, MetricsProcessor, Pace
 from bifrost_store.metrics.keeping import KIND, Keeper
 from bifrost_store.metrics.periods import OpenDays
 from bifrost_store.metrics.rolling import Rounds
@@ -38,13 +38,14 @@ def metrics_processor(store: Store, name: str, *, poll_seconds: float = 5.0) -> 
     return MetricsProcessor(store.backend.backend(name), keeper, rounds, clock, poll_seconds=poll_seconds)
 
 
-async def handle_documents(store: Store, processor: str, documents: Sequence[Mapping[str, Any]]) -> None:
+async def handle_documents(store: Store, processor: str, documents: Sequence[Mapping[str, Any]], *, pace: Pace) -> None:
     """Count the hours again that raw documents of the feed of runs touch, for a host that reads it itself: Azure Functions.
 
     What cannot be read becomes a dead letter before this returns. The platform's figures are left to `Metrics.rollup`.
 
     Args:
         processor: Names the dead letters.
+        pace: Of the recounts, one for all calls in a process: a call waits, a minute at most, until a scope may be counted again.
 
     Raises:
         StoreError: The documents are to be handed over again.
@@ -54,7 +55,7 @@ async def handle_documents(store: Store, processor: str, documents: Sequence[Map
     for error in unreadable:
         await letters.keep_unreadable("executions", error)
     keeper = Keeper(store.backend, OpenDays(store.context.retention), store.context.clock)
-    await DirtyHours(keeper, store.context.clock)(items)
+    await DirtyHours(keeper, store.context.clock, pace)(items)
 
 
 def recount_after(settings: StoreSettings, stores: Mapping[str, Backend], clock: Clock) -> AfterHandover:
