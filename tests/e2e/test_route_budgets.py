@@ -28,6 +28,7 @@ async def settings(empty_azurite: Azurite) -> AsyncIterator[StoreSettings]:
 async def cost(call: Callable[[], Awaitable[object]]) -> Costs:
     with count_requests() as requests:
         await call()
+    del requests["table_metadata"]  # asked once in half a minute: whether index rows are written
     return dict(requests)
 
 
@@ -46,7 +47,7 @@ async def costs(store: Store, name: str) -> dict[str, Costs]:
     return found
 
 
-ALONE = {"create": {"table": 2}, "complete": {"table": 2}, "get": {"table": 3}, "list": {"table": 1}, "set": {"table": 2}}
+ALONE = {"create": {"table": 2}, "complete": {"table": 2}, "get": {"table": 1}, "list": {"table": 1}, "set": {"table": 2}}
 TOLD_COSMOS = {"create": {"cosmos": 1}, "complete": {"cosmos": 3}, "get": {}, "list": {}, "set": {"cosmos": 1}}
 CUT_OVER = {
     "create": {"cosmos": 1, "table": 2},

@@ -204,7 +204,9 @@ async def _make_calls(store: Store, backend: str, calls: list[Answers]) -> None:
         compare(call, backend, answer)
         # A call without a scope asks the other backends too, which may hold data: that is not this one's cost.
         others = tuple(name for name in _BACKENDS if name != backend)
-        call.requests[backend] = sum(count for what, count in meter.requests.items() if not what.startswith(others))
+        call.requests[backend] = sum(
+            count for what, count in meter.requests.items() if not what.startswith(others) and not what.endswith("_metadata")
+        )
         call.request_units[backend] = round(meter.request_units, 2) if backend == PRICED else 0.0
 
 
