@@ -223,7 +223,8 @@ def lowest(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation as a site, in site/; a link that leads nowhere fails."""
     session.install(*dependencies("docs"))
-    session.run("zensical", "build", "--clean", "--strict")
+    session.run("python", "tools/site.py")
+    session.run("zensical", "build", "--clean", "--strict", "--config-file", "zensical.built.toml")
 
 
 @nox.session
