@@ -27,6 +27,8 @@ from bifrost_store.routing.flag import FLAG_KEY, METRICS_KEY, REALTIME_KEY, Back
 pytestmark = pytest.mark.anyio
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "feature-flags.md").read_text("utf-8")
 (FLAGS,) = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+register = getattr(api, "set_provider_and_wait", api.set_provider)
+"""The oldest SDK that is allowed always waits, and has no name of its own for that."""
 _LISTED, _FURTHER = Scope.organization("acme"), Scope.organization("other")
 
 
@@ -58,7 +60,7 @@ class FlagFile:
         self._provider = FlagdProvider(resolver_type=ResolverType.FILE, offline_flag_source_path=str(path), deadline_ms=3_600_000)
 
     def register(self) -> None:
-        api.set_provider_and_wait(self._provider, "flags")
+        register(self._provider, "flags")
 
     def write(self, text: str) -> None:
         seen = self.path.stat().st_mtime if self.path.exists() else 0.0
@@ -112,13 +114,14 @@ async def test_a_damaged_file_leaves_what_was_read(file: FlagFile) -> None:
     assert before == await answers(_LISTED)
 
 
+@pytest.mark.skipif(not hasattr(api, "set_provider_and_wait"), reason="this SDK tells nobody that a provider is not ready")
 async def test_a_file_that_is_missing_at_the_start(tmp_path: Path) -> None:
     """Whoever waits for the provider is told; whoever goes on all the same has what is set."""
     provider = FlagdProvider(
         resolver_type=ResolverType.FILE, offline_flag_source_path=str(tmp_path / "none.json"), deadline_ms=3_600_000
     )
     with pytest.raises(ProviderNotReadyError):
-        api.set_provider_and_wait(provider, "flags")
+        register(provider, "flags")
 
     assert ("sqlite", True, "both") == await answers()
 
@@ -194,7 +197,7 @@ async def test_a_flag_service_decides_by_scope() -> None:
     service = FlagService()
     service.values = {FLAG_KEY: "table", (FLAG_KEY, "org-acme"): "cosmos", REALTIME_KEY: False, METRICS_KEY: "aggregated"}
     with serving(service) as address:
-        api.set_provider_and_wait(remembering(address), "flags")
+        register(remembering(address), "flags")
         found = [await answers(scope) for scope in (GLOBAL, _LISTED, GLOBAL, _LISTED)]
         asked = len(service.seen)
         del service.values[REALTIME_KEY]
@@ -212,7 +215,7 @@ async def test_a_flag_service_that_refuses(refusal: tuple[int, dict[str, str]]) 
     service = FlagService()
     service.refusal = refusal
     with serving(service) as address:
-        api.set_provider_and_wait(remembering(address), "flags")
+        register(remembering(address), "flags")
         client = api.get_client("flags")
         with pytest.raises(BackendUnavailableError) as caught:
             await BackendFlag("sqlite", client).backend_of(GLOBAL)
@@ -227,10 +230,10 @@ async def test_a_flag_service_that_is_away_or_names_nothing_known() -> None:
     service = FlagService()
     service.values = {FLAG_KEY: "oracle"}
     with serving(service) as address:
-        api.set_provider_and_wait(remembering(address), "flags")
+        register(remembering(address), "flags")
         with pytest.raises(ConfigurationError, match="oracle"):
             await answers()
-    api.set_provider_and_wait(remembering(address), "flags")
+    register(remembering(address), "flags")
     with pytest.raises(BackendUnavailableError):
         await answers()
 
@@ -240,7 +243,7 @@ async def test_the_bare_provider_asks_at_every_call() -> None:
     service = FlagService()
     service.values = {FLAG_KEY: "table"}
     with serving(service) as address:
-        api.set_provider_and_wait(OFREPProvider(address), "flags")
+        register(OFREPProvider(address), "flags")
         for _ in range(3):
             assert "table" == await BackendFlag("sqlite", api.get_client("flags")).backend_of(GLOBAL)
 
@@ -252,7 +255,7 @@ async def test_variables_that_are_called_as_the_flags_are(monkeypatch: pytest.Mo
     monkeypatch.setenv(FLAG_KEY, "table")
     monkeypatch.setenv(METRICS_KEY, "live")
     monkeypatch.setenv(REALTIME_KEY, "false")
-    api.set_provider_and_wait(EnvVarProvider(), "flags")
+    register(EnvVarProvider(), "flags")
     assert ("table", True, "live") == await answers(_LISTED)
 
     monkeypatch.setenv(REALTIME_KEY, "")

@@ -33,7 +33,7 @@ def page(title: str, *children: Child) -> bytes:
     SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": policy})
     SubElement(head, "meta", name="color-scheme", content="light dark")
     head.append(element("title", title))
-    head.append(element("style", resources.files(__package__).joinpath("style.css").read_text("utf-8")))
+    head.append(element("style", resources.files("bifrost_store.reporting").joinpath("style.css").read_text("utf-8")))
     html = element("html", head, element("body", element("main", *children)), lang="en")
     text = "<!doctype html>\n" + tostring(html, encoding="unicode", method="html") + "\n"
     return text.encode("utf-8", "replace")
