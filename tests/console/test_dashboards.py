@@ -128,3 +128,17 @@ async def test_a_dashboard_is_shown_to_whom_its_scope_is(counting: Console) -> N
         assert 400 == answer.status_code
         assert "24h, 7d, 30d, 90d" in answer.json()["error"]["message"]
         assert len(answer.text) < 400
+
+
+async def test_durations_are_those_that_were_counted(counting: Console) -> None:
+    """What 95 of 100 runs of a workflow took at most, once figures are kept; before that nothing, and no other window's."""
+    await counting.store.organizations.create("Juniper", created_by="ada", id="juniper")
+    for number in range(20):
+        await ended(counting, JUNIPER, ExecutionStatus.SUCCESS, ms=60_000 if number == 19 else 1_000)
+    headers = user(organization="juniper")
+    assert {"p95Ms": {}} == (await counting.get("durations/org-juniper", headers)).json()
+    await counting.store.metrics.rollup()
+    found = (await counting.get("durations/org-juniper", headers, window="30d")).json()["p95Ms"]["sync"]
+    assert 940 <= found <= 1_070
+    assert 404 == (await counting.get("durations/org-other", headers)).status_code
+    assert 400 == (await counting.get("durations/org-juniper", headers, window="1y")).status_code

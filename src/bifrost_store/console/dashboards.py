@@ -12,13 +12,16 @@ from starlette.routing import Route
 from bifrost_store.changefeed import leases_by_processor
 from bifrost_store.changefeed.status import behind_seconds
 from bifrost_store.console.asking import admin_only, as_json, scope_of
+from bifrost_store.console.refusals import bad_request
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.histogram import percentile
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import RunCounts
-from bifrost_store.errors import StoreError
-from bifrost_store.metrics.dashboards import failures_in
+from bifrost_store.errors import ConfigurationError, StoreError
+from bifrost_store.metrics.dashboards import WINDOWS, aggregated, failures_in
 from bifrost_store.metrics.following import NAME
+from bifrost_store.metrics.keeping import Keeper
+from bifrost_store.metrics.periods import OpenDays
 from bifrost_store.protocols import Dashboard, DashboardPeriod, Window
 from bifrost_store.store import Store
 
@@ -36,7 +39,7 @@ class Dashboards:
 
     def routes(self) -> list[Route]:
         """Return what is answered here."""
-        return [Route("/api/dashboard/{scope}", self._dashboard)]
+        return [Route("/api/dashboard/{scope}", self._dashboard), Route("/api/durations/{scope}", self._durations)]
 
     async def _dashboard(self, request: Request) -> Response:
         """The figures of ``window``: 24h, 7d, 30d or 90d."""
@@ -45,6 +48,20 @@ class Dashboards:
         dashboard = await self._store.metrics.dashboard(scope, window)
         behind = await self._behind() if dashboard.source == "aggregated" else None
         return as_json({**shown_dashboard(dashboard), "behindSeconds": behind, "now": format_time(self._clock())})
+
+    async def _durations(self, request: Request) -> Response:
+        """What 95 of 100 runs of each workflow took at most in ``window``, by the figures that are kept; nothing without them."""
+        scope = scope_of(request)
+        window = request.query_params.get("window", _WINDOW)
+        if window not in WINDOWS:
+            raise bad_request(f"window: must be one of {', '.join(WINDOWS)}")
+        try:
+            keeper = Keeper(self._store.backend, OpenDays(self._store.context.retention), self._clock)
+        except ConfigurationError:
+            return as_json({"p95Ms": {}})
+        kept = await aggregated(keeper, self._clock, scope, cast(Window, window))
+        found = {name: percentile(counts.histogram, 95) for name, counts in kept.workflows.items()}
+        return as_json({"p95Ms": {name: longest for name, longest in found.items() if longest is not None}})
 
     async def _behind(self) -> float | None:
         """Return how far those who keep the figures are behind; None where a timer does, or where that cannot be told."""

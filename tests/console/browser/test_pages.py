@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -65,6 +66,22 @@ async def test_a_list_lives_and_does_not_jump(stage: Stage) -> None:
     more = [(await stage.run(scope, started_at=later + timedelta(minutes=ahead))).execution_id for ahead in range(3)]
     await page.get_by_role("button", name="3 new").click()
     await until(lambda: listed(page), wanted=[*reversed(more), run.execution_id])
+
+
+async def test_durations_say_what_they_are_compared_with(stage: Stage) -> None:
+    """The workflow's other runs that are listed, and once figures are kept, those of the window."""
+    scope = await organization(stage, "compared")
+    for milliseconds in (1_000, 30_000):
+        run = await stage.run(scope)
+        await stage.store.executions.complete(run, ExecutionStatus.SUCCESS, duration_ms=milliseconds)
+    page = await stage.page(f"runs/{scope}")
+    durations = page.get_by_role("cell", name="1.0 s")
+    await expect(durations).to_have_attribute("title", "95 of 100 listed runs of this workflow took 30 s or less")
+    await stage.store.metrics.rollup()
+    await page.reload()
+    await expect(durations).to_have_attribute(
+        "title", re.compile("95 of 100 runs of this workflow in the last 7 days took (29|30|31) s")
+    )
 
 
 async def test_older_runs_are_a_page_of_their_own(stage: Stage) -> None:

@@ -1,22 +1,28 @@
 import { memo, type ReactNode } from 'react';
 import { Link } from 'wouter';
-import { Duration, exact, moment, plain, StatusBadge, useNow } from '../live';
+import { duration, Duration, exact, moment, plain, StatusBadge, useNow } from '../live';
 import type { Run } from './api';
 import css from './RunsPage.module.css';
 import { useSettings } from './settings';
 
 interface Props {
   readonly run: Run;
-  /** What 95 of 100 runs of the workflow stay below, in milliseconds. */
-  readonly slow: number | null;
+  readonly usual: Usual | null;
 }
 
-export const RunRow = memo(function RunRow({ run, slow }: Props): ReactNode {
+/** What 95 of 100 runs of a workflow stay below. */
+export interface Usual {
+  readonly milliseconds: number;
+  /** Of which time they are; null: of those that are listed. */
+  readonly of: string | null;
+}
+
+export const RunRow = memo(function RunRow({ run, usual }: Props): ReactNode {
   const { zone } = useSettings();
   const now = useNow(zone === 'relative' || !run.isFinal);
   const isFailed = run.status === 'Failed' || run.status === 'Timeout' || run.status === 'CompletedWithErrors';
   const taken = run.durationMs ?? (run.isFinal ? null : now - Date.parse(run.startedAt));
-  const share = taken === null || slow === null || slow === 0 ? null : Math.min(1, taken / slow);
+  const share = taken === null || usual === null || usual.milliseconds === 0 ? null : Math.min(1, taken / usual.milliseconds);
   const error = [run.errorType, run.errorMessage?.split('\n')[0]].filter(Boolean).join(': ');
   return (
     <tr className={isFailed ? css.failed : undefined}>
@@ -40,10 +46,10 @@ export const RunRow = memo(function RunRow({ run, slow }: Props): ReactNode {
           {moment(run.startedAt, zone, now)}
         </time>
       </td>
-      <td className={css.duration}>
+      <td className={css.duration} title={share === null || usual === null ? undefined : described(usual)}>
         <Duration {...run} />
         {share !== null && (
-          <span className={css.bar} aria-hidden="true" title="against 95 of 100 listed runs of this workflow">
+          <span className={css.bar} aria-hidden="true">
             <span style={{ width: `${share * 100}%` }} />
           </span>
         )}
@@ -51,3 +57,7 @@ export const RunRow = memo(function RunRow({ run, slow }: Props): ReactNode {
     </tr>
   );
 });
+
+function described({ milliseconds, of }: Usual): string {
+  return `95 of 100 ${of === null ? 'listed runs of this workflow' : `runs of this workflow in ${of}`} took ${duration(milliseconds)} or less`;
+}

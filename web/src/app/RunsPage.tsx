@@ -4,10 +4,11 @@ import { useLocation, useSearchParams } from 'wouter';
 import { api, describe, type Me, type Run, type RunsPage as Page } from './api';
 import { useThrottled, useWatch } from './hub';
 import { PAGE, queryOf, RunFilters, filtersIn } from './RunFilters';
-import { RunRow } from './RunRow';
+import { RunRow, type Usual } from './RunRow';
 import css from './RunsPage.module.css';
 
 const READ_EVERY = 5_000;
+const WINDOW_NAMES: Readonly<Record<string, string>> = { '24h': 'the last 24 hours', '7d': 'the last 7 days', '30d': 'the last 30 days' };
 
 export function RunsPage({ me, scope }: { readonly me: Me; readonly scope: string }): ReactNode {
   const [params, setParams] = useSearchParams();
@@ -34,7 +35,7 @@ export function RunsPage({ me, scope }: { readonly me: Me; readonly scope: strin
 
   const { runs, waiting } = useMemo(() => merged(held?.page ?? answer.data, held?.key === key ? latest : undefined), [held, key, latest, answer.data]);
   useEffect(() => setFresh(waiting.length), [waiting.length]);
-  const slow = useMemo(() => percentiles(runs), [runs]);
+  const usual = useUsual(scope, filters.window ?? '7d', runs);
   useEffect(() => {
     document.title = 'Runs · bifrost';
   }, []);
@@ -106,7 +107,7 @@ export function RunsPage({ me, scope }: { readonly me: Me; readonly scope: strin
             </thead>
             <tbody>
               {runs.map((run) => (
-                <RunRow key={run.id} run={run} slow={slow.get(run.workflow) ?? null} />
+                <RunRow key={run.id} run={run} usual={usual.get(run.workflow) ?? null} />
               ))}
             </tbody>
           </table>
@@ -137,7 +138,6 @@ function Empty(props: { readonly filters: ReturnType<typeof filtersIn>; readonly
   const { filters, isOlder, onClear } = props;
   const isFiltered = Object.values(filters).some((value) => value !== null);
   const what = filters.status === null ? 'runs' : `${filters.status} runs`;
-  const windows: Readonly<Record<string, string>> = { '24h': ' in the last 24 hours', '7d': ' in the last 7 days', '30d': ' in the last 30 days' };
   const rest = ['workflow', 'user', 'form'].some((name) => filters[name as keyof typeof filters] !== null) ? ' that these filters leave' : '';
   return (
     <div className={css.empty}>
@@ -145,7 +145,7 @@ function Empty(props: { readonly filters: ReturnType<typeof filtersIn>; readonly
         No {isOlder ? 'older ' : ''}
         {what}
         {rest}
-        {windows[filters.window ?? ''] ?? ''}
+        {filters.window === null ? '' : ` in ${WINDOW_NAMES[filters.window]}`}
       </p>
       {isFiltered ? (
         <button type="button" onClick={onClear}>
@@ -177,6 +177,26 @@ function merged(shown: Page | undefined, latest: Page | undefined): { runs: read
   const newest = shown.runs[0]?.startedAt ?? '';
   const waiting = latest.runs.filter((run) => !known.has(run.id) && run.startedAt >= newest);
   return { runs: shown.runs.map((run) => now.get(run.id) ?? run), waiting };
+}
+
+/** By workflow, what its runs usually stay below: by the figures of the window that are kept, else by the runs that are listed. */
+function useUsual(scope: string, window: string, runs: readonly Run[]): ReadonlyMap<string, Usual> {
+  const kept = useQuery({
+    queryKey: ['durations', scope, window],
+    queryFn: ({ signal }) => api.durations(scope, window, signal),
+    staleTime: 300_000,
+    retry: false,
+  });
+  return useMemo(() => {
+    const listed = percentiles(runs);
+    const usual = new Map<string, Usual>();
+    for (const { workflow } of runs) {
+      const counted = kept.data?.p95Ms;
+      if (counted !== undefined && Object.hasOwn(counted, workflow)) usual.set(workflow, { milliseconds: counted[workflow]!, of: WINDOW_NAMES[window] ?? window });
+      else if (listed.has(workflow)) usual.set(workflow, { milliseconds: listed.get(workflow)!, of: null });
+    }
+    return usual;
+  }, [kept.data, runs, window]);
 }
 
 /** By workflow, the duration that 95 of 100 of the listed runs stay below. */

@@ -11,6 +11,7 @@ const GOOD: Record<keyof typeof shapes, unknown> = {
   scopes: [{ scope: 'GLOBAL', name: 'Global' }],
   runs: { runs: [run], next: null },
   run,
+  durations: { p95Ms: { w: 1 } },
   result: { type: 'json', value: 1 },
   variables: { ...place, count: 1, variables: {} },
   states: { ...page, items: [{ ...place, state: null }] },

@@ -26,6 +26,7 @@ export const shapes = {
   scopes: list(object({ scope: isText, name: isText })),
   runs: object({ runs: list(object(run)), next: nullOr(isText) }),
   run: object(run),
+  durations: object({ p95Ms: isObject }),
   result: nullOr(object({ type: isText })),
   variables: nullOr(object({ ...place, variables: isObject })),
   states: page(object(place)),
