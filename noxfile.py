@@ -243,6 +243,7 @@ def bench(session: nox.Session) -> None:
         session.install(*dependencies("test-tools"))
         chromium(session)
         session.run("python", "-m", "bench.painting")
+        session.run("python", "-m", "bench.charts")
 
 
 @nox.session
@@ -263,10 +264,10 @@ def reference(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Take the pictures of docs/howto/watch-runs.md anew."""
+    """Take the pictures of the console in docs/howto anew."""
     session.install("-e", ".[all]", *dependencies("test"))
     chromium(session)
-    session.run("python", "tools/pictures.py")
+    session.run("python", "tools/pictures.py", env=azurite(session))
 
 
 @nox.session

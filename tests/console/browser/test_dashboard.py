@@ -140,7 +140,7 @@ async def test_what_was_not_counted_is_not_told_as_exact(stage: Stage) -> None:
     """Days that nobody counted are hatched, and said before the figures; an organization without any says what to do."""
     await stage.store.organizations.create("Acme", created_by="ada", id="acme")
     page = await stage.page("dashboard/GLOBAL?window=90d")
-    await expect(page.get_by_role("status").filter(has_text="were not counted")).to_contain_text("the figures are not exact")
+    await expect(page.get_by_role("status").filter(has_text="were not counted")).to_contain_text("The figures are not exact.")
     await expect(figure(page, "Runs")).to_contain_text("≥ 7")
     drawn = await page.evaluate(_DRAWN)
     assert (90, 1) == (len(drawn), drawn[0])

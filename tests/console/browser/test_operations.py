@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 from pydantic import SecretStr
 
+from bifrost_store import ExecutionStatus, Scope
 from bifrost_store.changefeed import DeadLetters
 from bifrost_store.changefeed.leases import FeedLeases
 from bifrost_store.core.feed import FeedRange
@@ -22,6 +23,7 @@ from tests.console.browser.conftest import PATIENCE, Stage, open_stage
 from tests.console.browser.test_accessibility import axe, violations
 
 __all__ = ["axe"]
+ACME = Scope.organization("acme")
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
 
@@ -35,6 +37,7 @@ async def is_narrow(page: Page) -> bool:
     return found
 
 
+@pytest.mark.long
 async def test_feeds_and_costs(stage: Stage, axe: str) -> None:
     """Owner, lag, what is stuck, dead letters with their command; a month by as many runs as one says; nothing axe finds."""
     backend, since = stage.store.backend.backend("sqlite"), datetime.now(UTC) - timedelta(minutes=5)
@@ -89,10 +92,12 @@ async def pair(empty_azurite: Azurite, tmp_path: Path) -> AsyncIterator[StoreSet
         )
 
 
+@pytest.mark.long
 async def test_a_migration_is_followed(pair: StoreSettings, axe: str, tmp_path: Path) -> None:
     """Its steps move on as commands are given elsewhere; routes, counts, differences and days left are shown."""
     async with open_stage(pair) as stage:
         await stage.store.organizations.create("Acme", created_by="ada", id="acme")
+        await stage.store.executions.complete(await stage.run(ACME), ExecutionStatus.FAILED, error_type="QuotaError", duration_ms=5)
         page = await stage.page("migration")
         await expect(page.get_by_text("Nothing is being migrated.")).to_be_visible()
         assert ["ahead"] * 5 == await step_states(page)
@@ -116,5 +121,13 @@ async def test_a_migration_is_followed(pair: StoreSettings, axe: str, tmp_path: 
         found += await violations(page, axe)
         assert [] == found
         assert await is_narrow(page)
+
+        # And the figures of what was moved, counted now on Cosmos DB, whose calls have a price.
+        await page.goto(f"{stage.address}dashboard/{ACME}?window=24h")
+        await expect(page.locator("dl > div").filter(has_text="Failed")).to_contain_text("1")
+        await expect(page.locator("main > header")).to_contain_text("live · counted")
+        await expect(page.get_by_role("region", name="Latest failures")).to_contain_text("QuotaError")
+        await page.goto(f"{stage.address}feed")
+        await expect(page.get_by_role("region", name="This process")).to_contain_text("request units")
         await stage.close_pages()
         assert [] == stage.problems

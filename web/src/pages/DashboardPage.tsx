@@ -133,14 +133,15 @@ function NotExact({ dashboard, isAdmin }: { readonly dashboard: Dashboard; reado
   const count = (state: string): number => dashboard.series.filter((period) => period.state === state).length;
   const absent = count('absent');
   const incomplete = count('incomplete');
-  const isNever = absent === dashboard.series.length;
+  const all = dashboard.series.length;
   const told = [
-    absent > 0 && `${isNever ? 'None' : absent} of ${dashboard.series.length} ${unit} ${isNever ? 'was' : 'were not'} counted`,
-    incomplete > 0 && `${incomplete} ${unit} are incomplete, as they were not counted while all their runs were there`,
+    absent === all && `None of these ${all} ${unit} was counted`,
+    absent > 0 && absent < all && `${absent} of ${all} ${unit} ${absent === 1 ? 'was' : 'were'} not counted`,
+    incomplete > 0 && `${incomplete} of ${all} ${unit} ${incomplete === 1 ? 'is' : 'are'} incomplete: not counted while all runs were there`,
   ];
   return (
     <div className={look.strip} role="status">
-      {told.filter(Boolean).join('; ')}: the figures are not exact.
+      {told.filter(Boolean).join('; ')}. The figures are not exact.
       {isAdmin && absent > 0 && dashboard.source === 'aggregated' && (
         <>
           {' '}
