@@ -12,6 +12,7 @@ Clock = Callable[[], datetime]
 
 MAX_SORTABLE_MS = 9_999_999_999_999
 """The last moment that 13 digits of milliseconds order."""
+_TIME_LENGTH, _NAIVE_LENGTH, _WHOLE_SECONDS_LENGTH = 27, 26, 19
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +40,32 @@ def parse_time(text: str) -> datetime:
         ValueError: *text* is not a date and time.
     """
     return as_utc(datetime.fromisoformat(text))
+
+
+def normal_time(text: str) -> str:
+    """Return the text that `format_time` gives for the moment which *text* names.
+
+    Raises:
+        ValueError: *text* is not a date and time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None and text.isascii() and text[10:11] == "T":
+        # The library's own rows, and most of the old application's: the text says what is to be said.
+        if len(text) == _NAIVE_LENGTH and text[4] == text[7] == "-" and text[19] == ".":
+            return text + "Z"
+        if len(text) == _WHOLE_SECONDS_LENGTH and text[4] == text[7] == "-":
+            return text + ".000000Z"
+    return format_time(moment)
+
+
+def parse_stored_time(text: str) -> datetime | None:
+    """Return the moment that *text* names if it has the form that `format_time` gives; else None."""
+    if len(text) != _TIME_LENGTH or not (text[4] == text[7] == "-" and text[10] == "T" and text[19] == "." and text[26] == "Z"):
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def milliseconds_since_epoch(moment: datetime) -> int:

@@ -13,6 +13,7 @@ from bifrost_store.core.record import Body
 
 JSON_TEXT: Final = "$json"
 MAX_EXACT_INTEGER: Final = 2**53
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def dump_value(value: object) -> object:
@@ -51,7 +52,7 @@ def _dump_part(value: object) -> object:
 
 def compact_json(value: object) -> str:
     """Return *value* in as few bytes of UTF-8 as JSON takes."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
 
 
 def _is_exact(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # there, but not in typeshed
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # the same
 from typing import Any, Final
@@ -14,6 +14,10 @@ from bifrost_store.errors import InvalidRequestError
 MAX_DEPTH = 100
 """Nesting allowed in a value. Cosmos DB takes 128 levels in a document (service quotas); a record adds a few of its own."""
 _MAX_INTEGER_DIGITS = 4300
+_SHORT: Final = 2**63
+_ATOMS: Final = frozenset({str, int, float, bool, type(None)})
+_UNBOUNDED: Final = frozenset({bool, type(None)})
+"""Of which every value can be stored."""
 _INTEGER_BOUND = 10**_MAX_INTEGER_DIGITS
 
 
@@ -28,7 +32,33 @@ def check_json(value: object, field: str) -> None:
         InvalidRequestError: NaN, Infinity, a lone surrogate, a key that is no text, a type that JSON lacks, nesting deeper
             than `MAX_DEPTH`, or an integer of more than 4,300 digits. The message names *field*.
     """
-    copy_json(value, field)
+    try:
+        _check(value, field, 0)
+    except RuntimeError:
+        raise _changed(field) from None
+
+
+def _check(value: Any, field: str, depth: int) -> None:
+    # Written out, as all that is written goes through it.
+    kind = type(value)
+    if kind is str:
+        if not value.isascii():
+            check_text(value, field)
+    elif kind is dict and depth < MAX_DEPTH:
+        for name, one in value.items():
+            if type(name) is not str or not name.isascii():
+                _name(name, field)
+            if type(one) not in _UNBOUNDED:
+                _check(one, field, depth + 1)
+    elif kind is list and depth < MAX_DEPTH:
+        for one in value:
+            _check(one, field, depth + 1)
+    elif kind not in _UNBOUNDED and not (kind is int and -_SHORT < value < _SHORT):
+        _copied(value, field, depth)
+
+
+def _changed(field: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{field}: was changed while it was read; pass a copy")
 
 
 def copy_json(value: object, field: str) -> Any:
@@ -40,7 +70,52 @@ def copy_json(value: object, field: str) -> Any:
     try:
         return _copied(value, field, 0)
     except RuntimeError:
-        raise InvalidRequestError(f"{field}: was changed while it was read; pass a copy") from None
+        raise _changed(field) from None
+
+
+def check_parsed(value: Any) -> None:
+    """Refuse what JSON text can say and no backend keeps.
+
+    Raises:
+        ValueError: A number beyond those of 64-bit floats, or nesting too deep.
+    """
+    try:
+        _check_finite(value.values())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _check_finite(values: Iterable[Any]) -> None:
+    for one in values:
+        kind = type(one)
+        if kind is float:
+            if not math.isfinite(one):
+                raise ValueError(f"{one} is not JSON")
+        elif kind is dict:
+            _check_finite(one.values())
+        elif kind is list:
+            _check_finite(one)
+
+
+def copy_parsed(value: Any) -> Any:
+    """Return a copy of a value that JSON was parsed to, which shares nothing with it that could change.
+
+    Raises:
+        ValueError: *value* is, or holds, something else; or it is nested too deeply.
+    """
+    try:
+        return value if type(value) in _ATOMS else _copied_container(value)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _copied_container(value: Any) -> Any:
+    # Written out, as all that is read goes through it.
+    if type(value) is dict:
+        return {name: one if type(one) in _ATOMS else _copied_container(one) for name, one in value.items()}
+    if type(value) is list:
+        return [one if type(one) in _ATOMS else _copied_container(one) for one in value]
+    raise ValueError(f"{type(value).__name__} is not a JSON type")
 
 
 def _copied(value: object, field: str, depth: int) -> Any:
@@ -97,7 +172,7 @@ def _lone_surrogate(text: str) -> int:
 
 def dump_json(value: object) -> str:
     """Return *value* on one line of ASCII, in the form today's columns hold (``, `` and ``: `` as separators)."""
-    return json.dumps(value, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def load_json(text: str | bytes) -> Any:
@@ -107,7 +182,7 @@ def load_json(text: str | bytes) -> Any:
         ValueError: *text* is not JSON, or holds NaN or Infinity.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text), "surrogatepass"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -148,7 +223,9 @@ class _ItemDecoder(json.JSONDecoder):
         self.scan_once = py_make_scanner(self)
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _BY_ITEMS = _ItemDecoder()
+_ENCODER = json.JSONEncoder(allow_nan=False)
 _CANONICAL = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 

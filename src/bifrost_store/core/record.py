@@ -112,16 +112,7 @@ class Record:
         The version is left out, so that a digest tells whether the content is what the version's writer stored; and so are
         `LATER_FIELDS` that are None.
         """
-        later = LATER_FIELDS.get(self.key.kind, frozenset())
-        content = {
-            "key": [self.key.kind, self.key.scope.value, self.key.id],
-            "body": {name: value for name, value in self.body.items() if value is not None or name not in later},
-            "extra": self.extra,
-            "expiresAt": dump_expiry(self.expires_at),
-            "tombstone": self.is_tombstone,
-            "schema": SCHEMA_VERSION,
-        }
-        return hashlib.sha256(canonical_json(content)).hexdigest()[:32]
+        return digest_of(self.key, self.body, self.extra, self.expires_at, self.is_tombstone)
 
     def is_expired(self, now: datetime) -> bool:
         """Return whether the record has stopped existing at *now*. Decided by what is stored, never by a store's clock."""
@@ -138,6 +129,20 @@ class Record:
     def tombstone(self, version: Version) -> Record:
         """Return the tombstone that stands for this record after its deletion as *version*."""
         return Record(self.key, {}, self.sort_key, version, is_tombstone=True)
+
+
+def digest_of(key: Key, body: Body, extra: Body, expires_at: Expiry, is_tombstone: bool) -> str:
+    """Return the `Record.digest` of a record with this content."""
+    later = LATER_FIELDS.get(key.kind, frozenset())
+    content = {
+        "key": [key.kind, key.scope.value, key.id],
+        "body": {name: value for name, value in body.items() if value is not None or name not in later},
+        "extra": extra,
+        "expiresAt": dump_expiry(expires_at),
+        "tombstone": is_tombstone,
+        "schema": SCHEMA_VERSION,
+    }
+    return hashlib.sha256(canonical_json(content)).hexdigest()[:32]
 
 
 def dump_expiry(expiry: Expiry) -> str | None:

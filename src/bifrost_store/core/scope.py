@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from typing_extensions import override
@@ -71,6 +72,16 @@ class Scope:
 def is_organization_id(text: str) -> bool:
     """Return whether *text* can be an organization's id."""
     return _ORGANIZATION_ID.fullmatch(text) is not None and text not in _RESERVED
+
+
+@lru_cache(maxsize=4096)
+def scope_named(text: str) -> Scope:
+    """Return the scope with this text form, as `Scope` does; the same object again for what many records name.
+
+    Raises:
+        InvalidKeyError: There is none.
+    """
+    return Scope(text)
 
 
 GLOBAL: Final = Scope("GLOBAL")

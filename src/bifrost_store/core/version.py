@@ -7,7 +7,11 @@ import binascii
 import re
 import secrets
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Final
+
+from typing_extensions import override
 
 from bifrost_store.errors import InvalidRequestError, StaleRouteError
 
@@ -31,7 +35,7 @@ def writer_of(version: Version) -> str:
     return version.write_id[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Version:
     """One state of a record, the same on every backend.
 
@@ -44,6 +48,21 @@ class Version:
     revision: int
     write_id: str
     epoch: int = 0
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Version):
+            return NotImplemented
+        return (self.revision, self.write_id, self.epoch) == (other.revision, other.write_id, other.epoch)
+
+    @override
+    def __hash__(self) -> int:
+        return hash((self.revision, self.write_id, self.epoch))
+
+    @staticmethod
+    def late(tell: Callable[[], Version]) -> Version:
+        """Return the version that *tell* returns, which is asked once, when something of it is looked at."""
+        return _LateVersion(tell)
 
     @property
     def age(self) -> tuple[int, int]:
@@ -74,6 +93,29 @@ def stale_route(found: int, epoch: int) -> StaleRouteError:
     return StaleRouteError(f"the record was written under epoch {found}, this process's route is of epoch {epoch}; try again")
 
 
+class _LateVersion(Version):
+    """A version of what was read, where only a digest of the content tells which: most readers never ask."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(self, tell: Callable[[], Version]) -> None:
+        object.__setattr__(self, "_tell", tell)
+
+    def __getattr__(self, name: str) -> Any:
+        # Python asks here for what has no value yet.
+        if name not in _PARTS:
+            raise AttributeError(name)
+        told = self._tell()
+        for part in _PARTS:
+            object.__setattr__(self, part, getattr(told, part))
+        return getattr(told, name)
+
+    @override
+    def __reduce__(self) -> tuple[type[Version], tuple[int, str, int]]:
+        return Version, (self.revision, self.write_id, self.epoch)
+
+
+_PARTS: Final = ("revision", "write_id", "epoch")
 NO_VERSION = Version(0, "0" * 32)
 """Stands before the first write."""
 

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
 
-from pydantic import JsonValue
 from typing_extensions import override
 
 from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_int32
-from bifrost_store.documents.base import Document, UtcTime
+from bifrost_store.documents.base import Document, Json, UtcTime
 from bifrost_store.errors import InvalidKeyError
 
 _ID: Final = re.compile(r"[0-9]{13}_[0-9a-f]{32}")
@@ -104,7 +103,7 @@ class AuditEvent(Document):
     status_code: int | None = None
     blocked_module: str | None = None
     workspace_file: str | None = None
-    details: JsonValue = None
+    details: Json = None
 
     @classmethod
     @override

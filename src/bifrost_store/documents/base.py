@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, PrivateAttr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    computed_field,
+)
 from pydantic.alias_generators import to_camel
+from typing_extensions import override
 
-from bifrost_store.core.clock import as_utc, format_time
+from bifrost_store.core.clock import as_utc, format_time, parse_stored_time
+from bifrost_store.core.json import copy_parsed
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError
 
-UtcTime = Annotated[datetime, AfterValidator(as_utc), PlainSerializer(format_time, return_type=str, when_used="json")]
+
+def _utc(value: object, validate: ValidatorFunctionWrapHandler) -> datetime:
+    moment = parse_stored_time(value) if type(value) is str else None
+    return as_utc(validate(value)) if moment is None else moment
+
+
+UtcTime = Annotated[datetime, WrapValidator(_utc), PlainSerializer(format_time, return_type=str, when_used="json")]
 """A timezone-aware moment in UTC with microseconds; a stored text without a zone is UTC."""
+
+
+def _json_object(value: object) -> Any:
+    if type(value) is not dict:
+        raise ValueError("expected a JSON object")
+    return copy_parsed(value)
+
+
+# pydantic's own check of a JSON value asks Python for the type of every part, and takes three times as long.
+Json = Annotated[JsonValue, PlainValidator(copy_parsed, json_schema_input_type=JsonValue)]
+"""Any JSON value, by itself: nothing of the record is shared with it."""
+JsonObject = Annotated[dict[str, JsonValue], PlainValidator(_json_object, json_schema_input_type=dict[str, JsonValue])]
+"""A JSON object, by itself."""
 
 
 def _scope(value: object) -> Scope:
@@ -25,28 +57,76 @@ def _scope(value: object) -> Scope:
 ScopeField = Annotated[Scope, PlainValidator(_scope), PlainSerializer(str, return_type=str, when_used="json")]
 
 
+_RECORD: Final = "_record"
+
+
 class Document(BaseModel):
     """A document as callers see it: immutable, ``snake_case`` in Python, ``camelCase`` in JSON.
 
     Attributes:
         scope: Whose it is.
-        etag: Opaque version; pass it back to change exactly this state.
+        given_etag: Of a model that was made from other than a record; no part of what is written out.
     """
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore", ser_json_inf_nan="strings"
     )
     spec: ClassVar[DocumentSpec]
+    # No private attribute of pydantic: those cost every model as much as checking all of its fields.
+    __slots__ = (_RECORD,)
 
     scope: ScopeField
-    etag: str
+    given_etag: str = Field("", validation_alias="etag", exclude=True, repr=False)
 
-    _record: Record = PrivateAttr()
+    @computed_field  # type: ignore[prop-decorator]  # of a property, which mypy does not follow
+    @property
+    def etag(self) -> str:
+        """Opaque version; pass it back to change exactly this state. Worked out on demand; empty where nothing is stored."""
+        record = self._origin
+        return self.given_etag if record is None else record.etag.encode()
 
     @property
     def record(self) -> Record:
-        """The stored record this was read from; lets a change be written without reading again."""
-        return self._record
+        """The stored record this was read from; lets a change be written without reading again.
+
+        Raises:
+            AttributeError: It was made from something else.
+        """
+        return cast(Record, object.__getattribute__(self, _RECORD))
+
+    @property
+    def _origin(self) -> Record | None:
+        return getattr(self, _RECORD, None)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and isinstance(other, Document) and self._origin == other._origin
+
+    @override
+    def __hash__(self) -> int:
+        return hash((type(self), self.scope, self._origin is not None and self._origin.key))
+
+    @override
+    def __copy__(self) -> Self:
+        return super().__copy__()._with(self._origin)  # noqa: SLF001 - its own class
+
+    @override
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return super().__deepcopy__(memo)._with(self._origin)  # noqa: SLF001 - its own class
+
+    @override
+    def __getstate__(self) -> dict[Any, Any]:
+        return {**super().__getstate__(), _RECORD: self._origin}
+
+    @override
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._with(state[_RECORD])
+
+    def _with(self, record: Record | None) -> Self:
+        if record is not None:
+            object.__setattr__(self, _RECORD, record)
+        return self
 
     @classmethod
     def from_record(cls, record: Record) -> Self:
@@ -56,15 +136,14 @@ class Document(BaseModel):
             CorruptDocumentError: A field cannot be read; the message names it and the remedy.
         """
         try:
-            document = cls.model_validate({**record.body, **cls.identity(record), "etag": record.etag.encode()})
+            document = cls.__pydantic_validator__.validate_python({**record.body, **cls.identity(record)})
         except ValidationError as error:
             problems = error.errors(include_input=False)
             reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems)
             raise _corrupt(record, reason, *(str(e["loc"][0]) for e in problems)) from None
         except InvalidKeyError:
             raise _corrupt(record, "scope: names no organization", "organizationId") from None
-        document._record = record  # noqa: SLF001 - its own class
-        return document
+        return document._with(record)  # noqa: SLF001 - its own class
 
     @classmethod
     def identity(cls, record: Record) -> Body:

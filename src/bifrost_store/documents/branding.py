@@ -72,7 +72,7 @@ class Branding(Document):
     @classmethod
     def default(cls) -> Branding:
         """Return what holds where nothing is stored."""
-        return cls(scope=GLOBAL, etag="", updated_by="system")
+        return cls(scope=GLOBAL, updated_by="system")
 
 
 def _proxied(scope: Scope, shape: LogoShape) -> str:

@@ -9,13 +9,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar, cast
 
-from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier
-from bifrost_store.documents.base import Document, UtcTime
+from bifrost_store.documents.base import Document, Json, UtcTime
 from bifrost_store.errors import InvalidKeyError, InvalidRequestError
 
 V = TypeVar("V")
@@ -69,7 +69,7 @@ class Config(Document):
 
     key: str
     config_type: ConfigType
-    value: JsonValue = None
+    value: Json = None
     secret_ref: str | None = None
     description: str | None = None
     updated_at: UtcTime | None = None

@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 from typing_extensions import override
 
 from bifrost_store.core.clock import MAX_SORTABLE_MS, milliseconds_since_epoch, reverse_timestamp
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
-from bifrost_store.documents.base import Document, UtcTime
+from bifrost_store.documents.base import Document, Json, JsonObject, UtcTime
 from bifrost_store.errors import InvalidKeyError
 
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -142,13 +142,13 @@ class Execution(Document):
     executed_by: str
     executed_by_name: str
     status: ExecutionStatus
-    input_data: dict[str, JsonValue] = Field(default_factory=dict)
+    input_data: JsonObject = Field(default_factory=dict)
     started_at: UtcTime
     completed_at: UtcTime | None = None
     duration_ms: int | None = None
     error_message: str | None = None
     error_type: str | None = None
-    result: JsonValue = None
+    result: Json = None
     result_type: ResultType | None = None
     result_size: int | None = None
     result_in_blob: bool = False

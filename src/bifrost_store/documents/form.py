@@ -6,12 +6,11 @@ import re
 from enum import StrEnum
 from typing import ClassVar, Final
 
-from pydantic import JsonValue
 from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
-from bifrost_store.documents.base import Document, UtcTime
+from bifrost_store.documents.base import Document, JsonObject, UtcTime
 from bifrost_store.errors import InvalidKeyError
 
 _FORM_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -84,7 +83,7 @@ class Form(Document):
     name: str
     description: str | None = None
     linked_workflow: str
-    form_schema: dict[str, JsonValue]
+    form_schema: JsonObject
     is_active: bool
     access_level: AccessLevel = AccessLevel.ROLE_BASED
     created_by: str
@@ -92,7 +91,7 @@ class Form(Document):
     updated_at: UtcTime
     launch_workflow_id: str | None = None
     allowed_query_params: list[str] | None = None
-    default_launch_params: dict[str, JsonValue] | None = None
+    default_launch_params: JsonObject | None = None
 
     @classmethod
     @override

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import JsonValue
 from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier
-from bifrost_store.documents.base import Document, UtcTime
+from bifrost_store.documents.base import Document, JsonObject, UtcTime
 
 
 class Integration(Document):
@@ -29,7 +28,7 @@ class Integration(Document):
 
     type: str
     enabled: bool
-    settings: dict[str, JsonValue]
+    settings: JsonObject
     updated_at: UtcTime | None = None
     updated_by: str | None = None
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import JsonValue
 from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec, check_identifier, check_int32
-from bifrost_store.documents.base import Document, UtcTime
+from bifrost_store.documents.base import Document, Json, UtcTime
 from bifrost_store.errors import InvalidRequestError
 
 
@@ -84,7 +83,7 @@ class JobStatus(Document):
     needs_refresh: int | None = None
     refreshed_successfully: int | None = None
     refresh_failed: int | None = None
-    errors: list[JsonValue] | None = None
+    errors: list[Json] | None = None
     error_message: str | None = None
 
     @classmethod

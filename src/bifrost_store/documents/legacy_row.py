@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from pydantic import JsonValue
 from typing_extensions import override
 
 from bifrost_store.core.columns import check_columns
 from bifrost_store.core.json import utf16_length
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
-from bifrost_store.documents.base import Document
+from bifrost_store.documents.base import Document, JsonObject
 from bifrost_store.errors import InvalidKeyError, InvalidRequestError
 
 _IN_NO_KEY: Final = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -69,7 +68,7 @@ class LegacyRow(Document):
     table: str
     partition_key: str
     row_key: str
-    columns: dict[str, JsonValue]
+    columns: JsonObject
 
     @classmethod
     @override

@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from bifrost_store.backends.cosmos.errors import BACKEND
 from bifrost_store.backends.cosmos.ids import document_id, is_hashed, record_id
 from bifrost_store.core.doubles import dump_value, load_value
-from bifrost_store.core.json import UNREADABLE
-from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, Record, dump_expiry, load_expiry
-from bifrost_store.core.scope import Scope
+from bifrost_store.core.json import UNREADABLE, check_parsed
+from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, Record, digest_of, dump_expiry, load_expiry
+from bifrost_store.core.scope import Scope, scope_named
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.version import Version
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, StoreError
@@ -83,9 +83,9 @@ def stored_name(field: str, envelope: Container[str] = _ENVELOPE) -> str:
 def body_fields(document: Mapping[str, Any], envelope: Container[str] = _ENVELOPE) -> Body:
     """Return the fields of the body in *document*, by their own names, with what is stored for each."""
     return {
-        name.removeprefix(_ESCAPE): value
+        name[1:] if name[:1] == _ESCAPE else name: value
         for name, value in document.items()
-        if name not in envelope and not name.startswith(_SYSTEM)
+        if name not in envelope and name[:1] != _SYSTEM
     }
 
 
@@ -118,14 +118,20 @@ def record_from_document(document: Mapping[str, Any], specs: Specs) -> Record:
         part = "the body"
         body = {} if is_tombstone else _body(document, key.kind, specs)
         part = "meta"
-        extra = load_value(meta.get("extra", {}))
+        extra = load_value(meta["extra"]) if "extra" in meta else {}
         if not isinstance(extra, dict):
             raise TypeError("extra is no object")
-        version = Version(int(meta["revision"]), str(meta["writeId"]), int(meta["epoch"]))
-        record = Record(key, body, sort_key, version, load_expiry(meta.get("expiresAt")), extra, is_tombstone)
+        check_parsed(body)
+        check_parsed(extra)
+        expires_at = load_expiry(meta.get("expiresAt"))
+        stamped, digest = Version(int(meta["revision"]), str(meta["writeId"]), int(meta["epoch"])), str(meta["digest"])
         spec = specs.get(key.kind)
-        is_checked = spec is None or not spec.is_derived
-        return _with_version(record, str(meta["digest"]) if is_checked else None, str(document["_etag"]))
+        content = (key, body, extra, expires_at, is_tombstone)
+        version = Version.late(lambda: _settled(stamped, digest, digest_of(*content)))
+        if spec is not None and spec.is_derived:
+            version = stamped
+        native = NativeEtag(str(document["_etag"]), stamped.epoch, expires_at).encode()
+        return Record(key, body, sort_key, version, expires_at, extra, is_tombstone, native, BACKEND)
     except (*UNREADABLE, StoreError) as error:
         raise _corrupt(document, part, error) from error
 
@@ -134,7 +140,7 @@ def _key(document: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[Key, boo
     is_tombstone = document["type"] == TOMBSTONE
     kind = str(meta["kind"] if is_tombstone else document["type"])
     name = str(document["id"])
-    key = Key(kind, Scope(document["scope"]), str(meta.get("id") or record_id(kind, name)))
+    key = Key(kind, scope_named(document["scope"]), str(meta.get("id") or record_id(kind, name)))
     if document_id(key) != name:
         raise ValueError("the id is not that of its record")
     return key, is_tombstone
@@ -148,19 +154,15 @@ def _sort_key(stored: str, scope: Scope) -> str:
 
 
 def _body(document: Mapping[str, Any], kind: str, specs: Specs) -> Body:
-    body: Body = {name: load_value(value) for name, value in body_fields(document).items()}
+    body: Body = {name: load_value(value) if type(value) is dict else value for name, value in body_fields(document).items()}
     spec = specs.get(kind)
     if spec is None or spec.fields is None or spec.fields <= body.keys():
         return body
     return {**dict.fromkeys(spec.fields), **body}
 
 
-def _with_version(record: Record, digest: str | None, etag: str) -> Record:
-    version = record.version
-    if digest is not None and (found := record.digest) != digest:
-        version = Version(version.revision + 1, found, version.epoch)
-    native = NativeEtag(etag, version.epoch, record.expires_at).encode()
-    return replace(record, version=version, native_etag=native, backend=BACKEND)
+def _settled(stamped: Version, stated: str, found: str) -> Version:
+    return stamped if found == stated else Version(stamped.revision + 1, found, stamped.epoch)
 
 
 def _corrupt(document: Mapping[str, Any], part: str, error: Exception) -> CorruptDocumentError:

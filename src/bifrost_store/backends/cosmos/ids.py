@@ -22,7 +22,7 @@ _ESCAPED: Final = re.compile("(?:=[0-9A-F]{2})+")
 def document_id(key: Key) -> str:
     """Return the ``id`` of the document that holds the record at *key*."""
     prefix = ID_PREFIXES.get(key.kind, f"{key.kind}-")
-    name = prefix + _TO_ESCAPE.sub(lambda match: "".join(f"={byte:02X}" for byte in match[0].encode()), key.id)
+    name = prefix + _TO_ESCAPE.sub(_escape, key.id)
     return name if len(name) <= MAX_ID_CHARACTERS else prefix + hashlib.sha256(key.id.encode()).hexdigest()
 
 
@@ -40,4 +40,13 @@ def record_id(kind: str, name: str) -> str:
     prefix = ID_PREFIXES.get(kind, f"{kind}-")
     if not name.startswith(prefix):
         raise ValueError("the id does not begin as those of its type do")
-    return _ESCAPED.sub(lambda match: bytes.fromhex(match[0].replace("=", "")).decode(), name.removeprefix(prefix))
+    rest = name.removeprefix(prefix)
+    return _ESCAPED.sub(_unescape, rest) if "=" in rest else rest
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "".join(f"={byte:02X}" for byte in match[0].encode())
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("=", "")).decode()

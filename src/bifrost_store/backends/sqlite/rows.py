@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.core.json import UNREADABLE, check_text, dump_json, load_json
 from bifrost_store.core.record import SCHEMA_VERSION, Body, Key, Record, dump_expiry, load_expiry
-from bifrost_store.core.scope import Scope
+from bifrost_store.core.scope import scope_named
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.version import Version
 from bifrost_store.errors import CorruptDocumentError, StoreError
@@ -19,6 +19,7 @@ Row = tuple[Any, ...]
 COLUMNS: Final = "kind, scope, id, sort_key, epoch, revision, write_id, schema_version, expires_at, is_tombstone, body, extra"
 """What `record_from_row` takes, in order."""
 
+_EMPTY: Final = "{}"
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -65,7 +66,7 @@ def record_from_row(row: Row, specs: Specs) -> Record:
         if schema_version > SCHEMA_VERSION:
             raise ValueError(f"{schema_version} is newer than this library; upgrade it")
         column = "scope"
-        key = Key(kind, Scope(scope), record_id)
+        key = Key(kind, scope_named(scope), record_id)
         column = "body"
         body_object = _with_missing_fields(load_object(body), kind, specs) if not is_tombstone else {}
         column = "extra"
@@ -89,6 +90,8 @@ def record_from_row(row: Row, specs: Specs) -> Record:
 
 def load_object(text: str) -> Body:
     """Return the JSON object that a column holds; raises one of `UNREADABLE`, or StoreError, if it holds none."""
+    if text == _EMPTY:
+        return {}
     check_text(text, "text")
     value = load_json(text)
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from azure.data.tables import EdmType, EntityProperty
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.core.clock import as_utc, format_time, parse_time
+from bifrost_store.core.clock import as_utc, format_time, normal_time, parse_time
 from bifrost_store.core.json import check_json, dump_json, load_json
 from bifrost_store.core.record import Body
 from bifrost_store.errors import InvalidRequestError
@@ -81,7 +81,17 @@ def decode_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Bod
     Raises:
         UnreadableColumnError: A value cannot be read as its field.
     """
-    return {column.field: _decode(column, row, known, is_old=is_old) for column in columns}
+    body: Body = {}
+    for column in columns:
+        # Most columns hold plain text, or nothing.
+        value = row.get(column.name)
+        if type(value) is str and column.codec is TEXT and not column.repeats_key:
+            body[column.field] = value
+        elif value is None and not column.older_names and not column.repeats_key:
+            body[column.field] = _default(column, is_old=is_old)
+        else:
+            body[column.field] = _decode(column, row, known, is_old=is_old)
+    return body
 
 
 def readable_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Body) -> Body:
@@ -105,6 +115,10 @@ def _decode(column: Column, row: Mapping[str, Any], known: Body, *, is_old: bool
         except (ValueError, TypeError, ArithmeticError) as error:
             if not (is_old and column.is_forgiven):
                 raise UnreadableColumnError(f"column {name}: {error}") from None
+    return _default(column, is_old=is_old)
+
+
+def _default(column: Column, *, is_old: bool) -> Any:
     return column.default if column.default is not None or not is_old else column.old_default
 
 
@@ -154,7 +168,7 @@ def time_text(value: Any) -> str:
     if isinstance(value, datetime):
         return format_time(value)
     try:
-        return format_time(parse_time(_text(value)))
+        return normal_time(_text(value))
     except ValueError:
         raise ValueError("expected a date and time") from None
 

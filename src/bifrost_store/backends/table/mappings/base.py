@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -36,7 +36,7 @@ from bifrost_store.backends.table.mappings.stamps import (
 )
 from bifrost_store.core.json import UNREADABLE, canonical_json, check_json
 from bifrost_store.core.query import Filter
-from bifrost_store.core.record import Body, Key, Origin, Record, default_sort_key
+from bifrost_store.core.record import Body, Expiry, Key, Origin, Record, default_sort_key
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.core.version import Etag, Version
@@ -257,9 +257,23 @@ class RowMapping:
             record = self._decode_content(key, stored, is_old=False) if revision else None
         except UNREADABLE:
             return None
-        if record is None or row.get(DIGEST) != record.digest:
+        if record is None:
             return None
-        return self._versioned(record, stored, Version(revision, str(row.get(WRITE_ID)), epoch), self.memo(record))
+        stamped = Version(revision, str(row.get(WRITE_ID)), epoch)
+        if self.reads_alike(record, row):
+            self._check_text(record)
+            version = Version.late(lambda: stamped if row.get(DIGEST) == record.digest else _overwritten(stamped, record))
+            return self._versioned(record, stored, version, self.memo(record), epoch)
+        if row.get(DIGEST) != record.digest:
+            return None
+        return self._versioned(record, stored, stamped, self.memo(record), epoch)
+
+    def reads_alike(self, record: Record, row: Row) -> bool:
+        """Return whether a row that was read as ours would say the same if the old application had written it last.
+
+        Then only its version depends on who did, and nobody need know before that is asked for.
+        """
+        return False
 
     def _old(self, key: Key, stored: StoredRow) -> Record:
         """Return the record of a row that the old application wrote last, by the rules for what it leaves out or tolerates."""
@@ -269,12 +283,26 @@ class RowMapping:
         self._check_text(record)
         record = self.distrust(record) if revision else record
         memo = self.memo(record) if revision else self.memo_of_foreign(record)
-        return self._versioned(record, stored, Version(revision + 1, record.digest, epoch), memo)
+        version = Version.late(lambda: _overwritten(Version(revision, "", epoch), record))
+        return self._versioned(record, stored, version, memo, epoch)
 
-    def _versioned(self, record: Record, stored: StoredRow, version: Version, memo: str) -> Record:
-        native = NativeEtag(stored.etag, memo, record.expires_at, version.epoch)
-        origin = Origin(f"{self.table}/{stored.partition_key}/{stored.row_key}", self.column_names)
-        return replace(record, version=version, native_etag=native.encode(), origin=origin)
+    def _versioned(self, record: Record, stored: StoredRow, version: Version, memo: str, epoch: int) -> Record:
+        expires_at = self.expiry_of(record)
+        return Record(
+            record.key,
+            record.body,
+            record.sort_key,
+            version,
+            expires_at,
+            record.extra,
+            native_etag=NativeEtag(stored.etag, memo, expires_at, epoch).encode(),
+            backend=BACKEND,
+            origin=Origin(f"{self.table}/{stored.partition_key}/{stored.row_key}", self.column_names),
+        )
+
+    def expiry_of(self, record: Record) -> Expiry:
+        """Return when a record ends that was read from a row."""
+        return record.expires_at
 
     def _check_text(self, record: Record) -> None:
         """Refuse what no backend can keep, so that whatever is read can be written anywhere."""
@@ -359,6 +387,11 @@ class RowMapping:
     def distrust(self, record: Record) -> Record:
         """Return what remains true of a record whose row the old application wrote after us."""
         return record
+
+
+def _overwritten(stamped: Version, record: Record) -> Version:
+    """Return the version of a row that the old application wrote after it was stamped: its content is all that names it."""
+    return Version(stamped.revision + 1, record.digest, stamped.epoch)
 
 
 def _as_json(value: object) -> Any:

@@ -27,15 +27,14 @@ from bifrost_store.backends.table.edm import to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
-from bifrost_store.backends.table.mappings.stamps import EXPIRES_AT, REVISION, UNLOCATED, NativeEtag, read_expiry
+from bifrost_store.backends.table.mappings.stamps import EXPIRES_AT, REVISION, UNLOCATED, read_expiry
 from bifrost_store.core.clock import format_time, reverse_timestamp
 from bifrost_store.core.json import UNREADABLE, dump_json, load_json, utf16_length
 from bifrost_store.core.query import SORT_KEY, Filter, Range
-from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.core.record import Body, Expiry, Key, Record
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
-from bifrost_store.core.version import Version
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
 
 LOCATOR_PREFIX = "bs-exec:"
@@ -52,6 +51,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 9_999_999_999_999
 
 
+_FILLED_IN = ("workflowName", "executedBy", "executedByName", "status", "startedAt")
+"""Fields that are read from elsewhere where a row of the old application lacks their columns."""
 _PENDING = ExecutionStatus.PENDING.value
 _STATUS = Codec(TEXT.encode, lambda value: TEXT.decode(value) or _PENDING, is_plain_text=True)
 """An empty status reads as Pending in the old application."""
@@ -186,12 +187,17 @@ class ExecutionMapping(RowMapping):
         return record
 
     @override
-    def _versioned(self, record: Record, stored: StoredRow, version: Version, memo: str) -> Record:
+    def reads_alike(self, record: Record, row: Row) -> bool:
+        body = record.body
+        result, result_type = body["result"], body["resultType"]
+        if any(body[field] is None for field in _FILLED_IN) or body["blobs"] or body["resultSize"] is not None:
+            return False
+        return not isinstance(result, str) and (result is None) is (result_type is None)
+
+    @override
+    def expiry_of(self, record: Record) -> Expiry:
         # Version and digest are of what the row holds; when it ends without a stored expiry, the migration says.
-        versioned = super()._versioned(record, stored, version, memo)
-        aged = self._recorded.aged(versioned)
-        native = NativeEtag(stored.etag, memo, aged.expires_at, version.epoch).encode()
-        return aged if aged is versioned else replace(aged, native_etag=native)
+        return self._recorded.aged(record).expires_at
 
     @override
     def distrust(self, record: Record) -> Record:
