@@ -16,9 +16,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
+import anyio.from_thread
+import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +30,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite import connection as connection_module
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.backend import SqliteBackend
+from bifrost_store.backends.sqlite.connection import Execute
 from bifrost_store.backends.sqlite.errors import map_error
 from bifrost_store.backends.sqlite.rows import escape, unescape
 from bifrost_store.core.attempts import Attempt
@@ -272,9 +276,12 @@ class TestProcesses:
             async def main():
                 backend = SqliteBackend({str(path)!r}, SPECS)
                 await backend.create(Record(Key("config", GLOBAL, "first"), {{}}))
-                async with backend._connection.transaction() as execute:
-                    await backend._create(execute, Record(Key("config", GLOBAL, "second"), {{}}), Attempt())
+
+                def die(execute):
+                    backend._create(execute, Record(Key("config", GLOBAL, "second"), {{}}), Attempt())
                     os.kill(os.getpid(), signal.SIGKILL)
+
+                await backend._connection.write_together(die)
 
             anyio.run(main)
         """
@@ -324,17 +331,17 @@ class TestCancellation:
     async def test_cancelled_batches_leave_nothing_open(
         self, backend: CheckedBackend, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A batch cancelled at any statement is undone as a whole, or done if it was committing, and leaves no lock."""
+        """A batch cancelled at any statement is done as a whole when the call ends, and leaves no lock."""
         await backend.provision()
         statements: list[str] = []
 
-        async def cancel_at(position: int, scope: anyio.CancelScope, connection: Any, text: str, *parameters: Any) -> Any:
+        def cancel_at(position: int, scope: anyio.CancelScope, connection: Any, text: str, *parameters: Any) -> Any:
             if position == len(statements):
-                scope.cancel()
+                anyio.from_thread.run_sync(scope.cancel, token=token)
             statements.append(text.split(maxsplit=1)[0])
-            return await fetch(connection, text, *parameters)
+            return fetch(connection, text, *parameters)
 
-        fetch = connection_module._fetch
+        fetch, token = connection_module._fetch, anyio.lowlevel.current_token()
         for position in range(6):
             statements.clear()
             with monkeypatch.context() as patch, anyio.CancelScope() as scope:
@@ -342,7 +349,7 @@ class TestCancellation:
                 await backend.batch([Create(execution(number)) for number in range(4)])
 
             assert scope.cancelled_caught
-            assert [("e-0",), ("e-1",), ("e-2",), ("e-3",)] * (position == 5) == sql(path, "SELECT id FROM records ORDER BY id")
+            assert [("e-0",), ("e-1",), ("e-2",), ("e-3",)] == sql(path, "SELECT id FROM records ORDER BY id")
             await backend.create(execution(99))
             assert await backend.get(execution(99).key) is not None
             sql(path, "DELETE FROM records")
@@ -351,17 +358,23 @@ class TestCancellation:
     async def test_a_waiting_call_can_be_cancelled(self, sqlite: SqliteBackend) -> None:
         """A task that waits for its turn leaves the one whose turn it is alone."""
         await sqlite.provision()
-        scope = anyio.CancelScope()
+        scope, goes_on = anyio.CancelScope(), Event()
 
         async def wait_in_line() -> None:
             with scope:
                 await sqlite.create(execution(1))
 
-        async with anyio.create_task_group() as tasks, sqlite._connection.transaction() as execute:
+        def be_slow(execute: Execute) -> None:
+            goes_on.wait()
+            sqlite._create(execute, execution(2), Attempt())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sqlite._connection.write_together, be_slow)
+            await anyio.wait_all_tasks_blocked()
             tasks.start_soon(wait_in_line)
             await anyio.wait_all_tasks_blocked()
             scope.cancel()
-            await sqlite._create(execute, execution(2), Attempt())
+            goes_on.set()
 
         assert scope.cancelled_caught
         assert await sqlite.get(execution(1).key) is None

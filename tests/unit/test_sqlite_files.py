@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -127,8 +129,8 @@ async def test_a_write_whose_file_goes_meanwhile_is_not_acknowledged(
     fetch = connection_module._fetch
     last = "COMMIT" if is_batch else "INSERT"
 
-    async def lose(connection: object, sql: str, *parameters: object) -> object:
-        rows = await fetch(connection, sql, *parameters)  # type: ignore[arg-type]
+    def lose(connection: object, sql: str, *parameters: object) -> object:
+        rows = fetch(connection, sql, *parameters)  # type: ignore[arg-type]
         if sql.strip().startswith(last):
             LOSSES["deleted"](path)
         return rows
@@ -140,7 +142,6 @@ async def test_a_write_whose_file_goes_meanwhile_is_not_acknowledged(
 
 async def test_reads_go_on_while_a_write_waits(backend: SqliteBackend, path: Path) -> None:
     """Another process holds the lock: a write waits for it, and reads made meanwhile are answered at once."""
-    other = SqliteBackend(str(path), SPECS)
     is_written = anyio.Event()
 
     async def write() -> None:
@@ -148,7 +149,8 @@ async def test_reads_go_on_while_a_write_waits(backend: SqliteBackend, path: Pat
         is_written.set()
 
     async with anyio.create_task_group() as tasks:
-        async with other._connection.transaction():
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
             tasks.start_soon(write)
             await anyio.wait_all_tasks_blocked()
             assert backend._connection._writer.lock.statistics().locked
@@ -156,7 +158,6 @@ async def test_reads_go_on_while_a_write_waits(backend: SqliteBackend, path: Pat
             assert not is_written.is_set()
         await is_written.wait()
     assert await backend.get(config("other").key) is not None
-    await other.aclose()
 
 
 async def test_a_read_sees_the_write_before_it(backend: SqliteBackend) -> None:

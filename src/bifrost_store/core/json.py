@@ -15,6 +15,8 @@ MAX_DEPTH = 100
 """Nesting allowed in a value. Cosmos DB takes 128 levels in a document (service quotas); a record adds a few of its own."""
 _MAX_INTEGER_DIGITS = 4300
 _SHORT: Final = 2**63
+_PUNCTUATION: Final = len('"": , ')
+_LONGEST_SHORT, _LONGEST_WORD, _MOST_ESCAPED = len(str(-_SHORT)), len("false"), len("\\u0000")
 _ATOMS: Final = frozenset({str, int, float, bool, type(None)})
 _UNBOUNDED: Final = frozenset({bool, type(None)})
 """Of which every value can be stored."""
@@ -32,29 +34,47 @@ def check_json(value: object, field: str) -> None:
         InvalidRequestError: NaN, Infinity, a lone surrogate, a key that is no text, a type that JSON lacks, nesting deeper
             than `MAX_DEPTH`, or an integer of more than 4,300 digits. The message names *field*.
     """
+    measure_json(value, field)
+
+
+def measure_json(value: object, field: str) -> int:
+    """Return how many characters *value* takes at most as JSON in ASCII.
+
+    Raises:
+        InvalidRequestError: As `check_json`.
+    """
     try:
-        _check(value, field, 0)
+        return _measured(value, field, 0)
     except RuntimeError:
         raise _changed(field) from None
 
 
-def _check(value: Any, field: str, depth: int) -> None:
+def _measured(value: Any, field: str, depth: int) -> int:
     # Written out, as all that is written goes through it.
     kind = type(value)
     if kind is str:
-        if not value.isascii():
-            check_text(value, field)
-    elif kind is dict and depth < MAX_DEPTH:
+        if value.isascii():
+            return len(value) * _MOST_ESCAPED + 2
+        check_text(value, field)
+        return len(value) * 2 * _MOST_ESCAPED + 2
+    if kind in _UNBOUNDED:
+        return _LONGEST_WORD
+    if kind is int and -_SHORT < value < _SHORT:
+        return _LONGEST_SHORT
+    if kind is dict and depth < MAX_DEPTH:
+        size = 2
         for name, one in value.items():
             if type(name) is not str or not name.isascii():
                 _name(name, field)
-            if type(one) not in _UNBOUNDED:
-                _check(one, field, depth + 1)
-    elif kind is list and depth < MAX_DEPTH:
+            size += len(name) * 2 * _MOST_ESCAPED + _PUNCTUATION
+            size += _LONGEST_WORD if one is None else _measured(one, field, depth + 1)
+        return size
+    if kind is list and depth < MAX_DEPTH:
+        size = 2
         for one in value:
-            _check(one, field, depth + 1)
-    elif kind not in _UNBOUNDED and not (kind is int and -_SHORT < value < _SHORT):
-        _copied(value, field, depth)
+            size += _measured(one, field, depth + 1) + 2
+        return size
+    return len(dump_json(_copied(value, field, depth)))
 
 
 def _changed(field: str) -> InvalidRequestError:
@@ -232,6 +252,11 @@ _CANONICAL = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", 
 def canonical_json(value: Mapping[str, object]) -> bytes:
     """Return bytes that are equal exactly when two values are equal type for type, whatever the order of names."""
     return _CANONICAL.encode(value).encode("ascii")
+
+
+def fits(value: object, characters: int) -> bool:
+    """Return whether *value*, which can be stored, takes at most so many *characters* as JSON in ASCII."""
+    return not is_longer(value, characters) and (measure_json(value, "value") <= characters or len(dump_json(value)) <= characters)
 
 
 def is_longer(value: object, characters: int) -> bool:

@@ -136,14 +136,14 @@ class Document(BaseModel):
             CorruptDocumentError: A field cannot be read; the message names it and the remedy.
         """
         try:
-            document = cls.__pydantic_validator__.validate_python({**record.body, **cls.identity(record)})
+            document: Self = cls.__pydantic_validator__.validate_python({**record.body, **cls.identity(record)})
         except ValidationError as error:
             problems = error.errors(include_input=False)
             reason = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problems)
             raise _corrupt(record, reason, *(str(e["loc"][0]) for e in problems)) from None
         except InvalidKeyError:
             raise _corrupt(record, "scope: names no organization", "organizationId") from None
-        return document._with(record)  # noqa: SLF001 - its own class
+        return document._with(record)
 
     @classmethod
     def identity(cls, record: Record) -> Body:

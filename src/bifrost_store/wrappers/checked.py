@@ -12,7 +12,7 @@ from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.columns import check_columns
-from bifrost_store.core.json import check_json, check_text, dump_json, utf16_length
+from bifrost_store.core.json import check_text, dump_json, measure_json, utf16_length
 from bifrost_store.core.loops import OwnLoop
 from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page, decode_token
@@ -71,12 +71,12 @@ class CheckedBackend(PassThrough):
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
             raise InvalidRequestError(f"batch: 1 to {MAX_BATCH_OPERATIONS} operations, not {len(operations)}")
-        checked = [self._checked_operation(operation) for operation in operations]
+        checked, sizes = zip(*map(self._checked_operation, operations), strict=True)
         if len(checked) > 1:
-            self._check_batch(checked)
+            self._check_batch(checked, sum(sizes))
         return await self._inner.write(checked, attempt=attempt)
 
-    def _check_batch(self, operations: Sequence[Operation]) -> None:
+    def _check_batch(self, operations: Sequence[Operation], most: int) -> None:
         keys = [operation.key for operation in operations]
         if len({(key.kind, key.scope) for key in keys}) > 1:
             raise InvalidRequestError("batch: all operations must be of one kind in one scope")
@@ -84,6 +84,8 @@ class CheckedBackend(PassThrough):
             raise InvalidRequestError("batch: a key occurs more than once")
         if not self._spec(keys[0].kind).is_batchable:
             raise InvalidRequestError(f"batch: records of kind {keys[0].kind} are written one by one")
+        if most <= MAX_BATCH_BYTES:
+            return
         if sum(_json_bytes(op.record) for op in operations if not isinstance(op, Delete)) > MAX_BATCH_BYTES:
             raise DocumentTooLargeError(f"batch: more than {MAX_BATCH_BYTES} bytes as JSON; split it")
 
@@ -131,19 +133,20 @@ class CheckedBackend(PassThrough):
         spec.check_id(key.id)
         return spec
 
-    def _checked(self, record: Record) -> Record:
+    def _checked(self, record: Record) -> tuple[Record, int]:
+        """Return *record* as the inner backend gets it, and how many characters its body and extra take at most as JSON."""
         spec = self._check_key(record.key)
         if spec.fields is not None and record.body.keys() != spec.fields:
             odd = ", ".join(sorted(record.body.keys() ^ spec.fields))
             raise InvalidRequestError(f"{record.key.kind}: the body must have exactly the declared fields; differing: {odd}")
-        for name, value in record.body.items():
-            check_json(value, name)
-        check_json(record.extra, "extra")
+        most = sum(measure_json(value, name) for name, value in record.body.items())
+        most += measure_json(list(record.body), "a name") + measure_json(record.extra, "extra")
         check_columns(record.extra, "extra")
         if record.extra and not spec.has_extra:
             raise InvalidRequestError(f"extra: a {spec.kind} has none")
         spec.check_body(record.key.id, record.body)
-        _check_sizes(record, spec)
+        if any(limit is not None and most > limit for limit in (spec.column_limit, spec.record_limit)):
+            _check_sizes(record, spec)
         if isinstance(record.expires_at, datetime) and record.expires_at.tzinfo is None:
             raise InvalidRequestError("expiresAt: must have a time zone")
         if isinstance(record.expires_at, datetime) and spec.is_append_only:
@@ -151,15 +154,10 @@ class CheckedBackend(PassThrough):
         if spec.ages:
             record = self._recorded.aged(record)
         if not record.sort_key:
-            return replace(record, sort_key=default_sort_key(record.key.id))
-        if not record.sort_key.isascii():
+            record = replace(record, sort_key=default_sort_key(record.key.id))
+        elif not record.sort_key.isascii():
             raise InvalidRequestError("sortKey: must be ASCII")
-        return record
-
-    def _changeable(self, record: Record) -> Record:
-        checked = self._checked(record)
-        _refuse_change(self._spec(record.key.kind))
-        return checked
+        return record, most
 
     def applicable(self, record: Record) -> Record:
         """Return *record* as `apply` hands it on.
@@ -167,24 +165,31 @@ class CheckedBackend(PassThrough):
         Raises:
             InvalidRequestError: `apply` refuses it.
         """
+        return self._applicable(record)[0]
+
+    def _applicable(self, record: Record) -> tuple[Record, int]:
         if record.version.revision < 1:
             raise InvalidRequestError("apply: the record has no version")
         if not record.is_tombstone:
             return self._checked(record)
         _refuse_change(self._check_key(record.key))
-        return record if record.sort_key else replace(record, sort_key=default_sort_key(record.key.id))
+        return record if record.sort_key else replace(record, sort_key=default_sort_key(record.key.id)), 0
 
-    def _checked_operation(self, operation: Operation) -> Operation:
+    def _checked_operation(self, operation: Operation) -> tuple[Operation, int]:
         match operation:
             case Create(record):
-                return Create(self._checked(record))
+                checked, most = self._checked(record)
+                return Create(checked), most
             case Replace(record, expected):
-                return Replace(self._changeable(record), expected)
+                checked, most = self._checked(record)
+                _refuse_change(self._spec(record.key.kind))
+                return Replace(checked, expected), most
             case Apply(record, over):
-                return Apply(self.applicable(record), over)
+                checked, most = self._applicable(record)
+                return Apply(checked, over), most
             case Delete(key):
                 _refuse_change(self._check_key(key))
-                return operation
+                return operation, 0
 
     def _check_query(self, query: Query) -> DocumentSpec:
         spec = self._spec(query.kind)

@@ -87,19 +87,18 @@ class SqliteBackend(Backend):
 
     @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
-        if len(operations) == 1:
-            key = operations[0].key
-            with mapped_errors(self._path, name_of(operations), key, is_write=True):
-                attempt.check()
-                return [await self._carry_out(self._connection.execute, operations[0], attempt)]
-        with mapped_errors(self._path, "batch", is_write=True):
-            async with self._connection.transaction() as execute:
-                attempt.check()
-                results = []
-                for operation in operations:
-                    with mapped_errors(self._path, "batch", operation.key, is_write=True):
-                        results.append(await self._carry_out(execute, operation, attempt))
-                return results
+        def carry_out(execute: Execute) -> list[Result]:
+            attempt.check()
+            results = []
+            for operation in operations:
+                with mapped_errors(self._path, name, operation.key, is_write=True):
+                    results.append(self._carry_out(execute, operation, attempt))
+            return results
+
+        name = name_of(operations)
+        with mapped_errors(self._path, name, operations[0].key if len(operations) == 1 else None, is_write=True):
+            send = self._connection.write if len(operations) == 1 else self._connection.write_together
+            return await send(carry_out)
 
     @override
     async def query(self, query: Query) -> Page[Record]:
@@ -184,57 +183,57 @@ class SqliteBackend(Backend):
     def feed(self) -> SqliteFeed:
         return self._feed
 
-    async def _carry_out(self, execute: Execute, operation: Operation, attempt: Attempt) -> Result:
+    def _carry_out(self, execute: Execute, operation: Operation, attempt: Attempt) -> Result:
         match operation:
             case Create(record):
-                return await self._create(execute, record, attempt)
+                return self._create(execute, record, attempt)
             case Replace(record, expected):
-                return await self._replace(execute, record, expected, attempt)
+                return self._replace(execute, record, expected, attempt)
             case Delete(key, expected_or_none):
-                return await self._delete(execute, key, expected_or_none, attempt)
+                return self._delete(execute, key, expected_or_none, attempt)
             case Apply(record, over):
-                return await self._apply(execute, record, over)
+                return self._apply(execute, record, over)
 
-    async def _create(self, execute: Execute, record: Record, attempt: Attempt) -> Record:
+    def _create(self, execute: Execute, record: Record, attempt: Attempt) -> Record:
         record = replace(record, version=_first_version(attempt))
-        rows = await execute(queries.CREATE, {**row_from_record(record, self._specs), "now": self._now()})
+        rows = execute(queries.CREATE, {**row_from_record(record, self._specs), "now": self._now()})
         if not rows:
-            await self._check_route(execute, record.key, attempt.epoch, is_present=False)
+            self._check_route(execute, record.key, attempt.epoch, is_present=False)
             raise DocumentExistsError(f"{record.key} exists already", backend=NAME, operation="create", key=str(record.key))
         return _as_stored(record, rows[0])
 
-    async def _replace(self, execute: Execute, record: Record, expected: Etag, attempt: Attempt) -> Record:
+    def _replace(self, execute: Execute, record: Record, expected: Etag, attempt: Attempt) -> Record:
         record = replace(record, version=_first_version(attempt))
         row = row_from_record(record, self._specs)
-        rows = await execute(queries.REPLACE, {**row, **_expected_parameters(expected), "now": self._now()})
+        rows = execute(queries.REPLACE, {**row, **_expected_parameters(expected), "now": self._now()})
         if rows:
             return _as_stored(record, rows[0])
-        await self._check_route(execute, record.key, attempt.epoch, expected)
-        if await self._is_present(execute, record.key):
+        self._check_route(execute, record.key, attempt.epoch, expected)
+        if self._is_present(execute, record.key):
             raise _precondition_failed(record.key, "replace")
         raise DocumentNotFoundError(f"{record.key} does not exist", backend=NAME, operation="replace", key=str(record.key))
 
-    async def _delete(self, execute: Execute, key: Key, expected: Etag | None, attempt: Attempt) -> Record | None:
+    def _delete(self, execute: Execute, key: Key, expected: Etag | None, attempt: Attempt) -> Record | None:
         tombstone = Record(key, {}, version=_first_version(attempt), is_tombstone=True)
         parameters = {**row_from_record(tombstone, self._specs), "now": self._now()}
         if expected is None:
-            rows = await execute(queries.DELETE, parameters)
+            rows = execute(queries.DELETE, parameters)
         else:
-            rows = await execute(queries.DELETE_EXPECTED, {**parameters, **_expected_parameters(expected)})
+            rows = execute(queries.DELETE_EXPECTED, {**parameters, **_expected_parameters(expected)})
         if rows:
             return _as_stored(tombstone, rows[0])
-        await self._check_route(execute, key, attempt.epoch, expected)
-        if expected is not None and await self._is_present(execute, key):
+        self._check_route(execute, key, attempt.epoch, expected)
+        if expected is not None and self._is_present(execute, key):
             raise _precondition_failed(key, "delete")
         return None
 
-    async def _apply(self, execute: Execute, record: Record, over: str | None) -> bool:
+    def _apply(self, execute: Execute, record: Record, over: str | None) -> bool:
         row = row_from_record(record, self._specs)
         if over is None:
-            return bool(await execute(queries.APPLY, {**row, "now": self._now()}))
-        return bool(await execute(queries.APPLY_OVER, {**row, "over": over}))
+            return bool(execute(queries.APPLY, {**row, "now": self._now()}))
+        return bool(execute(queries.APPLY_OVER, {**row, "over": over}))
 
-    async def _check_route(
+    def _check_route(
         self, execute: Execute, key: Key, epoch: int, expected: Etag | None = None, *, is_present: bool = True
     ) -> None:
         """Raise StaleRouteError if a write under *epoch* was refused for building on the state of a later route."""
@@ -242,12 +241,12 @@ class SqliteBackend(Backend):
             return
         state = {"expected_revision": None, "expected_write_id": None} if expected is None else _expected_parameters(expected)
         parameters = {**_key_parameters(key), **state, "epoch": epoch, "present": int(is_present), "now": self._now()}
-        rows = await execute(queries.LATER_EPOCH, parameters)
+        rows = execute(queries.LATER_EPOCH, parameters)
         if rows:
             raise stale_route(rows[0][0], epoch)
 
-    async def _is_present(self, execute: Execute, key: Key) -> bool:
-        return bool(await execute(queries.IS_PRESENT, {**_key_parameters(key), "now": self._now()}))
+    def _is_present(self, execute: Execute, key: Key) -> bool:
+        return bool(execute(queries.IS_PRESENT, {**_key_parameters(key), "now": self._now()}))
 
     def _read(self, rows: Sequence[Row]) -> tuple[list[Record], dict[CorruptDocumentError, Row]]:
         records: list[Record] = []

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib import resources
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import aiosqlite
 import anyio
 import anyio.to_thread
-from typing_extensions import override
 
 from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.backends.sqlite.file import IN_MEMORY, DatabaseFile
@@ -22,22 +21,42 @@ from bifrost_store.core.meter import count
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError, InvalidRequestError
 
-Execute = Callable[[str, Mapping[str, Value]], Awaitable[list[Row]]]
-"""Carries out one statement and returns all its rows."""
+T = TypeVar("T")
+Execute = Callable[[str, Mapping[str, Value]], list[Row]]
+"""Carries out one statement, in the thread of its connection, and returns all its rows."""
+Work = Callable[[Execute], T]
+"""Statements, each of which may depend on what came of those before it."""
 
 _APPLICATION_ID: Final = 0x62667374
 _LAYOUT_VERSION: Final = 4
 _OLDEST_SQLITE: Final = (3, 35, 0)
 """Brought RETURNING ("SQLite Release 3.35.0", sqlite.org)."""
 _RETRY_SECONDS: Final = 0.02
+_ROWS_AT_ONCE: Final = 64
+"""The driver's default, for reading row by row, which is not done here."""
 
 
-class _Parameters(dict[str, Value]):
-    """Values of a statement, which the driver's log does not show."""
+class _Driver(aiosqlite.Connection):
+    """A connection of the driver, which also carries out several statements in one visit to its thread."""
 
-    @override
-    def __repr__(self) -> str:
-        return f"<{len(self)} values>"
+    async def visit(self, work: Work[T]) -> T:
+        """Return what *work* does. If cancelled, it goes on: wait for the next visit."""
+        counted = 0
+
+        def execute(sql: str, parameters: Mapping[str, Value]) -> list[Row]:
+            nonlocal counted
+            counted += 1
+            return _fetch(self._conn, sql, parameters)
+
+        def carry_out() -> T:
+            # The driver's log shows what it is given: this has no values in its name.
+            return work(execute)
+
+        try:
+            return cast(T, await self._execute(carry_out))  # type: ignore[no-untyped-call]  # the driver's
+        finally:
+            for _ in range(counted):
+                count(NAME)
 
 
 class _Channel:
@@ -45,9 +64,9 @@ class _Channel:
 
     def __init__(self) -> None:
         self.lock = anyio.Lock(fast_acquire=True)
-        self.connection: aiosqlite.Connection | None = None
+        self.connection: _Driver | None = None
 
-    def opened(self) -> aiosqlite.Connection:
+    def opened(self) -> _Driver:
         assert self.connection is not None
         return self.connection
 
@@ -89,40 +108,37 @@ class Connection:
         await self._open_once()
         async with self._reader.lock:
             self._check()
-            return await _fetch(self._reader.opened(), sql, parameters)
+            return await self._reader.opened().visit(lambda execute: execute(sql, parameters))
 
     async def execute(self, sql: str, parameters: Mapping[str, Value]) -> list[Row]:
         """Carry out one statement in a transaction of its own. If cancelled, it has ended, in one way or the other."""
+        return await self.write(lambda execute: execute(sql, parameters))
+
+    async def write(self, work: Work[T]) -> T:
+        """Carry out *work*, each statement in a transaction of its own, without anybody between them.
+
+        If cancelled, it has ended, in one way or the other. So has all that is written by `write_together`.
+        """
         await self._open_once()
         async with self._writer.lock:
             self._check()
             connection = self._writer.opened()
             try:
-                rows = await _fetch(connection, sql, parameters)
+                result = await connection.visit(work)
             except BaseException:
                 await _roll_back(connection)
                 raise
             self._file.check_written()
-            return rows
+            return result
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Execute, None]:
-        """Hold a write transaction: committed at the end of the block, rolled back if it raises or is cancelled."""
-        await self._open_once()
-        async with self._writer.lock:
-            self._check()
-            async with _transaction(self._writer.opened()) as execute:
-                yield execute
-                self._check()
-            self._file.check_written()
+    async def write_together(self, work: Work[T]) -> T:
+        """Carry out *work* in one transaction: committed at its end, rolled back if it raises."""
+        return await self.write(lambda execute: _together(execute, work, self._check))
 
     async def provision(self) -> None:
         """Make tables, indexes and triggers where missing; of an older layout, what it lacks."""
-        await self._open_once()
-        async with self._writer.lock:
-            self._check()
-            with anyio.CancelScope(shield=True):
-                await _provision(self._writer.opened(), self.path, self._specs)
+        with anyio.CancelScope(shield=True):
+            await self.write(lambda execute: _provision(execute, self.path, self._specs))
 
     async def aclose(self) -> None:
         """Close the connections. A later statement is refused: a database in memory would come back empty."""
@@ -156,23 +172,24 @@ class Connection:
             # A failure inside aiosqlite.connect would leave its thread behind, reporting to an event loop that may be gone.
             await anyio.to_thread.run_sync(self._try_to_open)
             writer = reader = await self._connect(undone)
-            await _provision_if_missing(writer, self.path, self._specs)
+            await writer.visit(lambda execute: _provision_if_missing(execute, self.path, self._specs))
             await self._use_wal(writer)
             if self._reader is not self._writer:
                 reader = await self._connect(undone)
-                await _fetch(reader, "PRAGMA query_only = ON")
+                await reader.visit(lambda execute: execute("PRAGMA query_only = ON", {}))
             # The first read in WAL mode makes the log and its index.
-            await _fetch(reader, "SELECT count(*) FROM sqlite_master")
+            await reader.visit(lambda execute: execute("SELECT count(*) FROM sqlite_master", {}))
             self._file.note()
             undone.pop_all()
         self._writer.connection, self._reader.connection = writer, reader
 
-    async def _connect(self, undone: AsyncExitStack) -> aiosqlite.Connection:
-        opening = aiosqlite.connect(self.path, timeout=self._busy_timeout_seconds, isolation_level=None, cached_statements=256)
+    async def _connect(self, undone: AsyncExitStack) -> _Driver:
+        options: dict[str, Any] = {"timeout": self._busy_timeout_seconds, "isolation_level": None, "cached_statements": 256}
+        opening = _Driver(lambda: sqlite3.connect(self.path, **options), _ROWS_AT_ONCE)
         # A program that ends without closing the store must end all the same.
         thread: Any = getattr(opening, "_thread", opening)
         thread.daemon = True
-        connection = await opening
+        connection = cast(_Driver, await opening)
         undone.push_async_callback(connection.close)
         # Text that is no UTF-8 must not fail the whole page it is on: rows.py refuses it row by row.
         connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
@@ -182,12 +199,12 @@ class Connection:
         self._file.prepare()
         sqlite3.connect(self.path).close()
 
-    async def _use_wal(self, connection: aiosqlite.Connection) -> None:
-        await _fetch(connection, "PRAGMA synchronous = FULL")
+    async def _use_wal(self, connection: _Driver) -> None:
+        await connection.visit(lambda execute: execute("PRAGMA synchronous = FULL", {}))
         deadline = anyio.current_time() + self._busy_timeout_seconds
         while True:
             try:
-                ((mode,),) = await _fetch(connection, "PRAGMA journal_mode = WAL")
+                ((mode,),) = await connection.visit(lambda execute: execute("PRAGMA journal_mode = WAL", {}))
                 break
             except sqlite3.OperationalError as error:
                 # Two processes that switch at once find each other's lock without waiting for it.
@@ -201,57 +218,56 @@ class Connection:
             )
 
 
-async def _fetch(connection: aiosqlite.Connection, sql: str, parameters: Mapping[str, Value] | None = None) -> list[Row]:
-    count(NAME)
-    return cast(list[Row], await connection.execute_fetchall(sql, _Parameters(parameters or {})))
+def _fetch(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, Value]) -> list[Row]:
+    return connection.execute(sql, parameters).fetchall()
 
 
-async def _roll_back(connection: aiosqlite.Connection) -> None:
+async def _roll_back(connection: _Driver) -> None:
     """Wait for what a cancelled task left running; then end its transaction, if one is open."""
     with anyio.CancelScope(shield=True):
         await connection.rollback()
 
 
-@asynccontextmanager
-async def _transaction(connection: aiosqlite.Connection) -> AsyncGenerator[Execute, None]:
-    try:
-        await _fetch(connection, "BEGIN IMMEDIATE")
-        yield partial(_fetch, connection)
-        await _fetch(connection, "COMMIT")
-    except BaseException:
-        await _roll_back(connection)
-        raise
+def _together(execute: Execute, work: Work[T], check: Callable[[], None] = lambda: None) -> T:
+    """Carry out *work* in one transaction, and *check* before it is committed. Whoever visits rolls back what has failed."""
+    execute("BEGIN IMMEDIATE", {})
+    result = work(execute)
+    check()
+    execute("COMMIT", {})
+    return result
 
 
-async def _provision_if_missing(connection: aiosqlite.Connection, path: str, specs: Specs) -> None:
-    execute = partial(_fetch, connection)
-    if not await _is_provisioned(execute, path) or not await _knows_kinds(execute, specs):
-        await _provision(connection, path, specs)
+def _provision_if_missing(execute: Execute, path: str, specs: Specs) -> None:
+    if not _is_provisioned(execute, path) or not _knows_kinds(execute, specs):
+        _provision(execute, path, specs)
 
 
-async def _provision(connection: aiosqlite.Connection, path: str, specs: Specs) -> None:
+def _provision(execute: Execute, path: str, specs: Specs) -> None:
     schema = resources.files("bifrost_store.backends.sqlite").joinpath("schema.sql").read_text("utf-8")
-    async with _transaction(connection) as execute:
-        await _is_provisioned(execute, path)
+
+    def make(execute: Execute) -> None:
+        _is_provisioned(execute, path)
         for statement in (*schema.split("\n\n"), *index_statements(specs), *feed_statements(specs), *FILL_CHANGES):
-            await execute(statement, {})
-        await execute(f"PRAGMA application_id = {_APPLICATION_ID}", {})
-        await execute(f"PRAGMA user_version = {_LAYOUT_VERSION}", {})
+            execute(statement, {})
+        execute(f"PRAGMA application_id = {_APPLICATION_ID}", {})
+        execute(f"PRAGMA user_version = {_LAYOUT_VERSION}", {})
+
+    _together(execute, make)
 
 
-async def _knows_kinds(execute: Execute, specs: Specs) -> bool:
-    return feeds_of(specs).items() <= dict(await execute("SELECT kind, feed FROM feeds", {})).items()
+def _knows_kinds(execute: Execute, specs: Specs) -> bool:
+    return feeds_of(specs).items() <= dict(execute("SELECT kind, feed FROM feeds", {})).items()
 
 
-async def _is_provisioned(execute: Execute, path: str) -> bool:
+def _is_provisioned(execute: Execute, path: str) -> bool:
     """Return whether the schema is there, all of it.
 
     Raises:
         ConfigurationError: The file holds something else, or a layout that this release does not know.
     """
-    ((application_id,),) = await execute("PRAGMA application_id", {})
-    ((layout_version,),) = await execute("PRAGMA user_version", {})
-    ((table_count,),) = await execute("SELECT count(*) FROM sqlite_master", {})
+    ((application_id,),) = execute("PRAGMA application_id", {})
+    ((layout_version,),) = execute("PRAGMA user_version", {})
+    ((table_count,),) = execute("SELECT count(*) FROM sqlite_master", {})
     if (application_id, layout_version, table_count) == (0, 0, 0):
         return False
     if application_id != _APPLICATION_ID:

@@ -54,10 +54,8 @@ class SqliteExecutionData(ExecutionData):
     async def append(self, flushes: Sequence[Sequence[DataDocument]]) -> list[StoreError | None]:
         try:
             with mapped_errors(self._path, "append_data", is_write=True):
-                if len(flushes) == 1:
-                    return [await _append(self._connection.execute, flushes[0])]
-                async with self._connection.transaction() as execute:
-                    return [await _append(execute, flush) for flush in flushes]
+                send = self._connection.write if len(flushes) == 1 else self._connection.write_together
+                return await send(lambda execute: [_append(execute, flush) for flush in flushes])
         except StoreError as error:
             return [error] * len(flushes)
 
@@ -123,21 +121,21 @@ class SqliteExecutionData(ExecutionData):
             return len(await self._connection.execute(_PURGE, {"now": format_time(self._now()), "limit": limit}))
 
 
-async def _append(execute: Execute, documents: Sequence[DataDocument]) -> StoreError | None:
+def _append(execute: Execute, documents: Sequence[DataDocument]) -> StoreError | None:
     parameters = {f"{name}{n}": value for n, data in enumerate(documents) for name, value in row_from_data(data).items()}
     try:
-        await execute(_insert(len(documents)), parameters)
+        execute(_insert(len(documents)), parameters)
     except sqlite3.IntegrityError:
         # Only the statement is undone: what other flushes stored in the same transaction stays.
-        return await _conflict(execute, documents)
+        return _conflict(execute, documents)
     return None
 
 
-async def _conflict(execute: Execute, documents: Sequence[DataDocument]) -> StoreError | None:
+def _conflict(execute: Execute, documents: Sequence[DataDocument]) -> StoreError | None:
     """Return what it means that one of *documents* is there: nothing if this write put it there, and all others with it."""
     run = documents[0].run
     own = {data.id: data.write_id for data in documents}
-    writers: dict[str, str] = dict(await execute(_WRITERS, {"execution_id": run.execution_id, "ids": dump_json(list(own))}))
+    writers: dict[str, str] = dict(execute(_WRITERS, {"execution_id": run.execution_id, "ids": dump_json(list(own))}))
     taken = sorted(name for name, writer in writers.items() if own[name] != writer)
     if not taken:
         return None

@@ -16,6 +16,8 @@ from bifrost_store.core.json import check_json, dump_json, load_json
 from bifrost_store.core.record import Body
 from bifrost_store.errors import InvalidRequestError
 
+_LONG_AGO: Final = "1970-01-01T00:00:00.000000Z"
+"""Stands for a time of creation that no column tells."""
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
 
@@ -126,6 +128,15 @@ def _repeated(column: Column, value: Any, expected: Any) -> Any:
     if value is not None and not (isinstance(value, str) and value in ("", expected)):
         raise UnreadableColumnError(f"column {column.name}: says something else than the row key")
     return expected
+
+
+def since(body: Body, *fields: str) -> Body:
+    """Return *body* with a time of creation and of the last change: each from the other, else from *fields*, else 1970."""
+    known = next((body[name] for name in ("createdAt", "updatedAt", *fields) if body.get(name) is not None), _LONG_AGO)
+    times = {"createdAt": body["createdAt"] or known}
+    if "updatedAt" in body:
+        times["updatedAt"] = body["updatedAt"] or times["createdAt"]
+    return {**body, **times}
 
 
 def _text(value: Any) -> str:

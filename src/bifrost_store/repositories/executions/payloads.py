@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, get_args
 
 from bifrost_store.core.execution_data import payload_id
-from bifrost_store.core.json import dump_json, is_longer, load_json, load_large_json, utf16_length
+from bifrost_store.core.json import dump_json, fits, is_longer, load_json, load_large_json, utf16_length
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
 from bifrost_store.core.version import new_write_id
@@ -76,7 +76,7 @@ class Placement:
 
 def place_input(execution_id: str, value: dict[str, Any]) -> Placement:
     """Keep a run's input in the record unless its text is longer than one column takes."""
-    if not is_longer(value, MAX_COLUMN_UNITS) and len(dump_json(value)) <= MAX_COLUMN_UNITS:
+    if fits(value, MAX_COLUMN_UNITS):
         return Placement("input", {"inputData": value})
     return Placement("input", {"inputData": {}}, _json_blob(execution_id, "input", "input.json", value))
 

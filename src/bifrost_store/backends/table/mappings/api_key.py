@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError, readable_columns
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError, readable_columns, since
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of, since
+from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
 from bifrost_store.core.query import Eq, Filter, In
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
@@ -42,8 +42,6 @@ from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.core.version import Etag, Version
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError, InvalidRequestError
 
-_LONG_AGO: Final = "1970-01-01T00:00:00.000000Z"
-"""Stands for a time of creation that no column tells."""
 RELATIONSHIPS = "Relationships"
 TABLES = ("AuditLog", "Config", "Entities", RELATIONSHIPS)
 """Tables of today's layout, which must be there. Rows carried whole may lie in any other."""
@@ -97,8 +95,6 @@ class RowMapping:
     @property
     def kind(self) -> str:
         return self.spec.kind
-
-    # Keys
 
     def address(self, key: Key, sort_key: str) -> Address:
         """Return where the anchor lies. *sort_key* matters only where it is part of the row key."""
@@ -165,8 +161,6 @@ class RowMapping:
     def oldest(self, now: datetime) -> str | None:
         """Return from which row key on rows that store no expiry may have ended at *now* all the same; None: none has."""
         return None
-
-    # Rows
 
     def encode(self, record: Record) -> list[Row]:
         """Return the record's rows, all of one partition, the anchor first."""
@@ -259,20 +253,16 @@ class RowMapping:
             return None
         if record is None:
             return None
-        stamped = Version(revision, str(row.get(WRITE_ID)), epoch)
-        if self.reads_alike(record, row):
+        version = stamped = Version(revision, str(row.get(WRITE_ID)), epoch)
+        if self.reads_alike(record):
             self._check_text(record)
             version = Version.late(lambda: stamped if row.get(DIGEST) == record.digest else _overwritten(stamped, record))
-            return self._versioned(record, stored, version, self.memo(record), epoch)
-        if row.get(DIGEST) != record.digest:
+        elif row.get(DIGEST) != record.digest:
             return None
-        return self._versioned(record, stored, stamped, self.memo(record), epoch)
+        return self._versioned(record, stored, version, self.memo(record), epoch)
 
-    def reads_alike(self, record: Record, row: Row) -> bool:
-        """Return whether a row that was read as ours would say the same if the old application had written it last.
-
-        Then only its version depends on who did, and nobody need know before that is asked for.
-        """
+    def reads_alike(self, record: Record) -> bool:
+        """Return whether only the version of a row that was read as ours depends on who wrote it last."""
         return False
 
     def _old(self, key: Key, stored: StoredRow) -> Record:
@@ -301,7 +291,7 @@ class RowMapping:
         )
 
     def expiry_of(self, record: Record) -> Expiry:
-        """Return when a record ends that was read from a row."""
+        """Return when a record that was read from a row ends."""
         return record.expires_at
 
     def _check_text(self, record: Record) -> None:
@@ -390,7 +380,7 @@ class RowMapping:
 
 
 def _overwritten(stamped: Version, record: Record) -> Version:
-    """Return the version of a row that the old application wrote after it was stamped: its content is all that names it."""
+    """Return the version of a row that the old application wrote over what was stamped: its content is its only name."""
     return Version(stamped.revision + 1, record.digest, stamped.epoch)
 
 
@@ -400,15 +390,6 @@ def _as_json(value: object) -> Any:
         return to_json(value)
     except (TypeError, ValueError):
         return str(value)
-
-
-def since(body: Body, *fields: str) -> Body:
-    """Return *body* with a time of creation and of the last change: each from the other, else from *fields*, else 1970."""
-    known = next((body[name] for name in ("createdAt", "updatedAt", *fields) if body.get(name) is not None), _LONG_AGO)
-    times = {"createdAt": body["createdAt"] or known}
-    if "updatedAt" in body:
-        times["updatedAt"] = body["updatedAt"] or times["createdAt"]
-    return {**body, **times}
 
 
 def end_of(prefix: str) -> str:

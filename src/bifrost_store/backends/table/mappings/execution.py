@@ -187,7 +187,7 @@ class ExecutionMapping(RowMapping):
         return record
 
     @override
-    def reads_alike(self, record: Record, row: Row) -> bool:
+    def reads_alike(self, record: Record) -> bool:
         body = record.body
         result, result_type = body["result"], body["resultType"]
         if any(body[field] is None for field in _FILLED_IN) or body["blobs"] or body["resultSize"] is not None:

@@ -8,9 +8,9 @@ from urllib.parse import quote, unquote
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row, StoredRow
-from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column, encode_columns
+from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column, encode_columns, since
 from bifrost_store.backends.table.escaping import escape
-from bifrost_store.backends.table.mappings.base import RowMapping, since
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.documents import Form
 

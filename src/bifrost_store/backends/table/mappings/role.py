@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column
-from bifrost_store.backends.table.mappings.base import RowMapping, since
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, since
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.record import Body, Key
 from bifrost_store.documents import Role
 
