@@ -196,17 +196,17 @@ class _Load:
 
 def _chunks(records: Sequence[Placed]) -> list[list[Placed]]:
     """Return *records* in lists that can be written together, each key once."""
-    chunks: list[list[Placed]] = []
-    open_chunks: dict[tuple[str, Scope], list[Placed]] = {}
+    chunks: list[dict[str, Placed]] = []
+    open_chunks: dict[tuple[str, Scope], dict[str, Placed]] = {}
     for placed in records:
         key = placed[1].key
         chunk = open_chunks.get((key.kind, key.scope))
         is_batchable = key.kind in SPECS and SPECS[key.kind].is_batchable
-        if chunk is None or not is_batchable or len(chunk) == MAX_BATCH_OPERATIONS or any(one.key == key for _, one in chunk):
-            chunk = open_chunks[key.kind, key.scope] = []
+        if chunk is None or not is_batchable or len(chunk) == MAX_BATCH_OPERATIONS or key.id in chunk:
+            chunk = open_chunks[key.kind, key.scope] = {}
             chunks.append(chunk)
-        chunk.append(placed)
-    return chunks
+        chunk[key.id] = placed
+    return [list(chunk.values()) for chunk in chunks]
 
 
 def _size(path: Path) -> int:

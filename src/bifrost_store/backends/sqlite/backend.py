@@ -89,10 +89,15 @@ class SqliteBackend(Backend):
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         def carry_out(execute: Execute) -> list[Result]:
             attempt.check()
-            results = []
-            for operation in operations:
-                with mapped_errors(self._path, name, operation.key, is_write=True):
+            operation = operations[0]
+            results: list[Result] = []
+            try:
+                for operation in operations:
                     results.append(self._carry_out(execute, operation, attempt))
+            except BaseException:
+                # The operation that failed; the block around the visit knows only of the whole.
+                with mapped_errors(self._path, name, operation.key, is_write=True):
+                    raise
             return results
 
         name = name_of(operations)

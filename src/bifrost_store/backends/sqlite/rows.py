@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, cast
 
 from bifrost_store.backends.sqlite.errors import NAME
@@ -44,7 +45,7 @@ def row_from_record(record: Record, specs: Specs) -> dict[str, Value]:
         "expires_at": dump_expiry(record.expires_at),
         "is_tombstone": int(record.is_tombstone),
         "body": dump_json(record.body),
-        "extra": dump_json(record.extra),
+        "extra": dump_json(record.extra) if record.extra else _EMPTY,
         "fields": dump_fields(record.body, specs[key.kind].queryable),
     }
 
@@ -113,7 +114,12 @@ def dump_fields(body: Mapping[str, object], queryable: frozenset[str]) -> str:
     Texts are escaped (`escape`). What no filter value equals under SQLite's own types (lists, objects, floats, integers
     beyond 64 bits) is ``{"json": <its JSON text>}``.
     """
-    return dump_json({name: _dump_field(body[name]) for name in sorted(queryable) if body.get(name) is not None})
+    return dump_json({name: _dump_field(body[name]) for name in _in_order(queryable) if body.get(name) is not None})
+
+
+@cache
+def _in_order(names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
 
 
 def _dump_field(value: object) -> object:
@@ -147,7 +153,7 @@ def escape(text: str) -> str:
 
     U+0000 becomes U+0001 U+0001, and U+0001 becomes U+0001 U+0002.
     """
-    return text.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01")
+    return text if text.isprintable() else text.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01")
 
 
 def unescape(text: str) -> str:
