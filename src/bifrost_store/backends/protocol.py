@@ -32,6 +32,7 @@ from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Etag
 from bifrost_store.errors import CorruptDocumentError
 
@@ -182,7 +183,15 @@ class Backend(Protocol):
         """Tells what has changed; None where that cannot be followed."""
         return None
 
-    # The verbs are written here, once: implementations have `write` alone.
+    # What follows is written here, once, over the methods above.
+
+    async def stored_all(self, keys: Sequence[Key]) -> list[Record | None]:
+        """Return what `stored` does for each of *keys*, 1 to 32 of one kind and scope, in as few requests as the backend can.
+
+        Raises:
+            CorruptDocumentError: One of them is there but cannot be read.
+        """
+        return await for_each(self.stored, keys)
 
     async def create(self, record: Record, *, epoch: int = 0) -> Record:
         """Carry out `Create`, under *epoch*."""

@@ -156,6 +156,7 @@ class Backfill:
         self._cursor = _Cursor()
         self._kinds: dict[str, Counter[str]] = {}
         self._unreadable = 0
+        self._is_repeated = False
 
     async def run(self) -> BackfillReport:
         """Carry what an earlier run has not. A report that is not ``ok`` makes the next run start over.
@@ -229,6 +230,8 @@ class Backfill:
             yield batch
 
     async def _carry(self, records: Sequence[Record]) -> None:
+        if self._is_repeated:
+            records = await self._without_present(records)
         if len(records) > 1:
             try:
                 results = await self._insist(lambda: self._target.batch([Apply(record) for record in records]))
@@ -237,20 +240,49 @@ class Backfill:
                 if not _is_about_a_record(error):
                     raise
             else:
-                await for_each(lambda pair: self._settle(*pair), list(zip(records, results, strict=True)))
+                refused = []
+                for record, is_written in zip(records, results, strict=True):
+                    if is_written:
+                        self._note(record, _carried(record))
+                    else:
+                        refused.append(record)
+                await for_each(self._make_equal, await self._without_present(refused))
                 return
         for record in records:
             try:
                 is_written = await self._insist(partial(self._target.apply, record))
             except StoreError as error:
                 await self._refuse(record, error)
+                continue
+            if is_written:
+                self._note(record, _carried(record))
             else:
-                await self._settle(record, is_written)
+                await self._make_equal(record)
 
-    async def _settle(self, record: Record, is_written: object) -> None:
-        """Count *record*; where the target refused it as not newer, see that it holds the same, or make it so."""
+    async def _without_present(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Count those of *records* that the target holds as they are, and return the others."""
+        if not records:
+            return records
         try:
-            what = ("deleted" if record.is_tombstone else "copied") if is_written else await self._made_equal(record)
+            found = await self._insist(lambda: self._target.stored_all([record.key for record in records]))
+        except StoreError as error:
+            # Which of them cannot be read shows one by one.
+            if not _is_about_a_record(error):
+                raise
+            return records
+        others = []
+        for record, there in zip(records, found, strict=True):
+            if _is_same(there, record):
+                self._note(record, "present")
+            else:
+                others.append(record)
+        self._is_repeated = len(others) < len(records)
+        return others
+
+    async def _make_equal(self, record: Record) -> None:
+        """Count *record*, which the target refused as not newer: see that it holds the same, or make it so."""
+        try:
+            what = await self._made_equal(record)
         except StoreError as error:
             await self._refuse(record, error)
         else:
@@ -258,7 +290,7 @@ class Backfill:
 
     async def _made_equal(self, record: Record) -> str:
         found = await self._insist(lambda: self._target.stored(record.key))
-        if found is not None and found.version == record.version and found.digest == record.digest:
+        if _is_same(found, record):
             return "present"
         epoch = self._epoch_of(record.key.scope)
         outcome = await self._insist(lambda: reconcile(self._source, self._target, record.key, epoch=epoch, clock=self._now))
@@ -330,6 +362,14 @@ class Backfill:
             self._budget.throttled,
             self._rejected.path if left else None,
         )
+
+
+def _carried(record: Record) -> str:
+    return "deleted" if record.is_tombstone else "copied"
+
+
+def _is_same(found: Record | None, record: Record) -> bool:
+    return found is not None and found.version == record.version and found.digest == record.digest
 
 
 def _rows(count: int) -> str:

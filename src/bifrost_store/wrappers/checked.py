@@ -68,6 +68,14 @@ class CheckedBackend(PassThrough):
         return await self._inner.stored(key)
 
     @override
+    async def stored_all(self, keys: Sequence[Key]) -> list[Record | None]:
+        if not 1 <= len(keys) <= MAX_BATCH_OPERATIONS or len({(key.kind, key.scope) for key in keys}) > 1:
+            raise InvalidRequestError(f"stored: 1 to {MAX_BATCH_OPERATIONS} keys of one kind in one scope")
+        for key in keys:
+            self._check_key(key)
+        return await self._inner.stored_all(keys)
+
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         if not 1 <= len(operations) <= MAX_BATCH_OPERATIONS:
             raise InvalidRequestError(f"batch: 1 to {MAX_BATCH_OPERATIONS} operations, not {len(operations)}")

@@ -50,6 +50,11 @@ class ObservedBackend(PassThrough):
             return await self._inner.stored(key)
 
     @override
+    async def stored_all(self, keys: Sequence[Key]) -> list[Record | None]:
+        with self._operation("stored", keys[0].kind, batch_size=len(keys)):
+            return await self._inner.stored_all(keys)
+
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         with self._operation(name_of(operations), operations[0].key.kind, batch_size=len(operations)):
             return await self._inner.write(operations, attempt=attempt)

@@ -130,6 +130,11 @@ class CosmosBackend(Backend):
             return await self._reader.state(key)
 
     @override
+    async def stored_all(self, keys: Sequence[Key]) -> list[Record | None]:
+        with wrap_errors("stored"):
+            return await self._reader.states(keys)
+
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         writes = [self._write(operation, attempt) for operation in operations]
         with wrap_errors(name_of(operations), operations[0].key if len(operations) == 1 else None):
