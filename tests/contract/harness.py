@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -28,13 +30,11 @@ from bifrost_store.documents import SPECS
 from bifrost_store.testing.fault_proxy import Answer, DropAfter, FaultProxy, Freeze, Reaction
 from bifrost_store.testing.harness import Fault
 from bifrost_store.testing.model import ModelBackend
-from bifrost_store.wrappers.checked import CheckedBackend
 from tests.contract.closing import closing
 from tests.contract.cosmos_harness import SHORT_SECONDS, CosmosHarness
 from tests.contract.dual import DualHarness
 from tests.contract.meeting import OF_CONNECTIONS, meeting
 from tests.emptying import provision_anew
-from tests.innermost import innermost
 
 _ANYTHING: Final = Key("config", GLOBAL, "x")
 
@@ -56,11 +56,11 @@ class SqliteStore:
     @asynccontextmanager
     async def open_broken(self, fault: Fault, then: Fault | None = None) -> AsyncIterator[Backend]:
         inner = SqliteBackend(str(self.path), SPECS, clock=self.clock, busy_timeout_seconds=0.02)
-        async with closing(inner) as backend, self.open_another() as locker:
+        async with closing(inner) as backend:
             await backend.get(_ANYTHING)
             if fault is Fault.UNREACHABLE:
-                assert isinstance(locker, CheckedBackend)
-                async with innermost(locker)._connection.transaction():
+                with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as locker:
+                    locker.execute("BEGIN IMMEDIATE")
                     yield backend
                 return
             for statement in _SQL_OF_FAULT[fault].split("; "):

@@ -65,7 +65,8 @@ class Document(BaseModel):
 
     Attributes:
         scope: Whose it is.
-        given_etag: Of a model that was made from other than a record; no part of what is written out.
+        etag: Opaque version; pass it back to change exactly this state. It is worked out when it is asked for or written out, and
+            empty where nothing is stored.
     """
 
     model_config = ConfigDict(
@@ -77,11 +78,12 @@ class Document(BaseModel):
 
     scope: ScopeField
     given_etag: str = Field("", validation_alias="etag", exclude=True, repr=False)
+    """Of a model that was made from what another was written out as."""
 
     @computed_field  # type: ignore[prop-decorator]  # of a property, which mypy does not follow
     @property
     def etag(self) -> str:
-        """Opaque version; pass it back to change exactly this state. Worked out on demand; empty where nothing is stored."""
+        """See the class."""
         record = self._origin
         return self.given_etag if record is None else record.etag.encode()
 
