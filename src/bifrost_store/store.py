@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -11,8 +13,6 @@ from bifrost_store.backends.protocol import Difference, IndexRows, RepairReport
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.usage import UsageReport
-from bifrost_store.metrics.service import ModeOf, StoreMetrics
-from bifrost_store.migration.purging import check_no_way_back, check_purge
 from bifrost_store.protocols import Metrics
 from bifrost_store.repositories.assembly import Context, Repositories
 from bifrost_store.repositories.execution_data.places import Recorder
@@ -20,6 +20,9 @@ from bifrost_store.repositories.executions.collecting import collect
 from bifrost_store.repositories.executions.payload_documents import IsOn
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.wrappers.observer import Observer
+
+if TYPE_CHECKING:
+    from bifrost_store.metrics.service import ModeOf
 
 
 class Store(Repositories):
@@ -71,16 +74,30 @@ class Store(Repositories):
             clock,
             backend.blobs_for,
             retention,
-            check_purge=lambda: check_purge(backend.all_backends(), clock()),
+            check_purge=self._check_purge,
             place=backend.data_place,
             data_stores=backend.data_stores,
             recorder=recorder,
             is_realtime=is_realtime,
         )
         super().__init__(self.context, observer.repository)
-        self.metrics: Metrics = observer.repository(
-            "metrics", StoreMetrics(backend, clock=clock, retention=retention, mode_of=metrics_mode)
-        )
+        self._retention = retention
+        self._metrics_mode = metrics_mode
+
+    # What few processes need is imported by those that do.
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Figures of days and hours, and the dashboard."""
+        from bifrost_store.metrics.service import StoreMetrics  # noqa: PLC0415
+
+        metrics = StoreMetrics(self.backend, clock=self._clock, retention=self._retention, mode_of=self._metrics_mode)
+        return self._observer.repository("metrics", metrics)
+
+    async def _check_purge(self) -> None:
+        from bifrost_store.migration.purging import check_purge  # noqa: PLC0415
+
+        await check_purge(self.backend.all_backends(), self._clock())
 
     @override
     def __repr__(self) -> str:
@@ -127,6 +144,8 @@ class Store(Repositories):
             MigrationRefusedError: Index rows cannot be stopped while a migration promises the way back to the old application.
         """
         if index_rows == "stop":
+            from bifrost_store.migration.purging import check_no_way_back  # noqa: PLC0415
+
             await check_no_way_back(self.backend.all_backends())
         report = await self.backend.repair.run(
             old_application_stopped=old_application_stopped, index_rows=index_rows, progress=progress

@@ -41,7 +41,7 @@ class DeadLetter(BaseModel):
         failed_at: When it failed last.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", strict=True)
 
     processor: str
     feed: FeedName

@@ -43,7 +43,7 @@ class FeedLease(BaseModel):
         failing_since: When it began to.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", strict=True)
 
     processor: str
     feed: FeedName

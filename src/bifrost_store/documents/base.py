@@ -70,7 +70,13 @@ class Document(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore", ser_json_inf_nan="strings"
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        ser_json_inf_nan="strings",
+        # Most processes meet few kinds.
+        defer_build=True,
     )
     spec: ClassVar[DocumentSpec]
     # No private attribute of pydantic: those cost every model as much as checking all of its fields.

@@ -98,7 +98,7 @@ class RunCounts(BaseModel):
         histogram: How many durations fell into each bucket of `bifrost_store.core.histogram`, by its least value.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
     count: int = Field(default=0, ge=0)
     success_count: int = Field(default=0, ge=0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
-
-import stamina
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Key, Record
@@ -22,6 +21,9 @@ from bifrost_store.errors import (
 )
 from bifrost_store.repositories.reading import readable_part
 
+if TYPE_CHECKING:
+    from stamina import AsyncRetryingCaller
+
 T = TypeVar("T")
 
 Change = Callable[[Record], Record | None]
@@ -30,10 +32,14 @@ Change = Callable[[Record], Record | None]
 It may be called several times, and with a record that is out of date: what it then returns or raises is not used.
 """
 
-# A writer loses only to another that wins, so that waiting need not grow: it must spread the losers.
-_RETRYING: Final = stamina.AsyncRetryingCaller(
-    attempts=100, timeout=None, wait_initial=0.0, wait_exp_base=1, wait_jitter=0.1, wait_max=0.1
-)
+
+@cache
+def _retrying() -> AsyncRetryingCaller:
+    # A twentieth of all that the package imports, for those alone who change something.
+    from stamina import AsyncRetryingCaller  # noqa: PLC0415
+
+    # A writer loses only to another that wins, so that waiting need not grow: it must spread the losers.
+    return AsyncRetryingCaller(attempts=100, timeout=None, wait_initial=0.0, wait_exp_base=1, wait_jitter=0.1, wait_max=0.1)
 
 
 class LostRaceError(Exception):
@@ -51,7 +57,7 @@ async def until_won(attempt: Callable[[], Awaitable[T]]) -> T:
         StoreError: What the last of 100 lost races was lost with.
     """
     try:
-        return await _RETRYING(LostRaceError, attempt)
+        return await _retrying()(LostRaceError, attempt)
     except LostRaceError as lost:
         raise lost.error from lost.error.__cause__
 

@@ -31,7 +31,7 @@ class LeaseState(BaseModel):
         seen_at: When the process wrote it last, by its own clock, for people: clocks differ.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", strict=True)
 
     process: str
     beat: int = 0
