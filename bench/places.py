@@ -142,7 +142,11 @@ async def _bare_sqlite(path: str) -> AsyncIterator[BareSdk]:
             insert = f"INSERT INTO records SELECT {copied} FROM records WHERE {key}"
             return await connection.execute(insert, (uuid4().hex, ORGANIZATION))
 
-        yield BareSdk(read, {"point write": write})
+        async def page() -> object:
+            listed = "SELECT * FROM records WHERE kind = 'execution' AND scope = ? ORDER BY sort_key LIMIT ?"
+            return await (await connection.execute(listed, (PAGED.value, PAGE_SIZE + 1))).fetchall()
+
+        yield BareSdk(read, {"point write": write}, {f"page of {PAGE_SIZE}": page})
 
 
 @asynccontextmanager
@@ -164,7 +168,16 @@ async def _bare_table(connection_string: str) -> AsyncIterator[BareSdk]:
         async def write_both() -> object:
             return await table.submit_transaction([("create", row) for row in copies()])
 
-        yield BareSdk(read, {"point write": write, "point write, the same transaction": write_both})
+        async def page() -> object:
+            listed: Any = table.query_entities(
+                "PartitionKey eq @p and RowKey ge 'execution:' and RowKey lt 'execution;'",
+                parameters={"p": PAGED.partition_key},
+                results_per_page=PAGE_SIZE + 1,
+            ).by_page()
+            return [row async for row in await anext(listed)]
+
+        writes = {"point write": write, "point write, the same transaction": write_both}
+        yield BareSdk(read, writes, {f"page of {PAGE_SIZE}": page})
 
 
 @asynccontextmanager

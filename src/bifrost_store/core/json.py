@@ -207,6 +207,23 @@ def load_json(text: str | bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def load_storable_json(text: str) -> Any:
+    """Return the value that *text* holds, if it is one that every backend keeps.
+
+    Raises:
+        ValueError: *text* is not JSON.
+        InvalidRequestError: As `check_json`.
+    """
+    value = load_json(text)
+    # The text tells of most that it holds no half character, no endless number, and is not deep.
+    is_plain = len(text) <= _MAX_INTEGER_DIGITS and text.isascii() and "\\u" not in text
+    if is_plain and text.count("[") + text.count("{") <= MAX_DEPTH:
+        _check_finite((value,))
+    else:
+        check_json(value, "value")
+    return value
+
+
 def load_large_json(data: bytes) -> Any:
     """Return the value that *data* holds, as `load_json`, without keeping other threads waiting for the whole of it.
 

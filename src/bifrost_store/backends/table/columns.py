@@ -12,7 +12,7 @@ from azure.data.tables import EdmType, EntityProperty
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.core.clock import as_utc, format_time, normal_time, parse_time
-from bifrost_store.core.json import check_json, dump_json, load_json
+from bifrost_store.core.json import dump_json, load_storable_json
 from bifrost_store.core.record import Body
 from bifrost_store.errors import InvalidRequestError
 
@@ -29,12 +29,14 @@ class Codec:
     Attributes:
         is_plain_text: The column holds the field's text as it is, but for what *decode* makes of an empty one.
         is_blank_nothing: On rows that the old application wrote last, an empty text counts as no value.
+        is_storable: What *decode* returns is checked to be what every backend keeps.
     """
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
     is_plain_text: bool = False
     is_blank_nothing: bool = False
+    is_storable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +194,9 @@ def naive_time(text: str) -> str:
 def _json(value: Any) -> Any:
     text = _text(value)
     try:
-        parsed = load_json(text)
-        check_json(parsed, "value")
+        return load_storable_json(text)
     except (ValueError, InvalidRequestError):
         raise ValueError("expected JSON") from None
-    return parsed
 
 
 def _names(value: Any) -> Any:
@@ -216,5 +216,5 @@ TEXT = Codec(_same, _text, is_plain_text=True)
 BOOLEAN = Codec(_same, _boolean)
 INTEGER = Codec(dump_integer, integer, is_blank_nothing=True)
 TIME = Codec(naive_time, time_text, is_blank_nothing=True)
-JSON = Codec(dump_json, _json, is_blank_nothing=True)
-NAMES = Codec(dump_json, _names)
+JSON = Codec(dump_json, _json, is_blank_nothing=True, is_storable=True)
+NAMES = Codec(dump_json, _names, is_storable=True)

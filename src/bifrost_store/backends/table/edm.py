@@ -24,6 +24,14 @@ def to_json(value: object) -> Any:
     return {"type": edm_type, "value": plain}
 
 
+def as_json(value: object) -> Any:
+    """Return a column's value as JSON, or as text where its type is none of the service's."""
+    try:
+        return to_json(value)
+    except (TypeError, ValueError):
+        return str(value)
+
+
 def from_json(value: Any) -> Any:
     """Return the SDK's object for what `to_json` gave."""
     return value if isinstance(value, str) else from_rest(value["type"], value["value"])

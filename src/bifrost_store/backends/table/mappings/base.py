@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
@@ -18,7 +18,7 @@ from bifrost_store.backends.table.columns import (
     integer,
     readable_columns,
 )
-from bifrost_store.backends.table.edm import from_json, to_json
+from bifrost_store.backends.table.edm import as_json, from_json, to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape, unescape
 from bifrost_store.backends.table.mappings.stamps import (
@@ -291,14 +291,15 @@ class RowMapping:
         )
 
     def expiry_of(self, record: Record) -> Expiry:
-        """Return when a record that was read from a row ends."""
         return record.expires_at
 
     def _check_text(self, record: Record) -> None:
         """Refuse what no backend can keep, so that whatever is read can be written anywhere."""
+        storable = self._storable
         try:
             for field, value in record.body.items():
-                check_json(value, f"column {self.column_names.get(field, field)}")
+                if field not in storable and value is not None and not (type(value) is str and value.isascii()):
+                    check_json(value, f"column {self.column_names.get(field, field)}")
             for name, value in record.extra.items():
                 check_json(value, f"column {name}")
         except InvalidRequestError as error:
@@ -326,7 +327,7 @@ class RowMapping:
     def outline(self, key: Key, stored: StoredRow) -> Record:
         """Return what can be told of a row that cannot be read: the fields that can be, and a version that names its state."""
         row = stored.properties
-        text = {name: _as_json(value) for name, value in row.items() if value is not None}
+        text = {name: as_json(value) for name, value in row.items() if value is not None}
         version = Version(count_of(row, REVISION) + 1, hashlib.sha256(canonical_json(text)).hexdigest()[:32], count_of(row, EPOCH))
         try:
             expires_at = read_expiry(row)
@@ -352,6 +353,10 @@ class RowMapping:
     def column_names(self) -> dict[str, str]:
         """The column of each field that has one."""
         return {column.field: column.name for column in self.columns}
+
+    @cached_property
+    def _storable(self) -> frozenset[str]:
+        return frozenset(column.field for column in self.columns if column.codec.is_storable)
 
     @cached_property
     def _claimed(self) -> frozenset[str]:
@@ -382,14 +387,6 @@ class RowMapping:
 def _overwritten(stamped: Version, record: Record) -> Version:
     """Return the version of a row that the old application wrote over what was stamped: its content is its only name."""
     return Version(stamped.revision + 1, record.digest, stamped.epoch)
-
-
-def _as_json(value: object) -> Any:
-    """Return a column's value as JSON, or as text where its type is none of the service's."""
-    try:
-        return to_json(value)
-    except (TypeError, ValueError):
-        return str(value)
 
 
 def end_of(prefix: str) -> str:

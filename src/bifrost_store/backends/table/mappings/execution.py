@@ -84,7 +84,7 @@ class ExecutionMapping(RowMapping):
         Column("executedBy", "ExecutedBy", TEXT, old_default=""),
         Column("executedByName", "ExecutedByName", TEXT),
         Column("status", "Status", _STATUS, old_default=_PENDING),
-        Column("inputData", _INPUT, Codec(JSON.encode, _input), default={}),
+        Column("inputData", _INPUT, Codec(JSON.encode, _input, is_storable=True), default={}),
         Column("startedAt", "StartedAt", TIME, is_forgiven=True),
         Column("completedAt", "CompletedAt", TIME),
         Column("durationMs", "DurationMs", INTEGER),
