@@ -28,6 +28,7 @@ from bifrost_store.blobs.protocol import CONTAINERS, LINK_REFUSED, Blob, BlobInf
 from bifrost_store.blobs.sas import SasSigner, check_sas
 from bifrost_store.core.attempts import Sendings, current_sendings
 from bifrost_store.core.http_meter import metered
+from bifrost_store.core.proxies import transport_options
 from bifrost_store.errors import BackendError, ConfigurationError, DocumentNotFoundError, InvalidLinkError, PreconditionFailedError
 
 if TYPE_CHECKING:
@@ -395,4 +396,5 @@ class TransportOfOneSending(AioHttpTransport):  # type: ignore[misc]  # loaded l
 
 def _client_options() -> dict[str, Any]:
     retry_policy = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2, random_jitter_range=1)
-    return {**METERED, "retry_policy": retry_policy, "transport": TransportOfOneSending(connection_timeout=10)}
+    transport = TransportOfOneSending(connection_timeout=10, **transport_options())
+    return {**METERED, "retry_policy": retry_policy, "transport": transport}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import anyio
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import CosmosClient
 from typing_extensions import override
 
@@ -29,6 +30,7 @@ from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result, name_of
 from bifrost_store.core.page import Page
+from bifrost_store.core.proxies import transport_options
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
@@ -66,7 +68,11 @@ class CosmosBackend(Backend):
 
     def __init__(self, make_client: Callable[..., CosmosClient], database: str, specs: Specs, *, clock: Clock = utc_now) -> None:
         exchanges = Exchanges()
-        self._account = CosmosAccount(lambda: make_client(**_OPTIONS, **exchanges.options()), database)
+
+        def make() -> CosmosClient:
+            return make_client(**_OPTIONS, **exchanges.options(), transport=AioHttpTransport(**transport_options()))
+
+        self._account = CosmosAccount(make, database)
         self._now = clock
         self._specs = specs
         self._reader = CosmosReader(self._account, specs)

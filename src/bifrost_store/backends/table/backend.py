@@ -28,6 +28,7 @@ from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result, name_of
 from bifrost_store.core.page import Page
+from bifrost_store.core.proxies import transport_options
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record, dump_expiry
 from bifrost_store.core.retention import Recorded
@@ -76,7 +77,7 @@ class TableBackend(Backend):
             ConfigurationError: The text is no connection string. It is not shown: it holds a key.
         """
         try:
-            service = TableServiceClient.from_connection_string(connection_string, **_TRANSPORT)
+            service = TableServiceClient.from_connection_string(connection_string, **_TRANSPORT, **transport_options())
         except (ValueError, KeyError):
             raise ConfigurationError(
                 "the Table Storage connection string cannot be read; expected AccountName=...;AccountKey=...;...",
@@ -100,7 +101,7 @@ class TableBackend(Backend):
             ConfigurationError: *endpoint* is no https address.
         """
         try:
-            service = TableServiceClient(endpoint, credential=credential, **_TRANSPORT)
+            service = TableServiceClient(endpoint, credential=credential, **_TRANSPORT, **transport_options())
         except ValueError as error:
             raise ConfigurationError(f"the Table Storage endpoint {endpoint!r} cannot be used: {error}", backend=BACKEND) from None
         return cls(service, specs, clock=clock, recorded=recorded)
