@@ -189,8 +189,7 @@ def totals_of(record: Record) -> PeriodMetrics:
         CorruptDocumentError: The rest cannot be read.
     """
     model = PeriodMetrics.from_record(record.with_body({**record.body, "workflows": {}, "others": None}))
-    model._record = record  # noqa: SLF001 - made here
-    return model
+    return model._with(record)  # noqa: SLF001 - made here
 
 
 def metrics_body(
