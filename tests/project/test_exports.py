@@ -47,6 +47,23 @@ def test_every_error_is_a_store_error() -> None:
     assert [] == [error.__name__ for error in errors if not issubclass(error, StoreError)]
 
 
+NOT_TO_OPEN = (
+    *("azure", "aiohttp", "aiosqlite", "stamina", "starlette", "uvicorn", "typer", "rich", "lark", "jwt", "opentelemetry.sdk"),
+    *(f"bifrost_store.{part}" for part in ("metrics.service", "migration", "console", "emulator", "signalr", "transfer", "cli")),
+)
+
+
+def test_a_store_is_opened_without_what_few_processes_need() -> None:
+    """Nor is any SDK imported before the backend is asked for that needs it, nor the model of a kind built that nobody met."""
+    code = (
+        "import sys; from bifrost_store import Execution, Scope, StoreSettings, User, open_store; "
+        f"print(*set({NOT_TO_OPEN!r}) & set(sys.modules), *(one for one in (Execution, User) if one.__pydantic_complete__))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "" == done.stdout.strip()
+
+
 @pytest.mark.parametrize(
     ("module", "unneeded"),
     [
