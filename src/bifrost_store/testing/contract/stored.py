@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,14 @@ import pytest
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.query import Eq, Query
 from bifrost_store.core.record import Key, Record
-from bifrost_store.core.scope import SYSTEM
-from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, InvalidKeyError, PreconditionFailedError
+from bifrost_store.core.scope import SYSTEM, Scope
+from bifrost_store.errors import (
+    DocumentExistsError,
+    DocumentNotFoundError,
+    InvalidKeyError,
+    InvalidRequestError,
+    PreconditionFailedError,
+)
 from bifrost_store.testing.bulk import everything, joined
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import EXAMPLES, config, execution, touched
@@ -36,6 +43,8 @@ INTERNAL = (
     Record(Key("journal", SYSTEM, "0123456789abcdef0123456789abcdef"), JOURNALED),
 )
 
+OTHER = Scope.organization("another")
+
 each_internal = pytest.mark.parametrize("record", INTERNAL, ids=lambda record: record.key.kind)
 
 
@@ -47,6 +56,23 @@ async def test_stored_finds_what_readers_see(backend: Backend, record: Record) -
     created = await backend.create(record)
 
     assert exactly(await backend.stored(record.key)) == exactly(created)
+
+
+async def test_several_are_found_at_once(backend: Backend) -> None:
+    """Each of several is what it is alone, in their order: a record, a tombstone, nothing. Keys of two scopes are refused."""
+    kept, deleted, other = execution(1), execution(2), replace(execution(3), key=replace(execution(3).key, scope=OTHER))
+    for record in (kept, deleted):
+        await backend.create(record)
+    await backend.delete(deleted.key)
+
+    keys = [deleted.key, execution(4).key, kept.key]
+    found = await backend.stored_all(keys)
+    alone = [await backend.stored(key) for key in keys]
+
+    assert [True, None, False] == [None if one is None else one.is_tombstone for one in found]
+    assert [exactly(one) for one in alone] == [exactly(one) for one in found]
+    with pytest.raises(InvalidRequestError):
+        await backend.stored_all([kept.key, other.key])
 
 
 @each_kind
