@@ -12,7 +12,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.changefeed import ChangeFeedProcessor, FeedItem
 from bifrost_store.core.clock import format_time, utc_now
 from bifrost_store.core.record import Key, Record
-from bifrost_store.documents.metrics import DAY, HOUR, hourly_id
+from bifrost_store.documents.metrics import DAY, HOUR, daily_id, hourly_id
 from bifrost_store.metrics.comparing import Comparing
 from bifrost_store.metrics.following import DirtyHours, Pace
 from bifrost_store.metrics.keeping import Keeper
@@ -77,8 +77,15 @@ def ended(number: int, moment: datetime) -> Record:
     return execution(number, started_at=moment, status="Success", durationMs=number % 50, completedAt=format_time(moment))
 
 
+async def plant(backend: Backend, record_id: str, **fields: object) -> None:
+    """Change figures by hand."""
+    record = await backend.get(Key("metrics", ORGANIZATION, record_id))
+    assert record is not None
+    await backend.replace(changed(record, **fields), record.etag)
+
+
 async def test_compare_under_load(followed: Harness) -> None:
-    """While runs end and are counted, no difference is named that is not there; one that is planted is."""
+    """While runs end and are counted, no difference is named that is not there; each one that is planted is."""
     async with followed.open_empty(utc_now) as store:
         load = Load(store.backend)
         yesterday = day_of(datetime.now(UTC)) - DAY
@@ -89,9 +96,9 @@ async def test_compare_under_load(followed: Harness) -> None:
         writing = asyncio.create_task(load.write())
         comparing = Comparing(store.backend, load.keeper, utc_now, sleep=load.pages)
         before = await comparing.compare(ORGANIZATION, 2)
-        record = await store.backend.get(Key("metrics", ORGANIZATION, hourly_id(yesterday + 5 * HOUR)))
-        assert record is not None
-        await store.backend.replace(changed(record, failedCount=1), record.etag)
+        hour, day = hourly_id(yesterday + 5 * HOUR), daily_id(yesterday)
+        await plant(store.backend, hour, failedCount=1)
+        await plant(store.backend, day, totalDurationMs=7, histogram="0:1 64:3")
         after = await comparing.compare(ORGANIZATION, 2)
         load.is_over = True
         await writing
@@ -100,6 +107,8 @@ async def test_compare_under_load(followed: Harness) -> None:
 
     assert before.compared >= 3
     assert () == before.differences
-    assert [(hourly_id(yesterday + 5 * HOUR), "failed_count", 1, 0)] == [
-        (one.id, one.field, one.stored, one.counted) for one in after.differences
-    ]
+    assert {
+        (hour, "failed_count", 1, 0),
+        (day, "total_duration_ms", 7, 0),
+        (day, "histogram 64", 3, 0),
+    } == {(one.id, one.field, one.stored, one.counted) for one in after.differences}

@@ -10,6 +10,7 @@ from typing import Final
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents.metrics import DAY, HOUR, PeriodMetrics
 from bifrost_store.errors import InvalidRequestError
 from bifrost_store.metrics.counting import NONE, count_runs
@@ -19,6 +20,7 @@ from bifrost_store.repository_protocols.metrics import MetricsReport
 
 _LAST_HOURS: Final = 3
 _CHECKED_DAYS: Final = 3
+_STRETCH: Final = 4
 _SHOWN_HOURS: Final = timedelta(hours=48)
 _LOOKED_BACK: Final = timedelta(days=7)
 """How long a day that was not finished in time is reported."""
@@ -132,8 +134,15 @@ class Rounds:
         if is_empty is None:
             is_empty = (await count_runs(self._backend, scope, day, day + DAY)).total.count == 0
         counted = await self._keeper.hours(scope, day, day + DAY)
-        hours = set(counted) if is_empty else {hour for hour in hours_of(day) if hour <= self._clock()} | set(counted)
+        hours = set(counted) if is_empty else set(counted) | await self._hours_with_runs(scope, day)
         await self._count(scope, day, hours, done, is_final=is_final)
+
+    async def _hours_with_runs(self, scope: Scope, day: datetime) -> set[datetime]:
+        """Return the hours of *day* so far, but for stretches in which no run ended: most of the day, of most organizations."""
+        so_far = [hour for hour in hours_of(day) if hour <= self._clock()]
+        stretches = [so_far[start : start + _STRETCH] for start in range(0, len(so_far), _STRETCH)]
+        found = await for_each(lambda hours: count_runs(self._backend, scope, hours[0], hours[-1] + HOUR), stretches)
+        return {hour for hours, counted in zip(stretches, found, strict=True) if counted.total.count for hour in hours}
 
     async def _count(self, scope: Scope, day: datetime, hours: set[datetime], done: _Round, *, is_final: bool) -> None:
         if await self._keeper.count_day(scope, day, hours, is_final=is_final, noted=done.noted):

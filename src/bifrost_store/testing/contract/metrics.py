@@ -111,7 +111,7 @@ async def test_a_dashboard_is_the_same_live(backend: Backend, clock: SettableClo
     runs = [
         ended(
             n,
-            START - timedelta(hours=n * 5 % 80),
+            START - timedelta(hours=n * 5 % 50),
             scope=scopes[n % 3],
             status=statuses[n % 3],
             durationMs=n * 40,
@@ -215,7 +215,7 @@ async def test_a_day_keeps_the_retention_that_it_began_under(backend: Backend, c
     await create_all(backend, [ended(1, START)])
     await metrics_of(backend, clock).rebuild(ORGANIZATION)
     clock.now = TODAY + RETENTION
-    longer = metrics_of(backend, clock, retention=timedelta(days=30))
+    longer = metrics_of(backend, clock, retention=timedelta(days=8))
     before = await stored_in(backend, daily_id(START))
     await longer.rebuild(ORGANIZATION)
 
