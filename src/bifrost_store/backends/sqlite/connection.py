@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from contextvars import copy_context
 from functools import partial
 from importlib import resources
 from typing import Any, Final, TypeVar, cast
@@ -40,23 +41,18 @@ class _Driver(aiosqlite.Connection):
     """A connection of the driver, which also carries out several statements in one visit to its thread."""
 
     async def visit(self, work: Work[T]) -> T:
-        """Return what *work* does. If cancelled, it goes on: wait for the next visit."""
-        counted = 0
+        """Return what *work* does, in the context of the caller. If cancelled, it goes on: wait for the next visit."""
+        context = copy_context()
 
         def execute(sql: str, parameters: Mapping[str, Value]) -> list[Row]:
-            nonlocal counted
-            counted += 1
+            count(NAME)
             return _fetch(self._conn, sql, parameters)
 
         def carry_out() -> T:
             # The driver's log shows what it is given: this has no values in its name.
-            return work(execute)
+            return context.run(work, execute)
 
-        try:
-            return cast(T, await self._execute(carry_out))  # type: ignore[no-untyped-call]  # the driver's
-        finally:
-            for _ in range(counted):
-                count(NAME)
+        return cast(T, await self._execute(carry_out))  # type: ignore[no-untyped-call]  # the driver's
 
 
 class _Channel:
