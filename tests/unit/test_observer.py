@@ -215,7 +215,7 @@ async def test_an_observed_repository_looks_like_what_is_in_it(observer: Observe
 async def test_a_store_tells_what_it_has_and_what_its_methods_do(tmp_path: Path) -> None:
     """At run time a store, its repositories and their methods say what their Protocols say, and a store where its data is."""
     async with open_store(StoreSettings(sqlite_path=str(tmp_path / "x.db"))) as store:
-        named = [name for name, one in vars(store).items() if repr(one) == f"<store.{name}>"]
+        named = [name for name in dir(store) if repr(getattr(store, name)) == f"<store.{name}>"]
 
         assert f"<Store of sqlite {tmp_path / 'x.db'}>" == repr(store)
         assert [] == [name for name in named if f"{name}:" not in (Store.__doc__ or "")]
