@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         MetricsStatus,
         NewApiKey,
         OAuthConnectionRef,
+        OAuthTokens,
         Recording,
         Result,
         State,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         UploadContent,
         Variables,
     )
+    from bifrost_store.secrets.protocol import Secret, SecretStore
     from bifrost_store.settings import StoreSettings
     from bifrost_store.store import Store
 
@@ -113,6 +115,7 @@ __all__ = [
     "OAuthConnectionRef",
     "OAuthFlowType",
     "OAuthStatus",
+    "OAuthTokens",
     "OperationUsage",
     "Organization",
     "Page",
@@ -125,6 +128,8 @@ __all__ = [
     "RunCounts",
     "Schedule",
     "Scope",
+    "Secret",
+    "SecretStore",
     "State",
     "Store",
     "StoreSettings",
@@ -145,6 +150,7 @@ _MODULES: Final = (
     "core.unset",
     "core.usage",
     "settings",
+    "secrets.protocol",
     "documents",
     "protocols",
     "store",

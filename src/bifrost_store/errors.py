@@ -10,6 +10,7 @@
     │   ├── EventLoopError
     │   └── DocumentTooLargeError
     ├── DocumentNotFoundError         there is no such document (or it has expired)
+    ├── SecretNotFoundError           what a reference names is not there; store the secret, or correct the reference
     ├── DocumentExistsError           a document with this identity is already there
     ├── PreconditionFailedError       someone else won: read again, decide again
     ├── CorruptDocumentError          what is stored cannot be read
@@ -100,6 +101,10 @@ class DocumentTooLargeError(InvalidRequestError):
 
 class DocumentNotFoundError(StoreError):
     """The document to change does not exist, was deleted, or has expired."""
+
+
+class SecretNotFoundError(StoreError):
+    """The secret that a reference names does not exist, or is disabled. Store it, or correct the reference."""
 
 
 class DocumentExistsError(StoreError):

@@ -44,7 +44,7 @@ from bifrost_store.repository_protocols.metrics import (
     MetricsStatus,
     Window,
 )
-from bifrost_store.repository_protocols.oauth_connections import OAuthConnectionRef, OAuthConnections
+from bifrost_store.repository_protocols.oauth_connections import OAuthConnectionRef, OAuthConnections, OAuthTokens
 from bifrost_store.repository_protocols.organizations import Organizations
 from bifrost_store.repository_protocols.roles import Roles
 from bifrost_store.repository_protocols.schedules import Schedules
@@ -81,6 +81,7 @@ __all__ = [
     "NewApiKey",
     "OAuthConnectionRef",
     "OAuthConnections",
+    "OAuthTokens",
     "Organizations",
     "Recording",
     "Result",

@@ -73,6 +73,12 @@ def _signalr(value: SecretStr) -> SecretStr:
     return value
 
 
+def _vault(value: str) -> str:
+    if not _ADDRESS.fullmatch(value) or not value.startswith("https:"):
+        raise PydanticCustomError("vault", "must be the vault's address, as the portal shows it: https://<name>.vault.azure.net")
+    return value
+
+
 def _hub(value: str) -> str:
     if not _HUB_NAME.fullmatch(value):
         raise PydanticCustomError("hub", "must be a letter, then letters, digits and _, 128 at most")
@@ -180,6 +186,20 @@ class StoreSettings(BaseModel):
         examples=["30"],
     )
 
+    keyvault_url: Annotated[str, AfterValidator(_vault)] | None = Field(
+        default=None,
+        description="Azure Key Vault with the secrets that settings and OAuth connections name, for access by identity; without "
+        "one they are variables of the environment, `BIFROST_SECRET_...`.",
+        examples=["https://name.vault.azure.net"],
+    )
+    secret_cache_seconds: float = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        allow_inf_nan=False,
+        description="How long a secret is used before it is read anew; `0`: it is read at every call.",
+        examples=["60"],
+    )
     console_proxy_secret: SecretStr | None = Field(
         default=None,
         min_length=16,

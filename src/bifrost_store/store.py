@@ -19,6 +19,7 @@ from bifrost_store.repositories.execution_data.places import Recorder
 from bifrost_store.repositories.executions.collecting import collect
 from bifrost_store.repositories.executions.payload_documents import IsOn
 from bifrost_store.routing.router import RoutedBackend
+from bifrost_store.secrets.remembered import RememberedSecrets
 from bifrost_store.wrappers.observer import Observer
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Store(Repositories):
         is_realtime: IsOn,
         metrics_mode: ModeOf,
         retention: timedelta | None,
+        secrets: RememberedSecrets,
         places: list[str],
         stack: AsyncExitStack,
     ) -> None:
@@ -79,6 +81,7 @@ class Store(Repositories):
             data_stores=backend.data_stores,
             recorder=recorder,
             is_realtime=is_realtime,
+            secrets=secrets,
         )
         super().__init__(self.context, observer.repository)
         self._retention = retention

@@ -27,6 +27,7 @@ RUN = [
     "howto/follow-changes.md",
     "howto/roll-out-realtime.md",
     "howto/lists-and-settings.md",
+    "howto/secrets.md",
 ]
 
 

@@ -25,7 +25,8 @@ WRITES_A_FILE = re.compile(
 FILE_PLACES = ("core/files.py", "backends/sqlite/file.py", "emulator/", "testing/", "demo/azurite.py")
 """What makes files for their owner alone; the emulator, which knows nothing of ours; and what holds no tenant's data."""
 SDK_PLACES = {
-    "azure": ("backends/table/", "backends/cosmos/", "blobs/azure.py", "blobs/errors.py", "blobs/sas.py"),
+    "azure": ("backends/table/", "backends/cosmos/", "blobs/azure.py", "blobs/errors.py", "blobs/sas.py", "secrets/key_vault.py"),
+    "azure.keyvault": ("secrets/key_vault.py",),
     "azure.data": ("backends/table/",),
     "azure.cosmos": ("backends/cosmos/",),
     "aiosqlite": ("backends/sqlite/",),

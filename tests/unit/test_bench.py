@@ -29,7 +29,7 @@ METHODS = sorted(
         ("metrics", "Metrics"),
     ]
     for method, _ in inspect.getmembers(getattr(protocols, protocol), inspect.isfunction)
-    if not method.startswith("_") and method not in ("iterate", "iterate_found", "get_value")
+    if not method.startswith("_") and method not in ("iterate", "iterate_found", "get_value", "resolve", "client_secret", "tokens")
 )
 """Every method of every repository of a store, and of its metrics: ``users.get``. Those that Protocols write over others cost what
 these do."""

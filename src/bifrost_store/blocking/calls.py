@@ -7,8 +7,8 @@ import inspect
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from functools import partial, wraps
-from typing import Any, Final, Generic, TypeVar
+from functools import wraps
+from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -19,7 +19,6 @@ from bifrost_store.recording.context import present_recording
 from bifrost_store.recording.run_recording import RunRecording
 
 T = TypeVar("T")
-_END: Final = object()
 
 
 class Loop:
@@ -69,7 +68,11 @@ class Loop:
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
         """Yield what *items* yields on the loop. Nothing is asked for before it is wanted."""
         try:
-            while (item := self.call(partial(anext, items, _END))) is not _END:
+            while True:
+                try:
+                    item = self.call(items.__anext__)
+                except StopAsyncIteration:
+                    return
                 yield item
         finally:
             aclose = getattr(items, "aclose", None)

@@ -38,6 +38,7 @@ from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.publishing import Publisher
 from bifrost_store.core.usage import UsageReport
 from bifrost_store.opening.store import open_store
+from bifrost_store.secrets.protocol import SecretStore
 from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 
@@ -127,6 +128,7 @@ def open_store_blocking(
     *,
     flags: OpenFeatureClient | None = None,
     publisher: Publisher | None = None,
+    secrets: SecretStore | None = None,
     clock: Clock = utc_now,
 ) -> Iterator[BlockingStore]:
     """Open the store for code that does not await, and close it at the end of the block. Arguments as for `open_store`.
@@ -141,7 +143,8 @@ def open_store_blocking(
     opened: Future[tuple[BlockingPortal, Store]] = Future()
 
     async def serve() -> None:
-        async with BlockingPortal() as portal, open_store(settings, flags=flags, publisher=publisher, clock=clock) as store:
+        opening = open_store(settings, flags=flags, publisher=publisher, secrets=secrets, clock=clock)
+        async with BlockingPortal() as portal, opening as store:
             opened.set_result((portal, store))
             await portal.sleep_until_stopped()
 

@@ -13,9 +13,12 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.publishing import Publisher
 from bifrost_store.documents import SPECS
 from bifrost_store.opening.recorder import make_recorder
+from bifrost_store.opening.secrets import open_secrets
 from bifrost_store.routing.flag import BackendFlag, MetricsFlag, RealtimeFlag
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.routing.timing import Timing
+from bifrost_store.secrets.protocol import SecretStore
+from bifrost_store.secrets.remembered import RememberedSecrets
 from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
@@ -28,6 +31,7 @@ async def open_store(
     *,
     flags: OpenFeatureClient | None = None,
     publisher: Publisher | None = None,
+    secrets: SecretStore | None = None,
     clock: Clock = utc_now,
 ) -> AsyncIterator[Store]:
     """Open the store and close it at the end of the block. Nothing is connected to before the first call.
@@ -39,6 +43,8 @@ async def open_store(
             Without one the settings decide.
         publisher: Is told of what recordings of this process have stored; by default, where the settings name an Azure SignalR
             Service, what tells its clients.
+        secrets: Where the secrets are that settings and OAuth connections name; by default in the Azure Key Vault of the settings,
+            else in the environment. Whoever made it closes it.
         clock: Tells the time.
 
     Raises:
@@ -69,6 +75,7 @@ async def open_store(
             publisher = await _publisher_of(settings, clock, stack)
         recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention, publisher=publisher)
         stack.push_async_callback(recorder.aclose)
+        remembered = RememberedSecrets(secrets or open_secrets(settings, stack), seconds=settings.secret_cache_seconds)
         places = [place_of(settings, name) for name in names]
         yield Store(
             backend,
@@ -78,6 +85,7 @@ async def open_store(
             is_realtime=realtime.is_on,
             metrics_mode=MetricsFlag(settings.metrics, flags).mode_of,
             retention=retention,
+            secrets=remembered,
             places=places,
             stack=stack,
         )

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from pydantic import SecretStr
 from typing_extensions import override
 
 from bifrost_store.core.execution_data import Run
@@ -162,8 +163,8 @@ class RunRecording(Recording):
         self._rouse()
 
     @override
-    def mask(self, value: str) -> None:
-        self.masks.add(value)
+    def mask(self, value: str | SecretStr) -> None:
+        self.masks.add(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
     @override
     async def flush(self, *, seconds: float = 5.0) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -49,6 +49,8 @@ from bifrost_store.repositories.roles import RoleRepository
 from bifrost_store.repositories.schedules import ScheduleRepository
 from bifrost_store.repositories.uploads import UploadRepository
 from bifrost_store.repositories.users import UserRepository
+from bifrost_store.secrets.environment import EnvironmentSecrets
+from bifrost_store.secrets.remembered import RememberedSecrets
 
 T = TypeVar("T")
 
@@ -80,6 +82,7 @@ class Context:
         data_stores: Returns the execution data of all stores; None: that of the waist itself.
         recorder: Records runs; None: nobody does.
         is_realtime: Tells for which scopes it is on that large payloads go to execution data; by default for all.
+        secrets: What references name; by default what the environment holds.
     """
 
     backend: Backend
@@ -91,6 +94,7 @@ class Context:
     data_stores: AllStores | None = None
     recorder: Recorder | None = None
     is_realtime: IsOn = always_on
+    secrets: RememberedSecrets = field(default_factory=lambda: RememberedSecrets(EnvironmentSecrets(), seconds=0))
 
     @property
     def payloads(self) -> PayloadBlobs:
@@ -111,6 +115,7 @@ class Repositories:
 
     def __init__(self, context: Context, wrap: Wrap = unwrapped) -> None:
         backend, clock, blobs = context.backend, context.clock, context.blobs
+        secrets = context.secrets
         place, payloads = context.place or own_place(backend), context.payloads
         executions = ExecutionRepository(
             backend,
@@ -123,8 +128,8 @@ class Repositories:
         execution_data = ExecutionItemsRepository(backend, clock=clock, place=place, payloads=payloads, recorder=context.recorder)
         self.organizations: Organizations = wrap("organizations", OrganizationRepository(backend, clock=clock))
         self.users: Users = wrap("users", UserRepository(backend, clock=clock))
-        self.config: Configs = wrap("config", ConfigRepository(backend, clock=clock))
-        self.oauth: OAuthConnections = wrap("oauth", OAuthConnectionRepository(backend, clock=clock))
+        self.config: Configs = wrap("config", ConfigRepository(backend, clock=clock, secrets=secrets))
+        self.oauth: OAuthConnections = wrap("oauth", OAuthConnectionRepository(backend, clock=clock, secrets=secrets))
         self.integrations: Integrations = wrap("integrations", IntegrationRepository(backend, clock=clock))
         self.branding: Brandings = wrap("branding", BrandingRepository(backend, clock=clock, blobs=blobs))
         self.uploads: Uploads = wrap("uploads", UploadRepository(blobs(GLOBAL), clock=clock))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from bifrost_store.core.clock import as_utc
 from bifrost_store.core.json import check_text, copy_json, is_longer
@@ -18,8 +17,6 @@ from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, Invalid
 E = TypeVar("E", bound=StrEnum)
 
 MAX_NAME_CHARACTERS = 200
-_SECRET_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
-"""Of a Key Vault secret ("About Azure Key Vault keys, secrets and certificates: Objects, identifiers and versioning")."""
 
 
 def check_scope(value: object, spec: DocumentSpec) -> None:
@@ -56,12 +53,6 @@ def check_string(value: object, field: str) -> None:
     if not isinstance(value, str):
         raise InvalidRequestError(f"{field}: must be text, not {type(value).__name__}")
     check_text(value, field)
-
-
-def check_secret_name(value: object, field: str) -> None:
-    """Refuse what cannot be the name of a Key Vault secret. The error never shows it: it may be the secret itself."""
-    if not isinstance(value, str) or _SECRET_NAME.fullmatch(value) is None:
-        raise InvalidRequestError(f"{field}: the name of a Key Vault secret has 1 to 127 letters, digits or dashes")
 
 
 def check_flag(value: object, field: str) -> None:

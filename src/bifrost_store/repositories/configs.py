@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pydantic import SecretStr
 from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
@@ -14,11 +15,13 @@ from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Config, ConfigType
-from bifrost_store.errors import InvalidRequestError
+from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError
 from bifrost_store.protocols import Configs
 from bifrost_store.repositories.changes import put_record
-from bifrost_store.repositories.checks import check_id, check_scope, check_secret_name, check_string, one_of, plain_json
+from bifrost_store.repositories.checks import check_id, check_scope, check_string, one_of, plain_json
 from bifrost_store.repositories.reading import all_records, overlaid
+from bifrost_store.secrets.names import check_secret_name
+from bifrost_store.secrets.remembered import RememberedSecrets
 
 _PYTHON_TYPES: Final[dict[ConfigType, type]] = {ConfigType.STRING: str, ConfigType.INT: int, ConfigType.BOOL: bool}
 
@@ -26,9 +29,10 @@ _PYTHON_TYPES: Final[dict[ConfigType, type]] = {ConfigType.STRING: str, ConfigTy
 class ConfigRepository(Configs):
     """The `Configs` of a store. See `bifrost_store.protocols.Configs`."""
 
-    def __init__(self, backend: Backend, *, clock: Clock) -> None:
+    def __init__(self, backend: Backend, *, clock: Clock, secrets: RememberedSecrets) -> None:
         self._backend = backend
         self._clock = clock
+        self._secrets = secrets
 
     @override
     async def set(
@@ -67,6 +71,15 @@ class ConfigRepository(Configs):
     async def get(self, scope: Scope, key: str, *, fallback: bool = True) -> Config | None:
         record = await self._backend.get(_key(scope, key), fallback=GLOBAL if fallback and scope != GLOBAL else None)
         return None if record is None else Config.from_record(record)
+
+    @override
+    async def resolve(self, scope: Scope, key: str, *, fallback: bool = True, refresh: bool = False) -> SecretStr:
+        config = await self.get(scope, key, fallback=fallback)
+        if config is None:
+            raise DocumentNotFoundError(f"config {key!r} is not there for {scope}; set it to the name of a secret")
+        if config.secret_ref is None:
+            raise InvalidRequestError(f"config {key!r} of {config.scope}: a {config.config_type} names no secret; read its value")
+        return (await self._secrets.get(config.secret_ref, state=config.updated_at, refresh=refresh)).value
 
     @override
     async def list(self, scope: Scope, *, include_global: bool = True) -> Page[Config]:

@@ -6,30 +6,36 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from pydantic import SecretStr
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.json import UNREADABLE, load_json
 from bifrost_store.core.page import Page
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import OAuthConnection, OAuthFlowType, OAuthStatus
-from bifrost_store.errors import InvalidRequestError
-from bifrost_store.protocols import OAuthConnectionRef, OAuthConnections
+from bifrost_store.errors import CorruptDocumentError, DocumentNotFoundError, InvalidRequestError
+from bifrost_store.protocols import OAuthConnectionRef, OAuthConnections, OAuthTokens
 from bifrost_store.repositories.changes import change_record
-from bifrost_store.repositories.checks import check_id, check_scope, check_secret_name, check_string, one_of, utc
+from bifrost_store.repositories.checks import check_id, check_scope, check_string, one_of, utc
 from bifrost_store.repositories.reading import all_records, overlaid
+from bifrost_store.secrets.names import check_secret_name
+from bifrost_store.secrets.protocol import Secret
+from bifrost_store.secrets.remembered import RememberedSecrets
 
 
 class OAuthConnectionRepository(OAuthConnections):
     """The `OAuthConnections` of a store. See `bifrost_store.protocols.OAuthConnections`."""
 
-    def __init__(self, backend: Backend, *, clock: Clock) -> None:
+    def __init__(self, backend: Backend, *, clock: Clock, secrets: RememberedSecrets) -> None:
         self._backend = backend
         self._clock = clock
+        self._secrets = secrets
 
     @override
     async def create(
@@ -151,6 +157,32 @@ class OAuthConnectionRepository(OAuthConnections):
         return await self._change(connection, fields, updated_by, etag)
 
     @override
+    async def client_secret(
+        self, scope: Scope, connection_name: str, *, fallback: bool = True, refresh: bool = False
+    ) -> SecretStr | None:
+        connection = await self._there(scope, connection_name, fallback=fallback)
+        if connection.client_secret_ref is None:
+            return None
+        return (await self._secrets.get(connection.client_secret_ref, state=connection.updated_at, refresh=refresh)).value
+
+    @override
+    async def tokens(
+        self, scope: Scope, connection_name: str, *, fallback: bool = True, refresh: bool = False
+    ) -> OAuthTokens | None:
+        connection = await self._there(scope, connection_name, fallback=fallback)
+        name = connection.oauth_response_ref
+        if name is None:
+            return None
+        state = (connection.last_refresh_at, connection.expires_at)
+        return _tokens(await self._secrets.get(name, state=state, refresh=refresh), connection)
+
+    async def _there(self, scope: Scope, connection_name: str, *, fallback: bool) -> OAuthConnection:
+        connection = await self.get(scope, connection_name, fallback=fallback)
+        if connection is None:
+            raise DocumentNotFoundError(f"OAuth connection {connection_name!r} is not there for {scope}; create it")
+        return connection
+
+    @override
     async def delete(self, scope: Scope, connection_name: str, *, etag: str | None = None) -> bool:
         expected = None if etag is None else Etag.parse(etag)
         return await self._backend.delete(_key(scope, connection_name), expected=expected) is not None
@@ -216,3 +248,18 @@ _CHECKS: Final[dict[str, Callable[[object, str], object]]] = {
     "client_secret_ref": _optional(_secret_name),
     "description": _optional(_text),
 }
+
+
+def _tokens(secret: Secret, connection: OAuthConnection) -> OAuthTokens:
+    """Return what a token endpoint's answer holds, without a word of it in any error."""
+    try:
+        answer = load_json(secret.value.get_secret_value())
+    except UNREADABLE:
+        answer = None
+    texts = {name: answer.get(name) for name in ("access_token", "refresh_token", "token_type")} if isinstance(answer, dict) else {}
+    if not isinstance(texts.get("access_token"), str):
+        raise CorruptDocumentError(
+            f"secret {secret.name!r}: is no JSON object with an access_token; connect {connection.connection_name!r} again"
+        )
+    access, refresh, kind = (text if isinstance(text, str) else None for text in texts.values())
+    return OAuthTokens(SecretStr(access or ""), None if refresh is None else SecretStr(refresh), kind or "Bearer", connection)

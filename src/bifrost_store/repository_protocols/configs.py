@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar, overload
 
+from pydantic import SecretStr
+
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.unset import UNSET, Unset
@@ -68,6 +70,22 @@ class Configs(Protocol):
             where = f"set neither in {scope} nor in GLOBAL" if fallback and scope != GLOBAL else f"not set in {scope}"
             raise DocumentNotFoundError(f"config {key!r} is {where}; set it, or give a default", key=f"config {scope} {key}")
         return default
+
+    async def resolve(self, scope: Scope, key: str, *, fallback: bool = True, refresh: bool = False) -> SecretStr:
+        """Return the secret that a SECRET_REF names, found like `get`. It is kept nowhere but in memory, and there for a while.
+
+        Remembered for ``BIFROST_STORE_SECRET_CACHE_SECONDS``, and read anew once the value was set again.
+
+        Args:
+            refresh: Read it anew now: what was remembered has been refused.
+
+        Raises:
+            DocumentNotFoundError: There is no value.
+            InvalidRequestError: The value is no SECRET_REF.
+            SecretNotFoundError: The secret does not exist, or is disabled.
+            AccessDeniedError: This application may not read it.
+        """
+        ...
 
     async def list(self, scope: Scope, *, include_global: bool = True) -> Page[Config]:
         """Return the scope's values and, with *include_global*, GLOBAL's whose key the scope does not have, by key."""

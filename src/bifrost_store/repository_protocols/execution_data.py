@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol, overload
 
+from pydantic import SecretStr
 from typing_extensions import override
 
 from bifrost_store.core.page import AnyPage, OnUnreadable, Page, walk
@@ -182,7 +183,7 @@ class Recording(Protocol):
         """Report a state of the run, any JSON; each is kept."""
         ...
 
-    def mask(self, value: str) -> None:
+    def mask(self, value: str | SecretStr) -> None:
         """Let ``***`` stand for *value* from now on, in lines, data, tracebacks, variables and states of this recording.
 
         Raises:

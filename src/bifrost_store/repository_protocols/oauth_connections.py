@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.unset import UNSET, Unset
@@ -18,6 +20,22 @@ class OAuthConnectionRef:
 
     scope: Scope
     connection_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthTokens:
+    """What a token endpoint answered last. Its repr hides the tokens.
+
+    Attributes:
+        refresh_token: None where the answer held none.
+        token_type: As the service said it; ``Bearer`` where it did not.
+        connection: What they belong to; ``expires_at`` says until when they are good.
+    """
+
+    access_token: SecretStr
+    refresh_token: SecretStr | None
+    token_type: str
+    connection: OAuthConnection
 
 
 class OAuthConnections(Protocol):
@@ -120,6 +138,31 @@ class OAuthConnections(Protocol):
 
         Raises:
             DocumentNotFoundError: There is no such connection.
+        """
+        ...
+
+    async def client_secret(
+        self, scope: Scope, connection_name: str, *, fallback: bool = True, refresh: bool = False
+    ) -> SecretStr | None:
+        """Return the client's secret of a connection found like `get`, or None if it names none. Otherwise as `tokens`."""
+        ...
+
+    async def tokens(
+        self, scope: Scope, connection_name: str, *, fallback: bool = True, refresh: bool = False
+    ) -> OAuthTokens | None:
+        """Return the tokens of a connection found like `get`, or None if it has none yet. They are kept nowhere but in memory.
+
+        Remembered for ``BIFROST_STORE_SECRET_CACHE_SECONDS``, and read anew once `set_tokens` was called, in whatever process.
+        Whether they have expired, ``expires_at`` of the connection says; to renew them is up to the application.
+
+        Args:
+            refresh: Read them anew now: what was remembered has been refused.
+
+        Raises:
+            DocumentNotFoundError: There is no such connection.
+            SecretNotFoundError: The secret that the connection names does not exist, or is disabled.
+            AccessDeniedError: This application may not read it.
+            CorruptDocumentError: The secret is no JSON object with an ``access_token``.
         """
         ...
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, overload
 
+from pydantic import SecretStr
+
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.unset import UNSET, Unset
@@ -57,6 +59,22 @@ class BlockingConfigs(Protocol):
         Raises:
             DocumentNotFoundError: There is no value, and no *default* was given.
             InvalidRequestError: The value does not fit the type, or is a secret's name. The message never shows it.
+        """
+        ...
+
+    def resolve(self, scope: Scope, key: str, *, fallback: bool = True, refresh: bool = False) -> SecretStr:
+        """Return the secret that a SECRET_REF names, found like `get`. It is kept nowhere but in memory, and there for a while.
+
+        Remembered for ``BIFROST_STORE_SECRET_CACHE_SECONDS``, and read anew once the value was set again.
+
+        Args:
+            refresh: Read it anew now: what was remembered has been refused.
+
+        Raises:
+            DocumentNotFoundError: There is no value.
+            InvalidRequestError: The value is no SECRET_REF.
+            SecretNotFoundError: The secret does not exist, or is disabled.
+            AccessDeniedError: This application may not read it.
         """
         ...
 

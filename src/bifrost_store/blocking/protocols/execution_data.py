@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from pydantic import SecretStr
+
 from bifrost_store.core.page import OnUnreadable
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
@@ -55,7 +57,7 @@ class BlockingRecording(Protocol):
         """Report a state of the run, any JSON; each is kept."""
         ...
 
-    def mask(self, value: str) -> None:
+    def mask(self, value: str | SecretStr) -> None:
         """Let ``***`` stand for *value* from now on, in lines, data, tracebacks, variables and states of this recording.
 
         Raises:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from bifrost_store.core.page import Page
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.documents import OAuthConnection, OAuthFlowType, OAuthStatus
-from bifrost_store.repository_protocols.oauth_connections import OAuthConnectionRef
+from bifrost_store.repository_protocols.oauth_connections import OAuthConnectionRef, OAuthTokens
 
 
 class BlockingOAuthConnections(Protocol):
@@ -112,6 +114,29 @@ class BlockingOAuthConnections(Protocol):
 
         Raises:
             DocumentNotFoundError: There is no such connection.
+        """
+        ...
+
+    def client_secret(
+        self, scope: Scope, connection_name: str, *, fallback: bool = True, refresh: bool = False
+    ) -> SecretStr | None:
+        """Return the client's secret of a connection found like `get`, or None if it names none. Otherwise as `tokens`."""
+        ...
+
+    def tokens(self, scope: Scope, connection_name: str, *, fallback: bool = True, refresh: bool = False) -> OAuthTokens | None:
+        """Return the tokens of a connection found like `get`, or None if it has none yet. They are kept nowhere but in memory.
+
+        Remembered for ``BIFROST_STORE_SECRET_CACHE_SECONDS``, and read anew once `set_tokens` was called, in whatever process.
+        Whether they have expired, ``expires_at`` of the connection says; to renew them is up to the application.
+
+        Args:
+            refresh: Read them anew now: what was remembered has been refused.
+
+        Raises:
+            DocumentNotFoundError: There is no such connection.
+            SecretNotFoundError: The secret that the connection names does not exist, or is disabled.
+            AccessDeniedError: This application may not read it.
+            CorruptDocumentError: The secret is no JSON object with an ``access_token``.
         """
         ...
 
