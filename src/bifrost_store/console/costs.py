@@ -1,4 +1,4 @@
-"""What the store costs on Cosmos DB: this process so far, and a month as `bifrost-store cost` projects it. For administrators."""
+"""What the store costs on Cosmos DB: this process so far, and a month, projected as on the command line. For administrators."""
 
 from __future__ import annotations
 
