@@ -83,7 +83,7 @@ class Document(BaseModel):
     __slots__ = (_RECORD,)
 
     scope: ScopeField
-    given_etag: str = Field("", validation_alias="etag", exclude=True, repr=False)
+    given_etag: str = Field(default="", validation_alias="etag", exclude=True, repr=False)
     """Of a model that was made from what another was written out as."""
 
     @computed_field  # type: ignore[prop-decorator]  # of a property, which mypy does not follow
