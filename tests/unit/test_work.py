@@ -1,4 +1,4 @@
-"""How much is done for a record on its way out of a store and into one: parses, digests, checks and texts of JSON, counted."""
+"""How much is done for a record on its way out of a store and into one: parses, digests, texts and visits to a thread, counted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from bench.work import a_run, readers
 from bifrost_store import Scope, Store, StoreSettings, open_store
+from bifrost_store.backends.sqlite import connection
 from bifrost_store.core import record as record_module
 from bifrost_store.core.operations import Apply
 from bifrost_store.core.record import Record
@@ -46,6 +47,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(json.JSONEncoder, "encode", "dumps")
     count(record_module, "canonical_json", "digests")
     count(Record, "__init__", "records")
+    count(connection._Driver, "visit", "visits")
     return counted
 
 
@@ -84,7 +86,7 @@ async def test_a_page_is_parsed_once_for_each_record(store: Store, work: Counter
     page = await store.executions.list(SCOPE, limit=PAGE)
 
     assert PAGE == len(page)
-    assert {"parses": PAGE, "records": PAGE} == dict(work)
+    assert {"parses": PAGE, "records": PAGE, "visits": 1} == dict(work)
 
 
 async def test_a_new_run_is_written_out_three_times(store: Store, work: Counter[str]) -> None:
@@ -96,7 +98,7 @@ async def test_a_new_run_is_written_out_three_times(store: Store, work: Counter[
 
 
 async def test_a_batch_is_written_out_three_times_for_each_record(store: Store, work: Counter[str]) -> None:
-    """Its bytes are counted without a text too, while they are far from the limit."""
+    """Its bytes are counted without a text too, while they are far from the limit; all of it is one visit to SQLite's thread."""
     records = [replace(execution(100 + number), version=Version(1, f"{number:032x}")) for number in range(10)]
     assert [True] * 10 == await store.backend.batch([Apply(record) for record in records])
-    assert {"dumps": 30, "digests": 10} == {name: work[name] for name in ("dumps", "digests")}
+    assert {"dumps": 30, "digests": 10, "visits": 1} == {name: work[name] for name in ("dumps", "digests", "visits")}
