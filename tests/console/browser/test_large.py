@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from playwright.async_api import expect
 
 from bench.kept import keep
 from bench.tasks import traced
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Store
-from tests.console.browser.conftest import Stage, until
+from tests.console.browser.conftest import PATIENCE, Stage, until
 from tests.console.browser.looking import LogView
 from tests.thorough import is_thorough
 
@@ -52,7 +53,7 @@ async def test_a_run_of_200_000_lines_is_at_hand(stage: Stage) -> None:
         await page.goto(f"{stage.address}runs/GLOBAL/{run.execution_id}")
         log = LogView(page)
         await log.shows(message(error))
-        await log.foot(f"{LINES:,} lines · INFO and above")
+        await expect(log.panel).to_contain_text(f"{LINES:,} lines · INFO and above", timeout=6 * PATIENCE)
         await log.list.focus()
         await page.keyboard.press("End")
         await log.is_at_end(message(LINES))
