@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bifrost_store.core.commands import command_of, spelled, words_of
 from bifrost_store.errors import NextStep
-from bifrost_store.migration.spelling import command_of, spelled, words_of
 
 __all__ = ["command_of", "spelled", "with_next", "words_of"]
 

@@ -13,8 +13,8 @@ from starlette.routing import Route
 from bifrost_store.backends.registry import SOURCE, TARGET
 from bifrost_store.console.asking import admin_only, as_json
 from bifrost_store.core.clock import Clock, format_time
+from bifrost_store.core.commands import command_of, words_of
 from bifrost_store.errors import MigrationRefusedError, NextStep
-from bifrost_store.migration.spelling import command_of, words_of
 from bifrost_store.migration.state import MigrationState, Phase, Step
 from bifrost_store.migration.status import MigrationStatus
 from bifrost_store.opening.migration import open_migration
