@@ -142,3 +142,13 @@ async def test_durations_are_those_that_were_counted(counting: Console) -> None:
     assert 940 <= found <= 1_070
     assert 404 == (await counting.get("durations/org-other", headers)).status_code
     assert 400 == (await counting.get("durations/org-juniper", headers, window="1y")).status_code
+
+
+async def test_runs_that_go_too_soon_cannot_be_counted_before(tmp_path: Path) -> None:
+    """Where runs are kept for less than three days it is said what to set; counted live there is a dashboard."""
+    for mode, status in (("aggregated", 500), ("live", 200)):
+        async with open_console(tmp_path, metrics=mode, execution_retention_days=2) as console:
+            answer = await console.get("dashboard/GLOBAL", ADA)
+        assert status == answer.status_code
+        if status == 500:
+            assert "BIFROST_STORE_EXECUTION_RETENTION_DAYS, or BIFROST_STORE_METRICS=live" in answer.json()["error"]["message"]
