@@ -98,7 +98,7 @@ async def test_compare_under_load(followed: Harness) -> None:
         before = await comparing.compare(ORGANIZATION, 2)
         hour, day = hourly_id(yesterday + 5 * HOUR), daily_id(yesterday)
         await plant(store.backend, hour, failedCount=1)
-        await plant(store.backend, day, totalDurationMs=7, histogram="0:1 64:3")
+        await plant(store.backend, day, totalDurationMs=7, histogram="0:1;64:3")
         after = await comparing.compare(ORGANIZATION, 2)
         load.is_over = True
         await writing

@@ -76,7 +76,7 @@ def test_histograms_of_parts_add_up() -> None:
     assert percentile(whole, 50) == percentile(morning + evening, 50)
 
 
-@given(histograms=st.lists(st.dictionaries(st.integers(0, MAX_BUCKET), st.integers(1, 2**40)), max_size=4))
+@given(histograms=st.lists(st.dictionaries(_values.map(bucket_of) | st.integers(0, 99), st.integers(1, 2**40)), max_size=4))
 def test_packed_histograms_add_up(histograms: list[dict[int, int]]) -> None:
     """Texts hold what was packed, and added up they are the histogram of all values."""
     texts = [pack_histogram(one) for one in histograms]
@@ -85,10 +85,17 @@ def test_packed_histograms_add_up(histograms: list[dict[int, int]]) -> None:
     assert whole == add_histograms(histograms) == add_packed(texts)
 
 
-@pytest.mark.parametrize("text", ["x", "16", "16:", ":1", "16:1:2", "16:1,36:1", "16.5:1"])
+def test_a_packed_histogram_is_little_more_than_its_counts() -> None:
+    """Counts of buckets that follow one another stand behind the first; a long gap begins anew."""
+    assert "14:5 1 2 0 1;960:4 0 0 0 7;4096:1" == pack_histogram({14: 5, 15: 1, 16: 2, 20: 1, 960: 4, 1408: 7, 4096: 1})
+    assert "" == pack_histogram({})
+    assert {} == unpack_histogram("")
+
+
+@pytest.mark.parametrize("text", ["x", "16", "16:", ":1", "16:1:2", "16:1,36:1", "16.5:1", "16:1;", "16:1  2"])
 def test_a_text_that_is_no_histogram(text: str) -> None:
     """Anything but buckets and counts is refused."""
     with pytest.raises(ValueError, match="such as 16:2"):
         unpack_histogram(text)
     with pytest.raises(ValueError, match="such as 16:2"):
-        add_packed(["16:2", text])
+        add_packed(["16:2 1", text])

@@ -9,8 +9,9 @@ and divisions by powers of two. Histograms of disjoint records add up, bucket by
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import zip_longest
 from typing import Final
 
 Histogram = Mapping[int, int]
@@ -20,6 +21,8 @@ _LEADING_DIGITS: Final = 4
 _LAST_DIGITS: Final = 40
 MAX_BUCKET: Final = 1 << _LAST_DIGITS
 """The last bucket: everything from here on."""
+_LONGEST_GAP: Final = 4
+"""So many empty buckets are written out; after more a new run begins."""
 
 
 def bucket_of(value: int) -> int:
@@ -55,8 +58,24 @@ def percentile(histogram: Histogram, percent: int) -> int | None:
 
 
 def pack_histogram(histogram: Histogram) -> str:
-    """Return *histogram* in the form that is stored: a text such as ``16:2 36:1``."""
-    return " ".join(f"{bucket}:{count}" for bucket, count in sorted(histogram.items()))
+    """Return *histogram* in the form that is stored: ``16:2 0 1;960:4`` is 2 in bucket 16, none in the next, 1 in 20, 4 in 960.
+
+    So a histogram takes a third of the room that buckets and counts would, and little more than its counts.
+    """
+    runs: list[list[int]] = []
+    firsts: list[int] = []
+    following = 0
+    for bucket, count in sorted(histogram.items()):
+        empty = 0
+        while following < bucket and empty < _LONGEST_GAP:
+            following, empty = following + bucket_width(following), empty + 1
+        if runs and following == bucket:
+            runs[-1] += [*[0] * empty, count]
+        else:
+            firsts.append(bucket)
+            runs.append([count])
+        following = bucket + bucket_width(bucket)
+    return ";".join(f"{first}:{' '.join(map(str, counts))}" for first, counts in zip(firsts, runs, strict=True))
 
 
 def unpack_histogram(text: str) -> dict[int, int]:
@@ -65,19 +84,7 @@ def unpack_histogram(text: str) -> dict[int, int]:
     Raises:
         ValueError: It holds none.
     """
-    numbers = _numbers(text)
-    return dict(zip(numbers[::2], numbers[1::2], strict=True))
-
-
-def _numbers(text: str) -> list[int]:
-    """Return buckets and counts in turns."""
-    try:
-        numbers = list(map(int, text.replace(":", " ").split()))
-    except ValueError:
-        numbers = []
-    if len(numbers) != 2 * len(text.split()):
-        raise ValueError("expected buckets and counts, such as 16:2 36:1")
-    return numbers
+    return add_packed([text])
 
 
 def add_histograms(histograms: Iterable[Histogram]) -> dict[int, int]:
@@ -95,12 +102,21 @@ def add_packed(texts: Iterable[str]) -> dict[int, int]:
     Raises:
         ValueError: One of *texts* holds none.
     """
-    # Of thousands of texts many hold the same count of the same bucket: each such pair is read once.
-    times = Counter(" ".join(texts).split())
-    numbers = _numbers(" ".join(times))
+    runs: dict[str, list[list[int]]] = defaultdict(list)
     total: dict[int, int] = defaultdict(int)
-    for bucket, count, repeated in zip(numbers[::2], numbers[1::2], times.values(), strict=True):
-        total[bucket] += repeated * count
+    try:
+        together = ";".join(filter(None, texts))
+        for run in together.split(";") if together else ():
+            first, _, counts = run.partition(":")
+            runs[first].append(list(map(int, counts.split(" "))))
+        for first, rows in runs.items():
+            bucket = int(first)
+            for count in map(sum, zip_longest(*rows, fillvalue=0)):
+                if count:
+                    total[bucket] += count
+                bucket += 1 << max(0, bucket.bit_length() - _LEADING_DIGITS)
+    except ValueError:
+        raise ValueError("expected first buckets and counts, such as 16:2 0 1;960:4") from None
     return dict(sorted(total.items()))
 
 
