@@ -62,7 +62,9 @@ class Version:
     @staticmethod
     def late(tell: Callable[[], Version]) -> Version:
         """Return the version that *tell* returns, which is asked once, when something of it is looked at."""
-        return _LateVersion(tell)
+        version = _LateVersion.__new__(_LateVersion)
+        object.__setattr__(version, "_tell", tell)
+        return version
 
     @property
     def age(self) -> tuple[int, int]:
@@ -98,8 +100,7 @@ class _LateVersion(Version):
 
     __slots__ = ("_tell",)
 
-    def __init__(self, tell: Callable[[], Version]) -> None:
-        object.__setattr__(self, "_tell", tell)
+    _tell: Callable[[], Version]
 
     def __getattr__(self, name: str) -> Any:
         # Python asks here for what has no value yet.
