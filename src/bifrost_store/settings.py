@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bifrost_store.core.installed import installed_backends
 from bifrost_store.errors import ConfigurationError
 
 PREFIX = "BIFROST_STORE_"
@@ -53,11 +54,22 @@ _RULES = {
 
 _Naming = Callable[[str], str]
 """What a field is called where it was given."""
-BackendName = Literal["sqlite", "table", "cosmos"]
+OWN_BACKENDS = ("sqlite", "table", "cosmos")
 
 
 def _days(value: object) -> object:
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
+def _backend(value: str) -> str:
+    if value not in (*OWN_BACKENDS, *installed_backends()):
+        raise PydanticCustomError("backend", "Input should be {names}", {"names": _backend_names()})
+    return value
+
+
+def _backend_names() -> str:
+    *names, last = map(repr, (*OWN_BACKENDS, *sorted(installed_backends())))
+    return f"{', '.join(names)} or {last}"
 
 
 def _signalr(value: SecretStr) -> SecretStr:
@@ -90,7 +102,7 @@ class StoreSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    backend: BackendName = Field(
+    backend: Annotated[str, AfterValidator(_backend)] = Field(
         default="sqlite", description="Which backend answers, where no flag provider says otherwise.", examples=["table"]
     )
     sqlite_path: str = Field(
@@ -235,6 +247,7 @@ class StoreSettings(BaseModel):
         """
         environment = os.environ if environment is None else environment
         given = {name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)}
+        given = {name: value for name, value in given.items() if not _is_of_installed(name)}
         for name in given:
             _check_known(name)
         values: dict[str, str] = {name.lower(): value for name, value in given.items() if value != ""}
@@ -252,12 +265,19 @@ class StoreSettings(BaseModel):
         """Return whether these settings say where *backend* keeps its data."""
         if backend == "sqlite":
             return self.backend == "sqlite" or "sqlite_path" in self.model_fields_set
+        if backend not in OWN_BACKENDS:
+            return backend == self.backend
         return bool(getattr(self, f"{backend}_connection_string") or getattr(self, f"{backend}_endpoint"))
 
 
 def variable_name(field: str) -> str:
     """Return the environment variable of a setting."""
     return PREFIX + field.upper()
+
+
+def _is_of_installed(name: str) -> bool:
+    """Return whether a variable is a setting of another package's backend, which reads it when it is opened."""
+    return any(name.startswith(f"{backend.upper()}_") for backend in installed_backends() if backend not in OWN_BACKENDS)
 
 
 def _check_known(name: str) -> None:

@@ -85,7 +85,7 @@ FACTS = BackendFacts("toy", telemetry_name="toy")
             ),
         ],
         "src/bifrost_store/settings.py": [
-            ('BackendName = Literal["sqlite", "table", "cosmos"]', 'BackendName = Literal["sqlite", "table", "cosmos", "toy"]'),
+            ('OWN_BACKENDS = ("sqlite", "table", "cosmos")', 'OWN_BACKENDS = ("sqlite", "table", "cosmos", "toy")'),
             (
                 '        if backend == "sqlite":\n',
                 '        if backend == "toy":\n            return True\n        if backend == "sqlite":\n',

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bifrost_store.settings import BackendName
-
 
 @dataclass(frozen=True, slots=True)
 class BackendFacts:
@@ -19,7 +17,7 @@ class BackendFacts:
         is_leased: A migration can be about it: it holds control documents, and processes serve from it under leases.
     """
 
-    name: BackendName
+    name: str
     telemetry_name: str
     title: str = ""
     role: str | None = None

@@ -12,7 +12,21 @@ What every method owes:
 * Every write is atomic for the record: readers and crashes see the old or the new one.
 * A write whose answer was lost is settled before the method returns: the library's own write id is found stored, then it
   succeeded; another write came first, then the error says so; nothing is known, then `OutcomeUnknownError`.
-* Errors are those of `bifrost_store.errors`, each chained to the database's own.
+* Errors are those of `bifrost_store.errors`, each chained to the database's own, with neither credentials nor content.
+
+When a write may be sent, and what is stored with it:
+
+* Immediately before every single sending, `Attempt.check` is called. It raises where the write may no longer be sent, as the
+  process's lease has ended: then nothing is sent, and what was sent before is told as `OutcomeUnknownError`. Nothing waits between
+  the check and the sending: no lock, and no retry of a library below; what sends a write again by itself is switched off.
+* The version of what is stored comes from `Attempt.follow` with the version of what it replaces, a tombstone's included, or
+  `NO_VERSION` where nothing was: it raises the revision by one and names the attempt by its write id. `Apply` alone stores the
+  version that it brings. A `Replace` or `Delete` compares revision and write id by `Version.is_same_state`, in one step.
+* A deleted record leaves its tombstone, `Record.tombstone`, in the same atomic step; `scan` and `stored` show it, nobody else.
+* Once the fate of a sending is unknown, no later refusal of the same write speaks for it; `core.attempts.staying_unknown` and
+  `backends.settling` do this for services that are asked over a wire.
+* What is returned carries ``native_etag``, a text of the backend's own that names exactly the stored state, and ``backend``, its
+  name.
 """
 
 from __future__ import annotations

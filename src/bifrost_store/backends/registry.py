@@ -14,11 +14,13 @@ from pydantic import SecretStr
 
 from bifrost_store.backends import cosmos, sqlite, table
 from bifrost_store.backends.facts import BackendFacts
+from bifrost_store.backends.installed import open_installed, place_of_installed
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.feed import FeedItem
+from bifrost_store.core.installed import installed_backends
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.spec import FeedName, Specs
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, MissingDependencyError
@@ -69,7 +71,9 @@ class BackendFactory:
                 return self._table()
             case "cosmos":
                 return self._cosmos()
-        raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(BACKENDS)}")
+        if name in installed_backends():
+            return open_installed(name, self._specs, self._clock)
+        raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(known_backends())}")
 
     def _sqlite(self) -> Backend:
         if not self._settings.is_configured("sqlite"):
@@ -174,9 +178,14 @@ def read_feed_items(feed: FeedName, documents: Sequence[Mapping[str, Any]]) -> t
     return found
 
 
+def known_backends() -> list[str]:
+    """Return the names of every backend that can be chosen: this library's, and those that other packages bring."""
+    return [*BACKENDS, *sorted(installed_backends().keys() - BACKENDS.keys())]
+
+
 def configured_backends(settings: StoreSettings) -> list[str]:
     """Return the names of the backends that *settings* say enough about to be opened."""
-    return [name for name in BACKENDS if settings.is_configured(name)]
+    return [name for name in known_backends() if settings.is_configured(name)]
 
 
 def place_of(settings: StoreSettings, backend: str) -> str:
@@ -184,6 +193,8 @@ def place_of(settings: StoreSettings, backend: str) -> str:
     if backend == "sqlite":
         path = settings.sqlite_path
         return f"sqlite {path if path == ':memory:' else Path(path).absolute()}"
+    if backend not in BACKENDS:
+        return place_of_installed(backend)
     endpoint: str | None = getattr(settings, f"{backend}_endpoint", None)
     secret: SecretStr | None = getattr(settings, f"{backend}_connection_string", None)
     if endpoint is None and secret is not None:

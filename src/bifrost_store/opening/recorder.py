@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from bifrost_store.backends.execution_data import DataPage, ExecutionData
-from bifrost_store.backends.registry import BackendFactory
+from bifrost_store.backends.registry import BACKENDS, BackendFactory
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.execution_data import DataDocument, DataRange, DataType, Run
 from bifrost_store.core.publishing import Publisher
@@ -55,7 +55,7 @@ def make_recorder(
 
     @asynccontextmanager
     async def open_data(name: str) -> AsyncIterator[Sink]:
-        if settings.is_in_memory(name):
+        if settings.is_in_memory(name) or name not in BACKENDS:  # of another package's, there may be one alone
             yield _Elsewhere(backend, name, loop)
             return
         async with AsyncExitStack() as stack:

@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from openfeature.client import OpenFeatureClient
+from typing_extensions import override
 
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.registry import BackendFactory, configured_backends, place_of
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.publishing import Publisher
@@ -23,12 +25,14 @@ from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
 from bifrost_store.wrappers.observer import Observer
+from bifrost_store.wrappers.pass_through import PassThrough
 
 
 @asynccontextmanager
 async def open_store(
     settings: StoreSettings | None = None,
     *,
+    backend: Backend | None = None,
     flags: OpenFeatureClient | None = None,
     publisher: Publisher | None = None,
     secrets: SecretStore | None = None,
@@ -38,6 +42,8 @@ async def open_store(
 
     Args:
         settings: By default those of the environment.
+        backend: Answers for every scope in place of what settings and flags name: an object of yours that keeps to the Protocol of
+            `bifrost_store.backends.protocol`. Whoever made it closes it. Payload blobs go where the settings say.
         flags: Client of the application's OpenFeature provider, whose flag ``bifrost-store-backend`` is evaluated at every call,
             per scope, ``bifrost-store-realtime`` for every recording, and ``bifrost-store-metrics`` for every dashboard.
             Without one the settings decide.
@@ -54,31 +60,35 @@ async def open_store(
     days = settings.execution_retention_days
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, clock, stack)
-        flag = BackendFlag(settings.backend, flags)
-        names = [settings.backend] if flags is None else configured_backends(settings) or [settings.backend]
+        if backend is None:
+            flag = BackendFlag(settings.backend, flags)
+            names = [settings.backend] if flags is None else configured_backends(settings) or [settings.backend]
+        else:
+            flag, names = BackendFlag(backend.name, own=True), [backend.name]
+        given = None if backend is None else Lent(backend)
         observer = Observer(clock)
-        backend = RoutedBackend(
+        routed = RoutedBackend(
             flag,
             names,
-            lambda name: ObservedBackend(factory.backend(name), observer),
+            lambda name: ObservedBackend(given or factory.backend(name), observer),
             lambda name: ObservedBlobStore(factory.blobs(name), name, observer),
             SPECS,
-            can_open=settings.is_configured,
+            can_open=settings.is_configured if given is None else (lambda _: True),
             timing=Timing().scaled(settings.lease_seconds / Timing().lease),
             shadow_share=settings.shadow_reads,
             recorded=factory.recorded,
         )
-        stack.push_async_callback(backend.aclose)
+        stack.push_async_callback(routed.aclose)
         retention = None if days is None else timedelta(days=days)
         realtime = RealtimeFlag(settings.realtime == "on", flags)
         if publisher is None and settings.signalr_connection_string is not None:
             publisher = await _publisher_of(settings, clock, stack)
-        recorder = make_recorder(settings, backend, realtime.is_on, observer, clock=clock, retention=retention, publisher=publisher)
+        recorder = make_recorder(settings, routed, realtime.is_on, observer, clock=clock, retention=retention, publisher=publisher)
         stack.push_async_callback(recorder.aclose)
         remembered = RememberedSecrets(secrets or open_secrets(settings, stack), seconds=settings.secret_cache_seconds)
-        places = [place_of(settings, name) for name in names]
+        places = names if given else [place_of(settings, name) for name in names]
         yield Store(
-            backend,
+            routed,
             clock=clock,
             observer=observer,
             recorder=recorder,
@@ -89,6 +99,14 @@ async def open_store(
             places=places,
             stack=stack,
         )
+
+
+class Lent(PassThrough):
+    """A backend that whoever made it closes."""
+
+    @override
+    async def aclose(self) -> None:
+        pass
 
 
 async def _publisher_of(settings: StoreSettings, clock: Clock, stack: AsyncExitStack) -> Publisher:

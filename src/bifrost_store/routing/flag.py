@@ -12,7 +12,7 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails
 
-from bifrost_store.backends.registry import BACKENDS
+from bifrost_store.backends.registry import known_backends
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError
 
@@ -31,11 +31,12 @@ class BackendFlag:
     Args:
         setting: The answer where there is no flag provider, or where it does not know the flag.
         client: Of an application that has a provider; None: the setting decides for every scope.
+        own: The application brought the backend that *setting* names: it answers for every scope, whatever the flag says.
     """
 
-    def __init__(self, setting: str, client: OpenFeatureClient | None = None) -> None:
-        self._setting = _known(setting, "the backend setting")
-        self._client = client
+    def __init__(self, setting: str, client: OpenFeatureClient | None = None, *, own: bool = False) -> None:
+        self._setting = setting if own else _known(setting, "the backend setting")
+        self._client = None if own else client
 
     @property
     def only(self) -> str | None:
@@ -58,7 +59,7 @@ class BackendFlag:
         if details.error_code is None or details.error_code is ErrorCode.FLAG_NOT_FOUND:
             return _known(details.value, f"flag {FLAG_KEY} for {scope}")
         if details.error_code is ErrorCode.TYPE_MISMATCH:
-            raise ConfigurationError(f"flag {FLAG_KEY} for {scope}: its value is no text; one of {', '.join(BACKENDS)}")
+            raise ConfigurationError(f"flag {FLAG_KEY} for {scope}: its value is no text; one of {', '.join(known_backends())}")
         raise BackendUnavailableError(
             f"flag {FLAG_KEY} for {scope} cannot be evaluated ({details.error_code.value}); check the flag provider, then try again"
         )
@@ -120,6 +121,6 @@ async def _evaluate(client: OpenFeatureClient, default: str, context: Evaluation
 
 
 def _known(name: str, source: str) -> str:
-    if name not in BACKENDS:
-        raise ConfigurationError(f"{source}: {name!r} is no backend; one of {', '.join(BACKENDS)}")
+    if name not in known_backends():
+        raise ConfigurationError(f"{source}: {name!r} is no backend; one of {', '.join(known_backends())}")
     return name

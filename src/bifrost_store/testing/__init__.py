@@ -3,7 +3,7 @@
 A suite of one's own takes three files beside the backend:
 
 * a harness (`bifrost_store.testing.harness.Harness`) that opens the backend over an empty store;
-* a ``conftest.py`` that imports everything from `bifrost_store.testing.fixtures` and names the harnesses;
+* a ``conftest.py`` that imports everything from `bifrost_store.testing.fixtures`, and calls its `suite_of` with the harness;
 * a test file, say ``test_contract.py``, with the line ``from bifrost_store.testing import contract``.
 
 pytest then runs every topic of the contract, ``test_contract.py::records`` and so on, also those that later versions add.

@@ -1,19 +1,14 @@
 """Fixtures of the contract suite, and the hypothesis profiles ``ci`` (default) and ``thorough``.
 
-A ``conftest.py`` imports all of them, and with them the hook that collects the contract; gives a fixture ``<name>_harness`` for
-each harness; and calls `parametrize`::
+A ``conftest.py`` imports all of them, and with them the hook that collects the contract, and takes over what `suite_of` makes::
 
     pytest.register_assert_rewrite("bifrost_store.testing")
     from bifrost_store.testing.fixtures import *
 
-    def pytest_generate_tests(metafunc):
-        parametrize(metafunc, [MyHarness])
+    globals().update(suite_of(MyHarness))
 
-    @pytest.fixture(scope="session")
-    def mine_harness(): return MyHarness()
-
-    @pytest.fixture
-    def harnesses(mine_harness): return [mine_harness]  # for `contract.machine`, which drives them all at once
+A suite that chooses among harnesses, or makes them from fixtures, calls `parametrize` in its own ``pytest_generate_tests``, and
+gives a fixture ``<name>_harness`` for each, and ``harnesses``.
 
 The profile is chosen by the environment variable ``BIFROST_TEST_PROFILE``.
 """
@@ -21,9 +16,9 @@ The profile is chosen by the environment variable ``BIFROST_TEST_PROFILE``.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -51,6 +46,7 @@ __all__ = [
     "pytest_pycollect_makeitem",
     "repositories",
     "store",
+    "suite_of",
 ]
 
 _POWERS: Final = frozenset({"execution_data", "feed"})
@@ -80,6 +76,32 @@ def parametrize(metafunc: pytest.Metafunc, harness_types: Sequence[type[Harness]
     if "harness" in metafunc.fixturenames:
         names = [harness.name for harness in harness_types]
         metafunc.parametrize("harness", names, indirect=True, ids=names)
+
+
+def suite_of(*harness_types: Callable[[], Harness]) -> dict[str, object]:
+    """Return what a ``conftest.py`` must hold beside the fixtures: the harnesses as fixtures, and each test once for each.
+
+    Args:
+        harness_types: Classes that are made without arguments.
+    """
+    types = [cast("type[Harness]", one) for one in harness_types]
+
+    def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+        parametrize(metafunc, types)
+
+    def made(harness_type: type[Harness]) -> object:
+        @pytest.fixture(scope="session", name=f"{harness_type.name}_harness")
+        def harness() -> Harness:
+            return harness_type()
+
+        return harness
+
+    @pytest.fixture
+    def harnesses(request: pytest.FixtureRequest) -> list[Harness]:
+        return [request.getfixturevalue(f"{one.name}_harness") for one in types]
+
+    found = {f"{one.name}_harness": made(one) for one in types}
+    return {**found, "harnesses": harnesses, "pytest_generate_tests": pytest_generate_tests}
 
 
 @pytest.fixture(scope="session")
