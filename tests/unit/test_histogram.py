@@ -76,7 +76,7 @@ def test_histograms_of_parts_add_up() -> None:
     assert percentile(whole, 50) == percentile(morning + evening, 50)
 
 
-@given(histograms=st.lists(st.dictionaries(_values.map(bucket_of) | st.integers(0, 99), st.integers(1, 2**40)), max_size=4))
+@given(histograms=st.lists(st.dictionaries(_values.map(bucket_of), st.integers(1, 2**40)), max_size=4))
 def test_packed_histograms_add_up(histograms: list[dict[int, int]]) -> None:
     """Texts hold what was packed, and added up they are the histogram of all values."""
     texts = [pack_histogram(one) for one in histograms]
@@ -92,7 +92,9 @@ def test_a_packed_histogram_is_little_more_than_its_counts() -> None:
     assert {} == unpack_histogram("")
 
 
-@pytest.mark.parametrize("text", ["x", "16", "16:", ":1", "16:1:2", "16:1,36:1", "16.5:1", "16:1;", "16:1  2"])
+@pytest.mark.parametrize(
+    "text", ["x", "16", "16:", ":1", "16:1:2", "16:1,36:1", "16.5:1", "16:1;", "16:1  2", "-5:1", f"{MAX_BUCKET}:1 1"]
+)
 def test_a_text_that_is_no_histogram(text: str) -> None:
     """Anything but buckets and counts is refused."""
     with pytest.raises(ValueError, match="such as 16:2"):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.core.clock import format_time
+from bifrost_store.core.histogram import bucket_of
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.documents.metrics import PeriodMetrics, RunCounts, metrics_body
 from bifrost_store.metrics.counting import NONE, add_up, add_up_stored
@@ -24,7 +25,7 @@ _counts = st.builds(
     timeout_count=_numbers,
     duration_count=_numbers,
     total_duration_ms=st.integers(-(2**40), 2**60),
-    histogram=st.dictionaries(_numbers, st.integers(1, 2**40), max_size=4),
+    histogram=st.dictionaries(_numbers.map(bucket_of), st.integers(1, 2**40), max_size=4),
 )
 _names = st.text(max_size=3) | st.integers(0, 60).map(str)
 

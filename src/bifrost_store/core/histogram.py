@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import zip_longest
+from operator import add
 from typing import Final
 
 Histogram = Mapping[int, int]
@@ -21,6 +22,7 @@ _LEADING_DIGITS: Final = 4
 _LAST_DIGITS: Final = 40
 MAX_BUCKET: Final = 1 << _LAST_DIGITS
 """The last bucket: everything from here on."""
+_BUCKETS: Final = ((_LAST_DIGITS - _LEADING_DIGITS + 1) << _LEADING_DIGITS - 1) + (1 << _LEADING_DIGITS - 1) + 1
 _LONGEST_GAP: Final = 4
 """So many empty buckets are written out; after more a new run begins."""
 
@@ -62,20 +64,16 @@ def pack_histogram(histogram: Histogram) -> str:
 
     So a histogram takes a third of the room that buckets and counts would, and little more than its counts.
     """
-    runs: list[list[int]] = []
-    firsts: list[int] = []
+    runs: list[tuple[int, list[int]]] = []
     following = 0
     for bucket, count in sorted(histogram.items()):
-        empty = 0
-        while following < bucket and empty < _LONGEST_GAP:
-            following, empty = following + bucket_width(following), empty + 1
-        if runs and following == bucket:
-            runs[-1] += [*[0] * empty, count]
+        number = _number_of(bucket)
+        if runs and number - following <= _LONGEST_GAP:
+            runs[-1][1].extend([*[0] * (number - following), count])
         else:
-            firsts.append(bucket)
-            runs.append([count])
-        following = bucket + bucket_width(bucket)
-    return ";".join(f"{first}:{' '.join(map(str, counts))}" for first, counts in zip(firsts, runs, strict=True))
+            runs.append((bucket, [count]))
+        following = number + 1
+    return ";".join(f"{first}:{' '.join(map(str, counts))}" for first, counts in runs)
 
 
 def unpack_histogram(text: str) -> dict[int, int]:
@@ -102,22 +100,34 @@ def add_packed(texts: Iterable[str]) -> dict[int, int]:
     Raises:
         ValueError: One of *texts* holds none.
     """
-    runs: dict[str, list[list[int]]] = defaultdict(list)
-    total: dict[int, int] = defaultdict(int)
+    runs: dict[str, list[str]] = defaultdict(list)
+    totals = [0] * _BUCKETS
     try:
         together = ";".join(filter(None, texts))
         for run in together.split(";") if together else ():
             first, _, counts = run.partition(":")
-            runs[first].append(list(map(int, counts.split(" "))))
+            runs[first].append(counts)
         for first, rows in runs.items():
-            bucket = int(first)
-            for count in map(sum, zip_longest(*rows, fillvalue=0)):
-                if count:
-                    total[bucket] += count
-                bucket += 1 << max(0, bucket.bit_length() - _LEADING_DIGITS)
+            sums = list(map(sum, zip_longest(*[map(int, row.split(" ")) for row in rows], fillvalue=0)))
+            start = _number_of(int(first))
+            if not 0 <= start <= _BUCKETS - len(sums):
+                raise ValueError
+            totals[start : start + len(sums)] = map(add, totals[start:], sums)
     except ValueError:
         raise ValueError("expected first buckets and counts, such as 16:2 0 1;960:4") from None
-    return dict(sorted(total.items()))
+    return {_bucket_at(number): count for number, count in enumerate(totals) if count}
+
+
+def _number_of(bucket: int) -> int:
+    """Return how many buckets are below *bucket*."""
+    cleared = max(0, bucket.bit_length() - _LEADING_DIGITS)
+    return (cleared << _LEADING_DIGITS - 1) + (bucket >> cleared)
+
+
+def _bucket_at(number: int) -> int:
+    """Return the bucket that has *number* others below it."""
+    half = 1 << _LEADING_DIGITS - 1
+    return number if number < 2 * half else (number % half + half) << number // half - 1
 
 
 def compile_bucket(choose: Callable[[int, str, str], str], clear: Callable[[int], str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from bifrost_store.core.clock import format_time
+from bifrost_store.core.histogram import bucket_of
 from bifrost_store.core.record import NEVER, Body, Expiry, Key, Record
 from bifrost_store.core.scope import GLOBAL, SYSTEM, Scope
 from bifrost_store.documents import (
@@ -308,7 +309,7 @@ def _metrics(draw: st.DrawFn) -> tuple[Scope, str, Body, str]:
         success_count=_INT32,
         duration_count=_INT32,
         total_duration_ms=_INT32,
-        histogram=st.dictionaries(st.integers(0, 2**40), _INT32, max_size=3),
+        histogram=st.dictionaries(st.integers(0, 2**40).map(bucket_of), _INT32, max_size=3),
     )
     final_at = draw(st.none() | times)
     workflows, others = draw(st.dictionaries(texts, counts, max_size=3)), draw(st.none() | counts)
