@@ -135,6 +135,7 @@ def fix_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith(("bifrost_store.repositories.", "bifrost_functions.")) and hasattr(module, "uuid4"):
             monkeypatch.setattr(module, "uuid4", uuid4)
+    monkeypatch.setattr("bifrost_store.repositories.executions.repository.new_execution_id", lambda _: str(uuid4()))
     secrets = SimpleNamespace(token_urlsafe=lambda size: f"not-secret-{next(count)}-{size}")
     monkeypatch.setattr("bifrost_store.repositories.api_keys.secrets", secrets)
 
