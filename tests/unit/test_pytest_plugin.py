@@ -18,7 +18,7 @@ COMMAND = [
     "-p",
     "anyio.pytest_plugin",
     "-p",
-    "bifrost_store.testing.plugin",
+    "bifrost_store.pytest_plugin",
     "-p",
     "no:cacheprovider",
 ]
@@ -54,6 +54,16 @@ def test_and_on_every_backend(application: Path) -> None:
 
     assert "4 passed" in said, said
     assert (2, 2) == (said.count("[table] PASSED"), said.count("[cosmos] PASSED"))
+
+
+def test_the_contract_runs_beside_it() -> None:
+    """Where the plugin is loaded, as it is wherever the library is installed, the suite of a backend is collected as before."""
+    said = run(
+        DOCS.parent, "--collect-only", "-q", "tests/contract/test_contract.py::scan", "--backend=sqlite", "-p", "pytest_timeout"
+    )
+
+    assert "error" not in said.lower(), said
+    assert "test_contract.py::scan::" in said
 
 
 def test_nothing_is_imported_before_it_is_asked_for(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What pytest offers once this library is installed: the fixtures ``store`` and ``blocking_store``, and ``--bifrost-backend``.
 
 Nothing is imported or opened before a test asks for one of the fixtures. A fixture of the same name in a ``conftest.py`` of yours
-takes the place of one of these.
+takes the place of one of these. It lies outside of `bifrost_store.testing`, whose assertions a ``conftest.py`` has pytest rewrite
+before it is first imported.
 """
 
 from __future__ import annotations
