@@ -28,6 +28,8 @@ _SAVED: Final[Mapping[str, str]] = {
     **{f"metrics {step}": "what was counted is saved; the same command counts again" for step in ("rollup", "rebuild")},
     "feed run": f"{_KEPT}; {_GOES_ON}",
     "feed dead-letters": "what was handled is forgotten, the rest stays; the same command goes on with it",
+    "sample-data": "what was made stays; with --add the same command makes more",
+    "doctor": "a probe may be left where it wrote, which nothing reads; the same command examines everything again",
     "migrate verify": f"{_KEPT}; a verification starts over, as it must be of one piece",
     "migrate run": f"{_KEPT}; {_GOES_ON}, but for a verification, which starts over",
 }

@@ -116,7 +116,8 @@ _columns = st.one_of(
     st.booleans().map(lambda value: {"type": "Edm.Boolean", "value": value}),
     st.integers(-(2**31), 2**31 - 1).map(lambda value: {"type": "Edm.Int32", "value": value}),
     st.integers(-(2**63), 2**63 - 1).map(lambda value: {"type": "Edm.Int64", "value": str(value)}),
-    st.floats(allow_nan=False, allow_infinity=False).map(lambda value: {"type": "Edm.Double", "value": value}),
+    # Azurite has no negative zero: adding 0.0 makes it a positive one.
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda value: {"type": "Edm.Double", "value": value + 0.0}),
     st.uuids().map(lambda value: {"type": "Edm.Guid", "value": str(value)}),
     moments.map(lambda value: {"type": "Edm.DateTime", "value": f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond:06}7Z"}),
     _binary,
