@@ -10,8 +10,7 @@ import azure.functions as func
 from bifrost_functions import opened
 from bifrost_functions.triggers import CONNECTION
 from bifrost_store import StoreSettings
-from bifrost_store.metrics.following import Pace
-from bifrost_store.opening.metrics import handle_documents
+from bifrost_store.opening.metrics import Pace, handle_documents
 
 PROCESSOR = "functions-metrics"
 """Names the dead letters: `bifrost-store feed dead-letters functions-metrics`."""

@@ -23,6 +23,8 @@ from bifrost_store.opening.store import open_store
 from bifrost_store.settings import StoreSettings
 from bifrost_store.store import Store
 
+__all__ = ["Pace", "handle_documents", "metrics_processor", "recount_after"]
+
 _FIGURES: Final = Query(KIND, GLOBAL, (Range(SORT_KEY, PLATFORM, PLATFORM + "~"),), limit=1)
 
 
