@@ -43,7 +43,7 @@ SDK_PLACES = {
 }
 
 
-NAMING_PLACES = ("backends/", "settings.py", "emulator/", "testing/")
+NAMING_PLACES = ("backends/", "settings.py", "emulator/", "testing/", "pytest_plugin.py")
 """What may name a backend: its own folder, the registry, the settings; and the emulator and test tools, which are of one."""
 ROWS_OF_TABLES = {"documents/legacy_row.py", "repositories/legacy_rows.py", "reporting/elements.py"}
 """Where "table" is a field of old rows, or an element of HTML."""
