@@ -129,6 +129,7 @@ def test_on_an_account_nothing_is_left(cosmos: Settings, emulator: CosmosEmulato
         "executions.purge_expired": "executions.stuck",
         "executions.purge_expired, each": "executions.create",
         "execution_data, each expired": "execution_data.append, a line",
+        "metrics.rollup": "metrics.recount, an hour and its day",
     }
     assert told["gigabytes"]["documents"] > 0.5
 

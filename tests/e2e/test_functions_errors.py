@@ -37,6 +37,7 @@ STATUSES = {
     "NotProvisionedError": 500,
     "OutcomeUnknownError": 503,
     "PreconditionFailedError": 412,
+    "SecretNotFoundError": 500,
     "StaleRouteError": 503,
     "StoreError": 500,
     "ThrottledError": 429,
