@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from datetime import datetime
@@ -20,6 +20,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from bifrost_store import GLOBAL, BlockingStore, ConfigType, ExecutionStatus, Store, StoreSettings, open_store_blocking
 from bifrost_store.core.clock import utc_now
@@ -171,11 +172,17 @@ def test_an_event_loop_is_not_kept_waiting(store: BlockingStore) -> None:
 
 
 def test_a_closed_store_says_so() -> None:
-    """After the block each call is refused."""
+    """After the block each call is refused; a list that was begun may be left all the same."""
     with open_store_blocking(SETTINGS) as store:
         store.provision()
+        begun = store.executions.iterate(GLOBAL)
+        for _ in range(2):
+            new_run(store)
+        next(begun)
     with pytest.raises(EventLoopError, match="closed"):
         store.users.list()
+    assert isinstance(begun, Generator)
+    begun.close()
 
 
 def test_an_interruption_cancels_the_call(store: BlockingStore) -> None:
@@ -191,6 +198,28 @@ def test_an_interruption_cancels_the_call(store: BlockingStore) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         store._loop.call(interrupted)
+
+    assert ended.wait(60)
+    assert 0 == len(store.users.list())
+
+
+def test_an_interruption_ends_a_list(store: BlockingStore) -> None:
+    """Ctrl-C while the next item is waited for comes out as it is, though what was waited for takes a while to end."""
+    ended = threading.Event()
+
+    async def items() -> AsyncIterator[int]:
+        try:
+            yield 1
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                for _ in range(1000):
+                    await checkpoint()
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        list(store._loop.iterate(items()))
 
     assert ended.wait(60)
     assert 0 == len(store.users.list())

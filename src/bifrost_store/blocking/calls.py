@@ -67,16 +67,21 @@ class Loop:
 
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
         """Yield what *items* yields on the loop. Nothing is asked for before it is wanted."""
-        try:
-            while True:
-                try:
-                    item = self.call(items.__anext__)
-                except StopAsyncIteration:
-                    return
+        while True:
+            try:
+                item = self.call(items.__anext__)
+            except StopAsyncIteration:
+                return
+            try:
                 yield item
-        finally:
-            aclose = getattr(items, "aclose", None)
-            if aclose is not None and self.is_of_this_process:
+            except GeneratorExit:
+                self._close(items)
+                raise
+
+    def _close(self, items: AsyncIterator[object]) -> None:
+        aclose = getattr(items, "aclose", None)
+        if aclose is not None:
+            with suppress(EventLoopError):  # where nobody may wait for it, it ends with its loop, or once it is collected
                 self.call(aclose)
 
     @contextmanager
