@@ -49,11 +49,12 @@ def normal_time(text: str) -> str:
         ValueError: *text* is not a date and time.
     """
     moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None and text.isascii() and text[10:11] == "T":
+    is_extended = text[4:5] == text[7:8] == "-" and text[10:11] == "T" and text[13:14] == text[16:17] == ":"
+    if moment.tzinfo is None and is_extended and text.isascii():
         # The library's own rows, and most of the old application's: the text says what is to be said.
-        if len(text) == _NAIVE_LENGTH and text[4] == text[7] == "-" and text[19] == ".":
+        if len(text) == _NAIVE_LENGTH and text[19] == ".":
             return text + "Z"
-        if len(text) == _WHOLE_SECONDS_LENGTH and text[4] == text[7] == "-":
+        if len(text) == _WHOLE_SECONDS_LENGTH:
             return text + ".000000Z"
     return format_time(moment)
 
