@@ -276,7 +276,9 @@ def variable_name(field: str) -> str:
 
 
 def _is_of_installed(name: str) -> bool:
-    """Return whether a variable is a setting of another package's backend, which reads it when it is opened."""
+    """Return whether a variable is a setting of another package's backend, which reads it when it is opened; never one of ours."""
+    if name.lower() in StoreSettings.model_fields:
+        return False
     return any(name.startswith(f"{backend.upper()}_") for backend in installed_backends() if backend not in OWN_BACKENDS)
 
 

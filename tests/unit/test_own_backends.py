@@ -79,6 +79,18 @@ async def test_a_package_brings_one_by_name(tmp_path: Path, monkeypatch: pytest.
     assert "B-d" not in registry.known_backends()
 
 
+def test_a_package_takes_no_setting_of_ours(package: Path) -> None:
+    """A backend whose name begins settings of the library hides none of them."""
+    (package / "entry_points.txt").write_text("[bifrost_store.backends]\nconsole = bifrost_store_dict:BACKEND\n")
+    installed_backends.cache_clear()
+    environment = {"BIFROST_STORE_CONSOLE_PROXY_SECRET": "a secret of sixteen", "BIFROST_STORE_CONSOLE_LABEL": "here"}
+
+    secret = StoreSettings.from_environment(environment).console_proxy_secret
+
+    assert secret is not None
+    assert "a secret of sixteen" == secret.get_secret_value()
+
+
 @pytest.mark.parametrize(
     ("variable", "backend", "expected", "match"),
     [
