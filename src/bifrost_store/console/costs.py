@@ -12,14 +12,11 @@ from starlette.routing import Route
 
 from bifrost_store.backends.registry import PRICED
 from bifrost_store.console.asking import admin_only, as_json, count
+from bifrost_store.console.dashboards import kept_figures
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.prices import ALERT_DOLLARS_PER_MONTH, request_unit_dollars
 from bifrost_store.costing import DEFAULT_MIX, Measurement, Projection, project
 from bifrost_store.costing.shares import shares_of
-from bifrost_store.errors import ConfigurationError
-from bifrost_store.metrics.dashboards import aggregated
-from bifrost_store.metrics.keeping import Keeper
-from bifrost_store.metrics.periods import OpenDays
 from bifrost_store.store import Store
 
 Measure = Callable[[], Coroutine[Any, Any, Measurement]]
@@ -95,11 +92,9 @@ class Costs:
 
     async def _runs_per_month(self) -> int | None:
         """Return how many runs 30 days have, by those of the last 30 that were counted; None without any."""
-        try:
-            keeper = Keeper(self._store.backend, OpenDays(self._store.context.retention), self._clock)
-        except ConfigurationError:
+        found = await kept_figures(self._store, self._clock, None, "30d")
+        if found is None:
             return None
-        found = await aggregated(keeper, self._clock, None, "30d")
         days = sum(period.state != "absent" for period in found.series)
         return round(found.total.count * len(found.series) / days) if days and found.total.count else None
 

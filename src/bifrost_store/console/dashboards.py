@@ -55,12 +55,8 @@ class Dashboards:
         window = request.query_params.get("window", _WINDOW)
         if window not in WINDOWS:
             raise bad_request(f"window: must be one of {', '.join(WINDOWS)}")
-        try:
-            keeper = Keeper(self._store.backend, OpenDays(self._store.context.retention), self._clock)
-        except ConfigurationError:
-            return as_json({"p95Ms": {}})
-        kept = await aggregated(keeper, self._clock, scope, cast(Window, window))
-        found = {name: percentile(counts.histogram, 95) for name, counts in kept.workflows.items()}
+        kept = await kept_figures(self._store, self._clock, scope, cast(Window, window))
+        found = {} if kept is None else {name: percentile(counts.histogram, 95) for name, counts in kept.workflows.items()}
         return as_json({"p95Ms": {name: longest for name, longest in found.items() if longest is not None}})
 
     async def _behind(self) -> float | None:
@@ -72,6 +68,15 @@ class Dashboards:
         except StoreError:
             pass
         return None
+
+
+async def kept_figures(store: Store, clock: Clock, scope: Scope | None, window: Window) -> Dashboard | None:
+    """Return the figures that are kept, whatever dashboards are made of; None where runs are kept for too short to have any."""
+    try:
+        keeper = Keeper(store.backend, OpenDays(store.context.retention), clock)
+    except ConfigurationError:
+        return None
+    return await aggregated(keeper, clock, scope, window)
 
 
 def _scope_of(request: Request) -> Scope | None:
