@@ -12,10 +12,11 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from bifrost_store import StoreSettings, open_store
+from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import UPLOADS
 from bifrost_store.changefeed.leases import FeedLease
 from bifrost_store.core.attempts import Attempt
-from bifrost_store.core.operations import Operation, Result
+from bifrost_store.core.operations import Create, Operation, Result
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.doctor.access import check_access, check_reach
@@ -108,6 +109,21 @@ class ReadOnly(PassThrough):
         raise AccessDeniedError("403", backend="cosmos")
 
 
+class CreateOnly(PassThrough):
+    """A store that lets its writer add, and change nothing."""
+
+    def __init__(self, inner: Backend) -> None:
+        super().__init__(inner)
+        self.made: list[Key] = []
+
+    @override
+    async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+        if not all(isinstance(operation, Create) for operation in operations):
+            raise AccessDeniedError("403", backend="cosmos")
+        self.made += [operation.key for operation in operations]
+        return await self._inner.write(operations, attempt=attempt)
+
+
 class Away(PassThrough):
     """A store that does not answer."""
 
@@ -124,10 +140,27 @@ async def test_a_reader_that_may_not_write(sqlite: StoreSettings) -> None:
     """It is told that reading works, and what writing needs."""
     async with open_store(sqlite) as store:
         await store.provision()
-        finding = await check_access(ReadOnly(store.backend.backend("sqlite")))
+        finding = await check_access(ReadOnly(store.backend.backend("sqlite")), lambda: NOW)
 
         assert (State.WRONG, "can read, and cannot write: 403") == (finding.state, finding.message)
         assert finding.remedy.startswith("let this process read and write there")
+
+
+async def test_what_an_examination_leaves_the_next_one_removes(sqlite: StoreSettings) -> None:
+    """A probe that could be made and not removed ends by itself."""
+    now = NOW
+    async with open_store(sqlite, clock=lambda: now) as store:
+        await store.provision()
+        backend = store.backend.backend("sqlite")
+        limited = CreateOnly(backend)
+        denied = await check_access(limited, lambda: now)
+        (left,) = limited.made
+        assert await backend.stored(left) is not None
+        now += timedelta(hours=1)
+        allowed = await check_access(backend, lambda: now)
+
+        assert (State.WRONG, State.OK) == (denied.state, allowed.state)
+        assert await backend.stored(left) is None
 
 
 async def test_a_store_that_does_not_answer(sqlite: StoreSettings) -> None:
@@ -138,7 +171,7 @@ async def test_a_store_that_does_not_answer(sqlite: StoreSettings) -> None:
 
         assert (State.WRONG, "no connection to store.example:443") == (finding.state, finding.message)
         assert "try again" in finding.remedy
-        assert "cannot read" in (await check_access(away)).message
+        assert "cannot read" in (await check_access(away, lambda: NOW)).message
 
 
 def test_packages() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 from uuid import uuid4
 
@@ -35,6 +35,7 @@ _SKEW_BREAKS: Final = 900.0
 """What is signed by a clock that is further off, the services refuse."""
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PROBE: Final = "doctor-probe"
+_PROBE_LASTS: Final = timedelta(hours=1)
 
 
 async def in_time(work: Callable[[], Awaitable[T]], seconds: float = PATIENCE_SECONDS) -> T:
@@ -73,14 +74,18 @@ def _clock_finding(name: str, seconds: float) -> Finding:
     return Finding("clock", name, state, f"{told}: {why}", "let the machine take its time from a time server (NTP)")
 
 
-async def check_access(backend: Backend) -> Finding:
-    """Return whether *backend* lets this process read and write: a record of the library's own is made, read and removed."""
+async def check_access(backend: Backend, clock: Clock) -> Finding:
+    """Return whether *backend* lets this process read and write: a record of the library's own is made, read and removed.
+
+    One that cannot be removed expires in an hour; the next examination after that removes it.
+    """
     key = Key(CONTROL.kind, SYSTEM, f"{_PROBE}-{uuid4().hex}")
+    probe = Record(key, {"probe": True}, expires_at=clock() + _PROBE_LASTS)
     can_read = False
     try:
         await in_time(lambda: backend.get(key))
         can_read = True
-        made = await in_time(lambda: backend.create(Record(key, {"probe": True})))
+        made = await in_time(lambda: backend.create(probe))
         await in_time(lambda: backend.replace(replace(made, expires_at=_LONG_AGO), made.etag))
         await in_time(lambda: backend.purge_expired(kind=CONTROL.kind))
     except StoreError as error:

@@ -49,7 +49,7 @@ async def _store(store: Store, name: str, settings: StoreSettings, clock: Clock)
         return [Finding("reach", name, State.WRONG, str(error), "install what is missing, or correct the settings")]
     findings = await check_reach(backend, clock)
     if is_well(findings):
-        findings += [*await _layout(backend), await check_access(backend)]
+        findings += [*await _layout(backend), await check_access(backend, clock)]
         findings += await check_processes(backend, clock(), settings.lease_seconds)
         findings += await check_feeds(backend)
     try:
