@@ -8,19 +8,24 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from bench.emulator import run_emulator
+from azure.cosmos.aio import CosmosClient
+from azure.data.tables.aio import TableServiceClient
+
+from bench.emulator import Server, run_emulator
+from bench.timing import Ratio, seconds_of
 from bifrost_store.backends.cosmos.backend import CosmosBackend
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.table.backend import TableBackend
 from bifrost_store.backends.table.rows import TableRows
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.operations import MAX_BATCH_OPERATIONS
 from bifrost_store.demo.azurite import run_azurite
 from bifrost_store.documents import SPECS
 from bifrost_store.documents.execution import execution_sort_key
@@ -30,6 +35,9 @@ from bifrost_store.wrappers.checked import CheckedBackend
 
 EXECUTIONS: Final = 20_000
 _SCOPES: Final = 10
+_DATABASE: Final = "bifrost"
+_COPIED: Final = 1_000
+_PAIRS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,40 +100,91 @@ async def fill(backend: TableBackend, executions: int) -> None:
         pass
 
 
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Azurite, raw and as a source, and an emulator; each in a process of its own."""
+
+    tables: TableBackend
+    source: Backend
+    target: Backend
+    tables_text: str
+    server: Server
+
+    async def backfill(self) -> BackfillReport:
+        report = await Backfill(self.source, self.target, specs=SPECS, progress=_Kept(), is_current=_yes).run()
+        if not report.ok:
+            raise RuntimeError(f"the backfill failed: {report.counts}")
+        return report
+
+    async def bare(self) -> None:
+        """Copy the rows as they are, by the SDKs alone: as many to a batch, under other ids."""
+        async with (
+            TableServiceClient.from_connection_string(self.tables_text) as service,
+            CosmosClient(self.server.endpoint, self.server.key) as client,
+        ):
+            container = client.get_database_client(_DATABASE).get_container_client("executions")
+            documents: dict[str, list[dict[str, Any]]] = {}
+            async for row in service.get_table_client("Entities").list_entities():
+                scope = f"org-{row['PartitionKey']}"
+                waiting = documents.setdefault(scope, [])
+                waiting.append({**row, "id": f"bare-{row['ExecutionId']}", "scope": scope})
+                if len(waiting) == MAX_BATCH_OPERATIONS:
+                    await container.execute_item_batch([("create", (one,)) for one in documents.pop(scope)], scope)
+            for scope, waiting in documents.items():
+                await container.execute_item_batch([("create", (one,)) for one in waiting], scope)
+
+
+async def _yes() -> bool:
+    return True
+
+
 @asynccontextmanager
-async def stores() -> AsyncIterator[tuple[TableBackend, Backend, Backend]]:
-    """Open an empty Azurite, raw and as a source, and an empty emulator; each in a process of its own."""
+async def stores() -> AsyncIterator[_Stores]:
+    """Open empty ones."""
     async with run_azurite() as azurite:
         with run_emulator() as server:
             tables = TableBackend.from_connection_string(azurite.connection_string, SPECS)
             source = CheckedBackend(tables, SPECS)
-            target = CheckedBackend(CosmosBackend.from_connection_string(server.connection_string, SPECS), SPECS)
+            inner = CosmosBackend.from_connection_string(server.connection_string, SPECS, database=_DATABASE)
+            target = CheckedBackend(inner, SPECS)
             try:
                 await source.provision()
                 await target.provision()
-                yield tables, source, target
+                yield _Stores(tables, source, target, azurite.connection_string, server)
             finally:
                 await source.aclose()
                 await target.aclose()
 
 
+async def beside_bare(clock: Callable[[], float]) -> Ratio:
+    """Return how much longer a backfill takes by *clock* than the bare copy of the same rows; which goes first alternates.
+
+    What is imported and made once is so by a first pair that does not count.
+    """
+    pairs = []
+    for number in range(_PAIRS + 1):
+        async with stores() as opened:
+            await fill(opened.tables, _COPIED)
+            ours, theirs = opened.backfill, opened.bare
+            first = await seconds_of(theirs if number % 2 else ours, clock)
+            second = await seconds_of(ours if number % 2 else theirs, clock)
+            pairs.append((second, first) if number % 2 else (first, second))
+    return Ratio(pairs[1:])
+
+
 async def measure(executions: int = EXECUTIONS) -> Rates:
     """Fill the source, copy it twice, compare, and return the rates."""
-
-    async def yes() -> bool:
-        return True
-
-    async with stores() as (tables, source, target):
-        await fill(tables, executions)
+    async with stores() as opened:
+        await fill(opened.tables, executions)
         seconds: list[float] = []
         reports: list[BackfillReport] = []
         for _ in range(2):
             began = time.perf_counter()
-            reports.append(await Backfill(source, target, specs=SPECS, progress=_Kept(), is_current=yes).run())
+            reports.append(await opened.backfill())
             seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            verified = await Verification(source, target, specs=SPECS, is_current=yes, folder=Path(folder)).run()
+            verified = await Verification(opened.source, opened.target, specs=SPECS, is_current=_yes, folder=Path(folder)).run()
         seconds.append(time.perf_counter() - began)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rates = [executions / one for one in seconds]

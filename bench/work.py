@@ -16,6 +16,7 @@ from typing import Any, Final
 import anyio
 
 from bench import promises
+from bench.migration import beside_bare
 from bench.places import ORGANIZATION, PAGE_SIZE, PAGED, PLACES
 from bench.timing import Ratio, in_turns
 from bench.world import World
@@ -50,13 +51,19 @@ def main(backends: list[str]) -> None:
     """Print the ratios."""
     for name, ratio in _row_to_model():
         sys.stdout.write(f"{name}: row to model takes {ratio:.1f} times json.loads of the same body\n")
+    if not backends:
+        _say("a backfill from Table Storage to Cosmos DB", anyio.run(beside_bare, process_time))
     for name in backends or list(PLACES):
         for what, one in anyio.run(_beside_sdk, name).items():
-            low, high = one.interval
-            sys.stdout.write(
-                f"{name}: {what} takes {one.median:.2f} times ({low:.2f} to {high:.2f}) the bare call, "
-                f"{one.ours.median * 1e6:,.0f} to {one.theirs.median * 1e6:,.0f} microseconds\n"
-            )
+            _say(f"{name}: {what}", one)
+
+
+def _say(what: str, one: Ratio) -> None:
+    low, high = one.interval
+    sys.stdout.write(
+        f"{what} takes {one.median:.2f} times ({low:.2f} to {high:.2f}) the bare call, "
+        f"{one.ours.median * 1e6:,.0f} to {one.theirs.median * 1e6:,.0f} microseconds\n"
+    )
 
 
 def a_run() -> Record:
