@@ -75,6 +75,7 @@ def test_the_files_of_a_guide_pass_their_test(page: str, test: str, tmp_path: Pa
     assert test in files
     assert len(files) > 1
     assert "1 passed" in done.stdout, done.stdout
+    assert "" == done.stderr
 
 
 def test_the_example_application_answers_without_a_host(tmp_path: Path) -> None:

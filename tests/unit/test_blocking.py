@@ -24,7 +24,7 @@ from anyio.lowlevel import checkpoint
 
 from bifrost_store import GLOBAL, BlockingStore, ConfigType, ExecutionStatus, Store, StoreSettings, open_store_blocking
 from bifrost_store.core.clock import utc_now
-from bifrost_store.errors import DocumentNotFoundError, EventLoopError, InvalidRequestError
+from bifrost_store.errors import ConfigurationError, DocumentNotFoundError, EventLoopError, InvalidRequestError
 from bifrost_store.protocols import LogLine
 from bifrost_store.recording import carry
 
@@ -183,6 +183,38 @@ def test_a_closed_store_says_so() -> None:
         store.users.list()
     assert isinstance(begun, Generator)
     begun.close()
+
+
+def test_a_wrong_setting_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What keeps a store from being opened comes out alone, not in a group."""
+    monkeypatch.setenv("BIFROST_STORE_BACKEND", "mongo")
+    with pytest.raises(ConfigurationError, match="BIFROST_STORE_BACKEND"), open_store_blocking():
+        pass
+
+
+_NEVER_CLOSED = """
+import sys
+from contextlib import ExitStack
+from bifrost_store import GLOBAL, StoreSettings, open_store_blocking
+
+stack = ExitStack()
+store = stack.enter_context(open_store_blocking(StoreSettings(sqlite_path=sys.argv[1])))
+run = store.executions.create(GLOBAL, workflow_name="w", executed_by="u", executed_by_name="U")
+with store.execution_data.recording(run) as recording:
+    recording.info("said")
+"""
+
+
+def test_a_process_may_end_with_its_store_open(tmp_path: Path) -> None:
+    """It ends at once and says nothing, and what it stored is there."""
+    command = [sys.executable, "-c", _NEVER_CLOSED, str(tmp_path / "x.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    with open_store_blocking(StoreSettings(sqlite_path=str(tmp_path / "x.db"))) as store:
+        (run,) = store.executions.iterate(GLOBAL)
+        lines = [item.message for item in store.execution_data.iterate(GLOBAL, run.execution_id) if isinstance(item, LogLine)]
+
+    assert "" == done.stdout + done.stderr
+    assert ["said"] == lines
 
 
 def test_an_interruption_cancels_the_call(store: BlockingStore) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from threading import Thread
 
 import anyio
@@ -131,8 +132,9 @@ def open_store_blocking(
     secrets: SecretStore | None = None,
     clock: Clock = utc_now,
 ) -> Iterator[BlockingStore]:
-    """Open the store for code that does not await, and close it at the end of the block. Arguments as for `open_store`.
+    """Open the store for code that does not await, and close it at the end of the block.
 
+    Arguments as for `open_store`, but for ``backend``, which would live on another event loop: one of yours is opened by name.
     The store lives on an event loop that runs on a thread of its own until then. Open one for a process and share it: threads that
     call at the same time do not wait for each other. A process that is forked takes the thread along to nobody: open the store
     after the fork; a call on one that was opened before raises `EventLoopError`.
@@ -143,8 +145,11 @@ def open_store_blocking(
     opened: Future[tuple[BlockingPortal, Store]] = Future()
 
     async def serve() -> None:
-        opening = open_store(settings, flags=flags, publisher=publisher, secrets=secrets, clock=clock)
-        async with BlockingPortal() as portal, opening as store:
+        opening = AsyncExitStack()  # outside of the portal, which would put its errors in a group
+        store = await opening.enter_async_context(
+            open_store(settings, flags=flags, publisher=publisher, secrets=secrets, clock=clock)
+        )
+        async with BlockingPortal() as portal, opening:
             opened.set_result((portal, store))
             await portal.sleep_until_stopped()
 
@@ -162,6 +167,6 @@ def open_store_blocking(
     try:
         yield BlockingStore(store, loop)
     finally:
-        if loop.is_of_this_process:  # in a fork there is no thread to wait for
+        if loop.is_of_this_process and not sys.is_finalizing():  # in a fork, or at the very end, there is no thread to wait for
             portal.start_task_soon(portal.stop)
             closed.result()
