@@ -78,7 +78,7 @@ class ConfigRepository(Configs):
         if config is None:
             raise DocumentNotFoundError(f"config {key!r} is not there for {scope}; set it to the name of a secret")
         if config.secret_ref is None:
-            raise InvalidRequestError(f"config {key!r} of {config.scope}: a {config.config_type} names no secret; read its value")
+            raise InvalidRequestError(f"config {key!r} of {config.scope}: its type {config.config_type} names no secret; read its value")
         return (await self._secrets.get(config.secret_ref, state=config.updated_at, refresh=refresh)).value
 
     @override
@@ -110,5 +110,5 @@ def _typed_values(config_type: ConfigType, value: Any) -> Body:
         return {"value": None, "secretRef": value}
     expected = _PYTHON_TYPES[config_type]
     if not isinstance(value, expected) or isinstance(value, bool) is not (expected is bool):
-        raise InvalidRequestError(f"value: a {config_type} must be {expected.__name__}, not {type(value).__name__}")
+        raise InvalidRequestError(f"value: of type {config_type} must be {expected.__name__}, not {type(value).__name__}")
     return {"value": plain_json(value, "value"), "secretRef": None}
