@@ -78,7 +78,9 @@ class ConfigRepository(Configs):
         if config is None:
             raise DocumentNotFoundError(f"config {key!r} is not there for {scope}; set it to the name of a secret")
         if config.secret_ref is None:
-            raise InvalidRequestError(f"config {key!r} of {config.scope}: its type {config.config_type} names no secret; read its value")
+            raise InvalidRequestError(
+                f"config {key!r} of {config.scope}: its type {config.config_type} names no secret; read its value"
+            )
         return (await self._secrets.get(config.secret_ref, state=config.updated_at, refresh=refresh)).value
 
     @override
