@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -67,7 +67,9 @@ class Rounds:
             days = self._keeper.open_days.all(now)
             stored = await self._keeper.days(scope, days[0] - _LOOKED_BACK, days[-1] + DAY)
             self._note_incomplete(scope, stored, now, done)
-            for day in days:
+            recent = [day for day in days if now - day < _CHECKED_DAYS * DAY]
+            is_idle = await self._is_idle(scope, recent, stored, now)
+            for day in days[: -len(recent)] if is_idle else days:
                 hours = {hour for hour in last if day_of(hour) == day}
                 await self._look_after(scope, day, hours, stored.get(day), now, done)
         for day, hours in done.touched.items():
@@ -113,10 +115,26 @@ class Rounds:
             if self._keeper.open_days.state(day, now, one) == "incomplete":
                 done.incomplete.append(f"{scope} {one.date}")
 
+    async def _is_idle(
+        self, scope: Scope, days: Sequence[datetime], stored: Mapping[datetime, PeriodMetrics], now: datetime
+    ) -> bool:
+        """Return whether there is nothing to do about *days*, which follow one another, as they had no run and have none.
+
+        One aggregate for all of them, as most organizations are so most of the time. What ends later, the next round finds.
+        """
+        for day in days:
+            known = stored.get(day)
+            if known is None or known.total != NONE or self._is_to_be_finished(day, known, now):
+                return False
+        return (await count_runs(self._backend, scope, days[0], days[-1] + DAY)).total == NONE
+
+    def _is_to_be_finished(self, day: datetime, stored: PeriodMetrics | None, now: datetime) -> bool:
+        return self._keeper.open_days.is_ending(day, now, stored) and (stored is None or stored.final_at is None)
+
     async def _look_after(
         self, scope: Scope, day: datetime, hours: set[datetime], stored: PeriodMetrics | None, now: datetime, done: _Round
     ) -> None:
-        ending = self._keeper.open_days.is_ending(day, now, stored) and (stored is None or stored.final_at is None)
+        ending = self._is_to_be_finished(day, stored, now)
         is_recent = now - day < _CHECKED_DAYS * DAY
         if not (ending or is_recent or stored is None):
             return
