@@ -140,11 +140,10 @@ async def _dashboards(name: str, store: Store, rounds: int, most_of_others: floa
     """Read each window *rounds* times, and tell whether promises are kept: of times only on a machine that nobody else uses."""
     is_kept = True
     for window in get_args(Window):
-        await store.metrics.dashboard(BUSY, window)
-        others, seconds = Others(), []
-        for _ in range(rounds):
-            with metering() as meter:
-                seconds.append(await seconds_of(partial(store.metrics.dashboard, BUSY, window)))
+        with metering() as meter:
+            await store.metrics.dashboard(BUSY, window)
+        others = Others()
+        seconds = [await seconds_of(partial(store.metrics.dashboard, BUSY, window)) for _ in range(rounds)]
         share, times, worked = others.share(), Times(seconds), others.own_seconds() / rounds
         note = "" if share <= most_of_others else f"; void, others used {share:.0%} of a processor"
         figures = f"{_times(times)}, {_ms(worked)} of a processor{_units(meter)}"
@@ -156,10 +155,9 @@ async def _dashboards(name: str, store: Store, rounds: int, most_of_others: floa
 async def _live(name: str, store: Store) -> None:
     """Count at every call, as the plan's present query does."""
     for window in get_args(Window):
-        seconds = []
-        for _ in range(_LIVE_ROUNDS):
-            with metering() as meter:
-                seconds.append(await seconds_of(partial(store.metrics.dashboard, BUSY, window)))
+        with metering() as meter:
+            seconds = [await seconds_of(partial(store.metrics.dashboard, BUSY, window))]
+        seconds += [await seconds_of(partial(store.metrics.dashboard, BUSY, window)) for _ in range(_LIVE_ROUNDS - 1)]
         print(f"{name}: {window} counted live {_times(Times(seconds))}{_units(meter)}", flush=True)
 
 
