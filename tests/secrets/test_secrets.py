@@ -242,6 +242,19 @@ async def test_few_are_remembered() -> None:
     assert (MAX_REMEMBERED, 0, 0) == (len(secrets._entries), len(secrets._locks), len(nothing._entries))
 
 
+async def test_what_is_not_used_any_more_is_forgotten() -> None:
+    """Once its time is over, a secret does not outlast the next one that is read."""
+    now = [0.0]
+    secrets = RememberedSecrets(Counting(), seconds=10, time=lambda: now[0])
+    for number in range(5):
+        now[0] = float(number)
+        await secrets.get("a", state=number)
+    now[0] = 12.0
+    await secrets.get("b")
+
+    assert [("a", 3), ("a", 4), ("b", None)] == list(secrets._entries)
+
+
 @asynccontextmanager
 async def opened(secrets: SecretStore, **settings: Any) -> AsyncIterator[Store]:
     async with open_store(StoreSettings(sqlite_path=":memory:", **settings), secrets=secrets) as store:

@@ -53,14 +53,20 @@ class RememberedSecrets:
                     return entry.secret
                 self._entries.pop(key, None)
                 secret = await self._inner.get(name)
-                while len(self._entries) >= MAX_REMEMBERED:
-                    del self._entries[next(iter(self._entries))]
+                self._forget(self._time())
                 if self._seconds > 0:
                     self._entries[key] = _Entry(secret, self._time() + self._seconds)
                 return secret
         finally:
             if not lock.locked():
                 self._locks.pop(key, None)
+
+    def _forget(self, now: float) -> None:
+        """Forget what is not used any more, and the one read first where there are too many. Those read first end first."""
+        for key, entry in list(self._entries.items()):
+            if entry.until > now and len(self._entries) < MAX_REMEMBERED:
+                return
+            del self._entries[key]
 
     def _is_good(self, entry: _Entry, began: float, *, refresh: bool) -> bool:
         # Read after this call began is fresh enough for whoever wants it anew: somebody else asked meanwhile.
