@@ -16,6 +16,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.protocol import UPLOADS
 from bifrost_store.changefeed.leases import FeedLease
 from bifrost_store.core.attempts import Attempt
+from bifrost_store.core.meter import metering, note_date
 from bifrost_store.core.operations import Create, Operation, Result
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM
@@ -99,6 +100,19 @@ async def test_a_clock_that_is_wrong(tmp_path: Path, ahead: int, expected: str) 
 
     ((state, message),) = found(findings, "clock")
     assert (expected, True) == (state, ("ahead" if ahead > 0 else "behind") in message)
+
+
+@pytest.mark.parametrize(
+    "header", ["Fri, 14 Nov 2025 12:00:00 GMT", "Fri, 14 Nov 2025 12:00:00 -0000", "14 Nov 2025 13:00:00 +0100"]
+)
+def test_the_date_of_an_answer_has_a_time_zone(header: str) -> None:
+    """However a service or a proxy writes it; what is no date is none."""
+    with metering() as meter:
+        note_date(header)
+        note_date("soon")
+        note_date(None)
+
+    assert datetime(2025, 11, 14, 12, tzinfo=UTC) == meter.answered_at
 
 
 class ReadOnly(PassThrough):

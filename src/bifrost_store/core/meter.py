@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+from bifrost_store.core.clock import as_utc
+
 
 @dataclass(slots=True)
 class Meter:
@@ -86,7 +88,7 @@ def note_date(header: str | None) -> None:
     if header is None or not meters:
         return
     try:
-        date = parsedate_to_datetime(header)
+        date = as_utc(parsedate_to_datetime(header))
     except ValueError:
         return
     for meter in meters:
