@@ -21,7 +21,7 @@ def feed_of(store: Backend) -> Feed:
             "a feed belongs to one store, not to a route: pass the one to be followed, such as store.backend.backend('sqlite')"
         )
     raise ConfigurationError(
-        f"the backend {store.name} has no change feed; follow a store of SQLite or Cosmos DB, or compare what scan() finds now "
-        "with what it found before",
+        f"the backend {store.name} has no change feed; follow a store of SQLite or Cosmos DB (commands follow the one that "
+        "BIFROST_STORE_BACKEND names), or compare what scan() finds now with what it found before",
         backend=store.name,
     )
