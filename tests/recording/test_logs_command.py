@@ -92,6 +92,11 @@ def test_lines_are_chosen_by_level_text_and_place(data: FailingData) -> None:
     assert len(run("run-1", "--follow", "--last", "1", "--json").stdout.splitlines()) == 1
 
 
+def test_a_run_of_an_organization_is_asked_for_with_its_scope(data: FailingData) -> None:
+    assert "does not exist; if it is an organization's run, name that with --scope" in str(run("run-2", check=1).exception)
+    assert "--scope" not in str(run("run-2", "--scope", "acme", check=1).exception)
+
+
 def test_the_command_knows_every_level() -> None:
     assert [one.value for one in Least] == [one.value for one in Level]
 

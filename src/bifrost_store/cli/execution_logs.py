@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bifrost_store.cli.output import out, run, scope_of
+from bifrost_store.errors import DocumentNotFoundError
 
 if TYPE_CHECKING:
     from bifrost_store.core.scope import Scope
@@ -57,7 +58,17 @@ def logs(
                 for error in page.unreadable:
                     out.print(f"unreadable: {error}", markup=False, style="red")
 
-    run(show)
+    async def show_or_ask() -> None:
+        try:
+            await show()
+        except DocumentNotFoundError as error:
+            if scope is not None:
+                raise
+            raise DocumentNotFoundError(
+                f"{error}; if it is an organization's run, name that with --scope", key=error.key
+            ) from error
+
+    run(show_or_ask)
 
 
 async def _pages(
