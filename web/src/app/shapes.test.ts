@@ -30,7 +30,7 @@ describe('shapes of answers', () => {
       fc.assert(fc.property(fc.anything(), (value) => typeof shape(value) === 'boolean'));
     }
     for (const [name, good] of Object.entries(GOOD)) {
-      for (const bad of [undefined, 1, 'x', {}, [null], [[]], { ...(good as object), after: 1, id: 1, scope: 1, type: 1, number: 'x', runs: {} }]) {
+      for (const bad of [undefined, 1, 'x', {}, [null], [[]], { ...(good as object), after: 1, id: 1, scope: 1, type: 1, number: 'x', runs: {}, p95Ms: { w: 'x' } }]) {
         const isGood = name === 'scopes' && Array.isArray(bad) && bad.length === 0;
         expect(shapes[name as keyof typeof shapes](bad), `${name} ${JSON.stringify(bad)}`).toBe(isGood);
       }
