@@ -13,6 +13,10 @@ const list =
   (shape: Shape): Shape =>
   (value) =>
     Array.isArray(value) && value.every(shape);
+const record =
+  (shape: Shape): Shape =>
+  (value) =>
+    isObject(value) && Object.values(value).every(shape);
 const nullOr =
   (shape: Shape): Shape =>
   (value) =>
@@ -26,7 +30,7 @@ export const shapes = {
   scopes: list(object({ scope: isText, name: isText })),
   runs: object({ runs: list(object(run)), next: nullOr(isText) }),
   run: object(run),
-  durations: object({ p95Ms: isObject }),
+  durations: object({ p95Ms: record(Number.isFinite) }),
   result: nullOr(object({ type: isText })),
   variables: nullOr(object({ ...place, variables: isObject })),
   states: page(object(place)),
