@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Final
 
 MOST_OF_OTHERS: Final = 0.2
 """Of one processor: what is timed beside more than that says nothing."""
+_EVERY_SECONDS: Final = 0.25
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Others:
-    """Watches the processors from now on."""
+    """Watches the processors from now on, until it is asked for the `share` of others.
+
+    Looks often, for a browser's processes end without anybody's counting what they have used.
+    """
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._busy = _busy()
-        self._own = _own()
+        self._before = _own()
+        self._used: dict[int, float] = {}
+        self._is_over = threading.Event()
+        threading.Thread(target=self._watch, name="bench-quiet", daemon=True).start()
 
     def share(self) -> float:
         """Return what processes that are neither this one nor its descendants used since, in processors."""
+        self._is_over.set()
         return max(0.0, _busy() - self._busy - self.own_seconds()) / (time.monotonic() - self._began)
 
     def own_seconds(self) -> float:
-        """Return how long this process and its descendants have worked since."""
-        return sum(max(0.0, used - self._own.get(process, 0.0)) for process, used in _own().items())
+        """Return how long this process and its descendants have worked since, those that have ended among them."""
+        self._used = {**self._used, **_own()}
+        return sum(max(0.0, used - self._before.get(process, 0.0)) for process, used in self._used.items())
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(_EVERY_SECONDS):
+            self._used = {**self._used, **_own()}
 
 
 def _busy() -> float:
@@ -36,7 +50,7 @@ def _busy() -> float:
 
 
 def _own() -> dict[int, float]:
-    """Return the seconds that this process and its descendants have worked, with children that have ended."""
+    """Return the seconds that this process and its descendants have worked, those left out that have ended."""
     parents, used = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -45,7 +59,7 @@ def _own() -> dict[int, float]:
             continue
         process = int(path.parent.name)
         parents[process] = int(fields[1])
-        used[process] = sum(map(int, fields[11:15])) / _TICKS
+        used[process] = sum(map(int, fields[11:13])) / _TICKS
     own = {os.getpid()}
     while more := {process for process, parent in parents.items() if parent in own} - own:
         own |= more
