@@ -145,3 +145,8 @@ async def until(ask: Callable[[], Any], *, wanted: object = True) -> None:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(f"{found!r:.1000} never became {wanted!r:.1000}") from None
+
+
+async def fits(page: Page) -> None:
+    """Wait until nothing of a page has to be scrolled sideways."""
+    await until(lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"))

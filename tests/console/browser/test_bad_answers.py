@@ -12,7 +12,7 @@ from bifrost_store import ExecutionStatus, Scope
 from bifrost_store.console import live
 from bifrost_store.settings import StoreSettings
 from bifrost_store.signalr import Limits
-from tests.console.browser.conftest import Stage, open_stage
+from tests.console.browser.conftest import Stage, fits, open_stage
 from tests.console.browser.looking import LogView
 
 pytestmark = [pytest.mark.anyio, pytest.mark.servers]
@@ -149,7 +149,7 @@ async def test_hard_values_are_shown(stage: Stage) -> None:
     await expect(panel).to_contain_text("rU+202E")
     await page.get_by_role("tab", name="Input").click()
     await expect(panel).to_contain_text("k" * 300 + "…")
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await fits(page)
     assert not await page.evaluate("/[\\u202e\\u2066]/.test(document.body.innerText)")
 
 

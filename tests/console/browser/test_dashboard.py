@@ -11,7 +11,7 @@ from playwright.async_api import Page, Route, expect
 
 from bifrost_store import GLOBAL, ExecutionStatus, Scope
 from bifrost_store.settings import StoreSettings
-from tests.console.browser.conftest import Stage, open_stage
+from tests.console.browser.conftest import Stage, fits, open_stage
 from tests.console.browser.test_accessibility import axe, violations
 
 __all__ = ["axe"]
@@ -108,13 +108,13 @@ async def test_a_dashboard_is_for_everybody(stage: Stage, axe: str, scheme: str)
     for width, height in ((1280, 800), (640, 400), (360, 700)):
         await page.set_viewport_size({"width": width, "height": height})
         await expect(page.get_by_role("img", name="Runs by day since")).to_be_visible()
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await fits(page)
     found += await violations(page, axe)
     await page.goto(f"{stage.address}dashboard/GLOBAL")
     await page.get_by_role("button", name="Table").click()
     await expect(page.get_by_role("region", name="Runs by day, in UTC").locator("tbody tr")).to_have_count(7)
     found += await violations(page, axe)
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await fits(page)
     assert [] == found
 
 

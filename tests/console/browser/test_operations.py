@@ -19,7 +19,7 @@ from bifrost_store.emulator import CosmosEmulator, Options
 from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.opening.migration import open_migration
 from bifrost_store.settings import StoreSettings
-from tests.console.browser.conftest import PATIENCE, Stage, open_stage
+from tests.console.browser.conftest import PATIENCE, Stage, fits, open_stage
 from tests.console.browser.test_accessibility import axe, violations
 
 __all__ = ["axe"]
@@ -29,11 +29,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
 async def step_states(page: Page) -> list[str]:
     found: list[str] = await page.locator("ol > li").evaluate_all("steps => steps.map(step => step.dataset.state)")
-    return found
-
-
-async def is_narrow(page: Page) -> bool:
-    found: bool = await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     return found
 
 
@@ -74,7 +69,7 @@ async def test_feeds_and_costs(stage: Stage, axe: str) -> None:
     await page.set_viewport_size({"width": 360, "height": 700})
     found += await violations(page, axe)
     assert [] == found
-    assert await is_narrow(page)
+    await fits(page)
     await page.get_by_role("link", name="Migration").click()
     await expect(page.get_by_text("Nothing is being migrated.")).to_be_visible()
     await expect(page.locator("code")).to_have_text("bifrost-store migrate start")
@@ -120,7 +115,7 @@ async def test_a_migration_is_followed(pair: StoreSettings, axe: str, tmp_path: 
         await page.set_viewport_size({"width": 360, "height": 700})
         found += await violations(page, axe)
         assert [] == found
-        assert await is_narrow(page)
+        await fits(page)
 
         # And the figures of what was moved, counted now on Cosmos DB, whose calls have a price.
         await page.goto(f"{stage.address}dashboard/{ACME}?window=24h")
