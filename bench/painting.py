@@ -7,9 +7,7 @@ one of the nineteen slow ones in another.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +23,7 @@ from bench.first_paint import first_paints, long_run, sizes
 from bench.painted import Watched, chromium, console, entered
 from bench.quiet import MOST_OF_OTHERS
 from bench.watched import runs
-from bench.watching import answers, free_port, judged, process, stores, tried, until_done
+from bench.watching import answers, free_port, judged, process, stores, tried, written
 from bifrost_store import StoreSettings, open_store
 from bifrost_store.signalr import Server
 
@@ -69,14 +67,7 @@ async def _run(what: str, environment: Mapping[str, str], processes: int, second
         address = f"http://127.0.0.1:{port}/"
         context = await entered(await stack.enter_async_context(chromium()), address)
         pages = [await Watched.open(context, address, run) for run in _WATCHED]
-        writer = server
-        if processes == 2:
-            command = [sys.executable, "-m", "bench.watching", "write", str(seconds)]
-            writer = await stack.enter_async_context(process(command, env))
-        elif server.stdin is not None:
-            server.stdin.write(b"write\n")
-        acknowledged = [json.loads(line) for line in await until_done(writer)]
-        await asyncio.sleep(2.0)
+        acknowledged = await written(server, processes, seconds, env)
         disconnects = sum(page.disconnects for page in pages)
         came = {line: at for page in pages for line, at in (await page.painted()).items()}
         await context.close()

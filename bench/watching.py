@@ -97,6 +97,16 @@ async def _run(environment: Mapping[str, str], processes: int, seconds: float) -
         if "joined" not in first:
             raise RuntimeError(f"the client could not watch: {first}")
         reading = asyncio.create_task(_lines(watcher, received))
+        acknowledged = await written(server, processes, seconds, env)
+        reading.cancel()
+    return received, acknowledged
+
+
+async def written(
+    server: asyncio.subprocess.Process, processes: int, seconds: float, env: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Let lines be written, by *server* or by a process of its own, and return what was acknowledged, some time later."""
+    async with contextlib.AsyncExitStack() as stack:
         writer = server
         if processes == 2:
             command = [sys.executable, "-m", "bench.watching", "write", str(seconds)]
@@ -105,8 +115,7 @@ async def _run(environment: Mapping[str, str], processes: int, seconds: float) -
             server.stdin.write(b"write\n")
         acknowledged = [json.loads(line) for line in await until_done(writer)]
         await asyncio.sleep(2.0)
-        reading.cancel()
-    return received, acknowledged
+    return acknowledged
 
 
 def _report(what: str, received: Sequence[Mapping[str, Any]], acknowledged: Sequence[Mapping[str, Any]]) -> bool:

@@ -25,7 +25,7 @@ from bifrost_store.testing.fixtures import (  # noqa: F401
 )
 from bifrost_store.testing.harness import Harness
 from tests.contract.cosmos_harness import CosmosHarness, CosmosServer, Scene
-from tests.contract.harness import HARNESSES, ModelHarness, TableHarness
+from tests.contract.harness import HARNESSES, ModelHarness, TableHarness, TableStore
 from tests.contract.leaving_out import is_told_without
 
 OTHERS = {"sqlite": TableHarness, "table": CosmosHarness, "cosmos": TableHarness}
@@ -86,6 +86,13 @@ for _harness in HARNESSES:
 def table_harness(azurite: Azurite) -> TableHarness:
     """Table Storage."""
     return TableHarness(azurite)
+
+
+@pytest.fixture
+async def tables(table_harness: TableHarness, clock: SettableClock) -> AsyncIterator[TableStore]:
+    """Empty tables."""
+    async with table_harness.open_empty(clock) as store:
+        yield store
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,18 +18,11 @@ from bifrost_store.testing.contract.repositories_roles import role_in, roles, us
 from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, role, role_user
 from bifrost_store.testing.fault_proxy import DropBefore, SeenRequest
 from bifrost_store.testing.repositories import Repositories, repositories_over
-from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.contract.harness import TableStore, rows_of
 from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 NAIVE = START.replace(tzinfo=None).isoformat()
-
-
-@pytest.fixture
-async def tables(table_harness: TableHarness, clock: SettableClock) -> AsyncIterator[TableStore]:
-    """Empty tables."""
-    async with table_harness.open_empty(clock) as store:
-        yield store
 
 
 @pytest.fixture

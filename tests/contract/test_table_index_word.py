@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +17,7 @@ from bifrost_store.protocols import ExecutionRef
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import ORGANIZATION
 from bifrost_store.testing.repositories import Repositories, repositories_over
-from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.contract.harness import TableStore, rows_of
 from tests.innermost import innermost
 from tests.steps import counting_steps
 
@@ -31,13 +30,6 @@ def _no_waiting() -> Any:
     """Let `repair` not wait until other processes have asked again: tests say when those do."""
     with patch.object(repair, "TRUSTED_SECONDS", 0):
         yield
-
-
-@pytest.fixture
-async def tables(table_harness: TableHarness, clock: SettableClock) -> AsyncIterator[TableStore]:
-    """Empty tables."""
-    async with table_harness.open_empty(clock) as store:
-        yield store
 
 
 @pytest.fixture

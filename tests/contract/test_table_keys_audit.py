@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,18 +18,11 @@ from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.concurrently import at_once
 from bifrost_store.testing.examples import ORGANIZATION
 from bifrost_store.testing.repositories import Repositories, repositories_over
-from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.contract.harness import TableStore, rows_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 NAIVE = START.replace(tzinfo=None).isoformat()
 NEXT = START + timedelta(hours=1)
-
-
-@pytest.fixture
-async def tables(table_harness: TableHarness, clock: SettableClock) -> AsyncIterator[TableStore]:
-    """Empty tables."""
-    async with table_harness.open_empty(clock) as store:
-        yield store
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -20,7 +20,7 @@ from bifrost_store.documents.execution import execution_sort_key, new_execution_
 from bifrost_store.errors import DocumentExistsError
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import ORGANIZATION, execution
-from tests.contract.harness import TableHarness, TableStore
+from tests.contract.harness import TableStore
 from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
@@ -110,13 +110,6 @@ class Processes:
             if found is not None and found.is_present(self.clock.now):
                 return found
         return None
-
-
-@pytest.fixture
-async def tables(table_harness: TableHarness, clock: SettableClock) -> AsyncIterator[TableStore]:
-    """Empty tables."""
-    async with table_harness.open_empty(clock) as store:
-        yield store
 
 
 @pytest.mark.parametrize("seed", [1, 2])

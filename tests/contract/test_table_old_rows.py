@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,19 +22,12 @@ from bifrost_store.testing.bulk import joined
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.examples import ORGANIZATION, execution
 from bifrost_store.testing.repositories import Repositories, repositories_over
-from tests.contract.harness import TableHarness, TableStore, rows_of
+from tests.contract.harness import TableStore, rows_of
 from tests.innermost import innermost
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("table_only")]
 HOME = ORGANIZATION.partition_key
 ID = "11111111-2222-4333-8444-555555555555"
-
-
-@pytest.fixture
-async def tables(table_harness: TableHarness, clock: SettableClock) -> AsyncIterator[TableStore]:
-    """Empty tables."""
-    async with table_harness.open_empty(clock) as store:
-        yield store
 
 
 @pytest.fixture

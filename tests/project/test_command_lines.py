@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from bifrost_store.cli.app import app
-from bifrost_store.cli.next_steps import spelled
+from bifrost_store.core.commands import spelled
 from bifrost_store.errors import NextStep
 from bifrost_store.migration.state import STATUS, Asked, Options, Step, forced, repairing
 

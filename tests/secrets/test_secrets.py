@@ -16,7 +16,18 @@ from typing import Any
 
 import pytest
 
-from bifrost_store import GLOBAL, ConfigType, LogLine, OAuthFlowType, Scope, Store, StoreSettings, open_store, open_store_blocking
+from bifrost_store import (
+    GLOBAL,
+    ConfigType,
+    LogLine,
+    OAuthConnection,
+    OAuthFlowType,
+    Scope,
+    Store,
+    StoreSettings,
+    open_store,
+    open_store_blocking,
+)
 from bifrost_store.errors import (
     AccessDeniedError,
     BackendError,
@@ -255,6 +266,14 @@ async def test_what_is_not_used_any_more_is_forgotten() -> None:
     assert [("a", 3), ("a", 4), ("b", None)] == list(secrets._entries)
 
 
+async def connected(store: Store, **more: Any) -> OAuthConnection:
+    """Store the connection halo."""
+    flow, token_url = OAuthFlowType.CLIENT_CREDENTIALS, "https://x.example/token"
+    return await store.oauth.create(
+        ACME, "halo", oauth_flow_type=flow, client_id="c", token_url=token_url, created_by="kim@acme.example", **more
+    )
+
+
 @asynccontextmanager
 async def opened(secrets: SecretStore, **settings: Any) -> AsyncIterator[Store]:
     async with open_store(StoreSettings(sqlite_path=":memory:", **settings), secrets=secrets) as store:
@@ -298,14 +317,7 @@ async def test_tokens_of_a_connection(vault: Vault) -> None:
     vault.put("halo-client", "the-client-secret")
     vault.put("halo-tokens", json.dumps({"access_token": "a-1", "refresh_token": "r-1", "token_type": "MAC", "more": 1}))
     async with key_vault(vault) as (secrets, _), opened(secrets) as store:
-        connection = await store.oauth.create(
-            ACME,
-            "halo",
-            oauth_flow_type=OAuthFlowType.CLIENT_CREDENTIALS,
-            client_id="c",
-            token_url="https://x.example/token",
-            created_by="kim@acme.example",
-        )
+        connection = await connected(store)
         assert await store.oauth.tokens(ACME, "halo") is None
         assert await store.oauth.client_secret(ACME, "halo") is None
         connection = await store.oauth.update(connection, client_secret_ref="halo-client", updated_by="kim@acme.example")
@@ -342,14 +354,7 @@ async def test_tokens_of_a_connection(vault: Vault) -> None:
 async def test_what_is_no_answer_of_a_token_endpoint(text: str) -> None:
     """It is refused by name, and not shown."""
     async with opened(EnvironmentSecrets({"BIFROST_SECRET_T": text})) as store:
-        connection = await store.oauth.create(
-            ACME,
-            "halo",
-            oauth_flow_type=OAuthFlowType.CLIENT_CREDENTIALS,
-            client_id="c",
-            token_url="https://x.example/token",
-            created_by="kim@acme.example",
-        )
+        connection = await connected(store)
         await store.oauth.set_tokens(connection, oauth_response_ref="t", expires_at=None, updated_by="kim@acme.example")
         with pytest.raises(CorruptDocumentError, match="secret 't'") as caught:
             await store.oauth.tokens(ACME, "halo")
@@ -372,15 +377,7 @@ async def test_nothing_of_a_secret_is_shown(vault: Vault, tmp_path: Path, caplog
         async with key_vault(vault) as (secrets, _), open_store(settings, secrets=secrets) as store:
             await store.provision()
             await set_secret(store, "secret")
-            connection = await store.oauth.create(
-                ACME,
-                "halo",
-                oauth_flow_type=OAuthFlowType.CLIENT_CREDENTIALS,
-                client_id="c",
-                token_url="https://x.example/token",
-                created_by="kim@acme.example",
-                client_secret_ref="secret",
-            )
+            connection = await connected(store, client_secret_ref="secret")
             await store.oauth.set_tokens(connection, oauth_response_ref="answer", expires_at=None, updated_by="kim@acme.example")
             password = await store.config.resolve(ACME, "password")
             tokens = await store.oauth.tokens(ACME, "halo")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import format_time
+from bifrost_store.core.commands import spelled
 from bifrost_store.core.record import NEVER, Key, Record
 from bifrost_store.core.retention import Retention
 from bifrost_store.core.scope import GLOBAL, Scope

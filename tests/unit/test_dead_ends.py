@@ -14,8 +14,8 @@ from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.commands import spelled
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import MigrationRefusedError, StoreError

@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 import pytest
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.commands import spelled
 from bifrost_store.errors import BackendError, BackendUnavailableError, ConfigurationError, MigrationRefusedError
 from bifrost_store.migration.handover import Coordinator
 from bifrost_store.migration.purging import check_purge

@@ -10,7 +10,7 @@ import pytest
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite.backend import SqliteBackend
-from bifrost_store.cli.next_steps import spelled
+from bifrost_store.core.commands import spelled
 from bifrost_store.core.record import Record
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, NextStep, OutcomeUnknownError

@@ -18,7 +18,7 @@ import typer
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.migrate_output import failed
-from bifrost_store.cli.next_steps import spelled, words_of
+from bifrost_store.core.commands import spelled, words_of
 from bifrost_store.core.version import new_writer
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import BackendUnavailableError, MigrationRefusedError, NextStep

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.commands import spelled
 from bifrost_store.core.operations import Create, Operation, Result
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Query

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from bifrost_store.cli.next_steps import spelled
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.commands import spelled
 from bifrost_store.errors import BackendError, MigrationRefusedError, NotProvisionedError, StoreError
 from bifrost_store.migration.backfill import Backfill
 from bifrost_store.migration.handover import Coordinator

@@ -11,8 +11,9 @@ import typer
 
 from bifrost_store.cli import watching
 from bifrost_store.cli.migrate_output import failed, hearing, show
-from bifrost_store.cli.next_steps import command_of, with_next, words_of
+from bifrost_store.cli.next_steps import with_next
 from bifrost_store.cli.output import JsonOption, finite, report, run, talk
+from bifrost_store.core.commands import command_of, words_of
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import InvalidKeyError, MigrationRefusedError, NextStep
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bifrost_store.cli.interrupts import Interrupted
-from bifrost_store.cli.next_steps import command_of, spelled, with_next
+from bifrost_store.cli.next_steps import with_next
 from bifrost_store.cli.output import display, error_values, report, show_error, talk
 from bifrost_store.cli.progress import counting
+from bifrost_store.core.commands import command_of, spelled
 from bifrost_store.core.events import dotted, sentence
 from bifrost_store.errors import (
     AccessDeniedError,

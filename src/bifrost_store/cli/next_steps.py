@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bifrost_store.core.commands import command_of, spelled, words_of
+from bifrost_store.core.commands import spelled
 from bifrost_store.errors import NextStep
-
-__all__ = ["command_of", "spelled", "with_next", "words_of"]
 
 
 def with_next(values: dict[str, Any], steps: Iterable[NextStep]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.histogram import add_histograms, add_packed
+from bifrost_store.core.json import UNREADABLE
 from bifrost_store.core.query import Eq, FilterValue, Group, Query, Range
 from bifrost_store.core.record import Body
 from bifrost_store.core.scope import Scope
@@ -34,7 +35,6 @@ _LIVE: Final = {status.value for status in LIVE_STATUSES}
 COUNT_FIELDS: Final = ("count", *_FIELDS.values(), "unreadable_count", "duration_count", "total_duration_ms")
 NONE: Final = RunCounts()
 _STORED: Final = tuple(map(to_camel, COUNT_FIELDS))
-_UNREADABLE: Final = (AttributeError, KeyError, TypeError, ValueError)
 _FIGURES: Final = attrgetter(*COUNT_FIELDS)
 
 
@@ -119,7 +119,7 @@ def add_up_stored(bodies: Iterable[Body]) -> tuple[dict[str, RunCounts], RunCoun
     bodies = list(bodies)
     try:
         return _add_bodies(bodies)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _add_bodies([body for body in bodies if _is_readable(body)])
 
 
@@ -127,7 +127,7 @@ def stored_runs(body: Body) -> dict[str, int]:
     """Return how many runs each workflow of a stored body had; none where it cannot be read."""
     try:
         return {name: part.get("count", 0) for name, part in body["workflows"].items()}
-    except _UNREADABLE:
+    except UNREADABLE:
         return {}
 
 
@@ -150,7 +150,7 @@ def _add_parts(parts: Sequence[Body]) -> RunCounts:
 def _is_readable(body: Body) -> bool:
     try:
         _add_bodies([body])
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return True
 
