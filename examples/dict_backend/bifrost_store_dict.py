@@ -1,4 +1,7 @@
-"""A backend of bifrost-store over a plain dict: what a package for another database begins with."""
+"""A backend of bifrost-store over a plain dict: what a package for another database begins with.
+
+It is whole by itself, to be copied and changed, though the model that the contract compares with looks much like it.
+"""
 
 from __future__ import annotations
 
