@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
@@ -17,6 +18,7 @@ from bifrost_store.errors import ConfigurationError, InvalidKeyError, InvalidLin
 _KEY_LIFETIME: Final = timedelta(days=6, hours=12)
 """Of a user delegation key: at most seven days ("Get User Delegation Key", Microsoft), less what clocks may disagree by."""
 _CLOCK_SKEW: Final = timedelta(minutes=15)
+_MALFORMED_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 _CANNOT_SIGN: Final = (
     "links to blobs cannot be signed with a shared access signature; give an account key or an identity for Azure Blob Storage"
 )
@@ -74,12 +76,23 @@ def check_sas(base: str, url: str, now: datetime) -> tuple[str, str]:
     """
     path, _, token = url.partition("?")
     name = unquote(path.removeprefix(base), errors="surrogateescape")
-    query = parse_qs(token)
     try:
         check_names("blobs", name)
+        query = _parse_query(token)
         expires_at = parse_time(query["se"][0])
     except (InvalidKeyError, KeyError, ValueError, OverflowError):
         raise InvalidLinkError(LINK_REFUSED) from None
     if not path.startswith(base) or "sig" not in query or as_utc(now) >= expires_at:
         raise InvalidLinkError(LINK_REFUSED)
     return name, token
+
+
+def _parse_query(token: str) -> dict[str, list[str]]:
+    """Return the parameters of a query whose every escape means a character: of others, services say 500 too.
+
+    Raises:
+        ValueError: An escape is malformed, or is not UTF-8.
+    """
+    if _MALFORMED_ESCAPE.search(token):
+        raise ValueError("an escape lacks its two hexadecimal digits")
+    return parse_qs(token, errors="strict")

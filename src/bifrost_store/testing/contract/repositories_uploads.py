@@ -182,6 +182,20 @@ async def test_altered_links_are_refused(store: StoreUnderTest, repositories: Re
     assert (await repositories.uploads.read_link(link.url)).content == b"data"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("escape", ["%", "%A", "%FF", "%00", "%E2%82"])
+async def test_a_link_with_any_broken_character_is_refused(repositories: Repositories, escape: str) -> None:
+    """Whatever half an escape, or bytes that are no text, stands in place of any character: the link opens nothing."""
+    saved = await repositories.uploads.save("a.txt", b"data", "text/plain")
+    link = await repositories.uploads.link(saved.name, valid_for=HALF_AN_HOUR)
+    query = link.url.index("?") + 1
+    for at in range(query, len(link.url)):
+        url = f"{link.url[:at]}{escape}{link.url[at + 1 :]}"
+        if url == link.url:
+            continue
+        with pytest.raises(InvalidLinkError, match="altered"):
+            await repositories.uploads.read_link(url)
+
+
 async def test_a_link_of_another_store_is_refused(repositories: Repositories, now: datetime) -> None:
     """A link that some other account or folder gave out opens nothing here."""
     name = "0" * 32 + "_a.txt"
