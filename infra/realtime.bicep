@@ -37,6 +37,9 @@ param functionAppName string = 'bifrost-${uniqueString(resourceGroup().id)}'
 @maxLength(24)
 param storageName string = 'bifrost${uniqueString(resourceGroup().id)}'
 
+@description('Name of the Key Vault, in this resource group, with the secrets that settings and OAuth connections name; none by default.')
+param vaultName string = ''
+
 @description('on or off: BIFROST_STORE_REALTIME.')
 @allowed([
   'on'
@@ -46,6 +49,10 @@ param realtime string = 'on'
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = {
   name: accountName
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = if (!empty(vaultName)) {
+  name: vaultName
 }
 
 resource signalr 'Microsoft.SignalRService/signalR@2023-02-01' = {
@@ -176,6 +183,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           name: 'BIFROST_STORE_SIGNALR_HUB'
           value: 'runs'
         }
+        {
+          name: 'BIFROST_STORE_KEYVAULT_URL'
+          value: empty(vaultName) ? '' : 'https://${vaultName}${environment().suffixes.keyvaultDns}'
+        }
       ]
     }
   }
@@ -216,6 +227,17 @@ resource storageAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: app.identity.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b')
+  }
+}
+
+// "Key Vault Secrets User": the values of secrets, and nothing else of the vault.
+resource secretsAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(vaultName)) {
+  scope: vault
+  name: guid(vault.id, app.id, '4633458b-17de-408a-b874-0445c86b69e6')
+  properties: {
+    principalId: app.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '4633458b-17de-408a-b874-0445c86b69e6')
   }
 }
 

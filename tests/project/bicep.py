@@ -8,7 +8,7 @@ from typing import Any
 
 _TOKEN = re.compile(
     r"""[ \t]+ | //[^\n]* | (?P<newline>\n) | (?P<string>'(?:[^'\\\n]|\\.)*')
-    | (?P<number>-?\d+) | (?P<name>[A-Za-z_]\w*) | (?P<mark>[{}\[\]():=.,@!])""",
+    | (?P<number>-?\d+) | (?P<name>[A-Za-z_]\w*) | (?P<mark>[{}\[\]():=.,@!?])""",
     re.VERBOSE,
 )
 _ESCAPES = {"\\'": "'", "\\\\": "\\", "\\n": "\n", "\\t": "\t", "\\$": "$"}

@@ -139,6 +139,7 @@ def test_the_function_app_has_the_settings_that_the_library_reads(realtime: Temp
         "databaseName": realtime.parameters["databaseName"],
         "realtime": realtime.parameters["realtime"],
         "storage.name": "name",
+        "empty(vaultName)?'':'https://${vaultName}${environment().suffixes.keyvaultDns}'": "https://name.vault.azure.net",
     }
     environment = {
         name: stand_ins.get(value.text, value.text.replace("${signalr.properties.hostName}", "name.service.signalr.net"))
@@ -154,14 +155,16 @@ def test_the_function_app_has_the_settings_that_the_library_reads(realtime: Temp
     assert "AuthType=azure.msi" in settings.signalr_connection_string.get_secret_value()
     assert settings.cosmos_endpoint == environment["CosmosDBConnection__accountEndpoint"]
     assert "AzureWebJobsStorage__accountName" in environment
+    assert "https://name.vault.azure.net" == settings.keyvault_url
     assert settings.cosmos_database == StoreSettings.model_fields["cosmos_database"].default
     assert ("functionapp,linux", {"type": "SystemAssigned"}) == (app["kind"], app["identity"])
     assert "python" == app["properties"]["functionAppConfig"]["runtime"]["name"]
 
 
 def test_the_function_app_may_use_what_it_needs_and_no_more(realtime: Template) -> None:
-    """Documents, blobs, and the SignalR service's interface: one role each, on the service itself."""
+    """Documents, blobs, the SignalR service's interface and secrets: one role each, on the service itself."""
     blobs, signalr = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "fd53cd77-2268-407a-8f46-7e7863d0f521"
+    secrets = "4633458b-17de-408a-b874-0445c86b69e6"
     (documents,) = of_type(realtime, f"{ACCOUNTS}/sqlRoleAssignments")
     (role,) = of_type(realtime, f"{ACCOUNTS}/sqlRoleDefinitions")
     assigned = of_type(realtime, "Microsoft.Authorization/roleAssignments")
@@ -169,10 +172,20 @@ def test_the_function_app_may_use_what_it_needs_and_no_more(realtime: Template) 
 
     assert "00000000-0000-0000-0000-000000000002" == role["name"]
     assert (principal, Expression("account.id")) == (documents["properties"]["principalId"], documents["properties"]["scope"])
-    assert {("storage", blobs), ("signalr", signalr)} == {
+    assert {("storage", blobs), ("signalr", signalr), ("vault", secrets)} == {
         (one["scope"].text, one["properties"]["roleDefinitionId"].text.rpartition(",'")[2].rstrip("')")) for one in assigned
     }
     assert all(principal == one["properties"]["principalId"] for one in assigned)
+
+
+def test_secrets_are_read_where_a_vault_is_named_and_only_there(realtime: Template) -> None:
+    """Without a vault nothing is assigned, and the setting that names it is empty: as if it were not there."""
+    (vault,) = of_type(realtime, "Microsoft.KeyVault/vaults")
+    condition = Expression("!empty(vaultName)")
+
+    assert ("", True) == (realtime.parameters["vaultName"], vault["existing"])
+    assert (condition, condition) == (vault["if"], realtime.resources["secretsAccess"]["if"])
+    assert StoreSettings.from_environment({"BIFROST_STORE_KEYVAULT_URL": ""}).keyvault_url is None
 
 
 def test_both_files_name_the_same_account(template: Template, realtime: Template) -> None:
