@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from threading import Thread
 
 import anyio
@@ -38,6 +38,7 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.publishing import Publisher
 from bifrost_store.core.usage import UsageReport
+from bifrost_store.opening.blocks import block
 from bifrost_store.opening.store import open_store
 from bifrost_store.secrets.protocol import SecretStore
 from bifrost_store.settings import StoreSettings
@@ -123,7 +124,7 @@ class BlockingStore:
         return self._loop.call(self._store.fix)
 
 
-@contextmanager
+@block
 def open_store_blocking(
     settings: StoreSettings | None = None,
     *,

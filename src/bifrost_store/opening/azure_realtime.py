@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import cached_property
 
 from openfeature.client import OpenFeatureClient
@@ -11,6 +10,7 @@ from openfeature.client import OpenFeatureClient
 from bifrost_store.backends.registry import TRIGGERED, read_feed_items
 from bifrost_store.changefeed import DeadLetters
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.opening.blocks import async_block
 from bifrost_store.opening.signalr import open_signalr
 from bifrost_store.opening.store import open_store
 from bifrost_store.realtime import Delivery, MayWatch, RunPublisher, TriggerDelivery, Watchers, nobody
@@ -41,7 +41,7 @@ class AzureRealtime:
         return TriggerDelivery(self.delivery(TRIGGERED), self._publisher, letters, read_feed_items)
 
 
-@asynccontextmanager
+@async_block
 async def open_azure_realtime(
     settings: StoreSettings | None = None,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError
 from bifrost_store.migration.outcome import Tell, tell_nobody
 from bifrost_store.migration.phases import Migration
+from bifrost_store.opening.blocks import async_block
 from bifrost_store.opening.metrics import recount_after
 from bifrost_store.routing.timing import Timing
 from bifrost_store.settings import StoreSettings, variable_name
 from bifrost_store.wrappers.checked import CheckedBackend
 
 
-@asynccontextmanager
+@async_block
 async def open_migration(
     settings: StoreSettings | None = None,
     *,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from openfeature.client import OpenFeatureClient
 
 from bifrost_store.core.clock import Clock, utc_now
+from bifrost_store.opening.blocks import async_block
 from bifrost_store.opening.store import open_store
 from bifrost_store.realtime import FeedWatch, Grants, MayWatch, RunPublisher, Watchers, nobody, serve_watchers
 from bifrost_store.settings import StoreSettings
@@ -25,7 +26,7 @@ class Realtime:
     watchers: Watchers
 
 
-@asynccontextmanager
+@async_block
 async def open_realtime(
     hub: Hub,
     settings: StoreSettings | None = None,

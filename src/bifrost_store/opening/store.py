@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from openfeature.client import OpenFeatureClient
@@ -14,6 +14,7 @@ from bifrost_store.backends.registry import BackendFactory, configured_backends,
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.publishing import Publisher
 from bifrost_store.documents import SPECS
+from bifrost_store.opening.blocks import async_block
 from bifrost_store.opening.recorder import make_recorder
 from bifrost_store.opening.secrets import open_secrets
 from bifrost_store.routing.flag import BackendFlag, MetricsFlag, RealtimeFlag
@@ -28,7 +29,7 @@ from bifrost_store.wrappers.observer import Observer
 from bifrost_store.wrappers.pass_through import PassThrough
 
 
-@asynccontextmanager
+@async_block
 async def open_store(
     settings: StoreSettings | None = None,
     *,
