@@ -8,6 +8,7 @@ before it is first imported.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from bifrost_store.store import Store
 
 _NAMES: Final = ("sqlite", "table", "cosmos")
+_ACCOUNTS = 250
+"""Of one Azurite, one for each test: it is told their names at its start, in one variable of its environment."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,20 +36,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("bifrost_backend", metafunc.config.getoption("--bifrost-backend") or ["sqlite"])
 
 
+@pytest.fixture(scope="session")
+def bifrost_azurite() -> Iterator[Iterator[str]]:
+    """Connection strings of empty accounts, one after the other; an Azurite is started when it is first asked for one."""
+    with ExitStack() as stack:
+        yield _empty_accounts(stack)
+
+
+def _empty_accounts(stack: ExitStack) -> Iterator[str]:
+    from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - pytest is not to wait for it, nor for what follows
+
+    from bifrost_store.demo.azurite import run_azurite  # noqa: PLC0415
+
+    portal = stack.enter_context(start_blocking_portal())
+    accounts = [f"test{number}" for number in range(_ACCOUNTS)]
+    while True:
+        azurite = stack.enter_context(portal.wrap_async_context_manager(run_azurite(accounts=accounts)))
+        yield from map(azurite.connection_string_of, accounts)
+
+
 @pytest.fixture
-def store_settings(bifrost_backend: str, tmp_path: Path) -> Iterator[StoreSettings]:
-    """Settings of an empty store that ends with the test: in memory, in an Azurite or in a Cosmos DB emulator of its own."""
-    from bifrost_store.settings import StoreSettings  # noqa: PLC0415 - pytest is not to wait for it, nor for what follows
+def store_settings(bifrost_backend: str, tmp_path: Path, bifrost_azurite: Iterator[str]) -> Iterator[StoreSettings]:
+    """Settings of an empty store of the test's own: in memory, in an account of Azurite or in a Cosmos DB emulator."""
+    from bifrost_store.settings import StoreSettings  # noqa: PLC0415
 
     if bifrost_backend == "sqlite":
         yield StoreSettings(backend="sqlite", sqlite_path=":memory:", blob_folder=str(tmp_path / "blobs"))
     elif bifrost_backend == "table":
-        from anyio.from_thread import start_blocking_portal  # noqa: PLC0415
-
-        from bifrost_store.demo.azurite import run_azurite  # noqa: PLC0415
-
-        with start_blocking_portal() as portal, portal.wrap_async_context_manager(run_azurite()) as azurite:
-            yield _settings(backend="table", table_connection_string=azurite.connection_string)
+        yield _settings(backend="table", table_connection_string=next(bifrost_azurite))
     else:
         from bifrost_store.emulator.server import CosmosEmulator  # noqa: PLC0415
 

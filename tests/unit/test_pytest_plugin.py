@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bifrost_store.demo.azurite import find_command
 from tests.project.test_examples import DOCS, FILE
 
 COMMAND = [
@@ -54,6 +56,28 @@ def test_and_on_every_backend(application: Path) -> None:
 
     assert "4 passed" in said, said
     assert (2, 2) == (said.count("[table] PASSED"), said.count("[cosmos] PASSED"))
+
+
+@pytest.mark.servers
+@pytest.mark.long
+def test_an_azurite_serves_as_many_tests_as_it_has_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test finds its store empty all the same."""
+    starts = tmp_path / "starts"
+    counted = ["sh", "-c", f'echo >> "{starts}"; exec "$@"', "sh", *(find_command() or ["azurite"])]
+    monkeypatch.setitem(ENVIRONMENT, "BIFROST_AZURITE", shlex.join(counted))
+    (tmp_path / "conftest.py").write_text("import bifrost_store.pytest_plugin\nbifrost_store.pytest_plugin._ACCOUNTS = 2\n")
+    (tmp_path / "test_three.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('number', range(3))\n"
+        "def test_it(blocking_store, number):\n"
+        "    assert not list(blocking_store.organizations.list())\n"
+        "    blocking_store.organizations.create('Contoso', created_by='kim@acme.example')\n"
+    )
+
+    said = run(tmp_path, "--bifrost-backend=table")
+
+    assert "3 passed" in said, said
+    assert 2 == len(starts.read_text().splitlines())
 
 
 def test_the_contract_runs_beside_it() -> None:

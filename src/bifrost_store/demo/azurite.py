@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen
@@ -37,15 +37,27 @@ class Azurite:
     """A running emulator.
 
     Attributes:
-        connection_string: For tables and blobs alike.
+        accounts: Names of its accounts, which share nothing but their key.
         table_port, blob_port: On 127.0.0.1.
         process: What runs it.
     """
 
-    connection_string: str
+    accounts: tuple[str, ...]
     table_port: int
     blob_port: int
     process: Popen[bytes] = field(repr=False, compare=False)
+
+    @property
+    def connection_string(self) -> str:
+        """That of the first account, for tables and blobs alike."""
+        return self.connection_string_of(self.accounts[0])
+
+    def connection_string_of(self, account: str) -> str:
+        """Return what opens one of the accounts."""
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{account};TableEndpoint=http://127.0.0.1:{self.table_port}/{account};"
+        )
 
     @property
     def has_ended(self) -> bool:
@@ -63,8 +75,12 @@ def find_command() -> list[str] | None:
 
 
 @contextlib.asynccontextmanager
-async def run_azurite(command: list[str] | None = None) -> AsyncGenerator[Azurite, None]:
+async def run_azurite(command: list[str] | None = None, *, accounts: Sequence[str] = (_ACCOUNT,)) -> AsyncGenerator[Azurite, None]:
     """Start Azurite in memory on free ports and stop it at the end of the block, or with this process.
+
+    Args:
+        command: By default what `find_command` finds.
+        accounts: Names of the accounts that it has.
 
     Raises:
         ConfigurationError: There is no Azurite, or it does not come up; the message holds what it said last.
@@ -75,7 +91,7 @@ async def run_azurite(command: list[str] | None = None) -> AsyncGenerator[Azurit
     with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
         for attempt in range(_TRIES):
             log = Path(folder) / f"azurite-{attempt}.log"
-            azurite = _start(command, log)
+            azurite = _start(command, tuple(accounts), log)
             try:
                 if await _listens(azurite, log):
                     yield azurite
@@ -86,7 +102,7 @@ async def run_azurite(command: list[str] | None = None) -> AsyncGenerator[Azurit
         raise ConfigurationError(f"Azurite does not come up ({shlex.join(command)}): {said or 'it said nothing'}")
 
 
-def _start(command: list[str], log: Path) -> Azurite:
+def _start(command: list[str], accounts: tuple[str, ...], log: Path) -> Azurite:
     blob, queue, table = _free_ports(3)
     options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     ports = [f"--blobPort={blob}", f"--queuePort={queue}", f"--tablePort={table}"]
@@ -98,16 +114,13 @@ def _start(command: list[str], log: Path) -> Azurite:
                 stdout=output,
                 stderr=STDOUT,
                 cwd=log.parent,
+                env={**os.environ, "AZURITE_ACCOUNTS": ";".join(f"{account}:{_KEY}" for account in accounts)},
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one call, no allocation
             )
         except OSError as error:
             raise ConfigurationError(f"Azurite cannot be started ({shlex.join(command)}): {error.strerror}") from error
-    connection_string = (
-        f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
-        f"BlobEndpoint=http://127.0.0.1:{blob}/{_ACCOUNT};TableEndpoint=http://127.0.0.1:{table}/{_ACCOUNT};"
-    )
-    return Azurite(connection_string, table, blob, process)
+    return Azurite(accounts, table, blob, process)
 
 
 def _die_with_parent() -> None:
