@@ -136,6 +136,7 @@ async def test_it_says_what_it_will_meet_and_what_that_takes(settings: Settings,
     assert any("64 executions that readers see today" in line for line in dropping["plan"])
     assert done.details["request_units"] == pytest.approx(planned["request_units"], rel=0.5)
     assert 0 < planned["seconds"] < 100
+    assert planned["plan"][-1].startswith("estimate: about "), planned["plan"]
     assert "bifrost-store migrate start" in slowly["next"]
 
 

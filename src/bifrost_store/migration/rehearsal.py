@@ -101,7 +101,7 @@ class Rehearsal:
             found.lines.append(retention_line(self.retention))
         estimate = {"request_units": round(found.request_units), "seconds": math.ceil(found.seconds)}
         takes = f"{estimate['seconds']:,} seconds and {found.request_units:,.0f} request units of {state.target}"
-        found.lines.append(f"takes about {takes}")
+        found.lines.append(f"estimate: about {takes}; the step itself may take more, or less")
         next_steps, details = found.next_steps or (state.next_step(step),), {**found.details, **estimate}
         return Plan(step, state.phase, tuple(found.lines), tuple(found.obstacles), next_steps, details=details)
 
