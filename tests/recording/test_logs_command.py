@@ -6,16 +6,21 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from bifrost_store.backends.execution_data import DataPage
 from bifrost_store.cli.app import app
 from bifrost_store.cli.execution_logs import Least
 from bifrost_store.documents import ExecutionStatus
+from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.protocols import Level
+from bifrost_store.testing.memory_data import MemoryData
 from tests.recording.world import FailingData, open_world
 
 
@@ -77,6 +82,25 @@ def test_programs_get_one_object_a_line(data: FailingData) -> None:
     assert [one["number"] for one in found] == [1, 2, 3, 4, 5]
     assert found[1]["message"].startswith("one \x1b[31m")
     assert found[2]["traceback"].startswith("Traceback")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_cannot_be_read_is_named_where_items_are(monkeypatch: pytest.MonkeyPatch, data: FailingData, *, as_json: bool) -> None:
+    read = MemoryData.read
+
+    async def damaged(kept: MemoryData, *arguments: Any, **options: Any) -> DataPage:
+        page = await read(kept, *arguments, **options)
+        return replace(page, unreadable=(CorruptDocumentError("item 7 is no JSON", key="run-1"),))
+
+    monkeypatch.setattr(MemoryData, "read", damaged)
+    said = run("run-1", *(["--json"] if as_json else [])).stdout.splitlines()
+
+    assert 1 == sum("item 7 is no JSON" in line for line in said)
+    if as_json:
+        error = next(one["error"] for one in map(json.loads, said) if one["type"] == "unreadable")
+        assert ("CorruptDocumentError", "run-1") == (error["type"], error["key"])
+    else:
+        assert "unreadable: item 7 is no JSON" in said
 
 
 def test_lines_are_chosen_by_level_text_and_place(data: FailingData) -> None:

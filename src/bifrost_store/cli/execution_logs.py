@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bifrost_store.cli.output import out, run, scope_of
+from bifrost_store.cli.output import JsonLinesOption, run, scope_of
 from bifrost_store.errors import DocumentNotFoundError
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def logs(
     find: Annotated[
         str | None, typer.Option("--find", metavar="TEXT", help="Only lines with this text, whatever its case.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each item as one JSON object on a line of its own.")] = False,
+    as_json: JsonLinesOption = False,
 ) -> None:
     """Show the log, variables and states of a run, also while it goes on."""
-    from bifrost_store.cli.items import show_item
+    from bifrost_store.cli.items import show_item, show_unreadable
     from bifrost_store.opening.store import open_store
 
     if find is not None and (follow or last is not None):
@@ -56,7 +56,7 @@ def logs(
                 for item in page:
                     show_item(item, as_json=as_json)
                 for error in page.unreadable:
-                    out.print(f"unreadable: {error}", markup=False, style="red")
+                    show_unreadable(error, as_json=as_json)
 
     async def show_or_ask() -> None:
         try:

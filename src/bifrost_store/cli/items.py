@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from bifrost_store.cli.output import out, report
+from bifrost_store.cli.output import error_values, out, report
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.terminals import harmless
+from bifrost_store.errors import StoreError
 from bifrost_store.repositories.execution_data.json_items import item_json
 from bifrost_store.repository_protocols.execution_data import Item, Level, LogLine, State, Variables
 
@@ -32,3 +33,11 @@ def show_item(item: Item, *, as_json: bool) -> None:
             out.print(harmless(f"{time} variables {json.dumps(item.values, ensure_ascii=False)}"), markup=False, style="dim")
         case State():
             out.print(harmless(f"{time} state {json.dumps(item.value, ensure_ascii=False)}"), markup=False, style="dim")
+
+
+def show_unreadable(error: StoreError, *, as_json: bool) -> None:
+    """Print why a part of the run's items is missing."""
+    if as_json:
+        report({"type": "unreadable", "error": error_values(error)}, as_json=True, lines=[])
+    else:
+        out.print(f"unreadable: {error}", markup=False, style="red")

@@ -52,6 +52,12 @@ def _wants_causes(value: bool) -> bool:
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the report, or what went wrong, as one JSON object.", callback=_wants_json)
 ]
+JsonLinesOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print each item, and what went wrong, as one JSON object on a line of its own.", callback=_wants_json
+    ),
+]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the chain of causes of an error.", callback=_wants_causes)
 ]
