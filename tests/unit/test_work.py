@@ -14,6 +14,7 @@ import pytest
 from bench.work import a_run, readers
 from bifrost_store import Scope, Store, StoreSettings, open_store
 from bifrost_store.backends.sqlite import connection
+from bifrost_store.core import json as json_module
 from bifrost_store.core import record as record_module
 from bifrost_store.core.operations import Apply
 from bifrost_store.core.record import Record
@@ -44,6 +45,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, counting)
 
     count(json.JSONDecoder, "decode", "parses")
+    count(json_module, "from_json", "parses")
     count(json.JSONEncoder, "encode", "dumps")
     count(record_module, "canonical_json", "digests")
     count(Record, "__init__", "records")

@@ -30,7 +30,7 @@ def as_utc(moment: datetime) -> datetime:
 
 def format_time(moment: datetime) -> str:
     """Return *moment* as ``2025-11-14T11:11:51.872212Z``: always six digits, so that text order is time order."""
-    return as_utc(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return as_utc(moment).isoformat("T", "microseconds")[:_NAIVE_LENGTH] + "Z"
 
 
 def parse_time(text: str) -> datetime:

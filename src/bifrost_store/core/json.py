@@ -9,6 +9,8 @@ from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # 
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # the same
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from bifrost_store.errors import InvalidRequestError
 
 MAX_DEPTH = 100
@@ -18,6 +20,7 @@ _SHORT: Final = 2**63
 _PUNCTUATION: Final = len('"": , ')
 _LONGEST_SHORT, _LONGEST_WORD, _MOST_ESCAPED = len(str(-_SHORT)), len("false"), len("\\u0000")
 _ATOMS: Final = frozenset({str, int, float, bool, type(None)})
+_FINITE: Final = _ATOMS - {float}
 _UNBOUNDED: Final = frozenset({bool, type(None)})
 """Of which every value can be stored."""
 _INTEGER_BOUND = 10**_MAX_INTEGER_DIGITS
@@ -108,6 +111,8 @@ def check_parsed(value: Any) -> None:
 def _check_finite(values: Iterable[Any]) -> None:
     for one in values:
         kind = type(one)
+        if kind in _FINITE:
+            continue
         if kind is float:
             if not math.isfinite(one):
                 raise ValueError(f"{one} is not JSON")
@@ -129,10 +134,28 @@ def copy_parsed(value: Any) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def copy_parsed_object(value: Any) -> dict[str, Any]:
+    """Return a copy of an object that JSON was parsed to, as `copy_parsed`.
+
+    Raises:
+        ValueError: *value* is something else.
+    """
+    if type(value) is not dict:
+        raise ValueError("expected a JSON object")
+    try:
+        return _copied_container(value)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _copied_container(value: Any) -> Any:
     # Written out, as all that is read goes through it.
     if type(value) is dict:
-        return {name: one if type(one) in _ATOMS else _copied_container(one) for name, one in value.items()}
+        copy = value.copy()
+        for name, one in value.items():
+            if type(one) not in _ATOMS:
+                copy[name] = _copied_container(one)
+        return copy
     if type(value) is list:
         return [one if type(one) in _ATOMS else _copied_container(one) for one in value]
     raise ValueError(f"{type(value).__name__} is not a JSON type")
@@ -201,6 +224,12 @@ def load_json(text: str | bytes) -> Any:
     Raises:
         ValueError: *text* is not JSON, or holds NaN or Infinity.
     """
+    if type(text) is str:
+        try:
+            # Takes 0.6 of the time of Python's own, which decides about what this one refuses: lone surrogates among others.
+            return from_json(text, allow_inf_nan=False, cache_strings="keys")
+        except (ValueError, TypeError):
+            pass
     try:
         return _DECODER.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text), "surrogatepass"))
     except RecursionError:

@@ -49,10 +49,10 @@ class Scope:
         """Return the organization's scope, or GLOBAL for None: the application's ``org_id`` argument."""
         return GLOBAL if organization_id is None else cls.organization(organization_id)
 
-    @classmethod
-    def from_partition_key(cls, partition_key: str) -> Scope:
+    @staticmethod
+    def from_partition_key(partition_key: str) -> Scope:
         """Return the scope of a partition of today's tables: ``GLOBAL``, ``SYSTEM`` or the bare organization id."""
-        return cls(partition_key) if partition_key in _RESERVED else cls.organization(partition_key)
+        return scope_named(partition_key if partition_key in _RESERVED else _PREFIX + partition_key)
 
     @property
     def organization_id(self) -> str | None:

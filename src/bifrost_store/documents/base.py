@@ -21,7 +21,7 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from bifrost_store.core.clock import as_utc, format_time, parse_stored_time
-from bifrost_store.core.json import copy_parsed
+from bifrost_store.core.json import copy_parsed, copy_parsed_object
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
@@ -37,16 +37,10 @@ UtcTime = Annotated[datetime, WrapValidator(_utc), PlainSerializer(format_time, 
 """A timezone-aware moment in UTC with microseconds; a stored text without a zone is UTC."""
 
 
-def _json_object(value: object) -> Any:
-    if type(value) is not dict:
-        raise ValueError("expected a JSON object")
-    return copy_parsed(value)
-
-
 # pydantic's own check of a JSON value asks Python for the type of every part, and takes three times as long.
 Json = Annotated[JsonValue, PlainValidator(copy_parsed, json_schema_input_type=JsonValue)]
 """Any JSON value, by itself: nothing of the record is shared with it."""
-JsonObject = Annotated[dict[str, JsonValue], PlainValidator(_json_object, json_schema_input_type=dict[str, JsonValue])]
+JsonObject = Annotated[dict[str, JsonValue], PlainValidator(copy_parsed_object, json_schema_input_type=dict[str, JsonValue])]
 """A JSON object, by itself."""
 
 
@@ -151,7 +145,8 @@ class Document(BaseModel):
             raise _corrupt(record, reason, *(str(e["loc"][0]) for e in problems)) from None
         except InvalidKeyError:
             raise _corrupt(record, "scope: names no organization", "organizationId") from None
-        return document._with(record)
+        object.__setattr__(document, _RECORD, record)
+        return document
 
     @classmethod
     def identity(cls, record: Record) -> Body:

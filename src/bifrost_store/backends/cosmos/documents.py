@@ -27,6 +27,8 @@ TOMBSTONE: Final = "tombstone"
 
 _ENVELOPE: Final = frozenset({"id", "type", "scope", "sortKey", "ttl", "meta"})
 _SERVICE_ETAG: Final = re.compile(r"[!-~]{1,128}")
+_BESIDE: Final = _ENVELOPE | {"_rid", "_self", "_etag", "_attachments", "_ts"}
+"""What most documents have beside the fields of their body."""
 _ESCAPE: Final = "~"
 _SYSTEM: Final = "_"
 _MAX_TTL: Final = 2_147_483_647
@@ -154,11 +156,17 @@ def _sort_key(stored: str, scope: Scope) -> str:
 
 
 def _body(document: Mapping[str, Any], kind: str, specs: Specs) -> Body:
-    body: Body = {name: load_value(value) if type(value) is dict else value for name, value in body_fields(document).items()}
     spec = specs.get(kind)
-    if spec is None or spec.fields is None or spec.fields <= body.keys():
-        return body
-    return {**dict.fromkeys(spec.fields), **body}
+    fields = None if spec is None else spec.fields
+    body: Body = {name: value for name, value in document.items() if name not in _BESIDE}
+    if body.keys() != fields:
+        body = body_fields(document)
+        if fields is not None and not fields <= body.keys():
+            body = {**dict.fromkeys(fields), **body}
+    for name, value in body.items():
+        if type(value) is dict:
+            body[name] = load_value(value)
+    return body
 
 
 def _settled(stamped: Version, stated: str, found: str) -> Version:

@@ -71,7 +71,7 @@ def record_from_row(row: Row, specs: Specs) -> Record:
         column = "body"
         body_object = _with_missing_fields(load_object(body), kind, specs) if not is_tombstone else {}
         column = "extra"
-        extra_object = load_object(extra)
+        extra_object = {} if extra == _EMPTY else load_object(extra)
         column = "expires_at"
         expiry = load_expiry(expires_at)
         column = "epoch, revision or write_id"
@@ -91,8 +91,6 @@ def record_from_row(row: Row, specs: Specs) -> Record:
 
 def load_object(text: str) -> Body:
     """Return the JSON object that a column holds; raises one of `UNREADABLE`, or StoreError, if it holds none."""
-    if text == _EMPTY:
-        return {}
     check_text(text, "text")
     value = load_json(text)
     if not isinstance(value, dict):

@@ -213,8 +213,8 @@ def _same(value: Any) -> Any:
 _BOOLEANS: Final[Mapping[object, bool]] = {True: True, False: False, "true": True, "false": False}
 
 TEXT = Codec(_same, _text, is_plain_text=True)
-BOOLEAN = Codec(_same, _boolean)
-INTEGER = Codec(dump_integer, integer, is_blank_nothing=True)
-TIME = Codec(naive_time, time_text, is_blank_nothing=True)
+BOOLEAN = Codec(_same, _boolean, is_storable=True)
+INTEGER = Codec(dump_integer, integer, is_blank_nothing=True, is_storable=True)
+TIME = Codec(naive_time, time_text, is_blank_nothing=True, is_storable=True)
 JSON = Codec(dump_json, _json, is_blank_nothing=True, is_storable=True)
 NAMES = Codec(dump_json, _names, is_storable=True)

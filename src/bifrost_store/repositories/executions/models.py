@@ -13,7 +13,7 @@ from bifrost_store.documents import Execution
 from bifrost_store.documents.execution import PayloadName
 from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.repositories.executions.payload_blobs import PayloadBlobs
-from bifrost_store.repositories.executions.payloads import NewBlob, blob_name, missing_blob
+from bifrost_store.repositories.executions.payloads import NewBlob, blob_name, blobs_of_record, missing_blob
 
 _SPILLING: Final[dict[PayloadName, str]] = {"input": "input_data", "error": "error_message"}
 """Payloads that a model shows, and in which field."""
@@ -46,6 +46,8 @@ class ExecutionModels:
     async def show_all(self, page: Page[Record]) -> Page[Execution]:
         """Return the models of a page; what cannot be read is named, what was deleted meanwhile is left out."""
         spilled = [record for record in page if _is_spilled(record)]
+        if not spilled:
+            return page.convert(Execution.from_record)
         outcomes = await for_each(self._show_or_error, spilled)
         shown = {record.key: outcome for record, outcome in zip(spilled, outcomes, strict=True)}
         present = tuple(record for record in page if shown.get(record.key, record) is not None)
@@ -89,4 +91,5 @@ def known_values(execution: object, new: Iterable[NewBlob]) -> KnownValues:
 
 
 def _is_spilled(record: Record) -> bool:
-    return any(blob_name(record, payload) is not None for payload in _SPILLING)
+    blobs = blobs_of_record(record)
+    return bool(blobs) and any(blobs.get(payload) is not None for payload in _SPILLING)
