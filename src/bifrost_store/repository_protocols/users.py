@@ -11,7 +11,11 @@ from bifrost_store.documents import Membership, User, UserType
 
 
 class Users(Protocol):
-    """Users and their memberships. A user's id is the e-mail exactly as given, letter case included."""
+    """Users and their memberships. A user's id is the e-mail exactly as given, letter case included.
+
+    An organization is named by its id and need not exist, here as wherever a scope is given: deleting one leaves its users, forms
+    and executions, and nothing could keep another process from deleting it in between.
+    """
 
     async def create(
         self,

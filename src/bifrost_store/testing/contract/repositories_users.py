@@ -54,6 +54,17 @@ async def test_created_users_are_found(repositories: Repositories) -> None:
     assert (member.email, member.created_by, member.created_at, member.scope) == ("Kim@X.com", "ada", START, A)
 
 
+async def test_an_organization_need_not_exist(repositories: Repositories) -> None:
+    """Deleting one leaves its users, and whoever comes to it later is stored like them."""
+    organization = await repositories.organizations.create("Acme", created_by="ada")
+    await repositories.users.create("kim@x", organization_id=organization.id)
+    await repositories.organizations.delete(organization.id)
+    lee = await repositories.users.create("lee@x", organization_id=organization.id)
+
+    assert ["kim@x", "lee@x"] == emails(await repositories.users.list_organization(organization.id))
+    assert lee.scope == Scope.organization(organization.id)
+
+
 @given(email=strategies.emails)
 async def test_any_email(repositories: Repositories, email: str) -> None:
     """A user may have any e-mail of 1 to 128 characters with an @, and is found by it everywhere."""
