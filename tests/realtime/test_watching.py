@@ -14,6 +14,10 @@ import pytest
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Scope, Store, open_store
 from bifrost_store.changefeed import FeedReader
 from bifrost_store.core.clock import utc_now
+from bifrost_store.core.execution_data import DataDocument, Run
+from bifrost_store.core.feed import FeedPage
+from bifrost_store.core.record import NEVER
+from bifrost_store.core.spec import FeedName
 from bifrost_store.errors import BackendUnavailableError
 from bifrost_store.realtime import (
     RUN_FEEDS,
@@ -302,23 +306,47 @@ async def test_a_route_that_cannot_be_read_for_a_while_loses_nothing_of_the_feed
             await until(lambda: texts(sender, group) == ["while it was away"])
 
 
-async def test_feeds_are_asked_more_often_while_changes_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Soon after something came, and ever less often in silence, down to the interval that was set."""
-    sender, pauses, news = KeepingSender(), list[float](), [False, True, True, *([False] * 6), True]
-    async with watched(tmp_path, sender, feed=False) as (store, _):
-        feeds = FeedWatch(store, RunPublisher(sender), lambda: {"runs:org-acme"}, poll_seconds=0.5)
+@pytest.mark.parametrize(
+    ("ends", "statuses"), [(False, [0.0, 0.5, 1.0, 1.5, 2.0]), (True, [0.0, 0.5, 0.525, 0.575, 0.675, 0.875, 1.275, 1.775])]
+)
+async def test_feeds_are_asked_more_often_while_changes_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool, statuses: list[float]
+) -> None:
+    """Each soon after it had something, and ever less often in silence; where runs stand also soon after a recording has ended."""
+    now, asked = 0.0, {feed: list[float]() for feed in RUN_FEEDS}
+    news = [segment(), segment(ends=ends)]
 
-        async def look() -> bool:
-            return news.pop(0)
+    class Reader:
+        def __init__(self, _: object, feed: FeedName, *, limit: int) -> None:
+            self._feed: FeedName = feed
 
-        async def sleep(seconds: float) -> None:
-            pauses.append(seconds)
-            if not news:
-                raise asyncio.CancelledError
+        async def open(self) -> None:
+            pass
 
-        monkeypatch.setattr(feeds, "_look", look)
-        monkeypatch.setattr("bifrost_store.realtime.watching.anyio.sleep", sleep)
-        with suppress(asyncio.CancelledError):
+        async def pages(self, *, follow: bool) -> AsyncIterator[FeedPage]:
+            asked[self._feed].append(round(now, 3))
+            if self._feed == "execution_data" and now >= 0.5 and news:
+                yield FeedPage((news.pop(0),), "", True, 0, 0.0, ())
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        if now > 2.0:
+            raise asyncio.CancelledError
+
+    async with watched(tmp_path, KeepingSender(), feed=False) as (store, _):
+        feeds = FeedWatch(store, RunPublisher(KeepingSender()), lambda: {"runs:org-acme"}, poll_seconds=0.5)
+        with monkeypatch.context() as patch, suppress(asyncio.CancelledError):
+            patch.setattr("bifrost_store.realtime.watching.FeedReader", Reader)
+            patch.setattr("bifrost_store.realtime.watching.anyio.sleep", sleep)
+            patch.setattr("bifrost_store.realtime.watching.anyio.current_time", lambda: now)
             await feeds.run()
 
-    assert [0.5, 0.05, 0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5, 0.05] == pauses
+    assert [0.0, 0.5, 0.525, 0.55, 0.6, 0.7, 0.9, 1.3, 1.8] == asked["execution_data"]
+    assert statuses == asked["executions"]
+
+
+def segment(*, ends: bool = False) -> DataDocument:
+    """A log without lines, perhaps the last document of its recording."""
+    body = {"lines": [], **({"ends": {"counts": {}, "dropped": 0}} if ends else {})}
+    return DataDocument(Run(ORG, "run-1", "0" * 32), "1", "log", body, utc_now(), "0" * 32, NEVER, 0, 1, 1)

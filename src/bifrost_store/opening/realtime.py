@@ -48,8 +48,8 @@ async def open_realtime(
         settings, flags, clock: As for `open_store`.
         may_watch: Decides who may watch what; by default nobody may watch anything.
         key: The hub's, where several processes serve it: clients' requests may reach another one than their connections.
-        poll_seconds: How long to wait at most when a feed has nothing new; each poll is two requests for each range. While changes
-            come they are asked for every 50 ms.
+        poll_seconds: How long to wait at most when a feed has nothing new; a poll is one request for each of its ranges. While
+            changes come it is asked for more every 25 ms.
         publishes: Tell of this process's recordings at once; else they, too, are told of when the feed delivers them.
 
     Raises:
