@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { RunLog } from './runLog';
 import { compare, type ItemsPage, type LogLine, type LogMessage, type ReadQuery, type RunLogSource } from './types';
 
@@ -141,6 +141,33 @@ describe('the lines of a run', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(log.snapshot().lines.length).toBe(1_001);
     expect(log.snapshot().arrived).toBe(1);
+  });
+
+  it('are shown at once after a pause, and no more than once a frame', async () => {
+    vi.useFakeTimers();
+    try {
+      const world = new World();
+      const log = new RunLog(world, 'info');
+      await log.openEnd();
+      const seen: number[] = [];
+      log.subscribe(() => seen.push(log.snapshot().lines.length));
+      const receive = (): void => log.receive(world.flush({ recording: 0, kept: [true] }));
+      vi.advanceTimersByTime(20);
+      receive();
+      receive();
+      vi.advanceTimersByTime(0);
+      expect(seen).toEqual([2]);
+      receive();
+      vi.advanceTimersByTime(8);
+      receive();
+      vi.advanceTimersByTime(7);
+      expect(seen).toEqual([2]);
+      vi.advanceTimersByTime(1);
+      expect(seen).toEqual([2, 4]);
+      log.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('stay when reading fails, which is told, and is tried again', async () => {

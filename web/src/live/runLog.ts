@@ -4,8 +4,9 @@ import { type Level, type LogLine, type LogMessage, type Place, rank, type RunLo
 const PAGE = 500;
 const OPENED_WITH = 1_000;
 const MOST_HELD = 1_000;
-const SHOWN_AFTER = 16;
-const SHOWN_AFTER_HIDDEN = 250;
+/** At most once a frame, in a page that is hidden less often. */
+const SHOWN_EVERY = 16;
+const SHOWN_EVERY_HIDDEN = 250;
 
 export interface RunLogView {
   /** Mutable, in place: a new view is told by `version`. */
@@ -54,6 +55,7 @@ export class RunLog {
   private isCatchingAgain = false;
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private shownAt = -Infinity;
   private readonly listeners = new Set<() => void>();
   private view: RunLogView;
 
@@ -285,12 +287,15 @@ export class RunLog {
   }
 
   private show(): void {
-    this.timer ??= setTimeout(() => this.flush(), globalThis.document?.hidden ? SHOWN_AFTER_HIDDEN : SHOWN_AFTER);
+    if (this.timer !== undefined) return;
+    const every = globalThis.document?.hidden ? SHOWN_EVERY_HIDDEN : SHOWN_EVERY;
+    this.timer = setTimeout(() => this.flush(), Math.max(0, this.shownAt + every - performance.now()));
   }
 
   private flush(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.shownAt = performance.now();
     this.view = this.take();
     this.isPrepended = false;
     for (const listener of this.listeners) listener();
