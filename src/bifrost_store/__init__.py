@@ -152,9 +152,8 @@ _MODULES: Final = (
     "settings",
     "secrets.protocol",
     "documents",
-    "protocols",
-    "store",
     "opening.store",
+    "protocols",
     "blocking",
 )
 """Where the names come from, the quick ones first."""

@@ -13,17 +13,16 @@ from bifrost_store.backends.protocol import Difference, IndexRows, RepairReport
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.usage import UsageReport
-from bifrost_store.protocols import Metrics
 from bifrost_store.repositories.assembly import Context, Repositories
-from bifrost_store.repositories.execution_data.places import Recorder
-from bifrost_store.repositories.executions.collecting import collect
-from bifrost_store.repositories.executions.payload_documents import IsOn
 from bifrost_store.routing.router import RoutedBackend
 from bifrost_store.secrets.remembered import RememberedSecrets
 from bifrost_store.wrappers.observer import Observer
 
 if TYPE_CHECKING:
     from bifrost_store.metrics.service import ModeOf
+    from bifrost_store.protocols import Metrics
+    from bifrost_store.repositories.execution_data.places import Recorder
+    from bifrost_store.repositories.executions.payload_documents import IsOn
 
 
 class Store(Repositories):
@@ -154,6 +153,8 @@ class Store(Repositories):
             old_application_stopped=old_application_stopped, index_rows=index_rows, progress=progress
         )
         if collect_payloads:
+            from bifrost_store.repositories.executions.collecting import collect  # noqa: PLC0415
+
             names = await self.backend.serving_names()
             stores, blobs = map(self.backend.backend, names), map(self.backend.blobs, names)
             removed = await collect(list(stores), list(blobs), self._clock())

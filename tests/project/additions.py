@@ -246,14 +246,17 @@ async def test_a_toy_plays(repositories: Repositories) -> None:
             ('    "Upload",\n', '    "Toys",\n    "Upload",\n'),
         ],
         "src/bifrost_store/repositories/assembly.py": [
-            ("    Schedules,\n", "    Schedules,\n    Toys,\n"),
+            ("        Schedules,\n", "        Schedules,\n        Toys,\n"),
             (
-                "from bifrost_store.repositories.uploads import",
-                "from bifrost_store.repositories.toys import ToyRepository\nfrom bifrost_store.repositories.uploads import",
-            ),
-            (
-                "        self.legacy_rows: LegacyRows =",
-                '        self.toys: Toys = wrap("toys", ToyRepository(backend))\n        self.legacy_rows: LegacyRows =',
+                "    @cached_property\n    def legacy_rows",
+                """    @cached_property
+    def toys(self) -> Toys:
+        from bifrost_store.repositories.toys import ToyRepository
+
+        return self._wrap("toys", ToyRepository(self._context.backend))
+
+    @cached_property
+    def legacy_rows""",
             ),
         ],
     },

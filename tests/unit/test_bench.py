@@ -16,19 +16,16 @@ from bench.report import BEGIN, END, POINT_READ, Measured, report, write
 from bench.requests_page import requests_page
 from bench.timing import Ratio, Times, in_turns
 from bench.writes import WRITES
-from bifrost_store import protocols
-from bifrost_store.repositories.assembly import Repositories
+from bifrost_store import Store
+from bifrost_store.testing.repositories import protocols_of
 
 pytestmark = pytest.mark.anyio
 
 
 METHODS = sorted(
     f"{attribute}.{method}"
-    for attribute, protocol in [
-        *re.findall(r"self\.(\w+): (\w+) = wrap\(", inspect.getsource(Repositories.__init__)),
-        ("metrics", "Metrics"),
-    ]
-    for method, _ in inspect.getmembers(getattr(protocols, protocol), inspect.isfunction)
+    for attribute, protocol in protocols_of(Store).items()
+    for method, _ in inspect.getmembers(protocol, inspect.isfunction)
     if not method.startswith("_") and method not in ("iterate", "iterate_found", "get_value", "resolve", "client_secret", "tokens")
 )
 """Every method of every repository of a store, and of its metrics: ``users.get``. Those that Protocols write over others cost what

@@ -43,6 +43,7 @@ def make_recorder(
     clock: Clock,
     retention: timedelta | None,
     publisher: Publisher | None,
+    loop: asyncio.AbstractEventLoop,
 ) -> ProcessRecorder:
     """Return the recorder of the store over *backend*.
 
@@ -51,6 +52,7 @@ def make_recorder(
         observer: Sees what recordings ask of stores.
         retention: How long a run is kept after its last change. What it leaves is kept twice as long, so that it never ends first.
         publisher: Tells others of what recordings have stored.
+        loop: The store's own.
     """
 
     @asynccontextmanager
@@ -70,7 +72,6 @@ def make_recorder(
     def expiry() -> Expiry:
         return NEVER if retention is None else clock() + 2 * retention
 
-    loop = asyncio.get_running_loop()
     gathering = Gathering(backend, backend.data_place, None)
     context = Context(backend, clock, backend.blobs_for, retention, place=backend.data_place, is_realtime=is_on)
     saved = SavedPayloads(backend, clock=clock, payloads=context.payloads, retention=retention, gathering=gathering)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from openfeature.client import OpenFeatureClient
 from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
@@ -15,7 +17,7 @@ from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.publishing import Publisher
 from bifrost_store.documents import SPECS
 from bifrost_store.opening.blocks import async_block
-from bifrost_store.opening.recorder import make_recorder
+from bifrost_store.opening.late_recorder import LateRecorder
 from bifrost_store.opening.secrets import open_secrets
 from bifrost_store.routing.flag import BackendFlag, MetricsFlag, RealtimeFlag
 from bifrost_store.routing.router import RoutedBackend
@@ -27,6 +29,11 @@ from bifrost_store.store import Store
 from bifrost_store.wrappers.observe import ObservedBackend, ObservedBlobStore
 from bifrost_store.wrappers.observer import Observer
 from bifrost_store.wrappers.pass_through import PassThrough
+
+if TYPE_CHECKING:
+    from openfeature.client import OpenFeatureClient
+
+    from bifrost_store.recording.recorder import ProcessRecorder
 
 
 @async_block
@@ -84,7 +91,17 @@ async def open_store(
         realtime = RealtimeFlag(settings.realtime == "on", flags)
         if publisher is None and settings.signalr_connection_string is not None:
             publisher = await _publisher_of(settings, clock, stack)
-        recorder = make_recorder(settings, routed, realtime.is_on, observer, clock=clock, retention=retention, publisher=publisher)
+        loop, process = asyncio.get_running_loop(), os.getpid()
+
+        def make_recorder() -> ProcessRecorder:
+            from bifrost_store.opening.recorder import make_recorder as make  # noqa: PLC0415 - for those who record
+
+            # A child process that was forked has no publisher.
+            told = publisher if os.getpid() == process else None
+            is_on = realtime.is_on
+            return make(settings, routed, is_on, observer, clock=clock, retention=retention, publisher=told, loop=loop)
+
+        recorder = LateRecorder(make_recorder)
         stack.push_async_callback(recorder.aclose)
         remembered = RememberedSecrets(secrets or open_secrets(settings, stack), seconds=settings.secret_cache_seconds)
         places = names if given else [place_of(settings, name) for name in names]

@@ -4,17 +4,18 @@ figures of its dashboard come from.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
-from openfeature.client import OpenFeatureClient
-from openfeature.evaluation_context import EvaluationContext
-from openfeature.exception import ErrorCode
-from openfeature.flag_evaluation import FlagEvaluationDetails
 
 from bifrost_store.backends.registry import known_backends
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError
+
+if TYPE_CHECKING:
+    from openfeature.client import OpenFeatureClient
+    from openfeature.evaluation_context import EvaluationContext
+    from openfeature.flag_evaluation import FlagEvaluationDetails
 
 FLAG_KEY = "bifrost-store-backend"
 """The OpenFeature flag: a string, ``sqlite``, ``table`` or ``cosmos``."""
@@ -55,6 +56,8 @@ class BackendFlag:
         """
         if self._client is None:
             return self._setting
+        from openfeature.exception import ErrorCode  # noqa: PLC0415 - imported already by whoever has a client
+
         details = await _evaluate(self._client, self._setting, _context(scope))
         if details.error_code is None or details.error_code is ErrorCode.FLAG_NOT_FOUND:
             return _known(details.value, f"flag {FLAG_KEY} for {scope}")
@@ -107,6 +110,8 @@ class MetricsFlag:
 
 
 def _context(scope: Scope) -> EvaluationContext:
+    from openfeature.evaluation_context import EvaluationContext  # noqa: PLC0415 - the same
+
     return EvaluationContext(scope.value, {"organizationId": scope.organization_id or ""})
 
 

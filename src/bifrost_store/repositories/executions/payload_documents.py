@@ -25,11 +25,6 @@ IsOn = Callable[[Scope], Awaitable[bool]]
 """Whether what runs of a scope leave is stored while they go on."""
 
 
-async def always_on(scope: Scope) -> bool:
-    """Return that it is, for every scope."""
-    return True
-
-
 def only_store(backend: Backend) -> AllStores:
     """Return what tells the execution data of one store, if it keeps any."""
 
