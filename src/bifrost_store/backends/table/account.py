@@ -14,7 +14,6 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from bifrost_store.backends.table.answers import Answer
 from bifrost_store.backends.table.errors import Place, understood
 from bifrost_store.core.attempts import Attempt, sending
 from bifrost_store.core.http_meter import metered
@@ -142,7 +141,6 @@ class TableAccount:
         continuation: Mapping[str, str] | None = None,
     ) -> AsyncIterator[tuple[list[StoredRow], dict[str, str] | None]]:
         """Go through the service's pages; with each comes the service's own continuation, None after the last."""
-        answer = Answer(METERED["raw_response_hook"])
         pager = (
             self._table(table)
             .query_entities(
@@ -150,7 +148,6 @@ class TableAccount:
                 parameters=dict(parameters),
                 results_per_page=page_size,
                 select=None if select is None else list(select),
-                raw_response_hook=answer.take,
             )
             .by_page(continuation_token=cast(Any, continuation))
         )
@@ -158,8 +155,7 @@ class TableAccount:
         while True:
             try:
                 with counted_as(what), understood(self._at(table)):
-                    left = [_stored(e) async for e in await anext(pager)]
-                    page = [StoredRow(*row) for row in answer.rows() or ()] or left
+                    page = [_stored(e) async for e in await anext(pager)]
             except StopAsyncIteration:
                 return
             token = getattr(pager, "continuation_token", None)
