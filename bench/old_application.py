@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -59,15 +59,17 @@ class OldApplication:
         self._relationships: Any = service.get_table_client("Relationships")
 
     async def fill(self, runs: int) -> None:
-        """Store runs of the last week but the last two days, which have ended, without index rows."""
-        rows = []
+        """Store runs of the last week but the last two days, which have ended, and their index rows."""
+        rows, index = [], []
         for number in range(runs):
             started_at = datetime.now(UTC) - timedelta(days=2, minutes=7 * number)
             row = self._row(str(uuid4()), started_at, number)
             ended = {"Status": "Success", "CompletedAt": started_at.replace(tzinfo=None).isoformat(), "DurationMs": 1500}
             rows.append({**row, **ended})
-        for start in range(0, runs, MAX_TRANSACTION):
-            await self._entities.submit_transaction([("create", row) for row in rows[start : start + MAX_TRANSACTION]])
+            index += [{**rows[-1], "PartitionKey": "GLOBAL", "RowKey": key} for key in _index_keys(row)]
+        for client, filled in ((self._entities, rows), (self._relationships, index)):
+            for start in range(0, len(filled), MAX_TRANSACTION):
+                await client.submit_transaction([("create", row) for row in filled[start : start + MAX_TRANSACTION]])
 
     def _row(self, id_: str, started_at: datetime, number: int = 7) -> dict[str, Any]:
         return {
@@ -87,7 +89,7 @@ class OldApplication:
         run = Run(str(uuid4()))
         row = self._row(run.id, datetime.now(UTC))
         await self._entities.create_entity(row)
-        for key in (*_index_keys(run.id), f"status:{run.status}:{run.id}"):
+        for key in (*_index_keys(row), f"status:{run.status}:{run.id}"):
             await self._relationships.create_entity({**row, "PartitionKey": "GLOBAL", "RowKey": key})
         return run
 
@@ -95,7 +97,7 @@ class OldApplication:
         (primary,) = await self._scan(self._entities, f"PartitionKey eq '{_PARTITION}' and ExecutionId eq '{run.id}'")
         ended = {"Status": "Success", "CompletedAt": datetime.now(UTC).isoformat(), "DurationMs": 1500}
         await self._merge(self._entities, primary, {**ended, "Result": '{"moved": 1}'})
-        for key in _index_keys(run.id):
+        for key in _index_keys(primary):
             await self._merge(self._relationships, await self._relationships.get_entity("GLOBAL", key), ended)
         await self._relationships.delete_entity("GLOBAL", f"status:{run.status}:{run.id}")
 
@@ -133,8 +135,10 @@ class OldApplication:
         await client.update_entity({**keys, **columns}, mode=UpdateMode.MERGE)
 
 
-def _index_keys(id_: str) -> tuple[str, str, str]:
-    return f"userexec:{_USER}:{id_}", f"workflowexec:{_WORKFLOW}:{_PARTITION}:{id_}", f"formexec:{_FORM}:{id_}"
+def _index_keys(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    id_ = row["ExecutionId"]
+    workflow = f"workflowexec:{row['WorkflowName']}:{_PARTITION}:{id_}"
+    return f"userexec:{row['ExecutedBy']}:{id_}", workflow, f"formexec:{row['FormId']}:{id_}"
 
 
 def _range(prefix: str) -> str:

@@ -25,10 +25,11 @@ def metered(what: Callable[[Any], str]) -> dict[str, Any]:
             count_retry()
         request.context[_SENT] = True
 
-    return {"raw_request_hook": count_request, "raw_response_hook": _count_response}
+    return {"raw_request_hook": count_request, "raw_response_hook": count_response}
 
 
-def _count_response(response: Any) -> None:
+def count_response(response: Any) -> None:
+    """Tell the open meters of an answer of the SDK's."""
     answer = response.http_response
     length = answer.headers.get("Content-Length")
     note_date(answer.headers.get("Date"))

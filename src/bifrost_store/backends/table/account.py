@@ -14,6 +14,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
+from bifrost_store.backends.table.answers import Answer
 from bifrost_store.backends.table.errors import Place, understood
 from bifrost_store.core.attempts import Attempt, sending
 from bifrost_store.core.http_meter import metered
@@ -109,8 +110,9 @@ class TableAccount:
         """Return one row, or None. A point read."""
         try:
             with understood(self._at(table)):
-                entity = await self._table(table).get_entity(partition_key, row_key)
-                return _stored(entity)
+                answer = Answer(is_page=False)
+                entity = await self._table(table).get_entity(partition_key, row_key, raw_response_hook=answer.take)
+                return _stored(entity) if answer.rows is None else StoredRow(*answer.rows[0])
         except ResourceNotFoundError as error:
             if _is_missing_table(error):
                 raise
@@ -141,6 +143,7 @@ class TableAccount:
         continuation: Mapping[str, str] | None = None,
     ) -> AsyncIterator[tuple[list[StoredRow], dict[str, str] | None]]:
         """Go through the service's pages; with each comes the service's own continuation, None after the last."""
+        answer = Answer(is_page=True)
         pager = (
             self._table(table)
             .query_entities(
@@ -148,6 +151,7 @@ class TableAccount:
                 parameters=dict(parameters),
                 results_per_page=page_size,
                 select=None if select is None else list(select),
+                raw_response_hook=answer.take,
             )
             .by_page(continuation_token=cast(Any, continuation))
         )
@@ -155,7 +159,8 @@ class TableAccount:
         while True:
             try:
                 with counted_as(what), understood(self._at(table)):
-                    page = [_stored(e) async for e in await anext(pager)]
+                    entities = await anext(pager)
+                    page = [_stored(e) async for e in entities] if answer.rows is None else [StoredRow(*row) for row in answer.rows]
             except StopAsyncIteration:
                 return
             token = getattr(pager, "continuation_token", None)

@@ -293,7 +293,7 @@ def _read_result(text: str | None, result_type: str | None) -> tuple[object, str
 
 def _is_empty_object(value: object) -> bool:
     try:
-        return value == "" or bool(JSON.decode(value) == {})
+        return value in ("", "{}") or bool(JSON.decode(value) == {})
     except ValueError:
         return False
 
