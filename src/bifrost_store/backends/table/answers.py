@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from bifrost_store.core.http_meter import count_response
+from bifrost_store.core.json import load_json
 
 _NO_ROWS: Final = '{"value": []}'
 """What the SDK is left to read; as a single row it is as good."""
@@ -28,13 +28,13 @@ class Answer:
         self.rows: list[tuple[dict[str, Any], str]] | None = None
 
     def take(self, response: Any) -> None:
-        """Count an answer of the SDK's, and take its rows if every value is what Python's JSON makes of it."""
+        """Count an answer of the SDK's, and take its rows if every value is what JSON makes of it."""
         count_response(response)
         self.rows, received = None, response.http_response
         if received.status_code != 200:
             return
         try:
-            body = json.loads(received.text("utf-8"))
+            body = load_json(received.text("utf-8"))
             self.rows = [_row(row) for row in (body["value"] if self._is_page else [body])]
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return  # for the SDK to judge
