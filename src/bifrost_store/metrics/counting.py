@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
 from operator import attrgetter
 from typing import Final
 
@@ -143,7 +144,7 @@ def _add_bodies(bodies: Iterable[Body]) -> tuple[dict[str, RunCounts], RunCounts
 
 
 def _add_parts(parts: Sequence[Body]) -> RunCounts:
-    sums = {name: sum(part.get(name, 0) for part in parts) for name in _STORED}
+    sums = {name: sum(map(dict.get, parts, repeat(name), repeat(0))) for name in _STORED}
     return RunCounts.model_validate({**sums, "histogram": add_packed(part.get("histogram", "") for part in parts)})
 
 
