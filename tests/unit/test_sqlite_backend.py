@@ -58,6 +58,7 @@ from bifrost_store.errors import (
     OutcomeUnknownError,
     StoreError,
 )
+from bifrost_store.testing.examples import metrics
 from bifrost_store.wrappers.checked import CheckedBackend
 from tests.thorough import examples
 
@@ -574,6 +575,17 @@ class TestUnreadable:
         if column != "scope":
             with pytest.raises(CorruptDocumentError):
                 await backend.get(execution(2).key)
+
+    async def test_a_body_that_cannot_be_read_is_named_where_fields_are_left_out(self, backend: CheckedBackend, path: Path) -> None:
+        """A damaged body hides no other record from a query that needs only some fields."""
+        await backend.create(metrics("daily-2025-01-26"))
+        await backend.create(metrics("daily-2025-01-27"))
+        for damaged in ("{secret", "[]", b"\xff", '{"a": NaN}'):
+            sql(path, "UPDATE records SET body = CAST(? AS TEXT) WHERE id = 'daily-2025-01-26'", damaged)
+            page = await backend.query(Query("metrics", metrics().key.scope, without=("workflows",)))
+
+            assert ["daily-2025-01-27"] == [record.key.id for record in page]
+            assert "column body" in str(page.unreadable[0])
 
     async def test_fields_added_later_read_as_null(self, backend: CheckedBackend, path: Path) -> None:
         """A body stored before its kind gained a field has the field, as null."""

@@ -65,6 +65,8 @@ class Query:
         scope: One scope, in the order of ``sort_key``; None: every scope, in no promised order, off hot paths.
         limit: Records on a page, 1 to 500.
         continuation_token: From the page before; None for the first.
+        without: Fields that are most of a record and not needed: they come as None, and a backend need not read them. Of derived
+            kinds only, and none that is queryable. A record that came so is never written back.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Query:
     filters: tuple[Filter, ...] = ()
     limit: int = 100
     continuation_token: str | None = None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

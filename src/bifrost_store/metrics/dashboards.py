@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 
 from bifrost_store.backends.protocol import Backend
@@ -12,7 +13,7 @@ from bifrost_store.core.clock import Clock
 from bifrost_store.core.histogram import percentile
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL, Scope
-from bifrost_store.core.tasks import for_each, together
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import RunCounts
 from bifrost_store.documents.metrics import DAY, HOUR, PLATFORM, PeriodMetrics
 from bifrost_store.metrics.counting import NONE, Counted, add, add_up, add_up_stored, count_runs, stored_runs
@@ -39,6 +40,8 @@ class Span:
 
 
 WINDOWS: Final[Mapping[str, Span]] = {"24h": Span(HOUR, 24), "7d": Span(DAY, 7), "30d": Span(DAY, 30), "90d": Span(DAY, 90)}
+_MOST_READ_WHOLE: Final = 30
+"""Up to so many periods a second query costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +63,29 @@ class _Part:
 
 
 async def aggregated(keeper: Keeper, clock: Clock, scope: Scope | None, window: Window) -> Dashboard:
-    """Return the dashboard that is stored: one query, and for hours a second one for their days."""
+    """Return the dashboard that is stored: one query, for hours a second one for their days, for 90 days one for those before.
+
+    Of days before, and of the days of hours, totals alone are read, which are a twentieth of a record.
+    """
     now, span = clock(), WINDOWS[window]
     periods = span.periods(now)
     whose, prefix = (GLOBAL, PLATFORM) if scope is None else (scope, "")
-    first_day, next_day = day_of(periods[0]), day_of(now) + DAY
-    if span.period == DAY:
-        days = await keeper.day_totals(whose, first_day, next_day, prefix=prefix)
-        parts = [_day(keeper.open_days, day, days, now) for day in periods]
+    first, end = periods[0], periods[-1] + span.period
+    whole_since = periods[span.count] if span.count > _MOST_READ_WHOLE else first
+    read = partial(keeper.totals, whose, prefix=prefix)
+    calls = [partial(read, span.period, whole_since, end, with_workflows=True)]
+    if span.period == HOUR:
+        calls.append(partial(read, DAY, day_of(first), day_of(now) + DAY))
+    elif first < whole_since:
+        calls.append(partial(read, DAY, first, whole_since))
+    stored, *rest = await for_each(lambda call: call(), calls)
+    if span.period == HOUR:
+        parts = [_hour(keeper.open_days, hour, stored, rest[0], now) for hour in periods]
     else:
-        days, hours = await together(
-            lambda: keeper.day_totals(whose, first_day, next_day, prefix=prefix),
-            lambda: keeper.hour_totals(whose, periods[0], periods[-1] + HOUR, prefix=prefix),
-        )
-        parts = [_hour(keeper.open_days, hour, hours, days, now) for hour in periods]
-    shown = parts[span.count :]
-    workflows, others = add_up_stored(part.record.body for part in shown if part.record is not None)
-    return _dashboard(scope, window, "aggregated", parts, workflows, others)
+        days = {**stored, **(rest[0] if rest else {})}
+        parts = [_day(keeper.open_days, day, days, now) for day in periods]
+    bodies = [part.record.body for part in parts[span.count :] if part.record is not None]
+    return _dashboard(scope, window, "aggregated", parts, *add_up_stored(bodies))
 
 
 async def live(backend: Backend, retention: timedelta | None, clock: Clock, scope: Scope | None, window: Window) -> Dashboard:

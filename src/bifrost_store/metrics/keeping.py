@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bifrost_store.backends.protocol import Backend
@@ -117,13 +117,18 @@ class Keeper:
         """Return the same of the hours ``since <= hour < until``, by hour."""
         return _by_start(_readable(await self._between(scope, hourly_id(since), hourly_id(until))))
 
-    async def day_totals(self, scope: Scope, since: datetime, until: datetime, *, prefix: str) -> dict[datetime, PeriodMetrics]:
-        """Return the days ``since <= day < until`` without workflows and others, which their records have as they are stored."""
-        return _by_start(_totals(await self._between(scope, prefix + daily_id(since), prefix + daily_id(until))))
+    async def totals(
+        self, scope: Scope, period: timedelta, since: datetime, until: datetime, *, prefix: str, with_workflows: bool = False
+    ) -> dict[datetime, PeriodMetrics]:
+        """Return the hours or days ``since <= start < until`` without workflows and others, by start.
 
-    async def hour_totals(self, scope: Scope, since: datetime, until: datetime, *, prefix: str) -> dict[datetime, PeriodMetrics]:
-        """Return the same of the hours ``since <= hour < until``, by hour."""
-        return _by_start(_totals(await self._between(scope, prefix + hourly_id(since), prefix + hourly_id(until))))
+        Args:
+            period: `HOUR` or `DAY`.
+            with_workflows: Their records have workflows and others as they are stored; else those are not even read.
+        """
+        name = hourly_id if period == HOUR else daily_id
+        without = () if with_workflows else ("workflows", "others")
+        return _by_start(_totals(await self._between(scope, prefix + name(since), prefix + name(until), without)))
 
     async def everywhere(self, record_id: str) -> list[PeriodMetrics]:
         """Return what every scope has stored under *record_id*."""
@@ -194,8 +199,8 @@ class Keeper:
 
         await until_won(attempt)
 
-    async def _between(self, scope: Scope, low: str, high: str) -> Page[Record]:
-        return await all_records(self._backend, KIND, scope, *_range(low, high))
+    async def _between(self, scope: Scope, low: str, high: str, without: tuple[str, ...] = ()) -> Page[Record]:
+        return await all_records(self._backend, KIND, scope, *_range(low, high), without=without)
 
     async def _read(self, key: Key) -> tuple[Record | None, PeriodMetrics | None]:
         """Return the record at *key*, be it readable or not, and its model if it is."""

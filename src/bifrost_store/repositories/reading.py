@@ -17,13 +17,15 @@ from bifrost_store.errors import CorruptDocumentError
 A = TypeVar("A")
 
 
-async def all_records(backend: Backend, kind: str, scope: Scope | None, *filters: Filter) -> Page[Record]:
-    """Return every record of *kind* that meets *filters*, read in pages of 500."""
+async def all_records(
+    backend: Backend, kind: str, scope: Scope | None, *filters: Filter, without: tuple[str, ...] = ()
+) -> Page[Record]:
+    """Return every record of *kind* that meets *filters*, read in pages of 500; *without* as `Query` has it."""
     records: list[Record] = []
     unreadable: list[CorruptDocumentError] = []
     token: str | None = None
     while True:
-        page = await backend.query(Query(kind, scope, filters, MAX_PAGE_SIZE, token))
+        page = await backend.query(Query(kind, scope, filters, MAX_PAGE_SIZE, token, without))
         records += page.items
         unreadable += page.unreadable
         token = page.continuation_token

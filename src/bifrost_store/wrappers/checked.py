@@ -102,7 +102,8 @@ class CheckedBackend(PassThrough):
         self._check_query(query)
         check_page_size(query.limit)
         _check_position(query)
-        return await self._inner.query(query)
+        page = await self._inner.query(query)
+        return page if not query.without else replace(page, items=tuple(_without(record, query.without) for record in page))
 
     @override
     async def aggregate(
@@ -216,7 +217,14 @@ class CheckedBackend(PassThrough):
             for text in values:
                 if isinstance(text, str):
                     check_text(text, name)
+        for name in query.without:
+            if not spec.is_derived or name not in (spec.fields or ()) or name in spec.queryable:
+                raise InvalidRequestError(f"{spec.kind}: {name!r} cannot be left out")
         return spec
+
+
+def _without(record: Record, names: Sequence[str]) -> Record:
+    return record.with_body({**record.body, **dict.fromkeys(names)})
 
 
 def _refuse_change(spec: DocumentSpec) -> None:

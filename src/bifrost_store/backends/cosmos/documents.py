@@ -25,7 +25,8 @@ from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, Stor
 
 TOMBSTONE: Final = "tombstone"
 
-_ENVELOPE: Final = frozenset({"id", "type", "scope", "sortKey", "ttl", "meta"})
+ENVELOPE: Final = frozenset({"id", "type", "scope", "sortKey", "ttl", "meta"})
+"""What a document has beside the fields of its record's body, and beside what the service adds."""
 _SERVICE_ETAG: Final = re.compile(r"[!-~]{1,128}")
 _BESIDE: Final = _ENVELOPE | {"_rid", "_self", "_etag", "_attachments", "_ts"}
 """What most documents have beside the fields of their body."""
@@ -77,12 +78,12 @@ def stored_sort_key(scope: Scope, sort_key: str) -> str:
     return f"{scope.value}!{sort_key}"
 
 
-def stored_name(field: str, envelope: Container[str] = _ENVELOPE) -> str:
+def stored_name(field: str, envelope: Container[str] = ENVELOPE) -> str:
     """Return what a field of a body is called in the document, beside the names of the *envelope*."""
     return _ESCAPE + field if field in envelope or field.startswith((_ESCAPE, _SYSTEM)) else field
 
 
-def body_fields(document: Mapping[str, Any], envelope: Container[str] = _ENVELOPE) -> Body:
+def body_fields(document: Mapping[str, Any], envelope: Container[str] = ENVELOPE) -> Body:
     """Return the fields of the body in *document*, by their own names, with what is stored for each."""
     return {
         name[1:] if name[:1] == _ESCAPE else name: value

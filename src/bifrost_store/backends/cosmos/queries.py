@@ -11,6 +11,7 @@ from bifrost_store.backends.cosmos.reader import CosmosReader
 from bifrost_store.backends.cosmos.sql import (
     NO_BUCKET,
     Statement,
+    columns_of,
     compile_aggregate,
     compile_filters,
     compile_page,
@@ -47,6 +48,8 @@ class CosmosQueries:
             if documents is not None:
                 return await self._page_of(query, _each(sorted(documents, key=_stored_position)))
         statement = compile_page(query, decode_token(query), self._now())
+        if query.without:
+            statement.columns = columns_of(self._reader.fields(query.kind).difference(query.without))
         return await self._page_of(query, self._documents(query, statement, query.limit + 1))
 
     async def _all_unordered(self, query: Query) -> list[Any] | None:

@@ -31,6 +31,10 @@ class CosmosReader:
         """Return whether every document of *kind* must say how long it lives, as its container would decide otherwise."""
         return CONTAINERS[self.container(kind)].default_ttl not in (None, -1)
 
+    def fields(self, kind: str) -> frozenset[str]:
+        """Return the names that bodies of *kind* have; none where they may have any."""
+        return self._specs[kind].fields or frozenset()
+
     def is_internal(self, document: Document) -> bool:
         """Return whether *document* is of the library's own, tombstones included."""
         return is_internal(document, self._specs)

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from bifrost_store.backends.cosmos.documents import stored_name, stored_sort_key
+from bifrost_store.backends.cosmos.documents import ENVELOPE, stored_name, stored_sort_key
 from bifrost_store.backends.cosmos.ids import document_id
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.doubles import JSON_TEXT, MAX_EXACT_INTEGER
@@ -56,6 +56,11 @@ def compile_page(query: Query, position: Sequence[str] | None, now: datetime) ->
         statement.conditions.append(f"c.sortKey > {statement.bind(stored_sort_key(scope, sort_key))}")
     statement.order = " ORDER BY c.sortKey"
     return statement
+
+
+def columns_of(fields: Iterable[str]) -> str:
+    """Return what selects of documents all that tells of their records, with these fields of the body alone."""
+    return ", ".join([*(f"c.{name}" for name in (*sorted(ENVELOPE), "_etag")), *map(path_of, sorted(fields))])
 
 
 def compile_filters(query: Query, now: datetime) -> Statement:

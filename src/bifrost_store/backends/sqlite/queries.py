@@ -163,14 +163,21 @@ def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Stat
         parameters |= {f"after{number}": part for number, part in enumerate(position)}
         if query.scope is not None:
             query = replace(query, filters=tuple(map(_without_lower_bound, query.filters)))
+    columns = _columns_without(query.without) if query.without else COLUMNS
     arms: list[str] = []
     for arm in _arms(query):
         where, parameters = compile_where(arm, now, parameters)
-        arms.append(f"SELECT {COLUMNS} FROM records WHERE {where}{after} ORDER BY {order} LIMIT :limit")
+        arms.append(f"SELECT {columns} FROM records WHERE {where}{after} ORDER BY {order} LIMIT :limit")
     if len(arms) == 1:
         return arms[0], parameters
     union = " UNION ALL ".join(f"SELECT * FROM ({arm})" for arm in arms)
     return f"{union} ORDER BY {order} LIMIT :limit", parameters
+
+
+def _columns_without(names: Sequence[str]) -> str:
+    """Return the columns of records without some fields of their bodies. A damaged body stays as it is, to be named."""
+    paths = ", ".join(f"'$.{_literal(name)}'" for name in names)
+    return COLUMNS.replace("body", f"iif(json_valid(body), json_remove(body, {paths}), body) AS body")
 
 
 def _without_lower_bound(condition: Filter) -> Filter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -17,10 +18,10 @@ from bifrost_store.core.page import encode_token
 from bifrost_store.core.query import ID, SORT_KEY, Eq, In, Query, Range, matches
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL
-from bifrost_store.errors import InvalidContinuationTokenError, StoreError
+from bifrost_store.errors import InvalidContinuationTokenError, InvalidRequestError, StoreError
 from bifrost_store.testing.bulk import apply_all, create_all, joined, pages
 from bifrost_store.testing.clock import START
-from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, config, execution, membership, user
+from bifrost_store.testing.examples import ORGANIZATION, OTHER_ORGANIZATION, changed, config, execution, membership, metrics, user
 from bifrost_store.testing.strict import exactly
 
 pytestmark = pytest.mark.anyio
@@ -249,6 +250,25 @@ async def test_large_pages(backend: Backend) -> None:
     found = await joined(backend, Query("execution", ORGANIZATION, limit=500))
     assert sizes == [500, 2]
     assert all(a.sort_key < b.sort_key for a, b in pairwise(found))
+
+
+async def test_fields_that_are_not_needed_are_left_out(backend: Backend) -> None:
+    """A query without some fields has them as None, on every page; all else is as it is stored."""
+    records = await create_all(backend, [metrics(f"hourly-2025-01-26T{hour:02}") for hour in range(5)])
+    left_out = {"workflows": None, "others": None}
+    for scope in (ORGANIZATION, None):
+        query = Query("metrics", scope, (Eq("date", "2025-01-26"),), limit=2, without=tuple(left_out))
+        found = sorted(await joined(backend, query), key=lambda record: record.key.id)
+        assert [exactly(changed(record, **left_out)) for record in records] == list(map(exactly, found))
+    assert records == await joined(backend, Query("metrics", ORGANIZATION))
+
+
+@pytest.mark.parametrize(("make", "name"), [(config, "value"), (metrics, "colour"), (metrics, "date"), (metrics, "workflows'")])
+async def test_fields_that_cannot_be_left_out(backend: Backend, make: Callable[[], Record], name: str) -> None:
+    """Only fields of derived kinds that no filter names are left out of answers."""
+    record = make()
+    with pytest.raises(InvalidRequestError, match="left out"):
+        await backend.query(Query(record.key.kind, record.key.scope, without=(name,)))
 
 
 async def test_errors_of_queries_are_ours(backend: Backend, stored: list[Record]) -> None:
