@@ -134,6 +134,33 @@ async def test_what_was_heard_is_good_for_half_a_minute(tables: TableStore, repo
     assert 4 == len(await index_rows(tables))
 
 
+@pytest.mark.parametrize("is_withdrawn", [False, True])
+async def test_a_word_that_lapses_during_a_write_is_asked_for_again(
+    tables: TableStore, repositories: Repositories, is_withdrawn: bool
+) -> None:
+    """A slow write leaves no index row behind once they are stopped, and every one once they are wanted again."""
+    now = 100.0
+    word, account = word_of(tables.backend), innermost(tables.backend).account
+    word._monotonic = lambda: now
+    await repaired(tables, index_rows="stop")
+    await create(repositories)
+    write = account.write
+
+    async def write_slowly(table: str, *args: Any, **options: Any) -> Any:
+        nonlocal now
+        etags = await write(table, *args, **options)
+        if table == "Entities":
+            now += TRUSTED_SECONDS
+            async with tables.open_another() as operator:
+                await word_of(operator).write(Word.RESUMING if is_withdrawn else Word.STOPPED)
+        return etags
+
+    with patch.object(account, "write", write_slowly):
+        await create(repositories)
+
+    assert (4 if is_withdrawn else 0) == len(await index_rows(tables))
+
+
 @pytest.mark.parametrize("is_interrupted", [False, True])
 async def test_resuming_makes_every_index_row_again(tables: TableStore, repositories: Repositories, is_interrupted: bool) -> None:
     """They are the ones that would be there without the word; a repair that was killed meanwhile is completed by the next."""

@@ -195,7 +195,7 @@ class TableBackend(Backend):
         if stored is None or not stored.is_expired(self._now()):
             return False
         await self._writer.word.look()
-        if not self._writer.word.is_stopped:
+        if not await self._writer.word.is_stopped():
             await self._writer.write_index([Remove("GLOBAL", str(row["RowKey"])) for row in mapping.index_rows(stored)])
         marker = await self._reader.row(mapping.marker(record.key, record.sort_key)) if mapping.has_marker else None
         if marker is not None:

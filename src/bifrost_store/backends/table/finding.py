@@ -90,7 +90,8 @@ class ExecutionFinder:
     async def _rows(self, look: _Look, is_found: bool, now: datetime) -> list[StoredRow] | None:
         """Return the row that counts, or none; None: only damaged rows are left to be looked for.
 
-        *is_found*: a locator or an anchor was met, here or in the other scope, which spares a search where there is none.
+        *is_found*: a locator or an anchor was met, here or in the other scope, which spares the search where there is none. So of
+        one id that both scopes have, a row here that only a search finds is passed over.
         """
         key = look.key
         if look.anchor is not None:

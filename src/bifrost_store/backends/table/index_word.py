@@ -48,9 +48,13 @@ class IndexWord:
         """Whether what was read is still good."""
         return self._monotonic() < self._trusted_until
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether index rows may be left out of what was stored before this is asked."""
+    async def is_stopped(self) -> bool:
+        """Return whether index rows may be left out of what was stored before this is asked.
+
+        Without a request, but if the word was to stop and has lapsed, as it may while a write waits.
+        """
+        if self._is_stopped:
+            await self.look()
         return self._is_stopped and self.is_known
 
     async def look(self) -> None:

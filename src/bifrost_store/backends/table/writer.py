@@ -51,7 +51,7 @@ class TableWriter(Sender[Write]):
             if write.record is not None and write.result is not False:
                 self._reader.note(write.record)
         # Never before the record: by an index row without one the old application would find what is not there.
-        if has_index_rows and not self.word.is_stopped:
+        if has_index_rows and not await self.word.is_stopped():
             await self.write_index([change for write in writes for change in self._index_changes(write)], attempt)
 
     @override
