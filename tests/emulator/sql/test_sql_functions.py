@@ -84,7 +84,7 @@ ARRAYS: list[tuple[str, Any]] = [
     ("ARRAY_MEDIAN([1, -2.7, 3, -4, undefined])", -0.8500000000000001), ("ARRAY_MEDIAN(['abc', 'ABC'])", None),
     ("ARRAY_MEDIAN([12, 'abc', true, false, null, undefined])", None), ("ARRAY_MAX([1, 'a', null, true])", "a"),
     ("ARRAY_MIN([1, 'a', null, true])", [None]), ("ARRAY_MIN([1, undefined])", 1), ("ARRAY_MAX([[1]])", None),
-    ("ARRAY_MAX([])", None), ("SetIntersect([1, 2, 3, 3], [3, 1, '2'])", [1, 3]), ("SetUnion([1, 2, 2], [2, 3])", [1, 2, 3]),
+    ("ARRAY_MAX([])", None), ("SetIntersect([1, 2, 3, 3], [3, 1, '2'])", [3, 1]), ("SetUnion([1, 2, 2], [2, 3])", [1, 2, 3]),
     ("SetUnion([], [1])", [1]), ("SetDifference([1, 2, 2, 3], [3])", [1, 2]), ("SetEqual([1, 2, 2], [2, 1])", True),
     ("SetEqual([1], ['1'])", False), ("SetUnion([1], 2)", None),
     ("ObjectToArray({'a': 1, 'b': 'x'})", [{"k": "a", "v": 1}, {"k": "b", "v": "x"}]),

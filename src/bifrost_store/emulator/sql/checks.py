@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bifrost_store.emulator.sql.aggregates import AGGREGATES, as_aggregate, has_aggregate
 from bifrost_store.emulator.sql.errors import SqlError, UnsupportedError
 from bifrost_store.emulator.sql.functions import FUNCTIONS, UNSUPPORTED
+from bifrost_store.emulator.sql.functions.registry import MANY
 from bifrost_store.emulator.sql.printing import print_node
 from bifrost_store.emulator.sql.syntax import (
     Call,
@@ -33,8 +34,9 @@ MAX_DEPTH = 100
 MAX_JOINS = 10
 """``maxJoinsPerSqlQuery`` of the service's account document."""
 
-MAX_COUNT = 2**31 - 1
-"""The largest number that TOP, OFFSET and LIMIT take."""
+MAX_COUNT = 2**32 - 1
+"""The largest number that TOP, OFFSET and LIMIT take. Clients send less: LINQ and EF Core skip by ``OFFSET n LIMIT 2147483647``, of
+which a plan asks each range for the first ``n`` + 2147483647 rows (query plan tests of azure-cosmos-dotnet-v3)."""
 
 
 def check(query: Query) -> None:
@@ -57,7 +59,7 @@ def _check_query(query: Query, outer: frozenset[str], *, is_outermost: bool) -> 
     scope = _check_sources(query, outer, is_outermost=is_outermost)
     for clause, nodes in _clauses(query):
         for node in nodes:
-            _check_expression(node, scope, clause)
+            _check_expression(node, scope, clause, is_outermost=is_outermost)
     _check_selection(query)
     _check_groups(query)
     for clause, count in (("TOP", query.top), ("OFFSET", query.offset), ("LIMIT", query.limit)):
@@ -168,7 +170,7 @@ def _not_grouped(node: Name | Path) -> SqlError:
     )
 
 
-def _check_expression(node: Node, scope: frozenset[str], clause: str) -> None:
+def _check_expression(node: Node, scope: frozenset[str], clause: str, *, is_outermost: bool) -> None:
     if isinstance(node, Name):
         _resolve(node, scope)
     elif isinstance(node, Query):
@@ -177,16 +179,18 @@ def _check_expression(node: Node, scope: frozenset[str], clause: str) -> None:
     elif isinstance(node, Index) and not isinstance(node.expression, Literal | Parameter):
         raise SqlError("SC2990", "The specified query includes 'member indexer' which is currently not supported.", *node.span)
     elif isinstance(node, Call):
-        _check_call(node, clause)
+        _check_call(node, clause, is_outermost=is_outermost)
     for child in node.children():
-        _check_expression(child, scope, clause)
+        _check_expression(child, scope, clause, is_outermost=is_outermost)
 
 
-def _below(node: Node) -> Iterator[Node]:
-    return (part for child in node.children() for part, _ in walk(child))
+def _is_too_much_to_aggregate(call: Call, *, is_outermost: bool) -> bool:
+    """Tell whether an aggregate is of another one or of a subquery, which only those within subqueries may be: EF Core sums so."""
+    below = (part for argument in call.arguments for part, _ in walk(argument))
+    return any(map(has_aggregate, call.arguments)) or (is_outermost and any(isinstance(part, Subquery) for part in below))
 
 
-def _check_call(call: Call, clause: str) -> None:
+def _check_call(call: Call, clause: str, *, is_outermost: bool) -> None:
     """Check a function's name, its place and the number of its arguments."""
     name = call.name.upper()
     if name.startswith("UDF."):
@@ -194,7 +198,7 @@ def _check_call(call: Call, clause: str) -> None:
     if name in UNSUPPORTED:
         raise UnsupportedError(f"the function {call.name}", *call.span)
     if name in AGGREGATES:
-        if any(as_aggregate(part) or isinstance(part, Subquery) for part in _below(call)):
+        if _is_too_much_to_aggregate(call, is_outermost=is_outermost):
             raise SqlError(
                 "SC2101", "Cannot perform an aggregate function on an expression containing an aggregate or a subquery.", *call.span
             )
@@ -208,14 +212,14 @@ def _check_call(call: Call, clause: str) -> None:
             "SC2005", f"'{call.name}' is not a recognized built-in function name.", call.span[0], call.span[0] + len(call.name)
         )
     if not least <= len(call.arguments) <= most:
-        wanted = f"{least}" if least == most else f"{least} to {most}" if most < MAX_COUNT else f"at least {least}"
+        wanted = f"{least}" if least == most else f"{least} to {most}" if most < MANY else f"at least {least}"
         raise SqlError("SC2050", f"The {name} function requires {wanted} argument(s).", *call.span)
 
 
 def check_count(clause: str, value: object, span: Span | tuple[()] = ()) -> int:
     """Return the number of TOP, OFFSET or LIMIT; raise `SqlError` if it is none."""
     code = {"TOP": "SC2060", "OFFSET": "SC2062", "LIMIT": "SC2061"}[clause]
-    if type(value) is not int or value < 0:
+    if type(value) is not int or value < 0 or (value > MAX_COUNT and clause == "TOP"):
         raise SqlError(code, f"The count value provided for a {clause} clause must be an integer.", *span)
     if value > MAX_COUNT:
         raise SqlError(code, f"The {clause} count value exceeds the maximum allowed value.", *span)

@@ -122,6 +122,6 @@ TABLE: Table = {
     "OBJECTTOARRAY": Function(1, 3, _object_to_array),
     "SETDIFFERENCE": _sets(lambda left, right: [item for key, item in left.items() if key not in right]),
     "SETEQUAL": _sets(lambda left, right: left.keys() == right.keys()),
-    "SETINTERSECT": _sets(lambda left, right: [item for key, item in left.items() if key in right]),
+    "SETINTERSECT": _sets(lambda left, right: [item for key, item in right.items() if key in left]),
     "SETUNION": _sets(lambda left, right: list({**left, **right}.values())),
 }

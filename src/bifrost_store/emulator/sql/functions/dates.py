@@ -112,6 +112,14 @@ def _ago(now: int, name: Value, count: Value) -> Value:
     return UNDEFINED if part is None or number is None else _shifted(part, -number, now)
 
 
+def _now(now: int, *moved_by: Value) -> Value:
+    """Return the time; with a part and a count, moved by so many of them."""
+    if not moved_by:
+        return write_ticks(now)
+    part, number = _part(moved_by[0]), whole(moved_by[-1])
+    return UNDEFINED if part is None or number is None else _shifted(part, number, now)
+
+
 def _difference(name: Value, start: Value, end: Value) -> Value:
     """Count the boundaries of a part that lie between two times."""
     part, first, last = _part(name), read_ticks(start), read_ticks(end)
@@ -193,7 +201,7 @@ TABLE: Table = {
     "GETCURRENTTIMESTAMP": _NOW_TIMESTAMP,
     "GETCURRENTTIMESTAMPSTATIC": _NOW_TIMESTAMP,
     "MONTH": _reading("month"),
-    "NOW": _NOW,
+    "NOW": Function(0, 2, _now, is_timed=True),
     "TICKSTODATETIME": Function(1, 1, _from_count(1)),
     "TIMESTAMPTODATETIME": Function(1, 1, _from_count(10_000)),
     "YEAR": _reading("year"),

@@ -8,10 +8,10 @@ import math
 
 from bifrost_store.emulator import numbers
 from bifrost_store.emulator.numbers import is_number
+from bifrost_store.emulator.sql.functions.globe import Place, metres_between
 from bifrost_store.emulator.sql.functions.registry import Function, Table
 from bifrost_store.emulator.sql.values import UNDEFINED, Value, lookup
 
-_EARTH_RADIUS_METRES = 6_371_008.8
 _ITEM_RID_BYTES = 16
 
 
@@ -28,17 +28,12 @@ def _document_id(item: Value) -> Value:
 
 
 def _distance(left: Value, right: Value) -> Value:
-    """Return the metres between two points along the globe, taken as a sphere."""
+    """Return the metres between two points along the globe."""
     one, other = _point(left), _point(right)
-    if one is None or other is None:
-        return UNDEFINED
-    (longitude, latitude), (other_longitude, other_latitude) = one, other
-    half = math.sin((other_latitude - latitude) / 2) ** 2
-    half += math.cos(latitude) * math.cos(other_latitude) * math.sin((other_longitude - longitude) / 2) ** 2
-    return numbers.number(2 * _EARTH_RADIUS_METRES * math.asin(min(math.sqrt(half), 1)))
+    return UNDEFINED if one is None or other is None else numbers.number(metres_between(one, other))
 
 
-def _point(value: Value) -> tuple[float, float] | None:
+def _point(value: Value) -> Place | None:
     """Return a GeoJSON point as longitude and latitude in radians."""
     coordinates = lookup(value, ("coordinates",))
     if lookup(value, ("type",)) != "Point" or type(coordinates) is not list or len(coordinates) < 2:

@@ -22,7 +22,8 @@ def _test(test: Callable[[Value], bool]) -> Function:
 
 
 def _is_integer(value: Value) -> bool:
-    return whole(value) is not None and -(2**63) <= value < 2**63
+    # 9223372036854775807 is an integer, says Microsoft's page; as a double it is 2^63.
+    return whole(value) is not None and -(2**63) <= value <= 2**63
 
 
 TABLE: Table = {
