@@ -181,10 +181,13 @@ def _compare(name: str, suite: SuiteList, found: dict[str, str], known: dict[str
         print(f"  failed, not listed: {test}")
     for test in recovered:
         print(f"  passes now, take it off the list: {test}")
+    unknown = [] if is_partial else sorted(set(known) - set(found))
+    for test in unknown:
+        print(f"  there is no such test, take it off the list: {test}")
     is_enough = is_partial or (counts["passed"] >= suite.required and len(found) == suite.expected)
     if not is_enough:
         print(f"  {suite.expected} tests were expected, and {suite.required} have to pass")
-    return is_enough and not unexpected and not recovered
+    return is_enough and not unexpected and not recovered and not unknown
 
 
 if __name__ == "__main__":
