@@ -28,7 +28,7 @@ TOMBSTONE: Final = "tombstone"
 ENVELOPE: Final = frozenset({"id", "type", "scope", "sortKey", "ttl", "meta"})
 """What a document has beside the fields of its record's body, and beside what the service adds."""
 _SERVICE_ETAG: Final = re.compile(r"[!-~]{1,128}")
-_BESIDE: Final = _ENVELOPE | {"_rid", "_self", "_etag", "_attachments", "_ts"}
+_BESIDE: Final = ENVELOPE | {"_rid", "_self", "_etag", "_attachments", "_ts"}
 """What most documents have beside the fields of their body."""
 _ESCAPE: Final = "~"
 _SYSTEM: Final = "_"
