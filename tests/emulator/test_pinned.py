@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +31,11 @@ atoms = st.one_of(
         st.sampled_from(["IN", "NOT IN"]),
         st.lists(operands, min_size=1, max_size=3).map(", ".join),
     ).map(lambda parts: f"{parts[0]} {parts[1]} ({parts[2]})"),
-    st.sampled_from(["IS_DEFINED(c.a)", "c.a", "NOT c.a", "LOWER(c.a) = 'a'"]),
+    st.sampled_from(["IS_DEFINED(c.a)", "c.a", "NOT c.a", "LOWER(c.a) = 'a'", "IS_NULL(c.a)", "IS_NULL(c.b)"]),
+    st.tuples(st.lists(operands, max_size=3).map(", ".join), st.sampled_from(["c.a", "c.b", "c.a, true", "1"])).map(
+        lambda parts: f"ARRAY_CONTAINS([{parts[0]}], {parts[1]})"
+    ),
+    st.sampled_from(["ARRAY_CONTAINS(@l, c.a)", "ARRAY_CONTAINS(@p, c.a)", "ARRAY_CONTAINS(c.a, 1)"]),
 )
 conditions = st.recursive(
     atoms,
@@ -55,7 +60,7 @@ def container(paths: list[str]) -> Container:
 @given(conditions, st.sampled_from([["/a"], ["/b"], ["/a", "/b"], ["/b", "/a"]]))
 def test_no_item_lies_outside(condition: str, paths: list[str]) -> None:
     """Each item that the condition holds for lies in a range of the plan, and in the scope of the one key if there is one."""
-    text, parameters = f"SELECT * FROM c WHERE {condition}", {"@p": "b"}
+    text, parameters = f"SELECT * FROM c WHERE {condition}", {"@p": "b", "@l": [1, "a", None, [1]]}
     where, query = container(paths), parse(text)
     ranges, scope = key_ranges(where, query, parameters), pinned_scope(where, query, parameters)
     assert list(ranges) == sorted(ranges)
@@ -64,3 +69,23 @@ def test_no_item_lies_outside(condition: str, paths: list[str]) -> None:
         epk = key.epk(key.of_item(item))
         assert any(one.low == epk if one.is_point else one.low <= epk < one.high for one in ranges), (item, ranges)
         assert scope is None or scope.epks.contains(epk)
+
+
+@pytest.mark.parametrize(
+    ("condition", "keys"),
+    [
+        ("ARRAY_CONTAINS([1, 2, 3], c.a)", [1, 2, 3]),
+        ("ARRAY_CONTAINS(@l, c.a)", ["x", None]),
+        ("ARRAY_CONTAINS([1, 2, 3], c.a) AND c.a = 4", []),
+        ("ARRAY_CONTAINS([], c.a)", []),
+        ("IS_NULL(c.a)", [None]),
+    ],
+)
+def test_only_partitions_that_can_hold_items_are_asked(condition: str, keys: list[Any]) -> None:
+    """Each key is a range of its own, as in the service's plans; none is the point before all of them."""
+    where = container(["/a"])
+    found = key_ranges(where, parse(f"SELECT * FROM c WHERE {condition}"), {"@l": ["x", None]})
+
+    assert sorted(where.partition_key.epk([key]) for key in keys) or [""] == [one.low for one in found]
+    assert all(one.is_point for one in found)
+    assert max(len(keys), 1) == len(found)

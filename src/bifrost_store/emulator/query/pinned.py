@@ -14,7 +14,7 @@ from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.expressions import constant_of
 from bifrost_store.emulator.sql.indexes import ItemPath, item_path
 from bifrost_store.emulator.sql.plans import WHOLE, KeyRange
-from bifrost_store.emulator.sql.syntax import Chain, In, Logical, Node, Query
+from bifrost_store.emulator.sql.syntax import Call, Chain, In, Logical, Node, Query
 from bifrost_store.emulator.sql.values import UNDEFINED, Value
 
 _MAX_KEYS: Final = 1000
@@ -80,14 +80,28 @@ class _Reader:
             return self._one_of(node.first, (right,)) or self._one_of(right, (node.first,))
         if isinstance(node, In) and not node.is_negated:
             return self._one_of(node.operand, node.items)
+        if isinstance(node, Call):
+            return self._of_call(node)
         return {}
 
-    def _one_of(self, node: Node, items: tuple[Node, ...]) -> _Values:
-        path = item_path(node, self._query, self._parameters)
-        constants = [constant_of(item, self._parameters) for item in items] if path is not None else [None]
-        if path is None or None in constants:
+    def _of_call(self, call: Call) -> _Values:
+        """Return the values that ``ARRAY_CONTAINS([...], path)`` and ``IS_NULL(path)`` allow, as the service's plans do."""
+        if call.name.upper() == "IS_NULL":
+            return self._among(call.arguments[0], [None])
+        if call.name.upper() != "ARRAY_CONTAINS" or len(call.arguments) != 2:
             return {}
-        values = [constant.value for constant in constants if constant is not None]
+        array = constant_of(call.arguments[0], self._parameters)
+        return self._among(call.arguments[1], array.value) if array is not None and isinstance(array.value, list) else {}
+
+    def _one_of(self, node: Node, items: tuple[Node, ...]) -> _Values:
+        constants = [constant_of(item, self._parameters) for item in items]
+        known = [constant.value for constant in constants if constant is not None]
+        return self._among(node, known) if len(known) == len(constants) else {}
+
+    def _among(self, node: Node, values: list[Value]) -> _Values:
+        path = item_path(node, self._query, self._parameters)
+        if path is None:
+            return {}
         # What equals undefined or NaN is nothing; an array or object as the key counts as undefined.
         return {path: frozenset(_typed(value) for value in values if value is not UNDEFINED and value == value)}
 
