@@ -130,6 +130,40 @@ async def test_a_dashboard_is_shown_to_whom_its_scope_is(counting: Console) -> N
         assert len(answer.text) < 400
 
 
+async def test_failures_of_the_platform(counting: Console, day: Day) -> None:
+    """Administrators see the runs of all scopes that failed last, once figures tell of them; others nothing."""
+    await counting.store.organizations.create("Juniper", created_by="ada", id="juniper")
+    await ended(counting, JUNIPER, ExecutionStatus.TIMEOUT, workflow="long ago")
+    await counting.store.metrics.rollup()
+    day.now += timedelta(days=2)
+    for number, scope in enumerate([GLOBAL, JUNIPER] * 5):
+        status = ExecutionStatus.SUCCESS if number == 9 else ExecutionStatus.FAILED
+        await ended(counting, scope, status, workflow=f"w{number}")
+        day.now += timedelta(seconds=1)
+    before = (await counting.get("failures", ADA)).json()
+    await counting.store.metrics.rollup()
+    found = (await counting.get("failures", ADA)).json()
+
+    assert "long ago" in [run["workflow"] for run in before["runs"]]
+    assert [f"w{number}" for number in (8, 7, 6, 5, 4, 3, 2, 1)] == [run["workflow"] for run in found["runs"]]
+    assert {"GLOBAL", "org-juniper"} == {run["scope"] for run in found["runs"]}
+    assert 0 == found["scopesLeftOut"]
+    assert 400 == (await counting.get("failures", ADA, window="1y")).status_code
+    assert 404 == (await counting.get("failures", user(organization="juniper"))).status_code
+
+
+async def test_failures_of_very_many_scopes(counting: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more scopes than are asked at once those are asked that failed most, and it is told how many were not."""
+    monkeypatch.setattr("bifrost_store.console.failures.MOST_SCOPES", 1)
+    await counting.store.organizations.create("Juniper", created_by="ada", id="juniper")
+    for scope in (GLOBAL, JUNIPER, JUNIPER):
+        await ended(counting, scope, ExecutionStatus.FAILED)
+    await counting.store.metrics.rollup()
+    found = (await counting.get("failures", ADA, window="24h")).json()
+
+    assert (["org-juniper"] * 2, 1) == ([run["scope"] for run in found["runs"]], found["scopesLeftOut"])
+
+
 async def test_durations_are_those_that_were_counted(counting: Console) -> None:
     """What 95 of 100 runs of a workflow took at most, once figures are kept; before that nothing, and no other window's."""
     await counting.store.organizations.create("Juniper", created_by="ada", id="juniper")

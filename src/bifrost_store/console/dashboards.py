@@ -12,7 +12,9 @@ from starlette.routing import Route
 from bifrost_store.changefeed import leases_by_processor
 from bifrost_store.changefeed.status import behind_seconds
 from bifrost_store.console.asking import admin_only, as_json, scope_of
+from bifrost_store.console.failures import latest_failures
 from bifrost_store.console.refusals import bad_request
+from bifrost_store.console.shown import shown_run
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.histogram import percentile
 from bifrost_store.core.scope import Scope
@@ -28,6 +30,7 @@ from bifrost_store.store import Store
 PLATFORM: Final = "platform"
 """In addresses, where others name a scope; none is called so."""
 _WINDOW: Final = "7d"
+_FAILURES: Final = 8
 
 
 class Dashboards:
@@ -39,7 +42,11 @@ class Dashboards:
 
     def routes(self) -> list[Route]:
         """Return what is answered here."""
-        return [Route("/api/dashboard/{scope}", self._dashboard), Route("/api/durations/{scope}", self._durations)]
+        return [
+            Route("/api/dashboard/{scope}", self._dashboard),
+            Route("/api/durations/{scope}", self._durations),
+            Route("/api/failures", self._failures),
+        ]
 
     async def _dashboard(self, request: Request) -> Response:
         """The figures of ``window``: 24h, 7d, 30d or 90d."""
@@ -52,12 +59,19 @@ class Dashboards:
     async def _durations(self, request: Request) -> Response:
         """What 95 of 100 runs of each workflow took at most in ``window``, by the figures that are kept; nothing without them."""
         scope = scope_of(request)
-        window = request.query_params.get("window", _WINDOW)
-        if window not in WINDOWS:
-            raise bad_request(f"window: must be one of {', '.join(WINDOWS)}")
-        kept = await kept_figures(self._store, self._clock, scope, cast(Window, window))
+        kept = await kept_figures(self._store, self._clock, scope, _window_of(request))
         found = {} if kept is None else {name: percentile(counts.histogram, 95) for name, counts in kept.workflows.items()}
         return as_json({"p95Ms": {name: longest for name, longest in found.items() if longest is not None}})
+
+    async def _failures(self, request: Request) -> Response:
+        """The runs of the whole platform that failed last in ``window``, by the figures that are kept; nothing without them."""
+        admin_only(request)
+        now, length = self._clock(), WINDOWS[_window_of(request)].length
+        keeper = keeper_of(self._store, self._clock)
+        if keeper is None:
+            return as_json({"runs": [], "scopesLeftOut": 0})
+        runs, left_out = await latest_failures(self._store, keeper, now - length, now, _FAILURES)
+        return as_json({"runs": [shown_run(run) for run in runs], "scopesLeftOut": left_out})
 
     async def _behind(self) -> float | None:
         """Return how far those who keep the figures are behind; None where a timer does, or where that cannot be told."""
@@ -72,11 +86,23 @@ class Dashboards:
 
 async def kept_figures(store: Store, clock: Clock, scope: Scope | None, window: Window) -> Dashboard | None:
     """Return the figures that are kept, whatever dashboards are made of; None where runs are kept for too short to have any."""
+    keeper = keeper_of(store, clock)
+    return None if keeper is None else await aggregated(keeper, clock, scope, window)
+
+
+def keeper_of(store: Store, clock: Clock) -> Keeper | None:
+    """Return what reads the figures that are kept; None where runs are kept for too short to have any."""
     try:
-        keeper = Keeper(store.backend, OpenDays(store.context.retention), clock)
+        return Keeper(store.backend, OpenDays(store.context.retention), clock)
     except ConfigurationError:
         return None
-    return await aggregated(keeper, clock, scope, window)
+
+
+def _window_of(request: Request) -> Window:
+    window = request.query_params.get("window", _WINDOW)
+    if window not in WINDOWS:
+        raise bad_request(f"window: must be one of {', '.join(WINDOWS)}")
+    return cast(Window, window)
 
 
 def _scope_of(request: Request) -> Scope | None:

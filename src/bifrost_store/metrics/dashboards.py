@@ -29,6 +29,11 @@ class Span:
     period: timedelta
     count: int
 
+    @property
+    def length(self) -> timedelta:
+        """How long the window is."""
+        return self.period * self.count
+
     def start(self, now: datetime) -> datetime:
         """Return when the last period of the window begins."""
         return hour_of(now) if self.period == HOUR else day_of(now)

@@ -43,6 +43,8 @@ from bifrost_store.repositories.reading import all_records, readable_part
 
 KIND: Final = PeriodMetrics.spec.kind
 HOURS_KEPT: Final = 90 * DAY
+_WORKFLOWS: Final = ("workflows", "others")
+"""Of a record, all but the totals."""
 
 
 @dataclass(slots=True)
@@ -127,12 +129,16 @@ class Keeper:
             with_workflows: Their records have workflows and others as they are stored; else those are not even read.
         """
         name = hourly_id if period == HOUR else daily_id
-        without = () if with_workflows else ("workflows", "others")
+        without = () if with_workflows else _WORKFLOWS
         return _by_start(_totals(await self._between(scope, prefix + name(since), prefix + name(until), without)))
 
     async def everywhere(self, record_id: str) -> list[PeriodMetrics]:
         """Return what every scope has stored under *record_id*."""
         return _readable(await all_records(self._backend, KIND, None, Eq(ID, record_id)))
+
+    async def day_everywhere(self, day: datetime) -> list[PeriodMetrics]:
+        """Return the totals of *day* of every scope that has some."""
+        return list(_totals(await all_records(self._backend, KIND, None, Eq(ID, daily_id(day)), without=_WORKFLOWS)))
 
     async def hours_anywhere(self, day: datetime) -> set[datetime]:
         """Return the hours of *day* of which any scope, or the platform, has figures."""

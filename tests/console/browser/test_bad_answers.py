@@ -39,6 +39,29 @@ def forgive(stage: Stage) -> None:
     stage.problems[:] = [problem for problem in stage.problems if "Failed to load resource" not in problem]
 
 
+_PARTS = {
+    "dashboard/platform": ("dashboard/*", "The figures"),
+    "dashboard/GLOBAL": ("runs/*", "Latest failures"),
+    "feed": ("cost/process", "This process"),
+    "migration": ("migration", "From Table Storage to Cosmos DB"),
+}
+"""By page, what is answered with something else, and the part that says so."""
+
+
+@pytest.mark.parametrize("name", ["a list", "other members"])
+async def test_what_is_wrong_fails_alone_where_it_is_operated(stage: Stage, name: str) -> None:
+    """Dashboard, feed, cost and migration say which part got something else; it is there once it is read again."""
+    for place, (path, what) in _PARTS.items():
+        page = await stage.page("nowhere")
+        await answer(page, f"**/api/{path}*", **ANSWERS[name])
+        await page.goto(f"{stage.address}{place}")
+        alert = page.get_by_role("alert")
+        await expect(alert).to_contain_text(f"{what} could not be read: The console answered with something else (200).")
+        await page.unroute_all()
+        await alert.get_by_role("button", name="Retry").click()
+        await expect(alert).to_have_count(0)
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_what_is_wrong_fails_alone(stage: Stage, name: str) -> None:
     """Each part that got something else says so, with the request where it has one, and is read again; the others are there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -85,6 +86,9 @@ async def test_a_dashboard_shows_how_runs_went(stage: Stage) -> None:
     assert {"sort=-p95", "window=24h"} == set(page.url.partition("?")[2].split("&"))
     await page.get_by_role("link", name="Whole platform").click()
     await expect(figure(page, "Runs")).to_contain_text("8")
+    failed = page.get_by_role("region", name="Latest failures").get_by_role("listitem")
+    await expect(failed).to_contain_text(["GLOBAL"])
+    await expect(failed.get_by_role("link", name="export")).to_have_attribute("href", re.compile("/runs/GLOBAL/"))
     await page.go_back()
     await expect(figure(page, "Runs")).to_contain_text("7")
 
@@ -116,6 +120,15 @@ async def test_a_dashboard_is_for_everybody(stage: Stage, axe: str, scheme: str)
     found += await violations(page, axe)
     await fits(page)
     assert [] == found
+
+
+async def test_failures_of_90_days_are_listed_too(stage: Stage) -> None:
+    """From the longest window the number of failures leads to those runs, and the list's window says so."""
+    page = await stage.page("dashboard/GLOBAL?window=90d")
+    await figure(page, "Failed").get_by_role("link", name="1").click()
+    await expect(page.locator("a[data-run]")).to_have_count(1)
+    await expect(page.get_by_role("combobox", name="Window")).to_have_value("90d")
+    assert page.url.endswith("?status=failed&window=90d")
 
 
 async def test_days_are_utc_wherever_the_reader_is(stage: Stage) -> None:

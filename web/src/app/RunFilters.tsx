@@ -17,7 +17,7 @@ const SEGMENTS: readonly (readonly [string | null, string])[] = [
   ['successful', 'Success'],
   ['cancelled', 'Cancelled'],
 ];
-const WINDOWS: Readonly<Record<string, number>> = { '24h': 1, '7d': 7, '30d': 30 };
+const WINDOWS: Readonly<Record<string, number>> = { '24h': 1, '7d': 7, '30d': 30, '90d': 90 };
 const TEXTS = ['workflow', 'user', 'form'] as const;
 
 export interface Filters {
@@ -107,6 +107,7 @@ export function RunFilters({ me, filters, onChange }: Props): ReactNode {
         <option value="24h">24 hours</option>
         <option value="7d">7 days</option>
         <option value="30d">30 days</option>
+        <option value="90d">90 days</option>
       </select>
     </div>
   );

@@ -8,7 +8,12 @@ import { RunRow, type Usual } from './RunRow';
 import css from './RunsPage.module.css';
 
 const READ_EVERY = 5_000;
-const WINDOW_NAMES: Readonly<Record<string, string>> = { '24h': 'the last 24 hours', '7d': 'the last 7 days', '30d': 'the last 30 days' };
+const WINDOW_NAMES: Readonly<Record<string, string>> = {
+  '24h': 'the last 24 hours',
+  '7d': 'the last 7 days',
+  '30d': 'the last 30 days',
+  '90d': 'the last 90 days',
+};
 
 export function RunsPage({ me, scope }: { readonly me: Me; readonly scope: string }): ReactNode {
   const [params, setParams] = useSearchParams();

@@ -5,7 +5,7 @@ import { api, type Me } from '../app/api';
 import { useSettings } from '../app/settings';
 import { exact, useNow } from '../live';
 import { Command } from './Command';
-import { PLATFORM, readDashboard, windowIn, WINDOWS, type Dashboard, type Window } from './dashboardApi';
+import { PLATFORM, readDashboard, readFailures, windowIn, WINDOWS, type Dashboard, type PlatformFailures, type Window } from './dashboardApi';
 import look from './DashboardPage.module.css';
 import { Failures } from './Failures';
 import { FigureCards } from './FigureCards';
@@ -76,13 +76,13 @@ export function DashboardPage({ me, scope, own }: Props): ReactNode {
           <Chart dashboard={data} />
         </div>
       )}
-      <div className={look.columns} data-wide={scope === PLATFORM || undefined}>
+      <div className={look.columns}>
         {(data !== undefined || dashboard.error === null) && (
           <Panel title="Workflows" asked={{ data, error: null, refetch: dashboard.refetch }} height={320}>
             {(found) => <Workflows dashboard={found} order={order} onOrder={(next) => set('sort', orderToText(next))} />}
           </Panel>
         )}
-        {scope !== PLATFORM && <LatestFailures scope={scope} window={window} />}
+        <LatestFailures scope={scope} window={window} />
       </div>
     </>
   );
@@ -173,16 +173,18 @@ function LatestFailures({ scope, window }: { readonly scope: string; readonly wi
   const { zone } = useSettings();
   const failures = useQuery({
     queryKey: ['failures', scope, window],
-    queryFn: ({ signal }) => {
+    queryFn: async ({ signal }): Promise<PlatformFailures> => {
+      if (scope === PLATFORM) return readFailures(window, signal);
       const since = new Date(Date.now() - DAYS[window] * 86_400_000).toISOString();
-      return api.runs(scope, { status: FAILED, since, limit: '8' }, signal);
+      const { runs } = await api.runs(scope, { status: FAILED, since, limit: '8' }, signal);
+      return { runs, scopesLeftOut: 0 };
     },
     placeholderData: keepPreviousData,
     refetchInterval: READ_EVERY.aggregated,
   });
   return (
     <Panel title="Latest failures" asked={failures} height={320}>
-      {(page) => <Failures runs={page.runs} window={WINDOWS[window]} zone={zone} />}
+      {(found) => <Failures found={found} window={WINDOWS[window]} zone={zone} isPlatform={scope === PLATFORM} />}
     </Panel>
   );
 }

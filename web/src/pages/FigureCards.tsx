@@ -9,8 +9,7 @@ import { change, percent, whole, type Change } from './format';
 export function FigureCards({ dashboard }: { readonly dashboard: Dashboard }): ReactNode {
   const { total, before, isExact, scope, window } = dashboard;
   const failed = whole(total.failed);
-  // Runs can be filtered by these windows alone.
-  const runs = scope === PLATFORM || window === '90d' ? null : `/runs/${scope}?status=failed&window=${window}`;
+  const runs = scope === PLATFORM ? null : `/runs/${scope}?status=failed&window=${window}`;
   const least = isExact ? '' : '≥ ';
   return (
     <dl className={look.figures}>

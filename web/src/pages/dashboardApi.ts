@@ -1,4 +1,5 @@
-import { ask } from '../app/api';
+import { ask, type Run } from '../app/api';
+import { shapes } from '../app/shapes';
 
 export type Window = '24h' | '7d' | '30d' | '90d';
 export const WINDOWS: Readonly<Record<Window, string>> = { '24h': '24 hours', '7d': '7 days', '30d': '30 days', '90d': '90 days' };
@@ -52,5 +53,16 @@ export function windowIn(text: string | null): Window {
 }
 
 export function readDashboard(scope: string, window: Window, signal: AbortSignal): Promise<Dashboard> {
-  return ask<Dashboard>(`dashboard/${encodeURIComponent(scope)}`, { window }, signal);
+  return ask<Dashboard>(`dashboard/${encodeURIComponent(scope)}`, { window }, signal, { shape: shapes.dashboard });
+}
+
+/** The runs of the whole platform that failed last. */
+export interface PlatformFailures {
+  readonly runs: readonly Run[];
+  /** Scopes with failures that were not looked at, as there are very many. */
+  readonly scopesLeftOut: number;
+}
+
+export function readFailures(window: Window, signal: AbortSignal): Promise<PlatformFailures> {
+  return ask<PlatformFailures>('failures', { window }, signal, { shape: shapes.failures });
 }

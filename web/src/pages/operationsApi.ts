@@ -1,4 +1,5 @@
 import { ask } from '../app/api';
+import { shapes } from '../app/shapes';
 
 export interface FeedRange {
   readonly range: string;
@@ -124,9 +125,9 @@ export interface StoreStatus {
 }
 
 export const operations = {
-  feeds: (signal: AbortSignal) => ask<Feeds>('feeds', {}, signal),
-  processCost: (signal: AbortSignal) => ask<ProcessCost>('cost/process', {}, signal),
+  feeds: (signal: AbortSignal) => ask<Feeds>('feeds', {}, signal, { shape: shapes.feeds }),
+  processCost: (signal: AbortSignal) => ask<ProcessCost>('cost/process', {}, signal, { shape: shapes.processCost }),
   monthCost: (runs: number | null, signal: AbortSignal) =>
-    ask<MonthCost | { readonly isMeasured: false }>('cost/month', { runs: runs === null ? undefined : String(runs) }, signal),
-  migration: (signal: AbortSignal) => ask<Migration | MigrationStatus>('migration', {}, signal),
+    ask<MonthCost | { readonly isMeasured: false }>('cost/month', { runs: runs === null ? undefined : String(runs) }, signal, { shape: shapes.monthCost }),
+  migration: (signal: AbortSignal) => ask<Migration | MigrationStatus>('migration', {}, signal, { shape: shapes.migration }),
 };
