@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bifrost_store.core.json import copy_parsed, load_json
+from bifrost_store.core.json import copy_parsed, dump_json, dump_stored, load_json, measure_members
+from bifrost_store.errors import InvalidRequestError
 
 
 def _refuse(name: str) -> None:
@@ -18,7 +20,11 @@ def _refuse(name: str) -> None:
 _PYTHON = json.JSONDecoder(parse_constant=_refuse)
 _NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(), max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(), max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=4), inner, max_size=4),
     max_leaves=12,
 )
@@ -58,6 +64,35 @@ def _outcome(load: Any, text: str) -> str:
 def test_json_is_read_as_python_reads_it(text: str) -> None:
     """Every text means the same, type for type and in the same order, or is refused."""
     assert _outcome(_PYTHON.decode, text) == _outcome(load_json, text)
+
+
+@given(_VALUES)
+@example(1e22)
+@example(-0.0)
+@example(2**64)
+@example("\ud800")
+@example("\x00\x7f\u2028")
+def test_what_is_stored_is_read_back(value: Any) -> None:
+    """In whichever form it is stored."""
+    assert repr(value) == repr(load_json(dump_stored(value)))
+
+
+@given(st.dictionaries(st.text(max_size=4), _VALUES, max_size=6))
+def test_an_object_is_not_longer_than_it_is_measured(members: dict[str, Any]) -> None:
+    """As JSON in ASCII; what cannot be stored is refused by the name of its member."""
+    try:
+        most = measure_members(members)
+    except InvalidRequestError as error:
+        assert any(str(error).startswith(f"{name}: ") for name in members)
+    else:
+        assert len(dump_json(members)) <= most
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    """Nobody could read it back as it was."""
+    members: dict[Any, Any] = {1: "one"}
+    with pytest.raises(InvalidRequestError, match=r"^a name: an object's names must be text, not int$"):
+        measure_members(members)
 
 
 @given(_VALUES)

@@ -46,6 +46,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count(json.JSONDecoder, "decode", "parses")
     count(json_module, "from_json", "parses")
+    count(json_module, "to_json", "dumps")
     count(json.JSONEncoder, "encode", "dumps")
     count(record_module, "canonical_json", "digests")
     count(Record, "__init__", "records")

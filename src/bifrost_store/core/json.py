@@ -9,7 +9,7 @@ from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # 
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # the same
 from typing import Any, Final
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from bifrost_store.errors import InvalidRequestError
 
@@ -52,6 +52,24 @@ def measure_json(value: object, field: str) -> int:
         raise _changed(field) from None
 
 
+def measure_members(members: Mapping[str, object]) -> int:
+    """Return the same of an object, each of whose members is checked as a value of its own.
+
+    Raises:
+        InvalidRequestError: As `check_json`. The message names the member.
+    """
+    size, member = 2, "a name"
+    try:
+        for name, value in members.items():
+            if type(name) is not str or not name.isascii():
+                _name(name, "a name")
+            member = name
+            size += len(name) * 2 * _MOST_ESCAPED + _PUNCTUATION + _measured(value, name, 0)
+    except RuntimeError:
+        raise _changed(member) from None
+    return size
+
+
 def _measured(value: Any, field: str, depth: int) -> int:
     # Written out, as all that is written goes through it.
     kind = type(value)
@@ -70,12 +88,18 @@ def _measured(value: Any, field: str, depth: int) -> int:
             if type(name) is not str or not name.isascii():
                 _name(name, field)
             size += len(name) * 2 * _MOST_ESCAPED + _PUNCTUATION
-            size += _LONGEST_WORD if one is None else _measured(one, field, depth + 1)
+            if type(one) is str and one.isascii():
+                size += len(one) * _MOST_ESCAPED + 2
+            else:
+                size += _measured(one, field, depth + 1)
         return size
     if kind is list and depth < MAX_DEPTH:
         size = 2
         for one in value:
-            size += _measured(one, field, depth + 1) + 2
+            if type(one) is str and one.isascii():
+                size += len(one) * _MOST_ESCAPED + 4
+            else:
+                size += _measured(one, field, depth + 1) + 2
         return size
     return len(dump_json(_copied(value, field, depth)))
 
@@ -216,6 +240,14 @@ def _lone_surrogate(text: str) -> int:
 def dump_json(value: object) -> str:
     """Return *value* on one line of ASCII, in the form today's columns hold (``, `` and ``: `` as separators)."""
     return _ENCODER.encode(value)
+
+
+def dump_stored(value: object) -> str:
+    """Return *value*, which can be stored, as what `load_json` reads equal: short and quick, for whom no form is promised."""
+    try:
+        return to_json(value).decode()
+    except ValueError:
+        return dump_json(value)
 
 
 def load_json(text: str | bytes) -> Any:

@@ -12,7 +12,7 @@ from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.columns import check_columns
-from bifrost_store.core.json import check_text, dump_json, measure_json, utf16_length
+from bifrost_store.core.json import check_text, dump_json, measure_json, measure_members, utf16_length
 from bifrost_store.core.loops import OwnLoop
 from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page, decode_token
@@ -148,13 +148,12 @@ class CheckedBackend(PassThrough):
         if spec.fields is not None and record.body.keys() != spec.fields:
             odd = ", ".join(sorted(record.body.keys() ^ spec.fields))
             raise InvalidRequestError(f"{record.key.kind}: the body must have exactly the declared fields; differing: {odd}")
-        most = sum(measure_json(value, name) for name, value in record.body.items())
-        most += measure_json(list(record.body), "a name") + measure_json(record.extra, "extra")
+        most = measure_members(record.body) + (measure_json(record.extra, "extra") if record.extra else 2)
         check_columns(record.extra, "extra")
         if record.extra and not spec.has_extra:
             raise InvalidRequestError(f"extra: a {spec.kind} has none")
         spec.check_body(record.key.id, record.body)
-        if any(limit is not None and most > limit for limit in (spec.column_limit, spec.record_limit)):
+        if most > min(spec.column_limit or most, spec.record_limit or most):
             _check_sizes(record, spec)
         if isinstance(record.expires_at, datetime) and record.expires_at.tzinfo is None:
             raise InvalidRequestError("expiresAt: must have a time zone")

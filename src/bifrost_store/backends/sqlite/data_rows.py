@@ -8,7 +8,7 @@ from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.backends.sqlite.rows import Row, Value, load_object
 from bifrost_store.core.clock import format_time, parse_time
 from bifrost_store.core.execution_data import DataDocument, DataType, Run
-from bifrost_store.core.json import UNREADABLE, dump_json
+from bifrost_store.core.json import UNREADABLE, dump_stored
 from bifrost_store.core.record import Body, dump_expiry, load_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError, StoreError
@@ -32,7 +32,7 @@ def row_from_data(data: DataDocument) -> dict[str, Value]:
         "timestamp": format_time(data.timestamp),
         "write_id": data.write_id,
         "expires_at": dump_expiry(data.expires_at),
-        "body": dump_json(data.body),
+        "body": dump_stored(data.body),
     }
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final, cast
 
 from bifrost_store.backends.sqlite.errors import NAME
-from bifrost_store.core.json import UNREADABLE, check_text, dump_json, load_json
+from bifrost_store.core.json import UNREADABLE, check_text, dump_json, dump_stored, load_json
 from bifrost_store.core.record import SCHEMA_VERSION, Body, Key, Record, dump_expiry, load_expiry
 from bifrost_store.core.scope import scope_named
 from bifrost_store.core.spec import Specs
@@ -44,8 +44,8 @@ def row_from_record(record: Record, specs: Specs) -> dict[str, Value]:
         "schema_version": SCHEMA_VERSION,
         "expires_at": dump_expiry(record.expires_at),
         "is_tombstone": int(record.is_tombstone),
-        "body": dump_json(record.body),
-        "extra": dump_json(record.extra) if record.extra else _EMPTY,
+        "body": dump_stored(record.body),
+        "extra": dump_stored(record.extra) if record.extra else _EMPTY,
         "fields": dump_fields(record.body, specs[key.kind].queryable),
     }
 
@@ -112,7 +112,7 @@ def dump_fields(body: Mapping[str, object], queryable: frozenset[str]) -> str:
     Texts are escaped (`escape`). What no filter value equals under SQLite's own types (lists, objects, floats, integers
     beyond 64 bits) is ``{"json": <its JSON text>}``.
     """
-    return dump_json({name: _dump_field(body[name]) for name in _in_order(queryable) if body.get(name) is not None})
+    return dump_stored({name: _dump_field(body[name]) for name in _in_order(queryable) if body.get(name) is not None})
 
 
 @cache
