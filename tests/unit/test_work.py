@@ -13,15 +13,18 @@ import pytest
 
 from bench.work import a_run, readers
 from bifrost_store import Scope, Store, StoreSettings, open_store
+from bifrost_store.backends.cosmos.documents import document_from_record
 from bifrost_store.backends.sqlite import connection
 from bifrost_store.core import json as json_module
 from bifrost_store.core import record as record_module
+from bifrost_store.core.clock import utc_now
 from bifrost_store.core.operations import Apply
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Version
 from bifrost_store.documents import Execution
 from bifrost_store.testing.bulk import create_all
 from bifrost_store.testing.examples import ORGANIZATION, execution
+from bifrost_store.transfer.lines import line_of, record_of
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +85,29 @@ def test_a_stored_run_becomes_a_model_without_a_digest(work: Counter[str], backe
     assert expected == done
     assert 1 == len(etags)
     assert (backend != "sqlite") == work["digests"]
+
+
+@pytest.mark.parametrize("backend", ["table", "cosmos"])
+def test_a_run_that_is_compared_has_one_digest(work: Counter[str], backend: str) -> None:
+    """Its version, its content and the document that it is copied to are told by the same; what was made of it has its own."""
+    record = readers(a_run())[backend]()
+    work.clear()
+    compared = record.version, record.digest, document_from_record(record, utc_now(), has_ttl=True)["meta"]["digest"]
+
+    assert 1 == work["digests"]
+    assert compared[1] == compared[2] == replace(record).digest
+    assert record.digest != replace(record, body={**record.body, "status": "Failed"}).digest
+    assert record.digest != replace(record, expires_at=None).digest
+    assert 4 == work["digests"]
+
+
+def test_a_line_is_parsed_once(work: Counter[str]) -> None:
+    """A line of a dump becomes a record without being written out again."""
+    line = line_of(a_run())
+    work.clear()
+    record_of(line)
+
+    assert {"parses": 1, "records": 1} == dict(work)
 
 
 async def test_a_page_is_parsed_once_for_each_record(store: Store, work: Counter[str]) -> None:

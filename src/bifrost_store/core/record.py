@@ -64,6 +64,21 @@ class Origin:
     columns: Mapping[str, str]
 
 
+class LateDigest:
+    """The `Record.digest` of a content that does not change: worked out once, when somebody first asks."""
+
+    __slots__ = ("_content", "_text")
+
+    def __init__(self, *content: Any) -> None:
+        self._content = content
+        self._text: str | None = None
+
+    def __call__(self) -> str:
+        if self._text is None:
+            self._text = digest_of(*self._content)
+        return self._text
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One stored document.
@@ -93,6 +108,8 @@ class Record:
     backend: str | None = field(default=None, compare=False)
     origin: Origin | None = field(default=None, compare=False, repr=False)
     has_new_id: bool = field(default=False, compare=False, repr=False)
+    _told: LateDigest | None = field(default=None, init=False, compare=False, repr=False)
+    """Tells the digest of what was read, to whoever asks after the version too. A copy with changes has none."""
 
     @property
     def etag(self) -> Etag:
@@ -112,7 +129,16 @@ class Record:
         The version is left out, so that a digest tells whether the content is what the version's writer stored; and so are
         `LATER_FIELDS` that are None.
         """
-        return digest_of(self.key, self.body, self.extra, self.expires_at, self.is_tombstone)
+        return self.late_digest()()
+
+    def late_digest(self) -> LateDigest:
+        """Return what tells the `digest`."""
+        return self._told or LateDigest(self.key, self.body, self.extra, self.expires_at, self.is_tombstone)
+
+    def digested(self, digest: LateDigest) -> Record:
+        """Return the record itself, whose digest from now on is what *digest* tells, which must be of its content."""
+        object.__setattr__(self, "_told", digest)
+        return self
 
     def is_expired(self, now: datetime) -> bool:
         """Return whether the record has stopped existing at *now*. Decided by what is stored, never by a store's clock."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,7 @@ import anyio
 
 from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_json, measure_json
 from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
@@ -26,6 +27,7 @@ from bifrost_store.errors import (
     BackendError,
     ConfigurationError,
     CorruptDocumentError,
+    InvalidRequestError,
     MigrationRefusedError,
     NotProvisionedError,
     OutcomeUnknownError,
@@ -218,7 +220,7 @@ class Backfill:
         batch: list[Record] = []
         size = 0
         for record in records:
-            more = len(dump_json(record.body)) + len(dump_json(record.extra))
+            more = _size(record)
             is_other = bool(batch) and (batch[0].key.kind, batch[0].key.scope) != (record.key.kind, record.key.scope)
             is_full = len(batch) == MAX_BATCH_OPERATIONS or size + more > MAX_BATCH_BYTES
             if batch and (is_other or is_full or not self._specs[record.key.kind].is_batchable):
@@ -362,6 +364,15 @@ class Backfill:
             self._budget.throttled,
             self._rejected.path if left else None,
         )
+
+
+def _size(record: Record) -> int:
+    """Return how many characters *record* takes as JSON, or a few more where that is no matter: it is cheaper to tell."""
+    with suppress(InvalidRequestError):  # the target's to raise
+        most = measure_json(record.body, "body") + measure_json(record.extra, "extra")
+        if most <= MAX_BATCH_BYTES // MAX_BATCH_OPERATIONS:
+            return most
+    return len(dump_json(record.body)) + len(dump_json(record.extra))
 
 
 def _carried(record: Record) -> str:

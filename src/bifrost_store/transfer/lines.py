@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bifrost_store.core.json import check_json, dump_json, load_json
+from bifrost_store.core.json import dump_json, load_storable_json
 from bifrost_store.core.record import LATER_FIELDS, Body, Key, Record, dump_expiry, load_expiry
-from bifrost_store.core.scope import Scope
+from bifrost_store.core.scope import scope_named
 from bifrost_store.core.version import Version
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError
 
@@ -56,11 +56,9 @@ def record_of(line: bytes) -> Record:
         CorruptDocumentError: It is no such line; the message names the fields.
     """
     try:
-        values = load_json(line)
-        check_json(values, "line")
-        one = _Line.model_validate(values)
+        one = _Line.model_validate(load_storable_json(line.decode("utf-8", "surrogatepass")))
         return Record(
-            Key(one.kind, Scope(one.scope), one.id),
+            Key(one.kind, scope_named(one.scope), one.id),
             one.body if one.isTombstone else _with_later_fields(one.kind, one.body),
             one.sortKey,
             Version(one.revision, one.writeId, one.epoch),

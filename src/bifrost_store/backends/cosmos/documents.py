@@ -11,13 +11,14 @@ import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from bifrost_store.backends.cosmos.errors import BACKEND
 from bifrost_store.backends.cosmos.ids import document_id, is_hashed, record_id
 from bifrost_store.core.doubles import dump_value, load_value
 from bifrost_store.core.json import UNREADABLE, check_parsed
-from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, Record, digest_of, dump_expiry, load_expiry
+from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, LateDigest, Record, dump_expiry, load_expiry
 from bifrost_store.core.scope import Scope, scope_named
 from bifrost_store.core.spec import Specs
 from bifrost_store.core.version import Version
@@ -32,6 +33,8 @@ _BESIDE: Final = ENVELOPE | {"_rid", "_self", "_etag", "_attachments", "_ts"}
 """What most documents have beside the fields of their body."""
 _ESCAPE: Final = "~"
 _SYSTEM: Final = "_"
+_AS_THEY_ARE: Final = frozenset({str, bool, type(None)})
+"""Of which `dump_value` changes none."""
 _MAX_TTL: Final = 2_147_483_647
 _TTL_MARGIN_SECONDS: Final = 3_600
 """The service's own clock decides when a document goes for good; until then the stored expiry alone counts."""
@@ -68,7 +71,7 @@ def document_from_record(record: Record, now: datetime, *, has_ttl: bool) -> Doc
     if has_ttl or ttl != -1:
         document["ttl"] = ttl
     for field, value in record.body.items():
-        document[stored_name(field)] = dump_value(value)
+        document[stored_name(field)] = value if type(value) in _AS_THEY_ARE else dump_value(value)
     document["meta"] = meta
     return document
 
@@ -78,7 +81,8 @@ def stored_sort_key(scope: Scope, sort_key: str) -> str:
     return f"{scope.value}!{sort_key}"
 
 
-def stored_name(field: str, envelope: Container[str] = ENVELOPE) -> str:
+@lru_cache(maxsize=4096)
+def stored_name(field: str, envelope: frozenset[str] = ENVELOPE) -> str:
     """Return what a field of a body is called in the document, beside the names of the *envelope*."""
     return _ESCAPE + field if field in envelope or field.startswith((_ESCAPE, _SYSTEM)) else field
 
@@ -129,12 +133,13 @@ def record_from_document(document: Mapping[str, Any], specs: Specs) -> Record:
         expires_at = load_expiry(meta.get("expiresAt"))
         stamped, digest = Version(int(meta["revision"]), str(meta["writeId"]), int(meta["epoch"])), str(meta["digest"])
         spec = specs.get(key.kind)
-        content = (key, body, extra, expires_at, is_tombstone)
-        version = Version.late(lambda: _settled(stamped, digest, digest_of(*content)))
+        found = LateDigest(key, body, extra, expires_at, is_tombstone)
+        version = Version.late(lambda: _settled(stamped, digest, found()))
         if spec is not None and spec.is_derived:
             version = stamped
         native = NativeEtag(str(document["_etag"]), stamped.epoch, expires_at).encode()
-        return Record(key, body, sort_key, version, expires_at, extra, is_tombstone, native, BACKEND)
+        record = Record(key, body, sort_key, version, expires_at, extra, is_tombstone, native, BACKEND)
+        return record.digested(found)
     except (*UNREADABLE, StoreError) as error:
         raise _corrupt(document, part, error) from error
 

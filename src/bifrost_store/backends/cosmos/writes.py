@@ -64,15 +64,12 @@ class Write(ABC):
         """Take note that what was prepared is stored, and what the service calls it."""
         assert self.record is not None
         native = NativeEtag(etags[0], self.record.version.epoch, self.record.expires_at).encode()
-        self._settle(self._result_of(replace(self.record, native_etag=native, backend=BACKEND)))
+        self._settle(replace(self.record, native_etag=native, backend=BACKEND))
 
     def settle_as_sent(self) -> None:
         """Settle it as gone through, unless it is settled already."""
         if not self.is_settled and self.record is not None:
-            self._settle(self._result_of(replace(self.record, native_etag=None)), is_own=True)
-
-    def _result_of(self, stored: Record) -> Result:
-        return stored
+            self._settle(replace(self.record, native_etag=None), is_own=True)
 
     def _follow(self, base: Version, record: Record) -> None:
         self.record = replace(record, version=self._attempt.follow(base), native_etag=None, backend=BACKEND)
@@ -197,7 +194,7 @@ class ApplyWrite(Write):
 
     @override
     def prepare(self) -> None:
-        self.record = replace(self._given, native_etag=None, backend=BACKEND)
+        self.record = self._given
         self.over = native_of(self._stored)
 
     @override
@@ -212,8 +209,13 @@ class ApplyWrite(Write):
         self._stored = stored
 
     @override
-    def _result_of(self, stored: Record) -> Result:
-        return True
+    def sent(self, etags: list[str]) -> None:
+        self._settle(True)
+
+    @override
+    def settle_as_sent(self) -> None:
+        if not self.is_settled and self.record is not None:
+            self._settle(True, is_own=True)
 
 
 def native_of(stored: Record | None) -> str | None:

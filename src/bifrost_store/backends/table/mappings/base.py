@@ -36,7 +36,7 @@ from bifrost_store.backends.table.mappings.stamps import (
 )
 from bifrost_store.core.json import UNREADABLE, canonical_json, check_json
 from bifrost_store.core.query import Filter
-from bifrost_store.core.record import Body, Expiry, Key, Origin, Record, default_sort_key
+from bifrost_store.core.record import Body, Expiry, Key, LateDigest, Origin, Record, default_sort_key
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.core.version import Etag, Version
@@ -254,12 +254,13 @@ class RowMapping:
         if record is None:
             return None
         version = stamped = Version(revision, str(row.get(WRITE_ID)), epoch)
+        digest = record.late_digest()
         if self.reads_alike(record):
             self._check_text(record)
-            version = Version.late(lambda: stamped if row.get(DIGEST) == record.digest else _overwritten(stamped, record))
-        elif row.get(DIGEST) != record.digest:
+            version = Version.late(lambda: stamped if row.get(DIGEST) == digest() else _overwritten(stamped, digest()))
+        elif row.get(DIGEST) != digest():
             return None
-        return self._versioned(record, stored, version, self.memo(record), epoch)
+        return self._versioned(record, stored, version, digest, self.memo(record), epoch)
 
     def reads_alike(self, record: Record) -> bool:
         """Return whether only the version of a row that was read as ours depends on who wrote it last."""
@@ -273,12 +274,13 @@ class RowMapping:
         self._check_text(record)
         record = self.distrust(record) if revision else record
         memo = self.memo(record) if revision else self.memo_of_foreign(record)
-        version = Version.late(lambda: _overwritten(Version(revision, "", epoch), record))
-        return self._versioned(record, stored, version, memo, epoch)
+        digest = record.late_digest()
+        version = Version.late(lambda: _overwritten(Version(revision, "", epoch), digest()))
+        return self._versioned(record, stored, version, digest, memo, epoch)
 
-    def _versioned(self, record: Record, stored: StoredRow, version: Version, memo: str, epoch: int) -> Record:
+    def _versioned(self, record: Record, stored: StoredRow, version: Version, digest: LateDigest, memo: str, epoch: int) -> Record:
         expires_at = self.expiry_of(record)
-        return Record(
+        versioned = Record(
             record.key,
             record.body,
             record.sort_key,
@@ -289,6 +291,7 @@ class RowMapping:
             backend=BACKEND,
             origin=Origin(f"{self.table}/{stored.partition_key}/{stored.row_key}", self.column_names),
         )
+        return versioned.digested(digest) if expires_at == record.expires_at else versioned
 
     def expiry_of(self, record: Record) -> Expiry:
         return record.expires_at
@@ -384,9 +387,9 @@ class RowMapping:
         return record
 
 
-def _overwritten(stamped: Version, record: Record) -> Version:
+def _overwritten(stamped: Version, digest: str) -> Version:
     """Return the version of a row that the old application wrote over what was stamped: its content is its only name."""
-    return Version(stamped.revision + 1, record.digest, stamped.epoch)
+    return Version(stamped.revision + 1, digest, stamped.epoch)
 
 
 def end_of(prefix: str) -> str:
