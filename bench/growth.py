@@ -49,6 +49,7 @@ def _calls(store: Store, seen: str, now: datetime) -> dict[str, Call]:
         "create": lambda: executions.create(SCOPE, workflow_name="w", executed_by="kim", executed_by_name="Kim"),
         "get": lambda: executions.get(SCOPE, seen),
         "page": page(),
+        "page of all scopes": lambda: store.backend.query(Query("execution", None, limit=_PAGE)),
         "page of a window": page(**window),
         "page of a user": page(**user),
         "page of a workflow": page(**workflow),

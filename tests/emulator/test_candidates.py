@@ -64,3 +64,36 @@ def test_each_of_a_few_values_is_read_in_order(
     assert sorted([one["n"] for one in found], reverse=direction == "DESC") == [one["n"] for one in found]
     assert len(made) == 1
     assert made[0][0].index('["state"]') < made[0][0].index('["n"]')
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected", "read"),
+    [
+        ("c.until < '2025'", range(20), [["type", "until"]]),
+        ("c.until > '2025'", range(20, 320), [["type", "until"], ["type"]]),
+    ],
+)
+@pytest.mark.parametrize("key", ['["k"]', None])
+def test_a_wide_range_is_not_sorted(
+    wire: Wire, cosmos_emulator: CosmosEmulator, condition: str, expected: range, read: list[list[str]], key: str | None
+) -> None:
+    """What is in no order comes as it was added, page by page; where a range holds most items, all are read as far as a page goes."""
+    wire.make_container()
+    for number in range(320):
+        wire.create({"id": f"{number}", "pk": "k", "type": "run", "until": "2020" if number < 20 else "never"})
+    where = {"x-ms-documentdb-query-enablecrosspartition": "true"} if key is None else {"x-ms-documentdb-partitionkey": key}
+    headers, found = {"x-ms-max-item-count": "70", **where}, []
+    while True:
+        answer = wire.query(f"SELECT c.id FROM c WHERE c.type = 'run' AND {condition}", headers=headers)
+        assert answer.status == 200
+        found += [int(one["id"]) for one in answer.json["Documents"]]
+        if "x-ms-continuation" not in answer.headers:
+            break
+        headers["x-ms-continuation"] = answer.headers["x-ms-continuation"]
+    engine = cosmos_emulator._running.engine
+    made = cosmos_emulator.call(
+        lambda: engine.database.execute("SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'").fetchall()
+    )
+
+    assert list(expected) == found
+    assert read == [[name for name in ("type", "until") if f'["{name}"]' in sql] for (sql,) in made]

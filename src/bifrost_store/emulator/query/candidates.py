@@ -17,6 +17,8 @@ MAX_EQUALITIES: Final = 5
 _MAX_PARAMETERS: Final = 10_000
 _MAX_SIFTED: Final = 100
 _MAX_ARMS: Final = 16
+_FEW: Final = 256
+"""So many items are sorted, whatever else there is, before an index that gives them sorted is the better one."""
 Keys = tuple[bytes, ...]
 """What an item sorts by: a sort key for each property of the order."""
 
@@ -48,6 +50,9 @@ class Candidates:
         used = equal + ranged
         self._arms = [] if arm is None else [(f"{expression(arm.path)} = ?", (key,)) for key in dict.fromkeys(arm.keys or ())]
         self._parts = _index_parts(used if arm is None else [*used, arm], self._order)
+        # In no order, what is the same in all is given as it was added: a range is then read, and sorted, only where it is small.
+        self._looser = _index_parts(equal, []) if equal and ranged and not self._order and arm is None else None
+        self._ranged = [scope.condition(), *map(_condition, used)]
         # The service chooses by every indexed property at once: what no index of ours serves is sifted here.
         rest = [one for one in others if one not in used and one is not arm and len(one.ranges) <= _MAX_SIFTED]
         self._conditions = [scope.condition(), container.live(now), *map(_condition, used + rest)]
@@ -65,11 +70,17 @@ class Candidates:
         if after is not None:
             conditions.append(_from_position(columns, [*after[0], after[1]]))
         order = ", ".join([column + (" DESC" if is_descending else "") for column, is_descending in columns])
-        index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
+        index = self._index()
         extra = [column for column, _ in expressions]
         arms = [[*conditions, arm] for arm in self._arms] or [conditions]
         streams = [self._table.select_with(extra, each, order, index=index) for each in arms]
         yield from heapq.merge(*streams, key=_position_of, reverse=columns[0][1])
+
+    def _index(self) -> str | None:
+        index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
+        if index is not None and self._looser is not None and self._table.has_more(_FEW, self._ranged, index):
+            return self._table.indexes.ensure(self._looser, within_key=self._is_within_key)
+        return index
 
     def keys_of(self, number: int) -> Keys:
         """Return what an item sorts by; IndexError if it is gone."""

@@ -140,6 +140,13 @@ class ItemTable:
         for row in self._database.execute(statement, parameters):
             yield Item(*row[:8]), row[8:]
 
+    def has_more(self, than: int, conditions: Sequence[Condition], index: str) -> bool:
+        """Return whether all conditions hold for more than so many items; over a named index."""
+        where = " AND ".join([f"({sql})" for sql, _ in conditions])
+        parameters = [value for _, values in conditions for value in values]
+        statement = f"SELECT 1 FROM {self.name} INDEXED BY {index} WHERE {where} LIMIT 1 OFFSET {than}"  # noqa: S608
+        return self._database.execute(statement, parameters).fetchone() is not None
+
     def count(self, condition: Condition) -> tuple[int, int]:
         """Return how many items there are, and how many characters their bodies have."""
         sql, parameters = condition
