@@ -102,7 +102,9 @@ class Rounds:
             is_shown = now - day < _SHOWN_HOURS + DAY
             await self._keeper.count_platform_day(day, await self._keeper.hours_anywhere(day) if is_shown else ())
 
-    def _checked(self, day: date, now: datetime) -> datetime:
+    def _checked(self, day: object, now: datetime) -> datetime:
+        if not isinstance(day, date):
+            raise InvalidRequestError(f"day: must be a date, not {type(day).__name__}")
         start = day_start(day)
         if start > now:
             raise InvalidRequestError(f"day {day}: it has not begun")

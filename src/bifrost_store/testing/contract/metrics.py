@@ -135,6 +135,47 @@ async def test_a_dashboard_is_the_same_live(backend: Backend, clock: SettableClo
     assert 30 == (await metrics_of(backend, clock).dashboard(None, "7d")).total.count
 
 
+async def test_90_days_and_those_before(backend: Backend, clock: SettableClock) -> None:
+    """The longest window has workflows and periods of its own days alone, and the totals of the 90 days before."""
+    metrics = metrics_of(backend, clock, retention=None)
+    for number, days in enumerate((0, 89, 90, 179)):
+        clock.now = START + days * DAY
+        await create_all(backend, [ended(number, clock.now, workflowName=f"w-{number}", durationMs=number)])
+        await metrics.rebuild(ORGANIZATION, day=clock.now.date())
+    shown = await metrics.dashboard(ORGANIZATION, "90d")
+
+    assert ({0: 1, 1: 1}, {2: 1, 3: 1}) == (shown.before.histogram, shown.total.histogram)
+    assert (2, 2, None) == (shown.before.count, shown.before.success_count, shown.change)
+    assert {"w-2": 1, "w-3": 1} == {name: counts.count for name, counts in shown.workflows.items()}
+    first, last = shown.series[0], shown.series[-1]
+    assert [(1, {"w-2": 1}), (1, {"w-3": 1})] == [(one.counts.count, one.workflows) for one in (first, last)]
+    assert (TODAY + 90 * DAY, 90) == (first.start, len(shown.series))
+
+
+@pytest.mark.parametrize("damaged", [{"countedAt": "x"}, {"totalDurationMs": None}, {"workflows": [1]}, {"others": 5}])
+async def test_damaged_figures_hide_no_others(backend: Backend, clock: SettableClock, damaged: dict[str, Any]) -> None:
+    """An hour and a day that cannot be read take no others from a dashboard; counted again they are right, frozen they stay."""
+    runs = await create_all(backend, [ended(1, START), ended(2, START - DAY)])
+    metrics = metrics_of(backend, clock)
+    await metrics.rebuild(ORGANIZATION)
+    for record_id in (hourly_id(START), daily_id(START)):
+        record = await backend.get(Key("metrics", ORGANIZATION, record_id))
+        assert record is not None
+        await backend.replace(changed(record, **damaged), record.etag)
+    is_unreadable = not damaged.keys() <= {"workflows", "others"}
+    assert (1 if is_unreadable else 2) == (await metrics.dashboard(ORGANIZATION, "7d")).total.count
+    await metrics.dashboard(ORGANIZATION, "24h")
+    clock.now = TODAY + RETENTION
+    before = await backend.get(Key("metrics", ORGANIZATION, daily_id(START)))
+    await metrics.rollup()
+    assert before == await backend.get(Key("metrics", ORGANIZATION, daily_id(START)))
+
+    clock.now = START
+    await metrics.rebuild(ORGANIZATION)
+    assert len(runs) == (await metrics.dashboard(ORGANIZATION, "7d")).total.count
+    assert ["nightly sync"] == list((await metrics.dashboard(ORGANIZATION, "24h")).workflows)
+
+
 async def test_what_is_corrected_or_deleted_is_counted_anew(backend: Backend, clock: SettableClock) -> None:
     """After a correction and a deletion the next count tells what is there; nothing is left of what was."""
     await create_all(backend, [organization("o-1")])
@@ -305,6 +346,8 @@ async def test_bad_input(backend: Backend, clock: SettableClock) -> None:
         await metrics.dashboard(SYSTEM, "24h")
     with pytest.raises(InvalidRequestError, match="not begun"):
         await metrics.rebuild(day=(TODAY + DAY).date())
+    with pytest.raises(InvalidRequestError, match="day: must be a date, not str"):
+        await metrics.rebuild(day="2025-11-14")  # type: ignore[arg-type]
     with pytest.raises(InvalidRequestError, match="days"):
         await metrics.compare(days=0)
     with pytest.raises(ConfigurationError, match="3 days or more, not 2"):
