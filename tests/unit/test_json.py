@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bifrost_store.core.json import copy_parsed, dump_json, dump_stored, load_json, measure_members
+from bifrost_store.core.json import check_json, copy_parsed, dump_json, dump_stored, load_json, load_storable_json, measure_members
 from bifrost_store.errors import InvalidRequestError
 
 
@@ -42,8 +42,14 @@ def _damaged(draw: st.DrawFn) -> str:
 def _outcome(load: Any, text: str) -> str:
     try:
         return repr(load(text))
-    except ValueError:
-        return "no JSON"
+    except (ValueError, InvalidRequestError):
+        return "refused"
+
+
+def _checked(text: str) -> Any:
+    value = load_json(text)
+    check_json(value, "value")
+    return value
 
 
 @given(_NUMBERS | _TEXTS | _ODD | _damaged())
@@ -57,13 +63,15 @@ def _outcome(load: Any, text: str) -> str:
 @example('"\\ud800"')
 @example('"\ud800"')
 @example('{"a":1,"b":2,"a":3}')
-@example("[" * 99 + "]" * 99)
+@example("[" * 100 + "]" * 100)
+@example("[" * 101 + "]" * 101)
 @example("[" * 300 + "]" * 300)
 @example("NaN")
 @example("\ufeff1")
 def test_json_is_read_as_python_reads_it(text: str) -> None:
-    """Every text means the same, type for type and in the same order, or is refused."""
+    """Every text means the same, type for type and in the same order, or is refused; so is what no backend keeps."""
     assert _outcome(_PYTHON.decode, text) == _outcome(load_json, text)
+    assert _outcome(_checked, text) == _outcome(load_storable_json, text)
 
 
 @given(_VALUES)

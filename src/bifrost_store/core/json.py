@@ -258,8 +258,7 @@ def load_json(text: str | bytes) -> Any:
     """
     if type(text) is str:
         try:
-            # Takes 0.6 of the time of Python's own, which decides about what this one refuses: lone surrogates among others.
-            return from_json(text, allow_inf_nan=False, cache_strings="keys")
+            return _load_at_once(text)
         except (ValueError, TypeError):
             pass
     try:
@@ -275,14 +274,27 @@ def load_storable_json(text: str) -> Any:
         ValueError: *text* is not JSON.
         InvalidRequestError: As `check_json`.
     """
-    value = load_json(text)
-    # The text tells of most that it holds no half character, no endless number, and is not deep.
-    is_plain = len(text) <= _MAX_INTEGER_DIGITS and text.isascii() and "\\u" not in text
-    if is_plain and text.count("[") + text.count("{") <= MAX_DEPTH:
+    is_flat = text.count("[") + text.count("{") <= MAX_DEPTH
+    try:
+        value = _load_at_once(text)
+    except (ValueError, TypeError):
+        value, is_flat = load_json(text), False
+    if is_flat:
+        # What is read at once holds no half character and no endless number.
         _check_finite((value,))
     else:
         check_json(value, "value")
     return value
+
+
+def _load_at_once(text: str) -> Any:
+    """Return what most texts hold, in 0.6 of the time of Python's own parser.
+
+    Raises:
+        ValueError: It is for that parser to decide: lone surrogates, integers of more than 4,300 digits, deep nesting, no JSON.
+        TypeError: The same.
+    """
+    return from_json(text, allow_inf_nan=False, cache_strings="keys")
 
 
 def load_large_json(data: bytes) -> Any:

@@ -92,7 +92,7 @@ def decode_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Bod
         if type(value) is str and column.codec is TEXT and not column.repeats_key:
             body[column.field] = value
         elif value is None and not column.older_names and not column.repeats_key:
-            body[column.field] = _default(column, is_old=is_old)
+            body[column.field] = column.old_default if is_old and column.default is None else column.default
         else:
             body[column.field] = _decode(column, row, known, is_old=is_old)
     return body

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from typing_extensions import override
 
@@ -147,12 +148,12 @@ class ExecutionMapping(RowMapping):
 
     @override
     def selected(self, fields: Collection[str]) -> list[str]:
-        columns = [name for column in self._glanced(fields) for name in (column.name, *column.older_names)]
+        columns = [name for column in _glanced(frozenset(fields)) for name in (column.name, *column.older_names)]
         return ["PartitionKey", "RowKey", REVISION, EXPIRES_AT, *columns]
 
     @override
     def glance(self, key: Key, stored: StoredRow, fields: Collection[str]) -> Record | None:
-        row, columns, known = stored.properties, self._glanced(fields), self.key_fields(key)
+        row, columns, known = stored.properties, _glanced(frozenset(fields)), self.key_fields(key)
         sort_key = self.sort_key_of(key, stored.row_key)
         try:
             body = decode_columns(columns, row, known, is_old=True)
@@ -163,10 +164,6 @@ class ExecutionMapping(RowMapping):
         except UNREADABLE:
             return None
         return self._recorded.aged(record)
-
-    def _glanced(self, fields: Collection[str]) -> list[Column]:
-        # The times tell when a run without an expiry of its own ends.
-        return [column for column in self.columns if column.field in ("startedAt", "completedAt") or column.field in fields]
 
     @override
     def write_columns(self, record: Record) -> Row:
@@ -260,6 +257,12 @@ class ExecutionMapping(RowMapping):
         if status in LIVE_STATUSES and status != record.body["status"]:
             return [status_key(status, record.key.id)]
         return []
+
+
+@lru_cache(maxsize=64)
+def _glanced(fields: frozenset[str]) -> Sequence[Column]:
+    # The times tell when a run without an expiry of its own ends.
+    return [one for one in ExecutionMapping.columns if one.field in ("startedAt", "completedAt") or one.field in fields]
 
 
 def status_key(status: str, execution_id: str) -> str:
