@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ MOST: Final = 1.5
 SCOPE: Final = Scope.organization("grows")
 _LARGE: Final = {"sqlite": 1_000_000, "cosmos": 20_000}
 _ROUNDS: Final = 25
+_SCHEDULER: Final = "system:scheduler"
 _PAGE: Final = 5
 """As many as every filter finds among a thousand."""
 
@@ -43,6 +45,7 @@ def _calls(store: Store, seen: str, now: datetime) -> dict[str, Call]:
         return lambda: executions.list(SCOPE, ExecutionFilter(**where), limit=_PAGE)
 
     user, workflow, form = {"user": "user-7@x.example"}, {"workflow": "workflow 7"}, {"form": "form-7"}
+    scheduler, succeeded = {"user": _SCHEDULER}, {"statuses": [ExecutionStatus.SUCCESS]}
     rare, none = {"statuses": [ExecutionStatus.TIMEOUT]}, {"statuses": [ExecutionStatus.CANCELLED, ExecutionStatus.PENDING]}
     window = {"since": now - timedelta(days=4), "until": now - timedelta(days=2)}
     return {
@@ -53,7 +56,8 @@ def _calls(store: Store, seen: str, now: datetime) -> dict[str, Call]:
         "page of a window": page(**window),
         "page of a user": page(**user),
         "page of a workflow": page(**workflow),
-        "page of a form, none": page(**form),
+        "page of a form": page(**form),
+        "page of a form, none": page(form="form-99"),
         "page of a rare status": page(**rare),
         "page of two statuses, none": page(**none),
         "count of a rare status": lambda: store.backend.aggregate(Query("execution", SCOPE, (Eq("status", "Cancelled"),))),
@@ -63,9 +67,11 @@ def _calls(store: Store, seen: str, now: datetime) -> dict[str, Call]:
         "statistics of an empty hour": lambda: executions.statistics(SCOPE, since=now + timedelta(hours=1)),
         "page of a user and a status, none": page(**user, **none),
         "page of a workflow and a status, none": page(**workflow, **none),
-        "page of a form and a status, none": page(**form, **rare),
+        "page of a form and a status, none": page(**form, **none),
+        "page of a form and a user, none": page(**form, user="user-8@x.example"),
         "page of a user and a workflow": page(**user, **workflow),
         "page of a user and a workflow, none": page(**user, workflow="workflow 8"),
+        "page of a user, a workflow and a status, none": page(**scheduler, **workflow, **succeeded),
         "stuck, none": lambda: executions.stuck(now=now),
         "purge, none": executions.purge_expired,
     }
@@ -92,7 +98,16 @@ async def _seconds(call: Call) -> float:
 
 def _runs(count: int) -> Iterator[Record]:
     print(f"filling a store with {count:,} runs", file=sys.stderr, flush=True)
-    return ended_runs(count, SCOPE, newest=utc_now(), span=timedelta(days=10))
+    return map(_with_forms, itertools.count(), ended_runs(count, SCOPE, newest=utc_now(), span=timedelta(days=10)))
+
+
+def _with_forms(number: int, run: Record) -> Record:
+    """Return the run as one of 40 forms, every fourth of them the scheduler's, for whom one workflow always fails."""
+    body = {**run.body, "formId": f"form-{number % 40}"}
+    if number % 4 == 1:
+        fails = body["workflowName"] == "workflow 7"
+        body |= {"executedBy": _SCHEDULER, "status": "Failed" if fails else body["status"]}
+    return run.with_body(body)
 
 
 @asynccontextmanager

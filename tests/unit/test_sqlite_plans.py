@@ -69,13 +69,16 @@ LIVE, ENDED = In("status", ("Pending", "Running", "Cancelling")), In("status", (
         ((FORM, ENDED), "formId_status"),
         ((FORM, LIVE), "formId_status"),
         ((USER, WORKFLOW), "executedBy_workflowName"),
+        ((FORM, USER), "formId_executedBy"),
+        ((USER, WORKFLOW, ENDED), "executedBy_workflowName_status"),
+        ((USER, WORKFLOW, LIVE), "executedBy_workflowName_status"),
     ],
 )
 @pytest.mark.parametrize("window", [(), (Range("startedAt", "2025", "2026"), Range(SORT_KEY, "1", "2"))])
 async def test_a_list_reads_what_it_shows(
     sqlite: SqliteBackend, filters: tuple[Filter, ...], index: str, window: tuple[Filter, ...]
 ) -> None:
-    """By one field or by two, in order: what is rare among the common costs no more than what it holds."""
+    """By one field or by several, in order: what is rare among the common costs no more than what it holds."""
     query = Query("execution", ORGANIZATION, (*filters, *window))
     for position in (None, ["1"]):
         statement, parameters = queries.compile_page(query, position, NOW)

@@ -79,7 +79,7 @@ async def test_opening_an_old_file_upgrades_it(old: Path, tmp_path: Path) -> Non
 
     assert before == sql(old, "SELECT * FROM records ORDER BY kind, scope, id")
     assert sql(tmp_path / "new.db", OBJECTS) == sql(old, OBJECTS)
-    assert sql(old, "PRAGMA user_version") == [(4,)]
+    assert sql(old, "PRAGMA user_version") == [(5,)]
     expected = [(SPECS[kind].feed, kind, *key) for kind, *key in before_keys(before) if kind not in INTERNAL]
     assert sorted(expected) == sql(old, "SELECT feed, kind, place, id FROM changes ORDER BY feed, kind, place, id")
 
@@ -104,7 +104,7 @@ async def test_a_file_of_version_2_gains_its_indexes(tmp_path: Path) -> None:
 
     assert before == [sql(path, f"SELECT * FROM {table} ORDER BY 1") for table in tables]
     assert sql(new, OBJECTS) == sql(path, OBJECTS)
-    assert sql(path, "PRAGMA user_version") == [(4,)]
+    assert sql(path, "PRAGMA user_version") == [(5,)]
 
 
 def before_keys(rows: list[tuple[Any, ...]]) -> list[tuple[str, str, str]]:
@@ -149,7 +149,7 @@ async def test_a_failed_upgrade_leaves_the_old_file(old: Path, monkeypatch: pyte
     assert sql(old, "PRAGMA user_version") == [(1,)]
     monkeypatch.undo()
     await open_and_close(old)
-    assert sql(old, "PRAGMA user_version") == [(4,)]
+    assert sql(old, "PRAGMA user_version") == [(5,)]
 
 
 async def test_processes_that_open_an_old_file_at_once(old: Path) -> None:

@@ -29,7 +29,7 @@ Work = Callable[[Execute], T]
 """Statements, each of which may depend on what came of those before it."""
 
 _APPLICATION_ID: Final = 0x62667374
-_LAYOUT_VERSION: Final = 4
+_LAYOUT_VERSION: Final = 5
 _OLDEST_SQLITE: Final = (3, 35, 0)
 """Brought RETURNING ("SQLite Release 3.35.0", sqlite.org)."""
 _RETRY_SECONDS: Final = 0.02

@@ -1,4 +1,4 @@
--- Version 4. Statements are separated by empty lines, and each leaves alone what exists: carried out on an earlier version they
+-- Version 5. Statements are separated by empty lines, and each leaves alone what exists: carried out on an earlier version they
 -- upgrade it, with the indexes that `queries.py` makes for the kinds.
 
 -- One row per record or tombstone of any kind. The checks keep what queries rely on true for every writer.
