@@ -30,6 +30,7 @@ class Codec:
         is_plain_text: The column holds the field's text as it is, but for what *decode* makes of an empty one.
         is_blank_nothing: On rows that the old application wrote last, an empty text counts as no value.
         is_storable: What *decode* returns is checked to be what every backend keeps.
+        kept_type: Values of exactly this type *decode* returns as they are.
     """
 
     encode: Callable[[Any], Any]
@@ -37,6 +38,7 @@ class Codec:
     is_plain_text: bool = False
     is_blank_nothing: bool = False
     is_storable: bool = False
+    kept_type: type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ def decode_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Bod
     """
     body: Body = {}
     for column in columns:
-        # Most columns hold plain text, or nothing.
+        # Most columns hold what they say, or nothing.
         value = row.get(column.name)
-        if type(value) is str and column.codec is TEXT and not column.repeats_key:
+        if type(value) is column.codec.kept_type and not column.repeats_key:
             body[column.field] = value
         elif value is None and not column.older_names and not column.repeats_key:
             body[column.field] = column.old_default if is_old and column.default is None else column.default
@@ -212,9 +214,9 @@ def _same(value: Any) -> Any:
 
 _BOOLEANS: Final[Mapping[object, bool]] = {True: True, False: False, "true": True, "false": False}
 
-TEXT = Codec(_same, _text, is_plain_text=True)
-BOOLEAN = Codec(_same, _boolean, is_storable=True)
-INTEGER = Codec(dump_integer, integer, is_blank_nothing=True, is_storable=True)
+TEXT = Codec(_same, _text, is_plain_text=True, kept_type=str)
+BOOLEAN = Codec(_same, _boolean, is_storable=True, kept_type=bool)
+INTEGER = Codec(dump_integer, integer, is_blank_nothing=True, is_storable=True, kept_type=int)
 TIME = Codec(naive_time, time_text, is_blank_nothing=True, is_storable=True)
 JSON = Codec(dump_json, _json, is_blank_nothing=True, is_storable=True)
 NAMES = Codec(dump_json, _names, is_storable=True)
