@@ -15,7 +15,7 @@ from bifrost_store.core.query import Query, Range
 from bifrost_store.errors import ThrottledError
 from bifrost_store.testing.bulk import create_all, everything, joined
 from bifrost_store.testing.clock import SettableClock
-from bifrost_store.testing.examples import ORGANIZATION, config, execution, touched
+from bifrost_store.testing.examples import ORGANIZATION, config, execution, metrics, touched
 from bifrost_store.testing.fault_proxy import DropAfter, DropBefore, Reaction, SeenRequest
 from tests.contract.cosmos_harness import CosmosHarness, Refusal, Scene
 
@@ -90,6 +90,20 @@ async def test_request_units_are_those_that_were_charged(cosmos_scene: Scene) ->
 
     assert meter.request_units == pytest.approx(sum(charged))
     assert meter.request_units > 5
+
+
+async def test_fields_that_are_not_needed_are_not_sent(cosmos_scene: Scene) -> None:
+    """The service's answer lacks them, so that a dashboard of 90 days reads half as much."""
+    await cosmos_scene.broken.create(metrics(workflows={f"workflow {number}": {"count": 1} for number in range(500)}))
+    received: list[int] = []
+    for without in ((), ("workflows", "others")):
+        with metering() as meter:
+            (found,) = await cosmos_scene.broken.query(Query("metrics", ORGANIZATION, without=without))
+        assert 1 == found.body["totalExecutions"]
+        received.append(meter.received_bytes)
+
+    whole, rest = received
+    assert whole > 10_000 > 2_000 > rest
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])

@@ -576,6 +576,13 @@ class TestUnreadable:
             with pytest.raises(CorruptDocumentError):
                 await backend.get(execution(2).key)
 
+    async def test_fields_that_are_not_needed_are_not_read(self, sqlite: SqliteBackend, backend: CheckedBackend) -> None:
+        """The database itself leaves them out, whatever is around the backend."""
+        stored = await backend.create(metrics())
+        (found,) = await sqlite.query(Query("metrics", stored.key.scope, without=("workflows", "others")))
+
+        assert {**stored.body, "workflows": None, "others": None} == found.body
+
     async def test_a_body_that_cannot_be_read_is_named_where_fields_are_left_out(self, backend: CheckedBackend, path: Path) -> None:
         """A damaged body hides no other record from a query that needs only some fields."""
         await backend.create(metrics("daily-2025-01-26"))
