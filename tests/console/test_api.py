@@ -235,7 +235,7 @@ async def test_what_is_nested_too_deeply_is_told(console: Console, monkeypatch: 
 
     monkeypatch.setattr(console.store.executions, "load_result", load)
     answer = await console.get("runs/GLOBAL/r/result")
-    assert (500, "this is nested too deeply to be shown") == (answer.status_code, answer.json()["error"]["message"])
+    assert (422, "this is nested too deeply to be shown") == (answer.status_code, answer.json()["error"]["message"])
     async with console.store.execution_data.recording(run) as recording:
         recording.info("a line", data=deep)
         recording.set_variables({"deep": deep})

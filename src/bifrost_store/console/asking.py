@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bifrost_store.console.access import Principal
-from bifrost_store.console.refusals import bad_request, not_found
+from bifrost_store.console.refusals import RefusalError, bad_request, not_found
 from bifrost_store.core.clock import as_utc
 from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.documents import Execution
@@ -23,8 +23,16 @@ E = TypeVar("E", bound=StrEnum)
 
 
 def as_json(values: Any) -> Response:
-    """Return *values* as an answer. ASCII alone: half surrogate pairs, which UTF-8 cannot hold, pass as they are."""
-    return Response(json.dumps(values, separators=(",", ":")), media_type="application/json")
+    """Return *values* as an answer. ASCII alone: half surrogate pairs, which UTF-8 cannot hold, pass as they are.
+
+    Raises:
+        RefusalError: They are nested more deeply than JSON is written.
+    """
+    try:
+        text = json.dumps(values, separators=(",", ":"))
+    except RecursionError:
+        raise RefusalError(422, "this is nested too deeply to be shown") from None
+    return Response(text, media_type="application/json")
 
 
 def principal_of(request: Request) -> Principal:

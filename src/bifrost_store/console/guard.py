@@ -127,7 +127,5 @@ def _refusal(error: Exception) -> RefusalError:
             return refusal_of(error)
         case HTTPException():
             return RefusalError(error.status_code, error.detail)
-        case RecursionError():
-            return RefusalError(500, "this is nested too deeply to be shown")
         case _:
             return RefusalError(500, "the console failed; its log says why under the request's id")
