@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from functools import partialmethod
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
@@ -20,6 +22,9 @@ from tests.contract.cosmos_harness import CosmosServer, run_server  # noqa: E402
 from tests.emptying import empty  # noqa: E402
 from tests.reaper import reaper  # noqa: E402
 from tests.services import SharedAzurite  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 anyio_backend = fixtures.anyio_backend
 
@@ -98,3 +103,21 @@ def cosmos_server() -> Iterator[CosmosServer]:
     """The project's Cosmos DB emulator; or the server that the environment names."""
     with run_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    """Chromium, one for all tests of a process: each has contexts of its own. Its absence is a skip at home, a failure in CI."""
+    path = os.environ.get("BIFROST_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        reason = "there is no Chromium: apt-get install chromium, or name one by BIFROST_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        browser = await playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        await browser.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 from starlette.applications import Starlette
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Mount, Route
@@ -20,7 +19,6 @@ from tests.signalr.serving import free_socket, serving
 from tests.signalr.stock import find_client
 
 pytestmark = [pytest.mark.anyio, pytest.mark.long]
-CHROMIUM = os.environ.get("BIFROST_CHROMIUM") or shutil.which("chromium") or ""
 CONNECT = """async ([url, transport, user]) => {
   window.heard = [];
   const options = { accessTokenFactory: () => user, transport: signalR.HttpTransportType[transport] };
@@ -37,25 +35,11 @@ CONNECT = """async ([url, transport, user]) => {
 }"""
 
 
-def missing() -> str | None:
-    if not CHROMIUM:
-        return "there is no Chromium: apt-get install chromium, or name one by BIFROST_CHROMIUM"
+@pytest.fixture(autouse=True)
+def _client() -> None:
     if find_client() is None:
-        return "@microsoft/signalr is not installed; run the tests through nox, which brings it"
-    return None
-
-
-@pytest.fixture(scope="module")
-async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """Chromium; its absence is a visible skip at home and a failure in CI."""
-    reason = missing()
-    if reason:
+        reason = "@microsoft/signalr is not installed; run the tests through nox, which brings it"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    async with async_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        await browser.close()
 
 
 def site(*mounts: Any) -> Starlette:

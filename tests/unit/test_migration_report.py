@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,14 +9,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 
 from bifrost_store.costing import DEFAULT_MIX, Charge, Measurement, Projection, project
 from bifrost_store.migration.state import Backfilled, MigrationState, Moment, Phase, Verified
 from bifrost_store.migration.status import MigrationStatus, StoreStatus
 from bifrost_store.reporting.migration import MigrationReport, page_of
 
-CHROMIUM = os.environ.get("BIFROST_CHROMIUM") or shutil.which("chromium") or ""
 BEGAN = datetime(2026, 5, 1, 8, tzinfo=UTC)
 NOW = BEGAN + timedelta(days=4, hours=3)
 KINDS = {
@@ -164,16 +161,13 @@ def test_nothing_is_fetched_or_run_and_everything_is_text() -> None:
     assert "\x1b" not in read.text
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
 @pytest.mark.anyio
-async def test_the_page_fits_every_width(tmp_path: Path) -> None:
+async def test_the_page_fits_every_width(tmp_path: Path, browser: Browser) -> None:
     """Nothing runs over its right edge, wide or narrow."""
     file = tmp_path / "report.html"
     file.write_bytes(page_of(report(state())))
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for width in (360, 1440):
-            page = await browser.new_page(viewport={"width": width, "height": 800})
-            await page.goto(file.as_uri())
-            assert width >= await page.evaluate("document.documentElement.scrollWidth")
-        await browser.close()
+    for width in (360, 1440):
+        page = await browser.new_page(viewport={"width": width, "height": 800})
+        await page.goto(file.as_uri())
+        assert width >= await page.evaluate("document.documentElement.scrollWidth")
+        await page.close()

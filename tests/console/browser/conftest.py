@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, StorageState, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, StorageState, expect
 
 from bifrost_store import GLOBAL, Execution, ExecutionStatus, Scope, Store
 from bifrost_store.console.serving import serve
 from bifrost_store.settings import StoreSettings
 
-CHROMIUM = os.environ.get("BIFROST_CHROMIUM") or shutil.which("chromium") or ""
 WIDE = (1280, 800)
 PATIENCE = 20_000
 """Milliseconds that something on the page may take to come true on a busy machine; not a promise."""
@@ -29,7 +26,7 @@ _numbers = count(1)
 
 @dataclass
 class Stage:
-    """A console, its store, and a browser that has entered it."""
+    """A console, its store, and a browser that enters it."""
 
     store: Store
     address: str
@@ -85,28 +82,22 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-async def theatre(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """The console and the browser of a module."""
+async def theatre(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """The console of a module."""
     settings = StoreSettings(sqlite_path=str(tmp_path_factory.mktemp("console") / "console.db"))
-    async with open_stage(settings) as stage:
+    async with open_stage(browser, settings) as stage:
         yield stage
 
 
 @contextlib.asynccontextmanager
-async def open_stage(settings: StoreSettings, allowed_hosts: Sequence[str] = ()) -> AsyncIterator[Stage]:
-    """Serve a console and open a browser."""
-    if not CHROMIUM:
-        reason = "there is no Chromium: apt-get install chromium, or name one by BIFROST_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    async with _serving(settings, allowed_hosts) as (address, store), async_playwright() as playwright:
+async def open_stage(browser: Browser, settings: StoreSettings, allowed_hosts: Sequence[str] = ()) -> AsyncIterator[Stage]:
+    """Serve a console."""
+    async with _serving(settings, allowed_hosts) as (address, store):
         await store.provision()
-        options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         plain, _, token = address.partition("#token=")
-        yield Stage(store, plain, token, browser)
-        await browser.close()
+        stage = Stage(store, plain, token, browser)
+        yield stage
+        await stage.close_pages()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from bifrost_store import ExecutionStatus, Scope
 from bifrost_store.console import live
@@ -176,11 +176,13 @@ async def test_hard_values_are_shown(stage: Stage) -> None:
     assert not await page.evaluate("/[\\u202e\\u2066]/.test(document.body.innerText)")
 
 
-async def test_a_tab_too_many_reads(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_tab_too_many_reads(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the hub takes no more of a user's tabs, the next one says that it reads every few seconds, and misses nothing."""
     monkeypatch.setattr(live, "_LIMITS", Limits(connections=100, connections_per_user=1))
     settings = StoreSettings(sqlite_path=str(tmp_path_factory.mktemp("tabs") / "tabs.db"))
-    async with open_stage(settings) as stage:
+    async with open_stage(browser, settings) as stage:
         run = await stage.run()
         async with stage.store.execution_data.recording(run, capture=False) as recording:
             recording.info("before")

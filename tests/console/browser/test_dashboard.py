@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from bifrost_store import GLOBAL, ExecutionStatus, Scope
 from bifrost_store.settings import StoreSettings
@@ -23,10 +23,10 @@ _DRAWN = """() => [...document.querySelectorAll('[data-period]')].map(column => 
 
 
 @pytest.fixture(scope="module")
-async def counted(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def counted(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A console whose dashboards show what was counted: eight runs of three workflows in two scopes."""
     path = tmp_path_factory.mktemp("dashboard") / "console.db"
-    async with open_stage(StoreSettings(sqlite_path=str(path), metrics="aggregated")) as stage:
+    async with open_stage(browser, StoreSettings(sqlite_path=str(path), metrics="aggregated")) as stage:
         await stage.store.organizations.create("Juniper", created_by="ada", id="juniper")
         for number in range(6):
             await ended(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 from pydantic import SecretStr
 
 from bifrost_store import ExecutionStatus, Scope
@@ -88,9 +88,9 @@ async def pair(empty_azurite: Azurite, tmp_path: Path) -> AsyncIterator[StoreSet
 
 
 @pytest.mark.long
-async def test_a_migration_is_followed(pair: StoreSettings, axe: str, tmp_path: Path) -> None:
+async def test_a_migration_is_followed(browser: Browser, pair: StoreSettings, axe: str, tmp_path: Path) -> None:
     """Its steps move on as commands are given elsewhere; routes, counts, differences and days left are shown."""
-    async with open_stage(pair) as stage:
+    async with open_stage(browser, pair) as stage:
         await stage.store.organizations.create("Acme", created_by="ada", id="acme")
         await stage.store.executions.complete(await stage.run(ACME), ExecutionStatus.FAILED, error_type="QuotaError", duration_ms=5)
         page = await stage.page("migration")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 from pydantic import SecretStr
 
 from bifrost_store import ExecutionStatus
@@ -22,23 +22,25 @@ pytestmark = [pytest.mark.anyio, pytest.mark.servers]
 
 
 @pytest.fixture
-async def on_cosmos(cosmos_server: CosmosServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def on_cosmos(
+    browser: Browser, cosmos_server: CosmosServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
     settings = StoreSettings(
         backend="cosmos",
         cosmos_connection_string=SecretStr(cosmos_server.connection_string),
         cosmos_database="console",
         blob_folder=str(tmp_path_factory.mktemp("blobs")),
     )
-    async with open_stage(settings) as stage:
+    async with open_stage(browser, settings) as stage:
         yield stage
         await stage.close_pages()
         assert [] == stage.problems
 
 
 @pytest.fixture
-async def on_tables(empty_azurite: Azurite) -> AsyncIterator[Stage]:
+async def on_tables(browser: Browser, empty_azurite: Azurite) -> AsyncIterator[Stage]:
     settings = StoreSettings(backend="table", table_connection_string=SecretStr(empty_azurite.connection_string))
-    async with open_stage(settings) as stage:
+    async with open_stage(browser, settings) as stage:
         yield stage
         await stage.close_pages()
         assert [] == stage.problems
@@ -80,11 +82,11 @@ async def test_a_run_is_read_on_table_storage(on_tables: Stage) -> None:
     await expect(page.get_by_role("tabpanel")).to_contain_text("a: 1")
 
 
-async def test_whatever_is_cut_each_line_is_shown_once(tmp_path: Path) -> None:
+async def test_whatever_is_cut_each_line_is_shown_once(browser: Browser, tmp_path: Path) -> None:
     """Connections are cut at random while lines come: in the end each is there once and in order."""
     async with CuttingProxy(0, seed=7, pause=None) as proxy:
         here = f"127.0.0.1:{proxy.port}"
-        async with open_stage(StoreSettings(sqlite_path=str(tmp_path / "cut.db")), [here]) as stage:
+        async with open_stage(browser, StoreSettings(sqlite_path=str(tmp_path / "cut.db")), [here]) as stage:
             proxy._upstream = int(stage.address.rstrip("/").rpartition(":")[2])
             stage.address = f"http://{here}/"
             run = await stage.run()
