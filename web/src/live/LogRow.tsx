@@ -1,10 +1,11 @@
 import { memo, useState, type ReactNode } from 'react';
 import { JsonTree } from './JsonTree';
 import css from './LogRow.module.css';
+import { placeToText } from './logView';
 import { lastState, parse } from './text';
 import { clock, exact, offset, type Zone } from './time';
 import { folded } from './traceback';
-import type { LogLine } from './types';
+import { keyOf, type LogLine } from './types';
 
 const LONGEST = 2_000;
 
@@ -30,7 +31,7 @@ export const LogRow = memo(function LogRow(props: Props): ReactNode {
   const { line, zone, times, since, isWrapped, isFirstOfRecording, match, isLinked, query } = props;
   const classes = [css.row, css[line.level], isWrapped ? css.wrapped : '', match ? css[match] : '', isLinked ? css.linked : ''];
   return (
-    <div className={classes.join(' ')} data-line={`${line.recording}-${line.number}`}>
+    <div className={classes.join(' ')} data-line={keyOf(line)} data-place={placeToText(line)}>
       {isFirstOfRecording && <div className={css.rule}>recording {line.recording + 1}</div>}
       <div className={css.cells}>
         {times !== 'off' && (

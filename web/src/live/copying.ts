@@ -1,5 +1,6 @@
 import { useEffect, useState, type ClipboardEvent, type KeyboardEvent, type RefObject } from 'react';
 import { compact } from './JsonTree';
+import { placeFromText } from './logView';
 import { plain } from './text';
 import { clock, type Zone } from './time';
 import { indexIn, keyOf, type LogLine } from './types';
@@ -54,7 +55,7 @@ export function useCopying(
   const [selected, setSelected] = useState<Selected | 'all' | null>(null);
   useEffect(() => {
     const onChange = (): void => {
-      const list = body.current?.querySelector('[role=log]') ?? null;
+      const list = logIn(body.current);
       setSelected((before) => selectedIn(list, shown, before));
     };
     document.addEventListener('selectionchange', onChange);
@@ -73,13 +74,19 @@ export function useCopying(
       setSelected('all');
     },
     onCopy: (event) => {
-      if (selected === null) return;
-      const lines = selected === 'all' ? shown : between(shown, selected);
+      // What is selected now may not have been told of yet.
+      const now = selectedIn(logIn(body.current), shown, selected);
+      if (now === null) return;
+      const lines = now === 'all' ? shown : between(shown, now);
       if (lines.length < 2) return;
       event.preventDefault();
       event.clipboardData.setData('text/plain', asText(lines, zone));
     },
   };
+}
+
+function logIn(body: HTMLElement | null): Element | null {
+  return body?.querySelector('[role=log]') ?? null;
 }
 
 function selectedIn(list: Element | null, shown: readonly LogLine[], before: Selected | 'all' | null): Selected | 'all' | null {
@@ -93,11 +100,14 @@ function selectedIn(list: Element | null, shown: readonly LogLine[], before: Sel
   return before !== null && before !== 'all' && before.from === from && before.to === to ? before : { from, to };
 }
 
-function lineAt(list: Element, node: Node | null, shown: readonly LogLine[]): LogLine | undefined {
+/** The line whose row a node stands in. */
+export function lineAt(list: Element, node: Node | null, shown: readonly LogLine[]): LogLine | undefined {
   const element = node instanceof Element ? node : node?.parentElement;
   const row = element?.closest<HTMLElement>('[data-line]');
   if (!row || !list.contains(row)) return undefined;
-  return shown.find((line) => keyOf(line) === row.dataset['line']);
+  const place = placeFromText(row.dataset['place'] ?? null);
+  const line = place === null ? undefined : shown[indexIn(shown, place)];
+  return line !== undefined && keyOf(line) === row.dataset['line'] ? line : undefined;
 }
 
 function between(shown: readonly LogLine[], { from, to }: Selected): readonly LogLine[] {
