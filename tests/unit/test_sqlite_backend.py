@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -109,12 +109,15 @@ def sql(path: Path, statement: str, *parameters: object) -> list[tuple[Any, ...]
         return connection.execute(statement, parameters).fetchall()
 
 
-def assert_no_workers() -> None:
-    """Check that no thread of a connection is left, nor could fail after its event loop has gone."""
+@pytest.fixture
+def leaves_no_worker() -> Iterator[None]:
+    """No thread of a connection that the test made is left, nor could fail after its event loop has gone."""
+    earlier = set(threading.enumerate())
+    yield
     workers = [thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name]
-    for worker in workers:
-        worker.join(5)
-    assert not any(worker.is_alive() for worker in workers)
+    for worker in set(workers) - earlier:
+        worker.join(60)
+        assert not worker.is_alive()
 
 
 class TestFile:
@@ -401,6 +404,7 @@ class TestCancellation:
         page = await backend.query(Query("execution", ORGANIZATION))
         assert {f"e-{number}" for number in range(11)} == {record.key.id for record in page}
 
+    @pytest.mark.usefixtures("leaves_no_worker")
     async def test_cancelled_opening_leaves_no_thread(self, path: Path) -> None:
         """A call that is cancelled while it opens the file leaves a backend that closes cleanly."""
         backend = SqliteBackend(str(path), SPECS)
@@ -409,8 +413,6 @@ class TestCancellation:
             await backend.get(execution().key)
         assert await backend.get(execution().key) is None
         await backend.aclose()
-
-        assert_no_workers()
 
 
 class TestText:
@@ -686,6 +688,7 @@ class TestErrors:
 
         assert isinstance(map_error(error, "p", "create", is_write=True), OutcomeUnknownError)
 
+    @pytest.mark.usefixtures("leaves_no_worker")
     async def test_path_that_cannot_be_opened(self, tmp_path: Path) -> None:
         """A missing folder is a configuration error that names the path; nothing is made."""
         backend = SqliteBackend(str(tmp_path / "missing" / "x.db"), SPECS)
@@ -694,7 +697,6 @@ class TestErrors:
         await backend.aclose()
 
         assert list(tmp_path.iterdir()) == []
-        assert_no_workers()
 
     async def test_file_that_is_no_database(self, path: Path) -> None:
         """A file of another kind is refused and left as it is."""
