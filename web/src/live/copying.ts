@@ -1,4 +1,5 @@
 import { useEffect, useState, type ClipboardEvent, type KeyboardEvent, type RefObject } from 'react';
+import { flushSync } from 'react-dom';
 import { compact } from './JsonTree';
 import { placeFromText } from './logView';
 import { plain } from './text';
@@ -68,6 +69,8 @@ export function useCopying(
   return {
     kept: selected === null || selected === 'all' ? [] : [...new Set([indexIn(shown, selected.from), indexIn(shown, selected.to)])],
     onKeyDown: (event) => {
+      // The key may scroll the rows away at which the selection begins and ends: they have to be known before.
+      flushSync(() => setSelected((before) => selectedIn(logIn(body.current), shown, before)));
       if (event.key.toLowerCase() !== 'a' || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
       event.preventDefault();
       document.getSelection()?.selectAllChildren(event.currentTarget);
