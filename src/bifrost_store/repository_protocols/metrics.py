@@ -177,7 +177,8 @@ class Metrics(Protocol):
         """Count every open day again, or *day* alone, of every scope or of one.
 
         Raises:
-            InvalidRequestError: *day* is frozen, as its runs are no longer all there, or lies in the future. Nothing was written.
+            InvalidRequestError: *day* is no date, is frozen, as its runs are no longer all there, or lies in the future. Nothing
+                was written.
         """
         ...
 
