@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -21,37 +22,39 @@ from tests.thorough import is_thorough
 
 pytestmark = [pytest.mark.anyio, pytest.mark.long]
 LINES = 6000 if is_thorough() else 300
-Heal = Callable[[], None]
-Fail = Callable[[str], AbstractAsyncContextManager[tuple[str, Heal]]]
+Fail = Callable[[str], AbstractAsyncContextManager["Faulty"]]
+
+
+class Faulty(NamedTuple):
+    """A way to a server that fails."""
+
+    endpoint: str
+    has_failed: Callable[[], bool]
+    heal: Callable[[], None]
 
 
 @asynccontextmanager
-async def cut_connections(endpoint: str) -> AsyncIterator[tuple[str, Heal]]:
+async def cut_connections(endpoint: str) -> AsyncIterator[Faulty]:
     """Connections are cut in the middle of whatever they carry."""
     async with CuttingProxy(int(urlsplit(endpoint).port or 0), seed=11, pause=0.15) as proxy:
 
         def heal() -> None:
-            assert proxy.cuts > 2
             proxy.pause = None
 
-        yield f"http://127.0.0.1:{proxy.port}", heal
+        yield Faulty(f"http://127.0.0.1:{proxy.port}", lambda: proxy.cuts > 2, heal)
 
 
 def failing(*reactions: Answer | DropAfter | DropBefore, share: float) -> Fail:
     """Meet a share of the writes with one of *reactions*."""
 
     @asynccontextmanager
-    async def fail(endpoint: str) -> AsyncIterator[tuple[str, Heal]]:
+    async def fail(endpoint: str) -> AsyncIterator[Faulty]:
         chance = random.Random(3)
         async with FaultProxy(endpoint) as proxy:
             for reaction in reactions:
                 proxy.react(reaction, when=lambda request: _appends(request) and chance.random() < share / len(reactions))
 
-            def heal() -> None:
-                assert len([one for one in proxy.seen if _appends(one)]) > 5
-                proxy.clear()
-
-            yield proxy.url, heal
+            yield Faulty(proxy.url, lambda: sum(map(_appends, proxy.seen)) > 5, proxy.clear)
 
     return fail
 
@@ -83,14 +86,15 @@ async def test_every_line_is_stored_once_and_in_order(cosmos_server: CosmosServe
             blob_folder=str(tmp_path),  # type: ignore[arg-type]
         )
 
-    database = f"recording-{uuid4().hex[:12]}"
-    async with open_store(settings(cosmos_server.endpoint)) as there, FAULTS[fault](cosmos_server.endpoint) as (endpoint, heal):
+    database, count = f"recording-{uuid4().hex[:12]}", 0
+    async with open_store(settings(cosmos_server.endpoint)) as there, FAULTS[fault](cosmos_server.endpoint) as faulty:
         await there.provision()
         run = await there.executions.create(GLOBAL, workflow_name="w", executed_by="u", executed_by_name="U")
-        async with open_store(settings(endpoint)) as store, store.execution_data.recording(run, capture=False) as recording:
-            for number in range(LINES):
-                recording.info(f"line {number}")
+        async with open_store(settings(faulty.endpoint)) as store, store.execution_data.recording(run, capture=False) as recording:
+            while count < LINES or not faulty.has_failed():
+                recording.info(f"line {count}")
+                count += 1
                 await asyncio.sleep(0.005)
-            heal()
+            faulty.heal()
             assert await recording.flush(seconds=60)
-        assert [f"line {number}" for number in range(LINES)] == await messages(there, run)
+        assert [f"line {number}" for number in range(count)] == await messages(there, run)

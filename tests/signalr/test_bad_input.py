@@ -8,6 +8,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -138,8 +139,11 @@ def waiting_for(release: asyncio.Event) -> Any:
     return wait
 
 
-async def test_a_slow_client_is_told_once_to_read_again_then_dropped_and_holds_up_nobody() -> None:
-    """While one client reads nothing, another gets every message; the slow one's queue stays bounded."""
+async def test_a_slow_client_is_told_to_read_again_then_dropped_and_holds_up_nobody() -> None:
+    """While one client reads nothing, another gets every message; the slow one's queue stays bounded.
+
+    It may be told again if the sockets, whose buffers grow, took all that waited for it in between: never twice in a row.
+    """
     hub = build_hub(limits=Limits(queue_bytes=300_000, sent_message_bytes=200_000, frame_bytes=100_000))
     async with world(hub) as client:
         _, quick = await client.connected("quick")
@@ -153,7 +157,8 @@ async def test_a_slow_client_is_told_once_to_read_again_then_dropped_and_holds_u
         await until(lambda: 1 == hub.counters.connections)
         heard = [one["target"] for one in await rest(slow) if one["type"] == 1]
 
-        assert 1 == hub.counters.resyncs
+        assert hub.counters.resyncs > 0
+        assert ("resync", "resync") not in pairwise(heard)
         assert hub.counters.messages_dropped > 0
         assert set(heard) <= {"line", "resync"}
         assert len(heard) < number

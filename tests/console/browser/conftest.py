@@ -21,6 +21,7 @@ WIDE = (1280, 800)
 PATIENCE = 20_000
 """Milliseconds that something on the page may take to come true on a busy machine; not a promise."""
 expect.set_options(timeout=PATIENCE)
+_ERROR = "error of the page: "
 _numbers = count(1)
 
 
@@ -35,6 +36,8 @@ class Stage:
     session: StorageState | None = None
     contexts: list[BrowserContext] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    expected: set[str] = field(default_factory=set)
+    """Parts of what browsers are to complain of, whenever they come to it. Errors of the page's own are always too many."""
 
     async def page(self, path: str = "", *, size: tuple[int, int] = WIDE, scheme: str = "light", **options: Any) -> Page:
         """Open a page of the console in a browser of its own; what it complains about fails the test."""
@@ -43,7 +46,7 @@ class Stage:
         self.contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = await context.new_page()
-        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("pageerror", lambda error: self.problems.append(f"{_ERROR}{error}"))
         page.on("console", lambda told: self.problems.append(told.text) if told.type in ("error", "warning") else None)
         if self.session is None:
             await page.goto(f"{self.address}#token={self.token}")
@@ -75,10 +78,12 @@ class Stage:
             await recording.flush(seconds=60)
         return await self.store.executions.complete(run, status, **outcome)
 
-    async def close_pages(self) -> None:
+    async def leave(self) -> None:
+        """Close every page; none has complained of anything but what was expected."""
         for context in self.contexts:
             await context.close()
         self.contexts.clear()
+        assert [] == [one for one in self.problems if one.startswith(_ERROR) or not any(part in one for part in self.expected)]
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +102,16 @@ async def open_stage(browser: Browser, settings: StoreSettings, allowed_hosts: S
         plain, _, token = address.partition("#token=")
         stage = Stage(store, plain, token, browser)
         yield stage
-        await stage.close_pages()
+        await stage.leave()
 
 
 @pytest.fixture
 async def stage(theatre: Stage) -> AsyncIterator[Stage]:
     """The theatre without what an earlier test has left open; the page has complained about nothing."""
     theatre.problems.clear()
+    theatre.expected.clear()
     yield theatre
-    await theatre.close_pages()
-    assert [] == theatre.problems
+    await theatre.leave()
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,14 @@ _SEEN = """() => {
     .map(row => [row.dataset.line, row.querySelector('[class*=message]').innerText]);
 }"""
 
+_IS_DRAWN = """list => {
+  const box = list.getBoundingClientRect();
+  const rows = [...list.querySelectorAll('[data-line]')].map(row => row.getBoundingClientRect());
+  const isFilled = edge => rows.some(row => row.top <= edge + 1 && row.bottom >= edge - 1);
+  return (list.scrollTop < 1 || isFilled(box.top)) && (list.scrollHeight - box.height - list.scrollTop < 1 || isFilled(box.bottom));
+}"""
+"""Scrolled to somewhere new, a list may be empty until its rows are made."""
+
 
 class LogView:
     """The log on a run's page."""
@@ -45,6 +53,10 @@ class LogView:
         """Pixels from what is seen to the end."""
         found: float = await self.list.evaluate(_DISTANCE)
         return found
+
+    async def is_drawn(self) -> bool:
+        """Return whether rows fill what is seen from its upper to its lower edge."""
+        return bool(await self.list.evaluate(_IS_DRAWN))
 
     async def seen(self) -> list[str]:
         """Messages of the lines that are seen, in part or whole."""

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bifrost_store import ExecutionStatus
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.settings import StoreSettings
-from tests.console.browser.conftest import Stage, open_stage
+from tests.console.browser.conftest import Stage, open_stage, until
 from tests.console.browser.looking import LogView
 from tests.contract.cosmos_harness import CosmosServer
 from tests.realtime.cutting import CuttingProxy
@@ -33,8 +33,6 @@ async def on_cosmos(
     )
     async with open_stage(browser, settings) as stage:
         yield stage
-        await stage.close_pages()
-        assert [] == stage.problems
 
 
 @pytest.fixture
@@ -42,8 +40,6 @@ async def on_tables(browser: Browser, empty_azurite: Azurite) -> AsyncIterator[S
     settings = StoreSettings(backend="table", table_connection_string=SecretStr(empty_azurite.connection_string))
     async with open_stage(browser, settings) as stage:
         yield stage
-        await stage.close_pages()
-        assert [] == stage.problems
 
 
 async def test_a_run_is_watched_on_cosmos_db(on_cosmos: Stage) -> None:
@@ -105,7 +101,7 @@ async def test_whatever_is_cut_each_line_is_shown_once(browser: Browser, tmp_pat
                 await log.foot("401 lines · INFO and above · all loaded")
             expected = ["the first line", *(f"line {number}" for number in range(400))]
             assert expected == await read_through(log, expected[-1])
-            await stage.close_pages()
+            stage.expected.add("")  # Browsers have many words for a connection that is cut.
 
 
 async def read_through(log: LogView, last: str) -> list[str]:
@@ -115,6 +111,7 @@ async def read_through(log: LogView, last: str) -> list[str]:
     await log.shows("the first line")
     found: dict[str, None] = {}
     while last not in found:
+        await until(log.is_drawn)
         found |= dict.fromkeys(await log.seen())
         await log.list.evaluate("list => list.scrollBy(0, 200)")
     return list(found)

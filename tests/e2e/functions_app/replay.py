@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,7 +22,7 @@ from uuid import UUID
 import azure.functions as func
 import pytest
 
-from bifrost_store import Store
+from bifrost_store import Store, repositories
 from bifrost_store.testing.clock import SettableClock
 
 HERE = Path(__file__).parent
@@ -132,6 +134,8 @@ def fix_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
     def uuid4() -> UUID:
         return UUID(int=(next(count) << 80) | 0x4000_8000_0000_0000_0000, version=4)
 
+    for found in pkgutil.walk_packages(repositories.__path__, f"{repositories.__name__}."):
+        importlib.import_module(found.name)
     for name, module in list(sys.modules.items()):
         if name.startswith(("bifrost_store.repositories.", "bifrost_functions.")) and hasattr(module, "uuid4"):
             monkeypatch.setattr(module, "uuid4", uuid4)
