@@ -10,7 +10,7 @@ from typing import Final
 
 MOST_OF_OTHERS: Final = 0.2
 """Of one processor: what is timed beside more than that says nothing."""
-_EVERY_SECONDS: Final = 0.25
+_EVERY_SECONDS: Final = 0.05
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 

@@ -97,3 +97,23 @@ def test_a_wide_range_is_not_sorted(
 
     assert list(expected) == found
     assert read == [[name for name in ("type", "until") if f'["{name}"]' in sql] for (sql,) in made]
+
+
+def test_a_count_reads_no_more_than_its_range(wire: Wire, cosmos_emulator: CosmosEmulator) -> None:
+    """What is read to the end is read by its range, though that is wide, unless it holds most items."""
+    wire.make_container()
+    for number in range(620):
+        wire.create({"id": f"{number}", "pk": "k", "type": "run", "until": "2020" if number < 300 else "never"})
+    where = {"x-ms-documentdb-partitionkey": '["k"]'}
+    engine = cosmos_emulator._running.engine
+    for condition, expected, read in (
+        ("c.until < '2025'", 300, [["type", "until"]]),
+        ("c.until > '2025'", 320, [["type", "until"], ["type"]]),
+    ):
+        answer = wire.query(f"SELECT VALUE COUNT(1) FROM c WHERE c.type = 'run' AND {condition}", headers=where)
+        made = cosmos_emulator.call(
+            lambda: engine.database.execute("SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'").fetchall()
+        )
+
+        assert answer.json["Documents"] == [expected]
+        assert read == [[name for name in ("type", "until") if f'["{name}"]' in sql] for (sql,) in made]

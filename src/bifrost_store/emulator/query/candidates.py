@@ -19,6 +19,8 @@ _MAX_SIFTED: Final = 100
 _MAX_ARMS: Final = 16
 _FEW: Final = 256
 """So many items are sorted, whatever else there is, before an index that gives them sorted is the better one."""
+_WIDE_FOR_ALL, _WIDE_FOR_A_PAGE = 2, 16
+"""A range is wide if it has more than one of so many items: those of a page are soon met without its index."""
 Keys = tuple[bytes, ...]
 """What an item sorts by: a sort key for each property of the order."""
 
@@ -31,10 +33,13 @@ class Candidates:
         scope: The part of it.
         now: The time, which decides what has expired.
         use: What of the query an index can serve. Its order must be readable (`is_sortable`).
+        is_paged: Only the first of them are wanted at a time.
         excludes_undefined: Leave out items without the property, if there is just one to sort by.
     """
 
-    def __init__(self, container: Container, scope: Scope, now: float, use: IndexUse, *, excludes_undefined: bool = False) -> None:
+    def __init__(
+        self, container: Container, scope: Scope, now: float, use: IndexUse, *, is_paged: bool, excludes_undefined: bool = False
+    ) -> None:
         self._table = container.table
         self._is_within_key = scope.key is not None
         self._is_empty = use.is_empty
@@ -50,8 +55,9 @@ class Candidates:
         used = equal + ranged
         self._arms = [] if arm is None else [(f"{expression(arm.path)} = ?", (key,)) for key in dict.fromkeys(arm.keys or ())]
         self._parts = _index_parts(used if arm is None else [*used, arm], self._order)
-        # In no order, what is the same in all is given as it was added: a range is then read, and sorted, only where it is small.
+        # In no order, what is the same in all is given as it was added: a wide range need not be sorted.
         self._looser = _index_parts(equal, []) if equal and ranged and not self._order and arm is None else None
+        self._wide = _WIDE_FOR_A_PAGE if is_paged else _WIDE_FOR_ALL
         self._ranged = [scope.condition(), *map(_condition, used)]
         # The service chooses by every indexed property at once: what no index of ours serves is sifted here.
         rest = [one for one in others if one not in used and one is not arm and len(one.ranges) <= _MAX_SIFTED]
@@ -78,9 +84,12 @@ class Candidates:
 
     def _index(self) -> str | None:
         index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
-        if index is not None and self._looser is not None and self._table.has_more(_FEW, self._ranged, index):
-            return self._table.indexes.ensure(self._looser, within_key=self._is_within_key)
-        return index
+        if index is None or self._looser is None:
+            return index
+        few = max(_FEW, self._table.last_number() // self._wide)
+        if not self._table.has_more(few, self._ranged, index):
+            return index
+        return self._table.indexes.ensure(self._looser, within_key=self._is_within_key)
 
     def keys_of(self, number: int) -> Keys:
         """Return what an item sorts by; IndexError if it is gone."""

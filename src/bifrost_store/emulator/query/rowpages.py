@@ -100,7 +100,9 @@ class RowReader:
         self._excludes = not engine.options.sorts_undefined
         if not self._is_streamed:
             use = dataclasses.replace(use, order_by=())
-        self._candidates = Candidates(container, scope, engine.clock.now(), use, excludes_undefined=self._excludes)
+        self._candidates = Candidates(
+            container, scope, engine.clock.now(), use, is_paged=self._is_streamed, excludes_undefined=self._excludes
+        )
         self._needs_documents = _looks_into_items(query)
         self._keys: Keys = ()
         self._number = 0
