@@ -78,7 +78,8 @@ async def _load(browser: Browser, address: str, name: str) -> tuple[float, float
         })""",
         _CONTENT[name],
     )
-    first: float = await page.evaluate(_FIRST_PAINT)
+    # What was painted is told of a little later.
+    first: float = await (await page.wait_for_function(_FIRST_PAINT)).json_value()
     await context.close()
     return first, content
 
