@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 
 from bifrost_store.emulator import CosmosEmulator
 from tests.emulator.support import Wire
+
+
+def indexes(emulator: CosmosEmulator) -> list[tuple[str]]:
+    """Return how each index that queries made is defined."""
+    engine = emulator._running.engine
+    statement = "SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'"
+    made: list[tuple[str]] = emulator.call(lambda: engine.database.execute(statement).fetchall())
+    return made
+
+
+def documents(wire: Wire, text: str, parameters: Sequence[dict[str, object]], headers: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what a query finds, page after page."""
+    found: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        answer = wire.query(text, list(parameters), headers={**headers, **after})
+        assert answer.status == 200
+        found += answer.json["Documents"]
+        if "x-ms-continuation" not in answer.headers:
+            return found
+        after["x-ms-continuation"] = answer.headers["x-ms-continuation"]
 
 
 @pytest.mark.parametrize(
@@ -23,10 +47,7 @@ def test_the_narrowest_range_is_read(wire: Wire, cosmos_emulator: CosmosEmulator
     for number in range(320):
         wire.create({"id": f"{number}", "pk": "k", "n": number, "ended": f"2025-01-01T{number % 24:02}", "until": "never"})
     answer = wire.query(f"SELECT VALUE COUNT(1) FROM c WHERE {condition}", headers={"x-ms-documentdb-partitionkey": '["k"]'})
-    engine = cosmos_emulator._running.engine
-    made = cosmos_emulator.call(
-        lambda: engine.database.execute("SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'").fetchall()
-    )
+    made = indexes(cosmos_emulator)
 
     assert answer.status == 200
     assert [[name for name in ("n", "ended", "until") if f'["{name}"]' in sql] for (sql,) in made] == [[read]]
@@ -45,18 +66,9 @@ def test_each_of_a_few_values_is_read_in_order(
     parameters = [{"name": f"@p{number}", "value": value} for number, value in enumerate(wanted)]
     names = ", ".join(parameter["name"] for parameter in parameters)
     text = f"SELECT c.id, c.n, c.state FROM c WHERE c.state IN ({names}) ORDER BY c.n {direction}"
-    found, headers = [], {"x-ms-documentdb-partitionkey": '["k"]', "x-ms-max-item-count": "7"}
-    while True:
-        answer = wire.query(text, parameters, headers=headers)
-        assert answer.status == 200
-        found += answer.json["Documents"]
-        if "x-ms-continuation" not in answer.headers:
-            break
-        headers["x-ms-continuation"] = answer.headers["x-ms-continuation"]
-    engine = cosmos_emulator._running.engine
-    made = cosmos_emulator.call(
-        lambda: engine.database.execute("SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'").fetchall()
-    )
+    headers = {"x-ms-documentdb-partitionkey": '["k"]', "x-ms-max-item-count": "7"}
+    found = documents(wire, text, parameters, headers)
+    made = indexes(cosmos_emulator)
 
     expected = {number for number in range(320) if values[number % 5] in wanted}
     assert expected == {int(one["id"]) for one in found}
@@ -82,20 +94,11 @@ def test_a_wide_range_is_not_sorted(
     for number in range(320):
         wire.create({"id": f"{number}", "pk": "k", "type": "run", "until": "2020" if number < 20 else "never"})
     where = {"x-ms-documentdb-query-enablecrosspartition": "true"} if key is None else {"x-ms-documentdb-partitionkey": key}
-    headers, found = {"x-ms-max-item-count": "70", **where}, []
-    while True:
-        answer = wire.query(f"SELECT c.id FROM c WHERE c.type = 'run' AND {condition}", headers=headers)
-        assert answer.status == 200
-        found += [int(one["id"]) for one in answer.json["Documents"]]
-        if "x-ms-continuation" not in answer.headers:
-            break
-        headers["x-ms-continuation"] = answer.headers["x-ms-continuation"]
-    engine = cosmos_emulator._running.engine
-    made = cosmos_emulator.call(
-        lambda: engine.database.execute("SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'").fetchall()
-    )
+    headers = {"x-ms-max-item-count": "70", **where}
+    found = documents(wire, f"SELECT c.id FROM c WHERE c.type = 'run' AND {condition}", [], headers)
+    made = indexes(cosmos_emulator)
 
-    assert list(expected) == found
+    assert list(expected) == [int(one["id"]) for one in found]
     assert read == [[name for name in ("type", "until") if f'["{name}"]' in sql] for (sql,) in made]
 
 
@@ -105,15 +108,12 @@ def test_a_count_reads_no_more_than_its_range(wire: Wire, cosmos_emulator: Cosmo
     for number in range(620):
         wire.create({"id": f"{number}", "pk": "k", "type": "run", "until": "2020" if number < 300 else "never"})
     where = {"x-ms-documentdb-partitionkey": '["k"]'}
-    engine = cosmos_emulator._running.engine
     for condition, expected, read in (
         ("c.until < '2025'", 300, [["type", "until"]]),
         ("c.until > '2025'", 320, [["type", "until"], ["type"]]),
     ):
         answer = wire.query(f"SELECT VALUE COUNT(1) FROM c WHERE c.type = 'run' AND {condition}", headers=where)
-        made = cosmos_emulator.call(
-            lambda: engine.database.execute("SELECT sql FROM sqlite_master WHERE name LIKE 'items_%_by_%'").fetchall()
-        )
+        made = indexes(cosmos_emulator)
 
         assert answer.json["Documents"] == [expected]
         assert read == [[name for name in ("type", "until") if f'["{name}"]' in sql] for (sql,) in made]

@@ -166,10 +166,7 @@ def copy_parsed_object(value: Any) -> dict[str, Any]:
     """
     if type(value) is not dict:
         raise ValueError("expected a JSON object")
-    try:
-        return _copied_container(value)  # type: ignore[no-any-return]
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    return copy_parsed(value)  # type: ignore[no-any-return]
 
 
 def _copied_container(value: Any) -> Any:

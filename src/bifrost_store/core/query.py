@@ -114,7 +114,7 @@ def field_value(record: Record, field: str) -> object:
 
 def matches(record: Record, filters: Sequence[Filter]) -> bool:
     """Return whether *record* meets all *filters*: the meaning that every backend's own language must reproduce."""
-    return not filters or all(_meets(field_value(record, f.field), f) for f in filters)
+    return all(_meets(field_value(record, f.field), f) for f in filters)
 
 
 def _meets(value: object, condition: Filter) -> bool:

@@ -86,7 +86,7 @@ class Candidates:
         index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
         if index is None or self._looser is None:
             return index
-        few = max(_FEW, self._table.last_number() // self._wide)
+        few = max(_FEW, self._table.indexes.last_number() // self._wide)
         if not self._table.has_more(few, self._ranged, index):
             return index
         return self._table.indexes.ensure(self._looser, within_key=self._is_within_key)

@@ -60,6 +60,11 @@ class Indexes:
         names = database.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", (table,)).fetchall()
         self._names = [name for (name,) in names if name.startswith(self._prefix)]
 
+    def last_number(self) -> int:
+        """Return the highest number of an item: at least as many as there are."""
+        ((number,),) = self._database.execute(f"SELECT COALESCE(MAX(number), 0) FROM {self._table}").fetchall()  # noqa: S608
+        return int(number)
+
     def ensure(self, parts: Sequence[Part], *, within_key: bool) -> str | None:
         """Return the name of an index over properties, made where it is missing; None where it would not pay.
 
@@ -74,8 +79,7 @@ class Indexes:
             self._names.remove(name)
             self._names.append(name)
             return name
-        ((size,),) = self._database.execute(f"SELECT COALESCE(MAX(number), 0) FROM {self._table}").fetchall()  # noqa: S608
-        if size < MIN_ITEMS:
+        if self.last_number() < MIN_ITEMS:
             return None
         try:
             self._database.execute(f"CREATE INDEX {name} ON {self._table} ({', '.join(columns)})")

@@ -140,11 +140,6 @@ class ItemTable:
         for row in self._database.execute(statement, parameters):
             yield Item(*row[:8]), row[8:]
 
-    def last_number(self) -> int:
-        """Return the highest number of an item; at least as many as there are."""
-        ((number,),) = self._database.execute(f"SELECT COALESCE(MAX(number), 0) FROM {self.name}").fetchall()  # noqa: S608
-        return int(number)
-
     def has_more(self, than: int, conditions: Sequence[Condition], index: str) -> bool:
         """Return whether all conditions hold for more than so many items; over a named index."""
         where = " AND ".join([f"({sql})" for sql, _ in conditions])
