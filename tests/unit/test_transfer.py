@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -518,6 +519,7 @@ def test_a_line_gives_back_its_record(record: Record) -> None:
 
     assert exactly(record) == exactly(record_of(line))
     assert line == line_of(record_of(line))
+    assert exactly(record) == exactly(record_of(codecs.BOM_UTF8 + line)), "some editors put one before the first line"
     assert line.count(b"\n") == 1
 
 

@@ -56,7 +56,7 @@ def record_of(line: bytes) -> Record:
         CorruptDocumentError: It is no such line; the message names the fields.
     """
     try:
-        one = _Line.model_validate(load_storable_json(line.decode("utf-8", "surrogatepass")))
+        one = _Line.model_validate(load_storable_json(line.decode("utf-8-sig", "surrogatepass")))
         return Record(
             Key(one.kind, scope_named(one.scope), one.id),
             one.body if one.isTombstone else _with_later_fields(one.kind, one.body),

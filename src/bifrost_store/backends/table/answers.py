@@ -41,13 +41,12 @@ class Answer:
         received.text = lambda encoding=None: _NO_ROWS
 
 
-def _row(values: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _row(row: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return columns and etag of a row in which no column names its type: each is text, boolean, number, or nothing.
 
     Raises:
         ValueError: It is another.
     """
-    row = dict(values)
     etag = row.pop("odata.etag")
     for name in ("odata.metadata", "Timestamp", "Timestamp@odata.type"):
         row.pop(name, None)

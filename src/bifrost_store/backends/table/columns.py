@@ -94,7 +94,7 @@ def decode_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Bod
         if type(value) is column.codec.kept_type and not column.repeats_key:
             body[column.field] = value
         elif value is None and not column.older_names and not column.repeats_key:
-            body[column.field] = column.old_default if is_old and column.default is None else column.default
+            body[column.field] = _default(column, is_old=is_old)
         else:
             body[column.field] = _decode(column, row, known, is_old=is_old)
     return body
