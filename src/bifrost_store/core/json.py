@@ -127,7 +127,7 @@ def check_parsed(value: Any) -> None:
         ValueError: A number beyond those of 64-bit floats, or nesting too deep.
     """
     try:
-        _check_finite(value.values())
+        _check_finite(value.values() if type(value) is dict else (value,))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

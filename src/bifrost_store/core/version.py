@@ -35,9 +35,9 @@ def writer_of(version: Version) -> str:
     return version.write_id[:16]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Version:
-    """One state of a record, the same on every backend.
+    """One state of a record, the same on every backend. Immutable.
 
     Attributes:
         revision: Number of writes so far, from 1; a delete counts.
@@ -45,9 +45,9 @@ class Version:
         epoch: Of the route it was written under; 0 before any migration.
     """
 
-    revision: int
-    write_id: str
-    epoch: int = 0
+    revision: Final[int]
+    write_id: Final[str]
+    epoch: Final[int] = 0
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -63,7 +63,7 @@ class Version:
     def late(tell: Callable[[], Version]) -> Version:
         """Return the version that *tell* returns, which is asked once, when something of it is looked at."""
         version = _LateVersion.__new__(_LateVersion)
-        object.__setattr__(version, "_tell", tell)
+        version._tell = tell  # noqa: SLF001 - its own class
         return version
 
     @property

@@ -20,7 +20,7 @@ from bifrost_store.core.doubles import dump_value, load_value
 from bifrost_store.core.json import UNREADABLE, check_parsed
 from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, LateDigest, Record, dump_expiry, load_expiry
 from bifrost_store.core.scope import Scope, scope_named
-from bifrost_store.core.spec import Specs
+from bifrost_store.core.spec import DocumentSpec, Specs
 from bifrost_store.core.version import Version
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError, StoreError
 
@@ -35,6 +35,9 @@ _ESCAPE: Final = "~"
 _SYSTEM: Final = "_"
 _AS_THEY_ARE: Final = frozenset({str, bool, type(None)})
 """Of which `dump_value` changes none."""
+_READ_AS_THEY_ARE: Final = _AS_THEY_ARE | {int}
+_UNKNOWN: Final = DocumentSpec("")
+"""Of a kind that this version does not know: its records travel along."""
 _MAX_TTL: Final = 2_147_483_647
 _TTL_MARGIN_SECONDS: Final = 3_600
 """The service's own clock decides when a document goes for good; until then the stored expiry alone counts."""
@@ -123,21 +126,18 @@ def record_from_document(document: Mapping[str, Any], specs: Specs) -> Record:
         part = "sortKey"
         sort_key = _sort_key(document["sortKey"], key.scope)
         part = "the body"
-        body = {} if is_tombstone else _body(document, key.kind, specs)
+        spec = specs.get(key.kind, _UNKNOWN)
+        body = {} if is_tombstone else _body(document, spec.fields or frozenset())
         part = "meta"
-        extra = load_value(meta["extra"]) if "extra" in meta else {}
+        extra = _loaded(meta["extra"]) if "extra" in meta else {}
         if not isinstance(extra, dict):
             raise TypeError("extra is no object")
-        check_parsed(body)
-        check_parsed(extra)
-        expires_at = load_expiry(meta.get("expiresAt"))
+        expiry = meta.get("expiresAt")
+        expires_at = load_expiry(expiry)
         stamped, digest = Version(int(meta["revision"]), str(meta["writeId"]), int(meta["epoch"])), str(meta["digest"])
-        spec = specs.get(key.kind)
         found = LateDigest(key, body, extra, expires_at, is_tombstone)
-        version = Version.late(lambda: _settled(stamped, digest, found()))
-        if spec is not None and spec.is_derived:
-            version = stamped
-        native = NativeEtag(str(document["_etag"]), stamped.epoch, expires_at).encode()
+        version = stamped if spec.is_derived else Version.late(lambda: _settled(stamped, digest, found()))
+        native = _hint(str(document["_etag"]), stamped.epoch, expiry)
         record = Record(key, body, sort_key, version, expires_at, extra, is_tombstone, native, BACKEND)
         return record.digested(found)
     except (*UNREADABLE, StoreError) as error:
@@ -161,18 +161,24 @@ def _sort_key(stored: str, scope: Scope) -> str:
     return stored.removeprefix(prefix)
 
 
-def _body(document: Mapping[str, Any], kind: str, specs: Specs) -> Body:
-    spec = specs.get(kind)
-    fields = None if spec is None else spec.fields
-    body: Body = {name: value for name, value in document.items() if name not in _BESIDE}
-    if body.keys() != fields:
-        body = body_fields(document)
-        if fields is not None and not fields <= body.keys():
-            body = {**dict.fromkeys(fields), **body}
-    for name, value in body.items():
-        if type(value) is dict:
-            body[name] = load_value(value)
-    return body
+def _body(document: Mapping[str, Any], fields: frozenset[str]) -> Body:
+    # Written out, as all that is read goes through it: of most documents, every field and no other has its own name.
+    body: Body = {}
+    for name, value in document.items():
+        if name not in _BESIDE:
+            if name not in fields:
+                break
+            body[name] = value if type(value) in _READ_AS_THEY_ARE else _loaded(value)
+    else:
+        if len(body) == len(fields):
+            return body
+    return {**dict.fromkeys(fields), **{name: _loaded(value) for name, value in body_fields(document).items()}}
+
+
+def _loaded(stored: object) -> object:
+    value = load_value(stored)
+    check_parsed(value)
+    return value
 
 
 def _settled(stamped: Version, stated: str, found: str) -> Version:
@@ -204,7 +210,7 @@ class NativeEtag:
 
     def encode(self) -> str:
         """Return the text of the hint."""
-        return f"{self.epoch}|{dump_expiry(self.expires_at) or ''}|{self.etag}"
+        return _hint(self.etag, self.epoch, dump_expiry(self.expires_at))
 
     @classmethod
     def parse(cls, text: str) -> NativeEtag:
@@ -221,3 +227,7 @@ class NativeEtag:
         if _SERVICE_ETAG.fullmatch(etag) is None:
             raise InvalidRequestError("etag: not one that this library gave out")
         return native
+
+
+def _hint(etag: str, epoch: int, expiry: str | None) -> str:
+    return f"{epoch}|{expiry or ''}|{etag}"
