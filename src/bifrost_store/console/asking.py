@@ -87,7 +87,7 @@ def moment(request: Request, name: str) -> datetime | None:
         return None
     try:
         return as_utc(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
+    except ValueError:
         raise bad_request(f"{name}: must be a date and time as in 2025-11-20T12:00:00Z") from None
 
 

@@ -28,7 +28,7 @@ async def latest_failures(store: Store, keeper: Keeper, since: datetime, now: da
     The newest days that have *limit* failures by the platform's figures are looked at, and of each scope that failed on them its
     newest runs: at most `MOST_SCOPES`, those that failed most.
     """
-    scopes = await _failing(keeper, since, now, limit)
+    scopes = await failing(keeper, since, now, limit)
 
     async def newest(scope: Scope) -> Page[Execution]:
         return await store.executions.list(scope, ExecutionFilter(statuses=_FAILED, since=since), limit=limit)
@@ -38,7 +38,7 @@ async def latest_failures(store: Store, keeper: Keeper, since: datetime, now: da
     return runs[:limit], max(0, len(scopes) - MOST_SCOPES)
 
 
-async def _failing(keeper: Keeper, since: datetime, now: datetime, limit: int) -> Sequence[Scope]:
+async def failing(keeper: Keeper, since: datetime, now: datetime, limit: int) -> Sequence[Scope]:
     """Return the scopes that failed on the newest days with *limit* failures, those that failed most first."""
     days = await keeper.totals(GLOBAL, DAY, day_of(since), day_of(now) + DAY, prefix=PLATFORM)
     failures: dict[Scope, int] = {}

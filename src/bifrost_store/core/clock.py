@@ -22,10 +22,17 @@ def utc_now() -> datetime:
 
 
 def as_utc(moment: datetime) -> datetime:
-    """Return *moment* in UTC; a naive one is taken as UTC already."""
+    """Return *moment* in UTC; a naive one is taken as UTC already.
+
+    Raises:
+        ValueError: There, it is before the year 1 or after 9999.
+    """
     if moment.tzinfo is UTC:
         return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"the time {moment.isoformat()} is outside the years 1 to 9999 in UTC") from None
 
 
 def format_time(moment: datetime) -> str:

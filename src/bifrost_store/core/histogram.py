@@ -102,7 +102,7 @@ def add_packed(texts: Iterable[str]) -> dict[int, int]:
     """
     totals = [0] * _BUCKETS
     try:
-        together = ";".join(filter(None, texts))
+        together = ";".join([text for text in texts if text != ""])
         for run in together.split(";") if together else ():
             first, _, counts = run.partition(":")
             row = counts.split(" ")
@@ -128,6 +128,12 @@ def _bucket_at(number: int) -> int:
     return number if number < 2 * half else (number % half + half) << number // half - 1
 
 
+def _checked(count: int) -> int:
+    if count < 0:
+        raise ValueError
+    return count
+
+
 class _Known(dict[str, int]):
     """What texts stand for, those that are met often looked up: dashboards read a hundred thousand of them."""
 
@@ -142,7 +148,7 @@ class _Known(dict[str, int]):
 _BUCKET_AT: Final = [_bucket_at(number) for number in range(_BUCKETS)]
 _NUMBERS: Final = _Known(_BUCKET_AT, _number_of)
 """How many buckets are below one."""
-_COUNTS: Final = _Known(range(256), int)
+_COUNTS: Final = _Known(range(256), _checked)
 
 
 def compile_bucket(choose: Callable[[int, str, str], str], clear: Callable[[int], str]) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Annotated, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
 from bifrost_store.core.clock import as_utc
-from bifrost_store.core.histogram import Histogram, pack_histogram, unpack_histogram
+from bifrost_store.core.histogram import MAX_BUCKET, Histogram, pack_histogram, unpack_histogram
 from bifrost_store.core.record import Body, Record
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.documents.base import Document, UtcTime
@@ -32,6 +33,9 @@ _COUNTS: Final = (
     "unreadableCount",
     "durationCount",
 )
+MAX_COUNT: Final = 2**53 - 1
+"""No store has so many runs: a figure beyond it is damaged. The last whole number that every reader of JSON keeps."""
+_MOST_MILLISECONDS: Final = 2**63 - 1
 _ALWAYS_TOLD: Final = frozenset({"count", "successCount", "failedCount"})
 """By the plan, of each workflow."""
 
@@ -82,7 +86,13 @@ def _histogram(value: object) -> Histogram:
     return unpack_histogram(value) if isinstance(value, str) else _HISTOGRAM.validate_python(value)
 
 
-_HISTOGRAM: Final = TypeAdapter(dict[int, int])
+def _saturated(total: int) -> int:
+    return max(-_MOST_MILLISECONDS, min(_MOST_MILLISECONDS, total))
+
+
+_Count = Annotated[int, Field(strict=True, ge=0)]
+_Total = Annotated[int, Field(strict=True), AfterValidator(_saturated)]
+_HISTOGRAM: Final = TypeAdapter(dict[Annotated[int, Field(ge=0, le=MAX_BUCKET)], _Count])
 
 
 class RunCounts(BaseModel):
@@ -94,21 +104,21 @@ class RunCounts(BaseModel):
             *unreadable_count* they make up *count*.
         unreadable_count: Runs whose status is none that this version knows, so that they are in no list either.
         duration_count: Runs that have a duration.
-        total_duration_ms: Of those together.
+        total_duration_ms: Of those together, as far as 64 bits go.
         histogram: How many durations fell into each bucket of `bifrost_store.core.histogram`, by its least value.
     """
 
     model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
-    count: int = Field(default=0, ge=0)
-    success_count: int = Field(default=0, ge=0)
-    failed_count: int = Field(default=0, ge=0)
-    timeout_count: int = Field(default=0, ge=0)
-    completed_with_errors_count: int = Field(default=0, ge=0)
-    cancelled_count: int = Field(default=0, ge=0)
-    unreadable_count: int = Field(default=0, ge=0)
-    duration_count: int = Field(default=0, ge=0)
-    total_duration_ms: int = 0
+    count: _Count = 0
+    success_count: _Count = 0
+    failed_count: _Count = 0
+    timeout_count: _Count = 0
+    completed_with_errors_count: _Count = 0
+    cancelled_count: _Count = 0
+    unreadable_count: _Count = 0
+    duration_count: _Count = 0
+    total_duration_ms: _Total = 0
     histogram: Annotated[Histogram, PlainValidator(_histogram), PlainSerializer(dict)] = Field(default_factory=dict)
 
     @property
@@ -117,6 +127,24 @@ class RunCounts(BaseModel):
         if not self.duration_count:
             return None
         return (2 * self.total_duration_ms + self.duration_count) // (2 * self.duration_count)
+
+
+_TIME: Final = TypeAdapter(UtcTime)
+_FIGURES: Final = attrgetter(*(RunCounts.model_fields.keys() - {"total_duration_ms", "histogram"}))
+
+
+def plausible(counts: RunCounts) -> RunCounts:
+    """Return *counts*, unless they are more than any store has.
+
+    Raises:
+        ValueError: They are.
+    """
+    if max(*_FIGURES(counts), *counts.histogram.values()) > MAX_COUNT:
+        raise ValueError(f"counts more than {MAX_COUNT} runs")
+    return counts
+
+
+_StoredCounts = Annotated[RunCounts, AfterValidator(plausible)]
 
 
 class PeriodMetrics(Document):
@@ -162,9 +190,9 @@ class PeriodMetrics(Document):
     id: str
     date: str
     hour: int | None = Field(default=None, ge=0, le=23)
-    total: RunCounts
-    workflows: dict[str, RunCounts] = Field(default_factory=dict)
-    others: RunCounts | None = None
+    total: _StoredCounts
+    workflows: dict[str, _StoredCounts] = Field(default_factory=dict)
+    others: _StoredCounts | None = None
     counted_at: UtcTime
     open_until: UtcTime | None = None
     final_at: UtcTime | None = None
@@ -190,6 +218,14 @@ def totals_of(record: Record) -> PeriodMetrics:
     """
     model = PeriodMetrics.from_record(record.with_body({**record.body, "workflows": {}, "others": None}))
     return model._with(record)  # noqa: SLF001 - made here
+
+
+def open_until_in(record: Record) -> datetime | None:
+    """Return the `open_until` of a record that cannot be read as a whole; None where that cannot be read either."""
+    try:
+        return _TIME.validate_python(record.body.get("openUntil"))
+    except ValidationError:
+        return None
 
 
 def metrics_body(

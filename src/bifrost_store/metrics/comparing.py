@@ -88,16 +88,15 @@ class Comparing:
         now = self._clock()
         looked_at = self._keeper.open_days.all(now)[-(days or 0) :]
         scopes = await self._keeper.scopes() if scope is None else [scope]
-        cases = [case for one in scopes for day in looked_at for case in await self._cases(one, day, now)]
+        cases = [case for one in scopes for day in looked_at for case in await self._cases(one, day)]
         if scope is None:
             cases += [case for day in looked_at for case in self._platform_cases(day)]
         differences, unsettled = await self._settled(cases)
         return MetricsComparison(len(cases), tuple(differences), tuple(f"{case.scope} {case.id}" for case in unsettled))
 
-    async def _cases(self, scope: Scope, day: datetime, now: datetime) -> list[_Case]:
+    async def _cases(self, scope: Scope, day: datetime) -> list[_Case]:
         """Return the day and its hours: of a day without runs only those that are stored."""
-        stored = await self._keeper.read(scope, daily_id(day))
-        if stored is not None and not self._keeper.open_days.is_open(day, now, stored):
+        if not await self._keeper.is_open(scope, day):
             return []
         hours = set(await self._keeper.hours(scope, day, day + DAY))
         if (await count_runs(self._backend, scope, day, day + DAY)).total.count:

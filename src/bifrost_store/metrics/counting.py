@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import repeat
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 
@@ -19,6 +19,7 @@ from bifrost_store.core.query import Eq, FilterValue, Group, Query, Range
 from bifrost_store.core.record import Body
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus, RunCounts
+from bifrost_store.documents.metrics import MAX_COUNT, plausible
 from bifrost_store.errors import CorruptDocumentError
 
 KIND: Final = Execution.spec.kind
@@ -35,7 +36,9 @@ _FIELDS: Final[Mapping[FilterValue, str]] = {
 _LIVE: Final = {status.value for status in LIVE_STATUSES}
 COUNT_FIELDS: Final = ("count", *_FIELDS.values(), "unreadable_count", "duration_count", "total_duration_ms")
 NONE: Final = RunCounts()
-_STORED: Final = tuple(map(to_camel, COUNT_FIELDS))
+_STORED: Final = {to_camel(name): None if name == "total_duration_ms" else 0 for name in COUNT_FIELDS}
+"""Of each figure as it is stored, what it is at least."""
+_WHOLE: Final = frozenset({int})
 _FIGURES: Final = attrgetter(*COUNT_FIELDS)
 
 
@@ -119,7 +122,7 @@ def add_up_stored(bodies: Iterable[Body]) -> tuple[dict[str, RunCounts], RunCoun
     """
     bodies = list(bodies)
     try:
-        return _add_bodies(bodies)
+        return _plausible(_add_bodies(bodies))
     except UNREADABLE:
         return _add_bodies([body for body in bodies if _is_readable(body)])
 
@@ -127,7 +130,8 @@ def add_up_stored(bodies: Iterable[Body]) -> tuple[dict[str, RunCounts], RunCoun
 def stored_runs(body: Body) -> dict[str, int]:
     """Return how many runs each workflow of a stored body had; none where it cannot be read."""
     try:
-        return {name: part.get("count", 0) for name, part in body["workflows"].items()}
+        counts = {name: part.get("count", 0) for name, part in body["workflows"].items()}
+        return counts if _sum(counts.values()) <= MAX_COUNT else {}
     except UNREADABLE:
         return {}
 
@@ -144,13 +148,29 @@ def _add_bodies(bodies: Iterable[Body]) -> tuple[dict[str, RunCounts], RunCounts
 
 
 def _add_parts(parts: Sequence[Body]) -> RunCounts:
-    sums = {name: sum(map(dict.get, parts, repeat(name), repeat(0))) for name in _STORED}
+    sums = {name: _sum(map(dict.get, parts, repeat(name), repeat(0)), least=least) for name, least in _STORED.items()}
     return RunCounts.model_validate({**sums, "histogram": add_packed(part.get("histogram", "") for part in parts)})
+
+
+def _sum(figures: Iterable[Any], *, least: int | None = 0) -> int:
+    figures = list(figures)
+    if not _WHOLE.issuperset(map(type, figures)):
+        raise TypeError("no whole number")
+    if least is not None and min(figures, default=least) < least:
+        raise ValueError(f"less than {least}")
+    return sum(figures)
+
+
+def _plausible(sums: tuple[dict[str, RunCounts], RunCounts]) -> tuple[dict[str, RunCounts], RunCounts]:
+    workflows, others = sums
+    for counts in (*workflows.values(), others):
+        plausible(counts)
+    return sums
 
 
 def _is_readable(body: Body) -> bool:
     try:
-        _add_bodies([body])
+        _plausible(_add_bodies([body]))
     except UNREADABLE:
         return False
     return True

@@ -252,7 +252,7 @@ def _of_end(record: Record) -> Iterable[datetime]:
         return
     try:
         yield hour_of(parse_time(str(record.body.get("completedAt"))))
-    except (ValueError, OverflowError):
+    except ValueError:
         return
 
 

@@ -27,6 +27,7 @@ from bifrost_store.documents.metrics import (
     daily_id,
     hourly_id,
     metrics_body,
+    open_until_in,
     start_of,
     totals_of,
 )
@@ -37,7 +38,7 @@ from bifrost_store.errors import (
     PreconditionFailedError,
 )
 from bifrost_store.metrics.counting import NONE, Counted, add_up, count_runs, unreadable_runs
-from bifrost_store.metrics.periods import OpenDays
+from bifrost_store.metrics.periods import LEAST_OPEN, OpenDays
 from bifrost_store.repositories.changes import LostRaceError, until_won
 from bifrost_store.repositories.reading import all_records, readable_part
 
@@ -86,25 +87,28 @@ class Keeper:
         """
         noted = noted or Noted()
         key = Key(KIND, scope, daily_id(day))
-        _, stored = await self._read(key)
-        if not self.open_days.is_open(day, self._clock(), stored):
+        if not await self.is_open(scope, day):
             return False
         await for_each(lambda hour: self._count_hour(scope, hour, noted), sorted(hours))
 
         async def attempt() -> bool:
             record, stored = await self._read(key)
             now = self._clock()
-            if not self.open_days.is_open(day, now, stored):
+            until = self._until(day, record, stored)
+            if now >= until:
                 return False
             counted = add_up([counted_in(one) for one in await self._hours(scope, day, noted)])
             final_at = format_time(now) if is_final else _final_at(stored)
-            until = format_time(self.open_days.until(day, stored))
-            await self._write(key, record, counted, counted_at=now, open_until=until, final_at=final_at)
+            await self._write(key, record, counted, counted_at=now, open_until=format_time(until), final_at=final_at)
             return True
 
         is_written = await until_won(attempt)
         noted.days += is_written
         return is_written
+
+    async def is_open(self, scope: Scope, day: datetime) -> bool:
+        """Return whether *day* of *scope* may be counted now."""
+        return self._clock() < self._until(day, *await self._read(Key(KIND, scope, daily_id(day))))
 
     async def count_platform_day(self, day: datetime, hours: Collection[datetime], *, is_final: bool = False) -> None:
         """Add up what all scopes have for *day* and for *hours* of it."""
@@ -192,16 +196,15 @@ class Keeper:
             record, stored = await self._read(key)
             now = self._clock()
             # An hour is open as long as its day.
-            until_stored = stored if hour is None else None
-            if not self.open_days.is_open(day, now, until_stored):
+            until = self._until(day, record, stored) if hour is None else self.open_days.until(day)
+            if now >= until:
                 return
             counted = add_up([counted_in(one) for one in await self.everywhere(record_id)])
             if hour is not None:
                 await self._write(key, record, counted, counted_at=now)
                 return
             final_at = format_time(now) if is_final else _final_at(stored)
-            until = format_time(self.open_days.until(day, stored))
-            await self._write(key, record, counted, counted_at=now, open_until=until, final_at=final_at)
+            await self._write(key, record, counted, counted_at=now, open_until=format_time(until), final_at=final_at)
 
         await until_won(attempt)
 
@@ -212,6 +215,12 @@ class Keeper:
         """Return the record at *key*, be it readable or not, and its model if it is."""
         record, problem = await readable_part(self._backend, key)
         return record, None if record is None or problem is not None else _model(record)
+
+    def _until(self, day: datetime, record: Record | None, stored: PeriodMetrics | None) -> datetime:
+        """Return until when *day* may be counted. One that cannot be read may have been begun under any retention."""
+        if record is None or stored is not None:
+            return self.open_days.until(day, None if stored is None else stored.open_until)
+        return self.open_days.until(day, open_until_in(record) or day + LEAST_OPEN)
 
     async def _write(
         self,

@@ -18,6 +18,9 @@ _LONGEST: Final = timedelta(days=90)
 _MARGIN: Final = DAY
 """Before the first runs of a day end, it is no longer counted; and for as long before that, it is counted for the last time."""
 
+LEAST_OPEN: Final = LEAST_RETENTION - _MARGIN
+"""For so long all runs of a day are there, whatever the retention."""
+
 
 def hour_of(moment: datetime) -> datetime:
     """Return when the hour of *moment* begins."""
@@ -60,22 +63,24 @@ class OpenDays:
                 "BIFROST_STORE_EXECUTION_RETENTION_DAYS, or BIFROST_STORE_METRICS=live"
             )
 
-    def until(self, day: datetime, stored: PeriodMetrics | None = None) -> datetime:
+    def until(self, day: datetime, begun: datetime | None = None) -> datetime:
         """Return until when *day* may be counted: while all its runs are there for sure.
 
         Runs end by the retention under which they were written, so that a day which was begun under a shorter one keeps that.
+
+        Args:
+            begun: Until when it was to be counted when it was counted before.
         """
         own = day + (_OPEN_WITHOUT_RETENTION if self.retention is None else min(self.retention, _LONGEST)) - _MARGIN
-        return own if stored is None or stored.open_until is None else min(own, stored.open_until)
+        return own if begun is None else min(own, begun)
 
     def is_open(self, day: datetime, now: datetime, stored: PeriodMetrics | None = None) -> bool:
         """Return whether *day* may be counted at *now*."""
-        return now < self.until(day, stored)
+        return now < self._until(day, stored)
 
     def is_ending(self, day: datetime, now: datetime, stored: PeriodMetrics | None = None) -> bool:
         """Return whether *day* should be counted for the last time at *now*."""
-        until = self.until(day, stored)
-        return until - _MARGIN <= now < until
+        return now < self._until(day, stored) <= now + _MARGIN
 
     def state(self, day: datetime, now: datetime, stored: PeriodMetrics) -> PeriodState:
         """Return what is true at *now* of a day that was counted."""
@@ -89,3 +94,6 @@ class OpenDays:
         while self.is_open(days[-1] - DAY, now):
             days.append(days[-1] - DAY)
         return days[::-1]
+
+    def _until(self, day: datetime, stored: PeriodMetrics | None) -> datetime:
+        return self.until(day, None if stored is None else stored.open_until)

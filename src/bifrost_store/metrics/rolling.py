@@ -86,8 +86,7 @@ class Rounds:
         days = self._keeper.open_days.all(now) if day is None else [self._checked(day, now)]
         known = await self._keeper.scopes() if scopes is None else scopes
         for scope in known:
-            stored = await self._keeper.days(scope, days[0], days[-1] + DAY)
-            if day is not None and not self._keeper.open_days.is_open(days[0], now, stored.get(days[0])):
+            if day is not None and not await self._keeper.is_open(scope, days[0]):
                 raise _frozen(days[0], scope)
             for one in days:
                 await self._count_all(scope, one, done)

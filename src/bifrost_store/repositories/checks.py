@@ -87,7 +87,7 @@ def utc(value: object, field: str) -> datetime:
         raise InvalidRequestError(f"{field}: must be a datetime, not {type(value).__name__}")
     try:
         return as_utc(value)
-    except OverflowError:
+    except ValueError:
         raise InvalidRequestError(f"{field}: is outside the years 1 to 9999 in UTC") from None
 
 
