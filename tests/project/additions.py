@@ -207,7 +207,7 @@ from typing_extensions import override
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import Scope
-from bifrost_store.protocols import Toys
+from bifrost_store.repository_protocols.toys import Toys
 
 
 class ToyRepository(Toys):

@@ -29,10 +29,10 @@ from bifrost_store.errors import (
     PreconditionFailedError,
     StoreError,
 )
-from bifrost_store.protocols import ApiKeys, NewApiKey
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_string, utc
 from bifrost_store.repositories.reading import all_records, ordered
+from bifrost_store.repository_protocols.api_keys import ApiKeys, NewApiKey
 
 KEY_PREFIX: Final = "bifrost_key_"
 """What every key begins with, so that people and secret scanners know it for one."""

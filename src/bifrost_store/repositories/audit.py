@@ -19,9 +19,9 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.documents import AuditEvent
 from bifrost_store.documents.audit_event import audit_event_id
 from bifrost_store.errors import InvalidContinuationTokenError, InvalidRequestError
-from bifrost_store.protocols import AuditEvents
 from bifrost_store.repositories.checks import check_count, check_limit, check_name, check_scope, check_string, plain_json, utc
 from bifrost_store.repositories.reading import all_records, ordered
+from bifrost_store.repository_protocols.audit import AuditEvents
 
 MAX_WINDOW: Final = timedelta(days=366)
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -17,11 +17,11 @@ from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import Branding, LogoShape
 from bifrost_store.documents.branding import branding_key
 from bifrost_store.errors import InvalidRequestError, OutcomeUnknownError, StoreError
-from bifrost_store.protocols import Brandings, Logo
 from bifrost_store.repositories import logos
 from bifrost_store.repositories.changes import change_record, put_record
 from bifrost_store.repositories.checks import check_id, check_scope, one_of
 from bifrost_store.repositories.images import EXTENSIONS, check_logo
+from bifrost_store.repository_protocols.branding import Brandings, Logo
 
 _COLOR: Final = re.compile(r"#(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})")
 _CONTENT_TYPES: Final = {extension: content_type for content_type, extension in EXTENSIONS.items()}

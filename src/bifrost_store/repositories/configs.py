@@ -16,10 +16,10 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Config, ConfigType
 from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError
-from bifrost_store.protocols import Configs
 from bifrost_store.repositories.changes import put_record
 from bifrost_store.repositories.checks import check_id, check_scope, check_string, one_of, plain_json
 from bifrost_store.repositories.reading import all_records, overlaid
+from bifrost_store.repository_protocols.configs import Configs
 from bifrost_store.secrets.names import check_secret_name
 from bifrost_store.secrets.remembered import RememberedSecrets
 

@@ -20,7 +20,6 @@ from bifrost_store.core.version import Etag
 from bifrost_store.documents import AccessLevel, Form, RoleForm, RoleUser
 from bifrost_store.documents.form import check_form_id
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.protocols import Forms
 from bifrost_store.repositories.changes import Change, change_record
 from bifrost_store.repositories.checks import (
     check_flag,
@@ -35,6 +34,7 @@ from bifrost_store.repositories.checks import (
 from bifrost_store.repositories.form_schemas import form_schema as checked_schema
 from bifrost_store.repositories.reading import all_records, joined, ordered
 from bifrost_store.repositories.role_assignments import Assignments, named_roles, role_of
+from bifrost_store.repository_protocols.forms import Forms
 
 
 class FormRepository(Forms):

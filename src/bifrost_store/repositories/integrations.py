@@ -14,10 +14,10 @@ from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Integration
-from bifrost_store.protocols import Integrations
 from bifrost_store.repositories.changes import put_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_scope, json_object
 from bifrost_store.repositories.reading import all_records, overlaid
+from bifrost_store.repository_protocols.integrations import Integrations
 
 
 class IntegrationRepository(Integrations):

@@ -16,10 +16,10 @@ from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import SYSTEM
 from bifrost_store.documents import JobOutcome, JobStatus, JobTrigger
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.protocols import JobStatuses
 from bifrost_store.repositories.changes import put_record
 from bifrost_store.repositories.checks import check_count, check_id, check_string, json_list, one_of, utc
 from bifrost_store.repositories.reading import all_records, ordered
+from bifrost_store.repository_protocols.job_statuses import JobStatuses
 
 
 class JobStatusRepository(JobStatuses):

@@ -11,8 +11,8 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import LegacyRow
 from bifrost_store.errors import InvalidKeyError
-from bifrost_store.protocols import LegacyRows
 from bifrost_store.repositories.checks import check_limit, check_scope
+from bifrost_store.repository_protocols.legacy_rows import LegacyRows
 
 _SCOPED_TABLES = ("Entities", "Config")
 

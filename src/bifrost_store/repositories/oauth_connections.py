@@ -20,10 +20,10 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import OAuthConnection, OAuthFlowType, OAuthStatus
 from bifrost_store.errors import CorruptDocumentError, DocumentNotFoundError, InvalidRequestError
-from bifrost_store.protocols import OAuthConnectionRef, OAuthConnections, OAuthTokens
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_id, check_scope, check_string, one_of, utc
 from bifrost_store.repositories.reading import all_records, overlaid
+from bifrost_store.repository_protocols.oauth_connections import OAuthConnectionRef, OAuthConnections, OAuthTokens
 from bifrost_store.secrets.names import check_secret_name
 from bifrost_store.secrets.protocol import Secret
 from bifrost_store.secrets.remembered import RememberedSecrets

@@ -16,10 +16,10 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Organization
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.protocols import Organizations
 from bifrost_store.repositories.changes import Change, change_record
 from bifrost_store.repositories.checks import check_flag, check_id, check_name, check_string
 from bifrost_store.repositories.reading import all_records, ordered
+from bifrost_store.repository_protocols.organizations import Organizations
 
 MAX_DOMAIN_CHARACTERS = 253
 """Of a domain name (RFC 1035, section 2.3.4, in text form)."""

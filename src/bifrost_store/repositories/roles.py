@@ -18,11 +18,11 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.documents import Role, RoleForm, RoleUser
 from bifrost_store.documents.form import check_form_id
 from bifrost_store.documents.role import check_role_id, check_user_id
-from bifrost_store.protocols import Roles
 from bifrost_store.repositories.changes import Change, change_record, read
 from bifrost_store.repositories.checks import as_list, check_flag, check_id, check_name, check_scope, check_string
 from bifrost_store.repositories.reading import all_records, ordered
 from bifrost_store.repositories.role_assignments import Assignments, RoleKey
+from bifrost_store.repository_protocols.roles import Roles
 
 MAX_ROLE_NAME_CHARACTERS: Final = 100
 

@@ -16,10 +16,10 @@ from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Schedule
 from bifrost_store.errors import DocumentNotFoundError, InvalidRequestError
-from bifrost_store.protocols import Schedules
 from bifrost_store.repositories.changes import change_record
 from bifrost_store.repositories.checks import check_id, check_name, check_string, utc
 from bifrost_store.repositories.reading import all_records, ordered
+from bifrost_store.repository_protocols.schedules import Schedules
 
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -12,8 +12,8 @@ from typing_extensions import override
 from bifrost_store.blobs.protocol import UPLOADS, Blob, BlobStore
 from bifrost_store.core.clock import Clock, as_utc
 from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, InvalidRequestError
-from bifrost_store.protocols import Link, Upload, UploadContent, Uploads
 from bifrost_store.repositories.checks import check_string
+from bifrost_store.repository_protocols.uploads import Link, Upload, UploadContent, Uploads
 
 MAX_FILE_NAME_CHARACTERS: Final = 300
 """What leaves room in a blob's name when each of them has to be written as three."""

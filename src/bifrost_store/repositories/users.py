@@ -30,12 +30,12 @@ from bifrost_store.errors import (
     InvalidRequestError,
     PreconditionFailedError,
 )
-from bifrost_store.protocols import Users
 from bifrost_store.repositories.changes import Change, change_record, check_state, read
 from bifrost_store.repositories.checks import check_email, check_flag, check_id, check_name, one_of, utc
 from bifrost_store.repositories.memberships import MembershipRecords
 from bifrost_store.repositories.reading import all_records, ids_of, joined, ordered, readable_part
 from bifrost_store.repositories.renames import rename_user
+from bifrost_store.repository_protocols.users import Users
 
 MAX_FILTER_VALUES: Final = 100
 """E-mails in one query, as the waist takes them."""

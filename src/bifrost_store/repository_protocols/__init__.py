@@ -1,1 +1,1 @@
-"""The declarations behind `bifrost_store.protocols`, one file a kind of data; import them from there."""
+"""The declarations behind `bifrost_store.protocols`, one file a kind of data; applications import them from there."""

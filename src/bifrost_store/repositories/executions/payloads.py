@@ -21,8 +21,8 @@ from bifrost_store.core.spec import MAX_COLUMN_UNITS
 from bifrost_store.core.version import new_write_id
 from bifrost_store.documents.execution import PayloadName, ResultType
 from bifrost_store.errors import CorruptDocumentError, DocumentTooLargeError, InvalidRequestError
-from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import plain_json
+from bifrost_store.repository_protocols.executions import Result
 
 MAX_INLINE_RESULT_BYTES: Final = 1_024
 MAX_PAYLOAD_BYTES: Final = 67_108_864

@@ -9,8 +9,8 @@ from bifrost_store.core.clock import format_time, reverse_timestamp
 from bifrost_store.core.query import SORT_KEY, Eq, Filter, In, Range
 from bifrost_store.documents import ExecutionStatus
 from bifrost_store.errors import InvalidRequestError
-from bifrost_store.protocols import ExecutionFilter
 from bifrost_store.repositories.checks import check_string, one_of, utc
+from bifrost_store.repository_protocols.executions import ExecutionFilter
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)

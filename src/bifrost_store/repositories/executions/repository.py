@@ -25,7 +25,6 @@ from bifrost_store.errors import (
     InvalidContinuationTokenError,
     InvalidRequestError,
 )
-from bifrost_store.protocols import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics
 from bifrost_store.repositories.changes import delete_record
 from bifrost_store.repositories.checks import (
     check_id,
@@ -49,6 +48,7 @@ from bifrost_store.repositories.executions.rules import NewExecution, Outcome, n
 from bifrost_store.repositories.executions.saving import KIND, SavedPayloads, blobs_of, key_of, target_of
 from bifrost_store.repositories.executions.statistics import compute_figures, count_by_status
 from bifrost_store.repositories.reading import all_records, ordered
+from bifrost_store.repository_protocols.executions import ExecutionFilter, ExecutionRef, Executions, ExecutionStatistics
 
 _EVERY_EXECUTION: Final = ExecutionFilter()
 

@@ -13,7 +13,6 @@ from bifrost_store.core.record import NEVER, Body, Expiry, Key, Record
 from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.documents.execution import execution_sort_key
 from bifrost_store.errors import InvalidRequestError, PreconditionFailedError
-from bifrost_store.protocols import Result
 from bifrost_store.repositories.checks import check_count, check_string, one_of
 from bifrost_store.repositories.executions.creation import new_creation_id
 from bifrost_store.repositories.executions.gathered import fitting
@@ -24,6 +23,7 @@ from bifrost_store.repositories.executions.payloads import (
     place_result,
     placed,
 )
+from bifrost_store.repository_protocols.executions import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Execution
 from bifrost_store.documents.execution import PayloadName, check_execution_id
 from bifrost_store.errors import CorruptDocumentError, DocumentNotFoundError, InvalidKeyError, StoreError
-from bifrost_store.protocols import ExecutionRef, Result
 from bifrost_store.repositories.changes import Change, Changed, change_record
 from bifrost_store.repositories.checks import as_list, check_id, check_scope, json_list, json_object
 from bifrost_store.repositories.execution_data.gathering import Gathering
@@ -35,6 +34,7 @@ from bifrost_store.repositories.executions.payloads import (
     place_result,
 )
 from bifrost_store.repositories.executions.rules import Rules, has_ended
+from bifrost_store.repository_protocols.executions import ExecutionRef, Result
 
 KIND: Final = "execution"
 _logger = logging.getLogger("bifrost_store.executions")

@@ -12,8 +12,8 @@ from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import together
 from bifrost_store.documents import Execution, ExecutionStatus
-from bifrost_store.protocols import ExecutionStatistics
 from bifrost_store.repositories.executions.queries import status_filter
+from bifrost_store.repository_protocols.executions import ExecutionStatistics
 
 KIND = "execution"
 MAX_RECENT_FAILURES = 10
