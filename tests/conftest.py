@@ -31,6 +31,8 @@ anyio_backend = fixtures.anyio_backend
 _AZURITE = pytest.StashKey[SharedAzurite]()
 _SERVERS = {"shared_azurite", "cosmos_server"}
 _COLLECTED_AFTER = (20_000, 50, 50)
+_LONG_SECONDS = 1800
+"""Out of time, a test takes its whole process along: what takes long takes many times that on a busy machine."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,10 +43,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server, and begin with what takes long: it must not end the run alone."""
+    """Mark what needs a server, and begin with what takes long: it must not end the run alone, and has more time than the rest."""
     for item in items:
         if _SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
+        if item.get_closest_marker("long") is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(max(_LONG_SECONDS, item.config.getoption("timeout") or 0)))
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

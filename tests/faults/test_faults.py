@@ -50,6 +50,7 @@ async def test_there_is_a_way_on_when_the_target_is_not_the_one_that_it_was(empt
     passed(await when_replaced(tmp_path, 1, times=2, azurite=empty_azurite))
 
 
+@pytest.mark.long
 async def test_hand_overs_are_not_starved(empty_azurite: Azurite, tmp_path: Path) -> None:
     """There and back once under 64 writers of two records; how long all must wait is measured by `nox -s load`."""
     passed(await under_heat(tmp_path, times=1, azurite=empty_azurite))
@@ -112,7 +113,7 @@ async def test_the_checker_counts(tmp_path: Path, number: int, is_right: bool) -
     """The counter holds every acknowledged addition once, and an open one at most once."""
     log = tmp_path / "worker.jsonl"
     for what in ("begun", "done", "begun", "done", "begun", "not done", "begun"):
-        EventLog(log).add(Event(COUNTER, what))  # type: ignore[arg-type]
+        EventLog(log).add(Event(COUNTER, what))
     verdict = await check_stores(await stores_with(None, counted=number), expected([log]))
     assert bool(verdict.wrong) is not is_right
 
