@@ -53,8 +53,6 @@ def typing(session: nox.Session) -> None:
     """Strict type checking by two checkers."""
     session.install("-e", ".[all]", *dependencies("typing", "test"))
     session.run("mypy")
-    session.run("mypy", "bench")
-    session.run("mypy", "-p", "bifrost_functions")
     session.run("pyright")
 
 

@@ -14,7 +14,7 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.data import tables
 from azure.storage import blob
 
-from bifrost_store.backends.table.backend import TABLES
+from bifrost_store.backends.table.mappings.base import TABLES
 from bifrost_store.blobs.protocol import CONTAINERS
 from bifrost_store.demo.azurite import Azurite
 
@@ -86,7 +86,7 @@ class _Tables(_Service):
         return {row["TableName"] for row in json.loads(self._send("GET", "Tables"))["value"]}
 
     def is_empty(self, name: str) -> bool:
-        return json.loads(self._send("GET", f"{name}()", "$top=1&$select=PartitionKey"))["value"] == []
+        return not json.loads(self._send("GET", f"{name}()", "$top=1&$select=PartitionKey"))["value"]
 
     def delete(self, name: str) -> None:
         self._send("DELETE", f"Tables('{name}')")

@@ -12,6 +12,7 @@ from bifrost_store import ExecutionStatus
 from tests.console.conftest import Console
 
 pytestmark = pytest.mark.anyio
+_FROM_THE_END: dict[str, Any] = {"from": "end"}
 BEGAN = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
@@ -67,7 +68,7 @@ async def test_runs_are_listed_page_by_page_by_what_is_asked_for(console: Consol
         ("runs/GLOBAL/r/outline", {"after": "x"}),
     ],
 )
-async def test_what_makes_no_sense_is_refused(console: Console, path: str, query: dict[str, str]) -> None:
+async def test_what_makes_no_sense_is_refused(console: Console, path: str, query: dict[str, Any]) -> None:
     """400 in the one shape of errors, with the name of what is wrong."""
     await console.run(execution_id="r")
     query = {name: value.encode("utf-8", "replace").decode() for name, value in query.items()}
@@ -97,7 +98,7 @@ async def test_lines_are_read_in_both_directions(console: Console) -> None:
         for number in range(30):
             recording.info(f"line {number}", data={"n": number})
         await recording.flush()
-        end = (await console.get("runs/GLOBAL/r/items", **{"from": "end"}, limit=10)).json()
+        end = (await console.get("runs/GLOBAL/r/items", **_FROM_THE_END, limit=10)).json()
         before = (await console.get("runs/GLOBAL/r/items", before=end["before"], limit=500)).json()
         recording.info("line 30")
         await recording.flush()
@@ -117,7 +118,8 @@ async def test_a_page_says_how_far_it_has_come(console: Console) -> None:
         recording.debug("left out")
         recording.debug("left out")
         await recording.flush()
-        for query in ({"level": "info"}, {"from": "end", "level": "info"}, {}):
+        queries: list[dict[str, Any]] = [{"level": "info"}, {"from": "end", "level": "info"}, {}]
+        for query in queries:
             assert {"0": 3} == (await console.get("runs/GLOBAL/r/items", **query)).json()["reached"]
 
 
@@ -128,10 +130,11 @@ async def test_pages_of_large_lines_are_short(console: Console) -> None:
         for number in range(100):
             recording.info("x" * 30_000 if number % 2 else "short", data={"n": number})
     found: dict[str, list[int]] = {"items": [], "find": []}
-    for path, query in (("items", {}), ("find", {"text": "X" * 200}), ("find", {"text": "short"})):
+    asked: list[tuple[str, dict[str, Any]]] = [("items", {}), ("find", {"text": "X" * 200}), ("find", {"text": "short"})]
+    for path, query in asked:
         page: dict[str, Any] = {"isLast": False}
         while not page["isLast"]:
-            cursor = {"after": page["after"]} if "after" in page else {}
+            cursor: dict[str, Any] = {"after": page["after"]} if "after" in page else {}
             answer = await console.get(f"runs/GLOBAL/r/{path}", limit=500, **query, **cursor)
             assert len(answer.content) <= 1_000_000
             page = answer.json()

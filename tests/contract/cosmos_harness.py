@@ -266,7 +266,7 @@ class Refusal(Answer):
 class LateRefusal(Refusal):
     """Answers so although the service has done what was asked."""
 
-    async def before(self, request: SeenRequest) -> None:
+    async def before(self, request: SeenRequest) -> None:  # type: ignore[override]
         return None
 
     async def after(self, request: SeenRequest, answer: web.Response) -> web.Response:

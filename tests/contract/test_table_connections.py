@@ -126,7 +126,7 @@ async def test_a_change_leaves_todays_rows(table: TableStore, repositories: Repo
     await repositories.oauth.set_status(found, OAuthStatus.FAILED, message="später", updated_by="ada")
     stored = await stored_rows(table)
     now = f"{clock.now:%Y-%m-%dT%H:%M:%S}"
-    metadata = {name: METADATA[name] for name in list(METADATA)[:6]}
+    metadata: dict[str, Any] = {name: METADATA[name] for name in list(METADATA)[:6]}
     metadata |= {"status": "failed", "status_message": "später", "expires_at": "2025-11-20T12:20:00"}
     metadata |= {"last_refresh_at": "2025-10-01T09:08:00", "updated_at": now, "token_type": "Bearer", "größe": [1, None]}
 

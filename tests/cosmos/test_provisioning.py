@@ -12,7 +12,8 @@ from azure.cosmos.exceptions import CosmosAccessConditionFailedError, CosmosHttp
 
 from bifrost_store.backends.cosmos.layout import CONTAINER_OF, CONTAINERS, ID_PREFIXES
 from bifrost_store.backends.cosmos.policies import describe_indexing
-from bifrost_store.backends.cosmos.provisioning import Difference, differences, fix, provision
+from bifrost_store.backends.cosmos.provisioning import differences, fix, provision
+from bifrost_store.backends.protocol import Difference
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.documents import SPECS
 from bifrost_store.emulator import CosmosEmulator

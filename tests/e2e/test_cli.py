@@ -25,6 +25,7 @@ from bifrost_store.core.operations import Apply
 from bifrost_store.core.version import Version
 from bifrost_store.demo.azurite import COMMAND_VARIABLE, Azurite
 from bifrost_store.emulator import CosmosEmulator
+from bifrost_store.testing.clock import SettableClock
 from bifrost_store.testing.examples import config
 from tests import commands
 from tests.commands import Finished, Settings, environment
@@ -603,7 +604,7 @@ def test_purge_removes_what_has_expired(sqlite: Settings) -> None:
         settings = StoreSettings.from_environment(sqlite)
         past = datetime.now(UTC) - timedelta(days=30)
         for moment in (past, datetime.now(UTC)):
-            async with open_store(settings, clock=lambda moment=moment: moment) as store:
+            async with open_store(settings, clock=SettableClock(moment)) as store:
                 await store.executions.create(GLOBAL, workflow_name="w", executed_by="k", executed_by_name="K")
 
     asyncio.run(fill())

@@ -24,7 +24,8 @@ from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.examples import ADDED_ONLY, EXAMPLES
 from bifrost_store.transfer.records import dump_records
 from bifrost_store.transfer.rows import load_rows
-from tests.e2e.migrating import Settings, migrate, settings_of
+from tests.commands import Settings
+from tests.e2e.migrating import migrate, settings_of
 from tests.golden.own import made
 
 pytestmark = pytest.mark.anyio
@@ -85,13 +86,14 @@ async def test_it_changes_nothing_in_either_store(own: StoreSettings, tmp_path: 
             phases.add(migration.phase)
 
         await rehearse()
-        for step in (migration.start, migration.backfill, migration.verify, migration.cutover):
+        forwards: tuple[Any, ...] = (migration.start, migration.backfill, migration.verify, migration.cutover)
+        for step in forwards:
             assert (await step()).ok
             await rehearse()
         _lag(own)
         await rehearse()
-        for step in (migration.rollback, migration.abandon):
-            assert (await step()).ok
+        for back in (migration.rollback, migration.abandon):
+            assert (await back()).ok
             await rehearse()
     assert {
         Phase.NONE,

@@ -56,8 +56,8 @@ def settings(tmp_path: Path, empty_azurite: Azurite, empty_cosmos: CosmosEmulato
     return StoreSettings(
         backend="sqlite",
         sqlite_path=str(tmp_path / "platform.db"),
-        table_connection_string=empty_azurite.connection_string,  # type: ignore[arg-type]
-        cosmos_connection_string=empty_cosmos.connection_string,  # type: ignore[arg-type]
+        table_connection_string=empty_azurite.connection_string,
+        cosmos_connection_string=empty_cosmos.connection_string,
     )
 
 

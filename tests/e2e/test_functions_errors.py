@@ -175,7 +175,7 @@ async def test_stuck_runs_end_as_their_status_says(store: Store, clock: Settable
     from bifrost_functions.timers import end_stuck
 
     async def run(execution_id: str, status: ExecutionStatus) -> None:
-        who = {"executed_by": "kim", "executed_by_name": "Kim"}
+        who: dict[str, Any] = {"executed_by": "kim", "executed_by_name": "Kim"}
         await store.executions.create(GLOBAL, workflow_name="w", execution_id=execution_id, status=status, **who)
 
     await run("waiting", ExecutionStatus.PENDING)

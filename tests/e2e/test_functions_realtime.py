@@ -131,7 +131,7 @@ class World(NamedTuple):
         await self.functions[name](CosmosDBConverter.decode(meta.Datum(json.dumps(documents), "json"), trigger_metadata={}))
 
     async def run(self, execution_id: str = "run-1") -> Execution:
-        who = {"executed_by": "kim@acme.example", "executed_by_name": "Kim"}
+        who: dict[str, Any] = {"executed_by": "kim@acme.example", "executed_by_name": "Kim"}
         return await self.store.executions.create(ACME, workflow_name="w", execution_id=execution_id, **who)
 
     async def letters(self) -> list[str]:

@@ -15,8 +15,9 @@ from bifrost_store.opening.migration import open_migration
 from bifrost_store.testing.clock import SettableClock
 from bifrost_store.transfer.rows import load_rows
 from tests import commands
+from tests.commands import Settings
 from tests.e2e.functions_app.replay import CALLS, Replay
-from tests.e2e.migrating import COUNTS, Settings, migrate, settings_of
+from tests.e2e.migrating import COUNTS, migrate, settings_of
 from tests.e2e.test_functions_app import differing
 from tests.golden.test_golden import DATA, RECORDS, wrong_answers
 

@@ -63,7 +63,7 @@ def test_each_of_a_few_values_is_read_in_order(
     values = ("a", "b", "c", "c", "c")
     for number in range(320):
         wire.create({"id": f"{number}", "pk": "k", "n": number * 7 % 40, "state": values[number % 5]})
-    parameters = [{"name": f"@p{number}", "value": value} for number, value in enumerate(wanted)]
+    parameters: list[dict[str, Any]] = [{"name": f"@p{number}", "value": value} for number, value in enumerate(wanted)]
     names = ", ".join(parameter["name"] for parameter in parameters)
     text = f"SELECT c.id, c.n, c.state FROM c WHERE c.state IN ({names}) ORDER BY c.n {direction}"
     headers = {"x-ms-documentdb-partitionkey": '["k"]', "x-ms-max-item-count": "7"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from email.utils import formatdate
 from itertools import chain
+from typing import Any
 
 import pytest
 from azure.cosmos import PartitionKey
@@ -111,7 +112,7 @@ def test_other_modes_are_refused(wire: Wire) -> None:
     assert wire.send("GET", DOCS, headers={"A-IM": "Full-Fidelity Feed"}).status == 400
 
 
-async def _pages(container: ContainerProxy, **options: object) -> tuple[list[str], str]:
+async def _pages(container: ContainerProxy, **options: Any) -> tuple[list[str], str]:
     """Return all changes, and the token that continues behind them; a hook sees the server's etag in its place."""
     found = [item["id"] async for item in container.query_items_change_feed(**options)]
     return found, container.client_connection.last_response_headers["etag"]

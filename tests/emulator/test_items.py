@@ -164,7 +164,8 @@ def test_a_list_of_items_comes_in_pages(wire: Wire) -> None:
     """Reading all items gives every item once, whatever the size of a page."""
     for index in range(7):
         wire.create({"id": str(index), "pk": f"k{index}"})
-    found, token = [], {}
+    found: list[str] = []
+    token: dict[str, str] | None = {}
     while token is not None:
         answer = wire.send("GET", DOCS, headers={"x-ms-max-item-count": "3", **token})
         found += [item["id"] for item in answer.json["Documents"]]

@@ -153,8 +153,8 @@ def test_spellings_are_one_number_to_the_server(wire: Wire, spellings: tuple[str
     for spelling in spellings:
         literal = f"SELECT VALUE COUNT(1) FROM c WHERE c.n = {spelling} AND c.deep = [{{'n': {spelling}}}]"
         assert wire.query(literal, key=["k"]).json["Documents"] == [len(spellings)]
-        body = f'{{"query":"SELECT VALUE COUNT(1) FROM c WHERE c.n = @n","parameters":[{{"name":"@n","value":{spelling}}}]}}'
-        answer = wire.send("POST", DOCS, body.encode(), QUERY, key=["k"])
+        query = f'{{"query":"SELECT VALUE COUNT(1) FROM c WHERE c.n = @n","parameters":[{{"name":"@n","value":{spelling}}}]}}'
+        answer = wire.send("POST", DOCS, query.encode(), QUERY, key=["k"])
         assert answer.json["Documents"] == [len(spellings)]
     for text in ("SELECT DISTINCT VALUE c.n FROM c", "SELECT c.n FROM c GROUP BY c.n", "SELECT DISTINCT ToString(c.n) FROM c"):
         assert len(wire.query(text, key=["k"]).json["Documents"]) == 1

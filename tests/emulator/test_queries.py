@@ -27,7 +27,8 @@ VALUES = [None, False, True, -1, 0, 2.5, "", "a", "é", "😀", [1], {"x": 1}]
 
 def rows(wire: Wire, text: str, size: int, *, key: Any = None, parameters: Any = None) -> list[Any]:
     """Return all rows of a query, read in pages of a size."""
-    found, more = [], {}
+    found: list[Any] = []
+    more: dict[str, str] = {}
     while True:
         answer = wire.query(text, parameters, {"x-ms-max-item-count": str(size), **more}, key=key)
         assert answer.status == 200, answer.body
@@ -137,7 +138,7 @@ def test_a_bad_token_is_refused(wire: Wire, filled: list[dict[str, Any]], token:
 def test_how_many_items_a_page_has(wire: Wire, size: str | None, expected: int | None) -> None:
     """1,000 unless asked otherwise; -1 is as many as the service gives."""
     wire.make_container()
-    operations = [{"operationType": "Create", "resourceBody": {"id": str(n), "pk": "k"}} for n in range(100)]
+    operations: list[Any] = [{"operationType": "Create", "resourceBody": {"id": str(n), "pk": "k"}} for n in range(100)]
     for part in range(11):
         for operation in operations:
             operation["resourceBody"]["id"] += f"-{part}"

@@ -32,7 +32,7 @@ def is_there(wire: Wire, item_id: str = "a") -> bool:
         item_id in _feed(wire),
     }
     assert len(seen) == 1
-    return seen.pop()
+    return bool(seen.pop())
 
 
 def _feed(wire: Wire) -> list[str]:

@@ -60,7 +60,7 @@ class Operator:
         elif "hand_over" in report and "paused_seconds" in report["hand_over"]:
             self.pauses.append(report["hand_over"]["paused_seconds"])
             self.attempts.append(report["hand_over"]["attempts"])
-        return report["exit"] == 0
+        return bool(report["exit"] == 0)
 
     async def insist(self, *arguments: str, otherwise: Sequence[str] = ()) -> None:
         """Give a command until it succeeds, and *otherwise* each time that it does not."""

@@ -243,8 +243,8 @@ async def open_world(folder: Path, seed: int, *, lease_seconds: float, azurite: 
         cosmos = stack.enter_context(CosmosEmulator(options=Options(consistency="Strong")))
         settings = StoreSettings(
             backend="table",
-            table_connection_string=running.connection_string,  # type: ignore[arg-type]
-            cosmos_connection_string=cosmos.connection_string,  # type: ignore[arg-type]
+            table_connection_string=running.connection_string,  # type: ignore[union-attr]
+            cosmos_connection_string=cosmos.connection_string,
             lease_seconds=min(lease_seconds * slowness, Timing().lease),
         )
         async with open_store(settings) as store:

@@ -293,6 +293,7 @@ async def _users_handler(store: Store, args: dict[str, Any]) -> Answer:
 
 
 def _config_shown(config: Config) -> dict[str, Any]:
+    value: Any
     if config.config_type == ConfigType.SECRET_REF:
         value = config.secret_ref
     elif config.config_type == ConfigType.STRING:

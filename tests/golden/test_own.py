@@ -53,7 +53,7 @@ async def test_every_backend_gives_the_golden_answers(settings: StoreSettings, t
     async with open_store(settings) as tables:
         assert {} == await wrong(tables)
         await dump_records(tables, tmp_path / "dump")
-    others = {
+    others: dict[str, dict[str, Any]] = {
         "sqlite": {"sqlite_path": str(tmp_path / "store.db")},
         "cosmos": {"cosmos_connection_string": settings.cosmos_connection_string, "blob_folder": str(tmp_path / "blobs")},
     }

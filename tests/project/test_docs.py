@@ -65,7 +65,7 @@ def test_the_example_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
 def test_the_python_of_a_page_compiles_and_finds_what_it_imports(page: Path) -> None:
     """Examples hold no name that was renamed since."""
     for example in PYTHON.findall(page.read_text("utf-8")):
-        imports = [node for node in ast.parse(example).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        imports: list[ast.stmt] = [node for node in ast.parse(example).body if isinstance(node, ast.Import | ast.ImportFrom)]
         exec(compile(ast.Module(imports, []), str(page), "exec"), {})
 
 

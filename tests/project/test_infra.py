@@ -107,7 +107,8 @@ def test_the_budget_warns_where_the_plan_and_the_command_do(template: Template) 
     """At the plan's 25 a month, of what was spent and of what is expected, if anybody is to be told."""
     (budget,) = of_type(template, "Microsoft.Consumption/budgets")
     properties = budget["properties"]
-    (threshold,) = [one.default for one in get_command(app).commands["cost"].params if "--alert-above" in one.opts]
+    commands: Any = get_command(app)
+    (threshold,) = [one.default for one in commands.commands["cost"].params if "--alert-above" in one.opts]
 
     assert (25, 25) == (template.parameters["budgetAmount"], threshold)
     assert ("Cost", Expression("budgetAmount"), "Monthly") == tuple(properties[one] for one in ("category", "amount", "timeGrain"))

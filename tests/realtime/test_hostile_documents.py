@@ -67,7 +67,7 @@ def test_no_document_is_handed_over_for_ever(data: list[dict[str, Any]], runs: l
         async with open_store(StoreSettings(sqlite_path=":memory:")) as store:
             await store.provision()
             letters = DeadLetters(store.backend.backend("sqlite"), "p")
-            trigger = TriggerDelivery(Delivery(store, "sqlite", publisher), publisher, letters, read_feed_items)
+            trigger = TriggerDelivery(Delivery(store, "sqlite", publisher), publisher, letters, read_feed_items)  # type: ignore[arg-type]
             await trigger.handle("execution_data", [*data, GOOD["execution_data"]])
             await trigger.handle("executions", runs)
             async for row in letters.all():

@@ -83,7 +83,7 @@ async def test_every_line_is_stored_once_and_in_order(cosmos_server: CosmosServe
             backend="cosmos",
             cosmos_connection_string=text,
             cosmos_database=database,
-            blob_folder=str(tmp_path),  # type: ignore[arg-type]
+            blob_folder=str(tmp_path),
         )
 
     database, count = f"recording-{uuid4().hex[:12]}", 0

@@ -16,6 +16,7 @@ import anyio
 import pytest
 
 from bifrost_store import GLOBAL, ExecutionStatus, LogLine, Store, StoreSettings, open_store
+from bifrost_store.documents import Execution
 from tests.contract.cosmos_harness import CosmosServer
 from tests.thorough import examples
 
@@ -94,6 +95,7 @@ async def test_what_was_acknowledged_survives_a_kill(environment: dict[str, str]
         lines: dict[int, list[int]] = {}
         while True:
             for item in page:
+                assert isinstance(item, LogLine)
                 lines.setdefault(item.recording, []).append(int(item.message))
             if page.is_last:
                 break
@@ -109,7 +111,7 @@ async def test_what_was_acknowledged_survives_a_kill(environment: dict[str, str]
         assert len(logs) == sum(map(len, lines.values()))
 
 
-async def current(store: Store, run: str):
+async def current(store: Store, run: str) -> Execution:
     found = await store.executions.get(GLOBAL, run)
     assert found is not None
     return found

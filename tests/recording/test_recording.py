@@ -229,7 +229,7 @@ async def test_what_nobody_takes_in_time_is_counted(tmp_path: Path, monkeypatch:
         async with world.repositories.execution_data.recording(run) as recording:
             flusher = world.recorder._flusher
             stopped = threading.Event()
-            flusher._post(lambda: stopped.wait(30))
+            flusher._post(lambda: stopped.wait(30))  # type: ignore[arg-type]
             said = Counter[str]()
             for number in range(1000):
                 level = "debug" if number % 3 else "info"
@@ -335,7 +335,7 @@ async def test_variables_between_two_flushes_are_one(tmp_path: Path) -> None:
         run = await world.run()
         async with world.repositories.execution_data.recording(run) as recording:
             gate = threading.Event()
-            world.recorder._flusher._post(lambda: gate.wait(30))
+            world.recorder._flusher._post(lambda: gate.wait(30))  # type: ignore[arg-type]
             for number in range(50):
                 recording.set_variables({"n": number})
                 recording.info(str(number))

@@ -34,7 +34,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
     cosmos: CosmosServer = request.getfixturevalue("cosmos_server")
     return StoreSettings(
         backend="cosmos",
-        cosmos_connection_string=cosmos.connection_string,  # type: ignore[arg-type]
+        cosmos_connection_string=cosmos.connection_string,
         cosmos_database=f"recording-{uuid4().hex[:12]}",
         blob_folder=str(tmp_path / "blobs"),
     )
@@ -154,7 +154,7 @@ async def test_without_real_time_a_run_is_saved_at_its_end(settings: StoreSettin
 
 
 async def test_table_storage_has_the_run_at_its_end(empty_azurite: Azurite) -> None:
-    table = StoreSettings(backend="table", table_connection_string=empty_azurite.connection_string)  # type: ignore[arg-type]
+    table = StoreSettings(backend="table", table_connection_string=empty_azurite.connection_string)
     async with open_store(table) as store:
         await store.provision()
         run = await new_run(store, ONE)

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 def heard(reader: InMemoryMetricReader) -> Counter[str]:
     data = reader.get_metrics_data()
+    assert data is not None
     found = Counter[str]()
     for metric in [one for resource in data.resource_metrics for scope in resource.scope_metrics for one in scope.metrics]:
         for point in metric.data.data_points:

@@ -6,7 +6,7 @@ import json
 import math
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -64,7 +64,7 @@ class HostileMapping(Mapping[str, int]):
     def __getitem__(self, key: str) -> int:
         raise KeyError(key)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         raise RuntimeError("changed")
 
     def __len__(self) -> int:

@@ -1,5 +1,8 @@
 """Every question that the repositories answer about a data set, and what an answer is for comparing."""
 
+# mypy: disable-error-code="misc"
+# It cannot infer lambdas that have what they are about as a default.
+
 from __future__ import annotations
 
 import dataclasses
@@ -99,9 +102,9 @@ def _executions(a: _Asker) -> None:
         a.ask(lambda r, s=scope: r.executions.statistics(s, since=_SINCE), "executions.statistics", scope)
     for number, id_ in enumerate(ids):
         scope = a.scopes[number % len(a.scopes)]
-        for where in {scope, *(Scope.from_partition_key(p) for p in _partitions(a, id_))}:
-            a.ask(lambda r, s=where, i=id_: r.executions.get(s, i), "executions.get", where, id_)
-            a.ask(lambda r, s=where, i=id_: r.executions.get_status(s, i), "executions.get_status", where, id_)
+        for one in {scope, *(Scope.from_partition_key(p) for p in _partitions(a, id_))}:
+            a.ask(lambda r, s=one, i=id_: r.executions.get(s, i), "executions.get", one, id_)
+            a.ask(lambda r, s=one, i=id_: r.executions.get_status(s, i), "executions.get_status", one, id_)
         a.ask(lambda r, s=scope, i=id_: r.executions.load_result(ExecutionRef(s, i)), "executions.load_result", scope, id_)
     a.ask(lambda r: r.executions.stuck(now=NOW), "executions.stuck")
 

@@ -47,7 +47,7 @@ async def _change_alone(proxy: ContainerProxy, operations: Sequence[Any], partit
         return await _execute_batch(proxy, operations, partition_key, **options)
     only_if: dict[str, Any] = {"etag": conditions[0]["if_match_etag"], "match_condition": MatchConditions.IfNotModified}
     if name == "delete":
-        await proxy.delete_item(*arguments, partition_key, **only_if)
+        await proxy.delete_item(arguments[0], partition_key, **only_if)
         return [{}]
     written = await proxy.replace_item(*arguments, **only_if)
     return [{"eTag": written["_etag"]}]

@@ -17,7 +17,7 @@ from bifrost_store.routing.copies import CONTROL_KEY, STATE_KEY
 from bifrost_store.routing.membership.lease_rows import LeaseRows, LeaseState
 from bifrost_store.testing.examples import config
 from bifrost_store.testing.model import ModelBackend
-from tests.unit.replaced import FATES, Fate, befall
+from tests.unit.replaced import FATES, befall
 
 Row = Literal["document", "state", "lease", "journal entry"]
 Fault = Literal[
@@ -113,7 +113,7 @@ async def ruin(fault: Fault, store: ModelBackend, name: str) -> RuinedStore:
     ruined = RuinedStore(ModelBackend(clock=utc_now) if is_another else store, fault, name)
     row, _, how = fault.rpartition(" ")
     if fault in FATES:
-        await befall(cast(Fate, fault), ruined.store, name)
+        await befall(fault, ruined.store, name)
     elif how in ("damaged", "unreadable"):
         key = ruined.unreadable = await _row(cast(Row, row), store)
         found = await store.get(key)

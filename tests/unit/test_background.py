@@ -101,7 +101,7 @@ def test_other_processes_see_what_fails(monkeypatch: pytest.MonkeyPatch) -> None
                 raise RecursionError("deep")
             return await query(asked)
 
-        answers.query = damaged
+        answers.query = damaged  # type: ignore[attr-defined]
         await asyncio.sleep(4 * TIMING.renew)
         (row,) = await world.rows("table")
         assert row.state.problem is not None

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_a_recording_is_of_the_thread_that_opened_it(store: BlockingStore) -> No
     with store.execution_data.recording(run) as recording:
         recording.info("said")
         logger.warning("logged")
-        thread = threading.Thread(target=carry(lambda: logger.warning("carried")))
+        thread = threading.Thread(target=carry(partial(logger.warning, "carried")))
         thread.start()
         thread.join()
         assert recording.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import anyio
 import pytest
@@ -129,7 +130,7 @@ async def test_connections_of_a_client_are_limited(what: str) -> None:
     async with await asyncio.start_server(accept, "127.0.0.1", 0, backlog=500) as server:
         endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/acme"
         text = f"AccountName=acme;AccountKey=c2VjcmV0;TableEndpoint={endpoint};BlobEndpoint={endpoint}"
-        store = (
+        store: Any = (
             TableBackend.from_connection_string(text, SPECS) if what == "tables" else AzureBlobStore.from_connection_string(text)
         )
         call = store.ping if what == "tables" else (lambda: store.get("abc", "a"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import anyio
 import pytest
@@ -21,8 +21,8 @@ from bifrost_store.documents import SPECS, Execution
 from bifrost_store.documents.metrics import DAY, HOUR, MAX_COUNT, PLATFORM, RunCounts, daily_id, hourly_id
 from bifrost_store.errors import CorruptDocumentError, InvalidRequestError
 from bifrost_store.metrics.counting import add_up_stored
-from bifrost_store.metrics.dashboards import WINDOWS
 from bifrost_store.metrics.periods import day_of
+from bifrost_store.protocols import Window
 from bifrost_store.testing.bulk import create_all
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.contract.metrics import comparing, ended, metrics_of, stored_in
@@ -37,7 +37,7 @@ PLACES: Final = [
     for scope, prefix in ((ORGANIZATION, ""), (GLOBAL, PLATFORM))
     for record_id in (hourly_id(START), daily_id(START))
 ]
-_ABSURD: Final = st.sampled_from(
+_ABSURD: Final[st.SearchStrategy[Any]] = st.sampled_from(
     [
         *(10**400, -(10**400), 10**4299, MAX_COUNT, MAX_COUNT + 1, 2**63, -1, 0, True, False),
         *(1.0, 1.5, -0.0, 1e308, float("nan"), float("inf"), -float("inf")),
@@ -99,7 +99,7 @@ def test_nothing_that_reads_figures_fails(whole: dict[str, Any], part: dict[str,
         metrics = metrics_of(backend, clock)
         await damage(backend, place, lambda body: spoilt(body, whole, part))
         for scope in (ORGANIZATION, None):
-            for window in WINDOWS:
+            for window in get_args(Window):
                 shown = await metrics.dashboard(scope, window)
                 json.dumps(shown_dashboard(shown), allow_nan=False)
                 assert 1 <= shown.total.failed_count or window == "24h"

@@ -41,13 +41,13 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, empty_azurite: A
     async with AsyncExitStack() as stack:
         settings = StoreSettings(sqlite_path=str(tmp_path / "store.db"))
         if request.param == "table":
-            settings = StoreSettings(backend="table", table_connection_string=empty_azurite.connection_string)  # type: ignore[arg-type]
+            settings = StoreSettings(backend="table", table_connection_string=empty_azurite.connection_string)
         if request.param == "cosmos":
             cosmos = stack.enter_context(CosmosEmulator())
             settings = StoreSettings(
                 backend="cosmos",
-                cosmos_connection_string=cosmos.connection_string,  # type: ignore[arg-type]
-                blob_folder=str(tmp_path / "blobs"),  # type: ignore[arg-type]
+                cosmos_connection_string=cosmos.connection_string,
+                blob_folder=str(tmp_path / "blobs"),
             )
         yield await stack.enter_async_context(open_store(settings))
 

@@ -95,4 +95,4 @@ async def slow_down(process: Process, seconds: float) -> None:
         await asyncio.sleep(seconds * next(turns))
         return await apply(*arguments, **options)
 
-    reach.apply = slow
+    reach.apply = slow  # type: ignore[attr-defined]

@@ -151,9 +151,9 @@ async def test_what_is_too_large_only_as_it_is_stored_is_refused(store: Store, m
             await store.executions.save_result(REF, result)
     with pytest.raises(DocumentTooLargeError, match="error"):
         await store.executions.complete(REF, ExecutionStatus.FAILED, error_message="é" * 33_000)
-    result = await store.executions.load_result(REF)
-    assert result is not None
-    assert result.value == "é" * 20_000
+    loaded = await store.executions.load_result(REF)
+    assert loaded is not None
+    assert loaded.value == "é" * 20_000
 
 
 async def test_large_blobs_of_others_are_read_whatever_their_size(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,4 +119,5 @@ def test_a_question_that_is_not_answered_with_yes(
         assert ended.value.next == "bifrost-store migrate cutover --force"
         assert {"phase", "ok", "next", "error"} == ended.value.values.keys()
     else:
+        assert isinstance(ended.value, typer.Exit)
         assert (1, "nothing was changed\n") == (ended.value.exit_code, capsys.readouterr().err)

@@ -56,7 +56,7 @@ async def test_an_object_answers_in_place_of_the_settings(tmp_path: Path) -> Non
 
     closed: list[bool] = []
 
-    class Noted(DictBackend):
+    class Noted(DictBackend):  # type: ignore[misc]  # an example, which is not installed
         async def aclose(self) -> None:
             closed.append(True)
 

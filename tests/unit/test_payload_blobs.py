@@ -135,7 +135,7 @@ def blobs() -> DictBlobStore:
 
 @pytest.fixture
 def executions(backend: FailingBackend, blobs: DictBlobStore, clock: SettableClock) -> Executions:
-    return repositories_over(CheckedBackend(backend, SPECS), blobs, clock).executions
+    return repositories_over(CheckedBackend(backend, SPECS), blobs, clock).executions  # type: ignore[arg-type]
 
 
 async def start(executions: Executions, scope: Scope = ORG, **fields: Any) -> Execution:

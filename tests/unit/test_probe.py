@@ -63,7 +63,7 @@ async def test_on_cosmos_it_reads_alone(tmp_path: Path) -> None:
     with CosmosEmulator() as emulator:
         settings = StoreSettings(
             backend="cosmos",
-            cosmos_connection_string=emulator.connection_string,  # type: ignore[arg-type]
+            cosmos_connection_string=emulator.connection_string,
             blob_folder=str(tmp_path),
         )
         async with open_store(settings) as store:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -63,7 +63,7 @@ def documents_of(recording: int, segments: Sequence[Segment], began: datetime) -
                 lines.append(
                     {"number": number, "timestamp": format_time(time), "level": "info", "message": f"{recording}.{number}"}
                 )
-        body = {"lines": lines} | ({"ends": {}} if segment.ends else {})
+        body: dict[str, Any] = {"lines": lines} | ({"ends": {}} if segment.ends else {})
         made.append(
             DataDocument(
                 RUN, segment_id(GLOBAL, recording, first), "log", body, time, new_write_id(), NEVER, recording, first, number
@@ -95,7 +95,7 @@ def keys(items: Sequence[Item]) -> list[tuple[int, int]]:
     return [(one.recording, one.number) for one in items]
 
 
-def through_text(direction: str, position: Position) -> Position:
+def through_text(direction: Literal["after", "before"], position: Position) -> Position:
     """Return *position* as it comes back from a client."""
     return decode_cursor(RUN, direction, encode_cursor(RUN, direction, position))
 
@@ -201,7 +201,7 @@ def test_what_comes_while_it_is_read_is_read_once(made: list[list[Segment]], dat
     anyio.run(run)
 
 
-def _has_begun(store: MemoryData):
+def _has_begun(store: MemoryData) -> Callable[[int], bool]:
     return lambda recording: any(one.recording == recording for one in store.documents.values())
 
 

@@ -199,9 +199,9 @@ def test_no_secret_is_shown() -> None:
     [
         (StoreSettings(backend="table"), []),
         (StoreSettings(backend="table", table_endpoint="https://acme.table.core.windows.net"), ["table"]),
-        (StoreSettings(table_connection_string=SECRET), ["sqlite", "table"]),  # type: ignore[arg-type]
-        (StoreSettings(backend="table", table_connection_string=SECRET, sqlite_path="a.db"), ["sqlite", "table"]),  # type: ignore[arg-type]
-        (StoreSettings(cosmos_connection_string=COSMOS), ["sqlite", "cosmos"]),  # type: ignore[arg-type]
+        (StoreSettings(table_connection_string=SECRET), ["sqlite", "table"]),
+        (StoreSettings(backend="table", table_connection_string=SECRET, sqlite_path="a.db"), ["sqlite", "table"]),
+        (StoreSettings(cosmos_connection_string=COSMOS), ["sqlite", "cosmos"]),
         (StoreSettings(backend="cosmos", cosmos_endpoint="https://acme.documents.azure.com"), ["cosmos"]),
         (StoreSettings(backend="cosmos", cosmos_database="other"), []),
     ],
@@ -230,7 +230,7 @@ async def test_a_backend_that_cannot_be_opened_says_what_to_set(settings: StoreS
 @pytest.mark.parametrize("text", ["nonsense c2VjcmV0", "AccountKey=c2VjcmV0", ""])
 async def test_a_malformed_connection_string_is_refused_and_not_shown(text: str) -> None:
     """Both the table backend and the blob store refuse it when they are opened."""
-    settings = StoreSettings(backend="table", table_connection_string=text)  # type: ignore[arg-type]
+    settings = StoreSettings(backend="table", table_connection_string=text)
     async with AsyncExitStack() as stack:
         factory = BackendFactory(settings, SPECS, utc_now, stack)
         for open_one in (factory.backend, factory.blobs):
@@ -253,7 +253,7 @@ async def test_a_malformed_connection_string_is_refused_and_not_shown(text: str)
 )
 async def test_a_malformed_connection_string_of_cosmos_is_refused_and_not_shown(text: str) -> None:
     """The message says what is expected, also where the connection string of another service was given."""
-    settings = StoreSettings(backend="cosmos", cosmos_connection_string=text)  # type: ignore[arg-type]
+    settings = StoreSettings(backend="cosmos", cosmos_connection_string=text)
     async with AsyncExitStack() as stack:
         with pytest.raises(ConfigurationError, match=r"Cosmos DB connection string .* expected AccountEndpoint=") as caught:
             BackendFactory(settings, SPECS, utc_now, stack).backend("cosmos")
@@ -274,7 +274,7 @@ async def test_an_endpoint_that_cannot_be_used_is_refused_and_not_shown(endpoint
 
 async def test_payloads_go_where_the_records_are_or_where_the_settings_say(tmp_path: object) -> None:
     """A folder beside the SQLite file, the table's account, or the account or folder given for blobs, whatever the backend."""
-    beside = StoreSettings(sqlite_path=f"{tmp_path}/a.db", table_connection_string=SECRET)  # type: ignore[arg-type]
+    beside = StoreSettings(sqlite_path=f"{tmp_path}/a.db", table_connection_string=SECRET)
     apart = beside.model_copy(update={"blob_connection_string": beside.table_connection_string})
     in_folder = beside.model_copy(update={"blob_folder": f"{tmp_path}/blobs"})
     async with AsyncExitStack() as stack:
@@ -296,7 +296,7 @@ async def test_payloads_go_where_the_records_are_or_where_the_settings_say(tmp_p
     ("settings", "backend"),
     [
         (StoreSettings(backend="table", table_endpoint="https://tables.example"), "table"),
-        (StoreSettings(backend="cosmos", cosmos_connection_string=COSMOS), "cosmos"),  # type: ignore[arg-type]
+        (StoreSettings(backend="cosmos", cosmos_connection_string=COSMOS), "cosmos"),
     ],
 )
 async def test_payloads_without_a_place_say_what_to_set(settings: StoreSettings, backend: str) -> None:
@@ -309,19 +309,19 @@ async def test_payloads_without_a_place_say_what_to_set(settings: StoreSettings,
 
 def test_a_place_is_named_by_what_tells_data_apart() -> None:
     """Two databases of one account are two places; connection string and endpoint of one database are one. No key is shown."""
-    by_string = StoreSettings(cosmos_connection_string=COSMOS)  # type: ignore[arg-type]
+    by_string = StoreSettings(cosmos_connection_string=COSMOS)
     by_endpoint = StoreSettings(cosmos_endpoint="https://acme.documents.azure.com")
     other = by_string.model_copy(update={"cosmos_database": "other"})
-    local = StoreSettings(cosmos_connection_string="AccountEndpoint=http://127.0.0.1:8081/;AccountKey=c2VjcmV0")  # type: ignore[arg-type]
+    local = StoreSettings(cosmos_connection_string="AccountEndpoint=http://127.0.0.1:8081/;AccountKey=c2VjcmV0")
 
     assert "cosmos https://acme.documents.azure.com bifrost" == place_of(by_string, "cosmos") == place_of(by_endpoint, "cosmos")
     assert "cosmos https://acme.documents.azure.com other" == place_of(other, "cosmos")
     assert "cosmos http://127.0.0.1:8081 bifrost" == place_of(local, "cosmos")
 
 
-TABLE = StoreSettings(backend="table", table_connection_string=SECRET)  # type: ignore[arg-type]
+TABLE = StoreSettings(backend="table", table_connection_string=SECRET)
 TABLE_BY_IDENTITY = StoreSettings(backend="table", table_endpoint="https://acme.table.core.windows.net")
-IN_COSMOS = StoreSettings(backend="cosmos", cosmos_connection_string=COSMOS, blob_connection_string=SECRET)  # type: ignore[arg-type]
+IN_COSMOS = StoreSettings(backend="cosmos", cosmos_connection_string=COSMOS, blob_connection_string=SECRET)
 COSMOS_BY_IDENTITY = StoreSettings(backend="cosmos", cosmos_endpoint="https://acme.documents.azure.com")
 
 

@@ -52,13 +52,13 @@ def with_suffix(suffix: str) -> Callable[[Path], None]:
     return delete
 
 
-LOSSES: dict[str, Callable[[Path], None]] = {
+LOSSES: dict[str, Callable[[Path], object]] = {
     "deleted": Path.unlink,
-    "moved": lambda path: path.replace(path.with_suffix(".moved")) and None,
+    "moved": lambda path: path.replace(path.with_suffix(".moved")),
     "replaced": replace,
     "log deleted": with_suffix("-wal"),
     "index of the log deleted": with_suffix("-shm"),
-    "folder moved": lambda path: path.parent.replace(path.parent.with_name("moved")) and None,
+    "folder moved": lambda path: path.parent.replace(path.parent.with_name("moved")),
 }
 
 

@@ -54,7 +54,7 @@ TYPED = st.one_of(
 
 def read(rest: dict[str, Any]) -> Row:
     """Return the row as the SDK reads it."""
-    return dict(_convert_to_entity(json.loads(json.dumps(rest))))
+    return dict(_convert_to_entity(json.loads(json.dumps(rest))))  # type: ignore[no-untyped-call]
 
 
 def sent(row: Row) -> dict[str, Any]:

@@ -197,7 +197,8 @@ async def test_a_dump_reads_no_blob_twice(tmp_path: Path, monkeypatch: pytest.Mo
     async with store_in(tmp_path, "one") as one, store_in(tmp_path, "other") as other:
         await fill(one)
         blobs = one.backend.blobs("sqlite")
-        get, read = blobs.get, []
+        get = blobs.get
+        read: list[str] = []
 
         async def interrupted(container: str, name: str) -> bytes | None:
             if len(read) == 5:
@@ -274,7 +275,7 @@ async def test_a_dump_of_another_store_is_not_finished_here(tmp_path: Path, monk
     """The rest of a dump must come from where its beginning came from."""
     async with store_in(tmp_path, "one") as one, store_in(tmp_path, "other") as other:
         await fill(one)
-        with ending(monkeypatch, InterruptionError, dumping.BlobFiles, "begin", _interrupt):
+        with ending(monkeypatch, InterruptionError, BlobFiles, "begin", _interrupt):
             await dump_records(one, tmp_path / "dump")
 
         with pytest.raises(ConfigurationError, match=r"another store \(sqlite .*one\.db\)"):
@@ -310,7 +311,7 @@ async def test_an_unfinished_dump_is_not_loaded(tmp_path: Path, monkeypatch: pyt
     """A load says how to finish the dump."""
     async with store_in(tmp_path) as store:
         await fill(store)
-        with ending(monkeypatch, InterruptionError, dumping.BlobFiles, "begin", _interrupt):
+        with ending(monkeypatch, InterruptionError, BlobFiles, "begin", _interrupt):
             await dump_records(store, tmp_path / "dump")
         with pytest.raises(ConfigurationError, match="finish it with `bifrost-store dump"):
             await load_records(store, tmp_path / "dump")
@@ -553,7 +554,7 @@ async def spread_store(folder: Path) -> AsyncIterator[Store]:
     """A store over two backends; the one named table is a second SQLite file with its own folder of blobs."""
     api.set_provider(_PerScope(), "test_transfer")
     async with store_in(folder, "spread-table") as table, store_in(folder, "spread-sqlite") as sqlite:
-        settings = StoreSettings(sqlite_path=str(folder / "unused.db"), table_connection_string="AccountName=unused")  # type: ignore[arg-type]
+        settings = StoreSettings(sqlite_path=str(folder / "unused.db"), table_connection_string="AccountName=unused")
         async with open_store(settings, flags=api.get_client("test_transfer"), clock=SettableClock()) as store:
             store.backend._backends = {"table": table.backend.backend("sqlite"), "sqlite": sqlite.backend.backend("sqlite")}
             store.backend._blobs = {"table": table.backend.blobs("sqlite"), "sqlite": sqlite.backend.blobs("sqlite")}

@@ -25,6 +25,7 @@ from bifrost_store.repositories.execution_data.places import run_of
 from bifrost_store.testing.clock import START, SettableClock
 from bifrost_store.testing.data_documents import everything_of, exact_data, flush_of, payload, segment, stored
 from bifrost_store.transfer import dumping, loading
+from bifrost_store.transfer.data_lines import data_line_of, data_of
 from bifrost_store.transfer.records import TransferReport, dump_records, load_records
 from tests.emptying import provision_anew
 
@@ -117,11 +118,11 @@ async def test_dump_and_load_go_on_where_they_stopped(
     async with sqlite(tmp_path / "a", clock) as store:
         runs = await fill(store)
         before = await contents(store, *runs)
-        monkeypatch.setattr(dumping, "data_line_of", failing(dumping.data_line_of))
+        monkeypatch.setattr(dumping, "data_line_of", failing(data_line_of))
         dumped = await until_done(lambda: dump_records(store, tmp_path / "dump"))
     assert dumped.documents == len((tmp_path / "dump" / "execution_data.jsonl").read_bytes().splitlines()) == 9
     async with sqlite(tmp_path / "b", clock) as store:
-        monkeypatch.setattr(loading, "data_of", failing(loading.data_of))
+        monkeypatch.setattr(loading, "data_of", failing(data_of))
         loaded = await until_done(lambda: load_records(store, tmp_path / "dump"))
         assert await contents(store, *runs) == before
     assert loaded.is_complete

@@ -47,7 +47,8 @@ async def reach(platform: Platform, phase: str, monkeypatch: pytest.MonkeyPatch)
         command, _, how = step.partition(", ")
         with monkeypatch.context() as patch:
             if how:
-                patch.setattr(*((Coordinator, "hand_over") if command == "start" else (Backfill, "run")), interrupt)
+                owner, name = (Coordinator, "hand_over") if command == "start" else (Backfill, "run")
+                patch.setattr(owner, name, interrupt)
             try:
                 await platform.give(command)
             except _InterruptedError:
@@ -120,7 +121,7 @@ class Rescue:
             return spelled(error.next_steps)
         except NotProvisionedError as error:
             self.done[-1] += f" -> {error!r}"
-            await self.platform.world.stores[self.store].provision()  # type: ignore[attr-defined]  # `init`
+            await self.platform.world.stores[self.store].provision()  # `init`
             return command
         except StoreError as error:
             self.done[-1] += f" -> {error!r}"
@@ -146,7 +147,8 @@ def test_something_leads_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pha
     """Whatever happens to which store in which phase: what is named next leads to a platform that serves, in a few commands."""
 
     async def work(world: World) -> None:
-        monkeypatch.setitem(Coordinator.__init__.__kwdefaults__, "monotonic", world.loop.time)  # type: ignore[index]
+        defaults: Any = Coordinator.__init__.__kwdefaults__
+        monkeypatch.setitem(defaults, "monotonic", world.loop.time)
         platform = Platform(world, tmp_path)
         await platform.begin()
         await reach(platform, phase, monkeypatch)

@@ -118,7 +118,8 @@ async def stage(theatre: Stage) -> AsyncIterator[Stage]:
 async def _serving(settings: StoreSettings, allowed_hosts: Sequence[str]) -> AsyncIterator[tuple[str, Store]]:
     ready: asyncio.Future[tuple[str, Store]] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(serve(settings, allowed_hosts=allowed_hosts, on_ready=lambda *told: ready.set_result(told)))
-    await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+    both: list[asyncio.Future[Any]] = [ready, task]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         await task
     yield ready.result()

@@ -48,7 +48,7 @@ async def test_axe_finds_nothing(stage: Stage, axe: str, scheme: str) -> None:
             recording.set_variables({"n": number, "deep": {"a": 1}})
             await recording.flush()
         recording.set_state({"step": 1})
-    outcome = {"error_type": "ValueError", "error_message": "no", "result": {"a": [1]}}
+    outcome: dict[str, Any] = {"error_type": "ValueError", "error_message": "no", "result": {"a": [1]}}
     await stage.store.executions.complete(run, ExecutionStatus.FAILED, **outcome)
     page = await stage.page(scheme=scheme)
     await expect(page.locator("tbody")).to_contain_text("Failed")

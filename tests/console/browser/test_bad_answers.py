@@ -153,7 +153,7 @@ async def test_hard_values_are_shown(stage: Stage) -> None:
         recording.set_variables(
             {"blob": "y" * 1_000_000, "many": dict.fromkeys(map(str, range(5_000)), 0), "mark\u202e": "<b>\u202e</b>"}
         )
-    error = {"error_type": "E\u202e", "error_message": "no\u2066 <img src=x>"}
+    error: dict[str, Any] = {"error_type": "E\u202e", "error_message": "no\u2066 <img src=x>"}
     await stage.store.executions.complete(run, ExecutionStatus.FAILED, **error, result="r\u202e" * 10, result_type="text")
     page = await stage.page(f"runs/GLOBAL/{run.execution_id}")
     log, panel = LogView(page), page.get_by_role("tabpanel")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -47,5 +48,5 @@ COMPOSITES = [
 @pytest.fixture
 async def container(database: DatabaseProxy) -> ContainerProxy:
     """A container partitioned by ``/pk``, with composite indexes over ``a`` and ``b``."""
-    policy = {"includedPaths": [{"path": "/*"}], "excludedPaths": [], "compositeIndexes": COMPOSITES}
+    policy: dict[str, Any] = {"includedPaths": [{"path": "/*"}], "excludedPaths": [], "compositeIndexes": COMPOSITES}
     return await database.create_container("c", PartitionKey("/pk"), indexing_policy=policy)

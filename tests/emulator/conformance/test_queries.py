@@ -192,7 +192,7 @@ async def test_several_properties_need_a_composite_index(container: ContainerPro
 async def test_pages(container: ContainerProxy) -> None:
     """Pages joined are the whole, also from a token."""
     query = container.query_items("SELECT VALUE c.id FROM c ORDER BY c.id", partition_key="k", max_item_count=4)
-    pages = query.by_page()
+    pages: Any = query.by_page()
     first = [row async for row in await anext(pages)]
     rest = [row async for page in query.by_page(pages.continuation_token) async for row in page]
     assert first + rest == sorted(item["id"] for item in ITEMS)

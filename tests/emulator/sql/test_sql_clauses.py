@@ -23,7 +23,7 @@ FAMILIES: list[Any] = [
     {"id": "c", "n": 3, "kids": "none", "odd name": {"order": 7}},
 ]
 
-SELECTIONS: list[tuple[str, list[Any]]] = [
+SELECTIONS: list[tuple[str, Any]] = [
     ("SELECT c.id FROM c", [{"id": "a"}, {"id": "b"}, {"id": "c"}]),
     ("SELECT f.id FROM families f WHERE f.n = 1", [{"id": "a"}]),
     ("SELECT f.id FROM families AS f WHERE f.n = 1", [{"id": "a"}]),
@@ -48,7 +48,7 @@ SELECTIONS: list[tuple[str, list[Any]]] = [
     ("SELECT VALUE '--' ", ["--"]),
 ]
 
-SOURCES: list[tuple[str, list[Any]]] = [
+SOURCES: list[tuple[str, Any]] = [
     ("SELECT VALUE k.name FROM k IN c.kids", ["Ann", "Bob", "Cid"]),
     ("SELECT VALUE k.name FROM c JOIN k IN c.kids WHERE c.n = 1", ["Ann", "Bob"]),
     ("SELECT c.id, t FROM c JOIN t IN c.tags", [{"id": "a", "t": "r"}, {"id": "a", "t": "g"}]),
@@ -70,7 +70,7 @@ SOURCES: list[tuple[str, list[Any]]] = [
     ("SELECT VALUE x FROM c JOIN c.tags AS x WHERE c.n < 3", [["r", "g"], []]),
 ]  # fmt: skip
 
-SUBQUERIES: list[tuple[str, list[Any]]] = [
+SUBQUERIES: list[tuple[str, Any]] = [
     ("SELECT VALUE c.id FROM c WHERE EXISTS(SELECT VALUE t FROM t IN c.tags WHERE t = 'g')", ["a"]),
     ("SELECT VALUE c.id FROM c WHERE NOT EXISTS(SELECT VALUE k FROM k IN c.kids WHERE k.grade = 5)", ["a", "c"]),
     ("SELECT VALUE EXISTS(SELECT VALUE c.missing) FROM c WHERE c.n = 1", [False]),
@@ -95,7 +95,7 @@ MIXED: list[Any] = [
 ]  # fmt: skip
 ASCENDING = [2, 3, 9, 4, 8, 1, 10, 7, 0, 5, 6]
 
-AGGREGATES: list[tuple[str, list[Any]]] = [
+AGGREGATES: list[tuple[str, Any]] = [
     ("SELECT VALUE COUNT(1) FROM c", [11]),
     ("SELECT VALUE COUNT(c.v) FROM c", [10]),
     ("SELECT VALUE COUNT(c.zz) FROM c", [0]),
@@ -130,7 +130,7 @@ SALES: list[Any] = [
     {"city": None, "kind": 1, "n": 3}, {"city": "X", "kind": 1, "n": 10},
 ]  # fmt: skip
 
-GROUPS: list[tuple[str, list[Any]]] = [
+GROUPS: list[tuple[str, Any]] = [
     ("SELECT c.city, COUNT(1) AS n FROM c GROUP BY c.city",
      [{"city": "X", "n": 3}, {"city": "Y", "n": 1}, {"n": 1}, {"city": None, "n": 1}]),
     ("SELECT VALUE c.city FROM c GROUP BY c.city", ["X", "Y", None]),
@@ -152,7 +152,7 @@ GROUPS: list[tuple[str, list[Any]]] = [
     ("SELECT t, COUNT(1) AS n FROM c JOIN t IN ARRAY_CONCAT(c.a, c.a) GROUP BY t", None),
 ]  # fmt: skip
 
-BOUNDS: list[tuple[str, list[Any]]] = [
+BOUNDS: list[tuple[str, Any]] = [
     ("SELECT TOP 2 VALUE c.i FROM c", [0, 1]),
     ("SELECT TOP 0 VALUE c.i FROM c", []),
     ("SELECT TOP 99 VALUE c.i FROM c WHERE c.i > 8", [9, 10]),
@@ -257,9 +257,10 @@ def test_scalar_subquery_of_several_rows() -> None:
 def test_parameters() -> None:
     """Parameters are bound by name; one without a value is undefined, one given twice or without a name an error."""
     assert {"@a": None, "@b": UNDEFINED} == bind_parameters([{"name": "@a", "value": None}, {"name": "@b"}])
-    for wrong in ([{"name": "@a"}, {"name": "@a"}], [{"name": "a"}], [{}], ["@a"], [{"name": 1}]):
+    cases: list[list[Any]] = [[{"name": "@a"}, {"name": "@a"}], [{"name": "a"}], [{}], ["@a"], [{"name": 1}]]
+    for wrong in cases:
         with pytest.raises(SqlError):
-            bind_parameters(wrong)  # type: ignore[arg-type]
+            bind_parameters(wrong)
 
 
 @pytest.mark.parametrize("wrong", [-1, 1.5, "1", None, True, 2**32, UNDEFINED])
