@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from json.decoder import JSONArray, JSONObject  # type: ignore[attr-defined]  # there, but not in typeshed
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # the same
 from typing import Any, Final
@@ -24,6 +24,7 @@ _FINITE: Final = _ATOMS - {float}
 _UNBOUNDED: Final = frozenset({bool, type(None)})
 """Of which every value can be stored."""
 _INTEGER_BOUND = 10**_MAX_INTEGER_DIGITS
+_NO_MORE: Final = object()
 
 
 UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -349,22 +350,24 @@ def fits(value: object, characters: int) -> bool:
 def is_longer(value: object, characters: int) -> bool:
     """Return whether *value* takes more than *characters* as JSON, as far as looking at about so much of it tells.
 
-    True is certain. Whatever stands in *value*, and however deep, this takes time in proportion to *characters* at most.
+    True is certain. Whatever stands in *value*, this takes time in proportion to *characters* at most, and ends where something is
+    nested deeper than `MAX_DEPTH`: whoever goes the same way, such as `copy_json`, refuses that.
     """
     left = characters
-    pending: list[Any] = [value]
-    while pending and left >= 0:
-        one = pending.pop()
+    levels: list[Iterator[Any]] = [iter((value,))]
+    while levels and left >= 0 and len(levels) <= MAX_DEPTH + 1:
+        one = next(levels[-1], _NO_MORE)
         match one:
             case str():
                 left -= len(one) + 2
             case int():
                 left -= 1 + one.bit_length() // 4
-            case Mapping() | Sequence():
+            case list() | dict():
                 left -= 2 * len(one)
                 if left >= 0:
-                    pending += one
-                    pending += one.values() if isinstance(one, Mapping) else ()
+                    levels.append(iter([*one, *one.values()] if isinstance(one, dict) else one))
+            case _ if one is _NO_MORE:
+                levels.pop()
             case _:
                 left -= 1
     return left < 0

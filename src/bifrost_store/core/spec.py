@@ -54,6 +54,7 @@ class DocumentSpec:
     Attributes:
         kind: The type discriminator, stored with every record.
         fields: Names that a body has, each of them always present; None: any.
+        id_field: Field of a body that repeats the record's id.
         queryable: Fields that filters and aggregates may name.
         unindexed: Payloads, which are only ever read: a backend that indexes whatever it stores leaves them out. ``value`` is a
             field that holds one value, ``value/*`` one that may hold an object or a list.
@@ -76,6 +77,7 @@ class DocumentSpec:
 
     kind: str
     fields: frozenset[str] | None = None
+    id_field: str | None = None
     queryable: frozenset[str] = frozenset()
     unindexed: tuple[str, ...] = ()
     scopes: Literal["global", "organization", "tenant", "system", "any"] = "tenant"

@@ -61,6 +61,7 @@ class Config(Document):
     spec: ClassVar[DocumentSpec] = DocumentSpec(
         kind="config",
         fields=frozenset({"key", "configType", "value", "secretRef", "description", "updatedAt", "updatedBy"}),
+        id_field="key",
         queryable=frozenset({"configType"}),
         unindexed=("value/*",),
         check_id=_check_key,

@@ -130,6 +130,7 @@ class Execution(Document):
                 "creationId",
             }
         ),
+        id_field="executionId",
         queryable=frozenset({"status", "workflowName", "executedBy", "formId", "startedAt", "completedAt", "durationMs"}),
         feed="executions",
         check_id=check_execution_id,

@@ -22,6 +22,7 @@ class Integration(Document):
     spec: ClassVar[DocumentSpec] = DocumentSpec(
         kind="integration",
         fields=frozenset({"type", "enabled", "settings", "updatedAt", "updatedBy"}),
+        id_field="type",
         unindexed=("settings/*",),
         check_id=lambda text: check_identifier(text, "integration type"),
     )

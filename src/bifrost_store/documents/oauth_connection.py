@@ -85,6 +85,7 @@ class OAuthConnection(Document):
                 "updatedBy",
             }
         ),
+        id_field="connectionName",
         check_id=lambda text: check_identifier(text, "connection name"),
         check_body=_check_body,
         is_batchable=False,

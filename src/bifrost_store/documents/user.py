@@ -48,6 +48,7 @@ class User(Document):
                 "organizationId",
             }
         ),
+        id_field="email",
         queryable=frozenset({"entraUserId", "userType", "isActive", "isPlatformAdmin"}),
         scopes="global",
         check_id=lambda text: check_identifier(text, "email"),
@@ -81,6 +82,7 @@ class Membership(Document):
     spec: ClassVar[DocumentSpec] = DocumentSpec(
         kind="membership",
         fields=frozenset({"email", "createdAt", "createdBy"}),
+        id_field="email",
         queryable=frozenset({"email"}),
         scopes="organization",
         check_id=lambda text: check_identifier(text, "email"),

@@ -148,6 +148,8 @@ class CheckedBackend(PassThrough):
         if spec.fields is not None and record.body.keys() != spec.fields:
             odd = ", ".join(sorted(record.body.keys() ^ spec.fields))
             raise InvalidRequestError(f"{record.key.kind}: the body must have exactly the declared fields; differing: {odd}")
+        if spec.id_field is not None and record.body[spec.id_field] != record.key.id:
+            raise InvalidRequestError(f"{spec.id_field}: must repeat the record's id")
         most = measure_members(record.body) + (measure_json(record.extra, "extra") if record.extra else 2)
         check_columns(record.extra, "extra")
         if record.extra and not spec.has_extra:

@@ -30,6 +30,10 @@ def _renamed(record: Record, record_id: str) -> Record:
     return replace(record, key=replace(record.key, id=record_id))
 
 
+def _of_another(record: Record, field: str, value: Any = _MARKER) -> Record:
+    return record.with_body({**record.body, field: value})
+
+
 def _of_json(value: Any) -> Record:
     return config_of_json([_MARKER, value])
 
@@ -65,6 +69,10 @@ _RECORDS: Final[dict[str, tuple[Record, type[InvalidRequestError], str]]] = {
     "row key that is too long": (legacy_row("x" * 513), InvalidKeyError, "legacy row id"),
     "missing field": (config().with_body({"key": "theme"}), InvalidRequestError, "configType"),
     "unknown field": (config().with_body({**config().body, "colour": _MARKER}), InvalidRequestError, "colour"),
+    "another id in a config": (_of_another(config(), "key"), InvalidRequestError, "key"),
+    "another id in a run": (_of_another(execution(), "executionId"), InvalidRequestError, "executionId"),
+    "a number for the id of a run": (_of_another(execution(), "executionId", 2**53), InvalidRequestError, "executionId"),
+    "another id in a user": (_of_another(user(), "email"), InvalidRequestError, "email"),
     "NaN": (_of_json(math.nan), InvalidRequestError, "value"),
     "Infinity": (_of_json(-math.inf), InvalidRequestError, "value"),
     "lone surrogate": (_of_json("\udfff"), InvalidRequestError, "value"),
