@@ -159,7 +159,7 @@ class TestFile:
         """The line that ping returns says what answered."""
         answer = await sqlite.ping()
 
-        assert f"SQLite {sqlite3.sqlite_version}, {path}, layout 5, journal mode wal" == answer
+        assert f"SQLite {sqlite3.sqlite_version}, {path}, layout 6, journal mode wal" == answer
 
     async def test_memory(self) -> None:
         """A database in memory keeps records until it is closed."""
@@ -179,7 +179,7 @@ class TestFile:
         with pytest.raises(InvalidRequestError, match="closed"):
             await sqlite.get(execution().key)
 
-    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 6", "version 6"), ("application_id = 7", "another application")])
+    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 7", "version 7"), ("application_id = 7", "another application")])
     async def test_foreign_layout_is_refused(self, path: Path, pragma: str, word: str) -> None:
         """A file of a newer release or of another application is left alone."""
         first = SqliteBackend(str(path), SPECS)
@@ -515,7 +515,7 @@ class TestQueries:
             ((Eq("status", "Running"),), "records_execution_by_status"),
             ((Eq("executedBy", "sam"), Range("startedAt", ge="2025")), "records_execution_executedBy"),
             ((Eq("workflowName", "nightly"),), "records_execution_workflowName"),
-            ((Eq("formId", "f"),), "records_execution_formId"),
+            ((Eq("formId", "f"),), "records_execution_of_form"),
         ],
     )
     async def test_pages_are_read_from_an_index(self, sqlite: SqliteBackend, conditions: tuple[Filter, ...], index: str) -> None:

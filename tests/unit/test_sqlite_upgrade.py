@@ -79,32 +79,45 @@ async def test_opening_an_old_file_upgrades_it(old: Path, tmp_path: Path) -> Non
 
     assert before == sql(old, "SELECT * FROM records ORDER BY kind, scope, id")
     assert sql(tmp_path / "new.db", OBJECTS) == sql(old, OBJECTS)
-    assert sql(old, "PRAGMA user_version") == [(5,)]
+    assert sql(old, "PRAGMA user_version") == [(6,)]
     expected = [(SPECS[kind].feed, kind, *key) for kind, *key in before_keys(before) if kind not in INTERNAL]
     assert sorted(expected) == sql(old, "SELECT feed, kind, place, id FROM changes ORDER BY feed, kind, place, id")
 
 
-async def test_a_file_of_version_2_gains_its_indexes(tmp_path: Path) -> None:
-    """Rows, identity and changes stay as they are, and lists and counts find the indexes of a new file."""
+EARLIER = {
+    2: (("status", "status"),),
+    5: (
+        ("formId", "formId"),
+        ("executedBy_workflowName", "executedBy", "workflowName"),
+        ("formId_executedBy", "formId", "executedBy"),
+    ),
+}
+"""Indexes on runs that a version had, and a new file has not."""
+
+
+@pytest.mark.parametrize("version", EARLIER)
+async def test_a_file_of_an_earlier_version_gains_its_indexes(tmp_path: Path, version: int) -> None:
+    """Rows, identity and changes stay as they are, and lists and counts find the indexes of a new file, and no others."""
     path, new = tmp_path / "old.db", tmp_path / "new.db"
     await open_and_close(new)
     backend = SqliteBackend(str(path), SPECS)
     for example in EXAMPLES:
         await backend.create(example)
     await backend.aclose()
-    sql(path, "DROP INDEX records_execution_by_status")
-    sql(path, "DROP INDEX records_execution_completedAt")
-    status = "json_extract(fields, '$.status')"
-    where = "WHERE kind = 'execution' AND is_tombstone = 0"
-    sql(path, f"CREATE INDEX records_execution_status ON records (scope, {status}, sort_key) {where}")
-    sql(path, "PRAGMA user_version = 2")
+    for name in ("by_status", "completedAt", "of_form", "other_status", "formId_workflowName_status"):
+        sql(path, f"DROP INDEX records_execution_{name}")
+    for name, *fields in EARLIER[version]:
+        values = ", ".join(f"json_extract(fields, '$.{field}')" for field in fields)
+        where = "WHERE kind = 'execution' AND is_tombstone = 0"
+        sql(path, f"CREATE INDEX records_execution_{name} ON records (scope, {values}, sort_key) {where}")
+    sql(path, f"PRAGMA user_version = {version}")
     tables = ("changes", "identity", "feeds", "sqlite_sequence", "records")
     before = [sql(path, f"SELECT * FROM {table} ORDER BY 1") for table in tables]
     await open_and_close(path)
 
     assert before == [sql(path, f"SELECT * FROM {table} ORDER BY 1") for table in tables]
     assert sql(new, OBJECTS) == sql(path, OBJECTS)
-    assert sql(path, "PRAGMA user_version") == [(5,)]
+    assert sql(path, "PRAGMA user_version") == [(6,)]
 
 
 def before_keys(rows: list[tuple[Any, ...]]) -> list[tuple[str, str, str]]:
@@ -149,7 +162,7 @@ async def test_a_failed_upgrade_leaves_the_old_file(old: Path, monkeypatch: pyte
     assert sql(old, "PRAGMA user_version") == [(1,)]
     monkeypatch.undo()
     await open_and_close(old)
-    assert sql(old, "PRAGMA user_version") == [(5,)]
+    assert sql(old, "PRAGMA user_version") == [(6,)]
 
 
 async def test_processes_that_open_an_old_file_at_once(old: Path) -> None:

@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.backends.sqlite.file import IN_MEMORY, DatabaseFile
-from bifrost_store.backends.sqlite.queries import FILL_CHANGES, check_names, feed_statements, feeds_of, index_statements
+from bifrost_store.backends.sqlite.queries import FILL_CHANGES, check_names, feed_statements, feeds_of
 from bifrost_store.backends.sqlite.rows import Row, Value
 from bifrost_store.core.meter import count
 from bifrost_store.core.spec import Specs
@@ -29,7 +29,7 @@ Work = Callable[[Execute], T]
 """Statements, each of which may depend on what came of those before it."""
 
 _APPLICATION_ID: Final = 0x62667374
-_LAYOUT_VERSION: Final = 5
+_LAYOUT_VERSION: Final = 6
 _OLDEST_SQLITE: Final = (3, 35, 0)
 """Brought RETURNING ("SQLite Release 3.35.0", sqlite.org)."""
 _RETRY_SECONDS: Final = 0.02
@@ -81,7 +81,7 @@ class Connection:
 
     Args:
         path: Of the file, or ``:memory:``. Nothing is touched before the first statement.
-        specs: Decide which indexes are made.
+        specs: The kinds to keep.
         busy_timeout_seconds: How long a statement waits for other processes.
     """
 
@@ -243,7 +243,7 @@ def _provision(execute: Execute, path: str, specs: Specs) -> None:
 
     def make(execute: Execute) -> None:
         _is_provisioned(execute, path)
-        for statement in (*schema.split("\n\n"), *index_statements(specs), *feed_statements(specs), *FILL_CHANGES):
+        for statement in (*schema.split("\n\n"), *feed_statements(specs), *FILL_CHANGES):
             execute(statement, {})
         execute(f"PRAGMA application_id = {_APPLICATION_ID}", {})
         execute(f"PRAGMA user_version = {_LAYOUT_VERSION}", {})

@@ -79,29 +79,25 @@ ORDER BY execution_id, recording, first""",
 )
 """Let feeds tell of what was there before them, the rows of one write together. In which order it was written is not known."""
 
-_INDEXED_FIELDS: Final = {"executions": ("status", "workflowName", "executedBy", "formId", "completedAt")}
-"""Fields that lists and counts filter by, per container of the specs. Entities are few in a scope and need none."""
-_INDEXES: Final = {
-    # Before the scope, for lists of all scopes: a rare status is found without reading the others.
-    "status": ("records_{kind}_by_status", "{value}, scope, sort_key", ""),
-    # What has not ended yet costs nothing.
-    "completedAt": ("records_{kind}_completedAt", "scope, {value}", " AND {value} IS NOT NULL"),
-}
-_INDEX: Final = ("records_{kind}_{name}", "scope, {value}, sort_key", "")
-"""Name, columns and further condition of an index on a field."""
-_TOGETHER: Final = {
-    "executions": (
-        ("executedBy", "status"),
-        ("workflowName", "status"),
-        ("formId", "status"),
-        ("executedBy", "workflowName"),
-        ("formId", "executedBy"),
-        ("executedBy", "workflowName", "status"),
-    )
-}
-"""Fields that lists filter by together: what is rare among the common is found without reading the common."""
-_OFTEN_NONE: Final = frozenset({"formId"})
-"""Which is no part of an index where it is not set."""
+_READ_APART: Final = frozenset({"status", "workflowId"})
+"""Of several values each is read by itself, from an index that has one after the other."""
+_TOGETHER: Final = frozenset({"executedBy", "workflowName", "formId"})
+"""The indexes of two of these or more have the runs of each status by themselves."""
+_STATUSES: Final = ("Cancelled", "Cancelling", "CompletedWithErrors", "Failed", "Pending", "Running", "Success", "Timeout")
+_STATUS: Final = "json_extract(fields, '$.status')"
+_ANY: Final = ("records WHERE",)
+_BY_STATUS: Final = (
+    *(f"records WHERE {_STATUS} = '{status}' AND" for status in _STATUSES),
+    f"records INDEXED BY records_execution_other_status WHERE ifnull({_STATUS}, '') NOT IN ({', '.join(map(repr, _STATUSES))}) AND",
+)
+"""The last is of an index that is empty, unless a run has a status that there is not."""
+_OF_FEW: Final = frozenset({ID, "roleId"})
+"""What few records have in common: those are found and sorted, where SQLite would look for them among all in order."""
+_SCOPES: Final = """WITH RECURSIVE scopes (scope) AS (
+    SELECT min(scope) FROM records WHERE kind = '{kind}' UNION ALL
+    SELECT (SELECT min(scope) FROM records WHERE kind = '{kind}' AND scope > scopes.scope) FROM scopes WHERE scope IS NOT NULL
+) SELECT scope FROM scopes"""
+"""Every scope that has records of a kind, from one to the next: by it and an id the primary key tells where a record is."""
 _MAX_ARMS: Final = 16
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -118,34 +114,6 @@ def check_names(specs: Specs) -> None:
                 raise ConfigurationError(f"{spec.kind}: the name {name!r} must be letters, digits and underscores")
 
 
-def index_statements(specs: Specs) -> Iterator[str]:
-    """Yield what makes the indexes on queryable fields, for kinds that keep many records in a scope."""
-    for spec in specs.values():
-        names = [name for name in _INDEXED_FIELDS.get(spec.feed, ()) if name in spec.queryable]
-        if "status" in names:
-            yield f"DROP INDEX IF EXISTS records_{spec.kind}_status"  # until version 3 it began with the scope
-        for name in names:
-            index, columns, condition = (
-                part.format(kind=spec.kind, name=name, value=_extract(name)) for part in _INDEXES.get(name, _INDEX)
-            )
-            yield (
-                f"CREATE INDEX IF NOT EXISTS {index} ON records ({columns}) "
-                f"WHERE kind = '{spec.kind}' AND is_tombstone = 0{condition}"
-            )
-        for fields in _TOGETHER.get(spec.feed, ()):
-            if set(fields) <= set(spec.queryable):
-                yield _together_statement(spec.kind, fields)
-
-
-def _together_statement(kind: str, fields: Sequence[str]) -> str:
-    condition = "".join(f" AND {_extract(name)} IS NOT NULL" for name in fields if name in _OFTEN_NONE)
-    columns = ", ".join(map(_extract, fields))
-    return (
-        f"CREATE INDEX IF NOT EXISTS records_{kind}_{'_'.join(fields)} ON records "
-        f"(scope, {columns}, sort_key) WHERE kind = '{kind}' AND is_tombstone = 0{condition}"
-    )
-
-
 def feeds_of(specs: Specs) -> dict[str, str]:
     """Return the feed of each kind that has one."""
     return {spec.kind: spec.feed for spec in specs.values() if not spec.is_internal}
@@ -160,26 +128,27 @@ def feed_statements(specs: Specs) -> Iterator[str]:
 def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Statement:
     """Return what selects one row more than *query* asks for, after *position* in its order.
 
-    Of several statuses each is read in order by itself, as far as the page goes: an index has them one after the other.
+    What is read in parts, each of them in order, SQLite merges as far as the page goes.
     """
     parameters: dict[str, Value] = {"limit": query.limit + 1}
-    order = "scope, sort_key" if query.scope is None else "sort_key"
+    places = ["scope", "sort_key"] if query.scope is None else ["sort_key"]
     after = ""
     if position is not None:
         placeholders = ", ".join(f":after{number}" for number in range(len(position)))
-        after = f" AND ({order}) > ({placeholders})"
+        after = f" AND ({', '.join(places)}) > ({placeholders})"
         parameters |= {f"after{number}": part for number, part in enumerate(position)}
         if query.scope is not None:
             query = replace(query, filters=tuple(map(_without_lower_bound, query.filters)))
+    arms = _arms(query)
+    if any(isinstance(item, Eq | In) and item.field in _OF_FEW for item in query.filters):
+        # Of an expression SQLite does not take what is in order already for an advantage.
+        arms, places = [(query, _ANY)], [f"+{place}" for place in places]
     columns = _columns_without(query.without) if query.without else COLUMNS
-    arms: list[str] = []
-    for arm in _arms(query):
+    selects: list[str] = []
+    for arm, sources in arms:
         where, parameters = compile_where(arm, now, parameters)
-        arms.append(f"SELECT {columns} FROM records WHERE {where}{after} ORDER BY {order} LIMIT :limit")
-    if len(arms) == 1:
-        return arms[0], parameters
-    union = " UNION ALL ".join(f"SELECT * FROM ({arm})" for arm in arms)
-    return f"{union} ORDER BY {order} LIMIT :limit", parameters
+        selects += [f"SELECT {columns} FROM {source} {where}{after}" for source in sources]
+    return f"{' UNION ALL '.join(selects)} ORDER BY {', '.join(places)} LIMIT :limit", parameters
 
 
 def _columns_without(names: Sequence[str]) -> str:
@@ -195,15 +164,17 @@ def _without_lower_bound(condition: Filter) -> Filter:
     return condition
 
 
-def _arms(query: Query) -> list[Query]:
-    """Return queries of which every record that *query* describes meets exactly one."""
+def _arms(query: Query) -> list[tuple[Query, Sequence[str]]]:
+    """Return queries, each of some parts, in exactly one of which is every record that *query* describes."""
     for number, condition in enumerate(query.filters):
-        if isinstance(condition, In) and condition.field == "status":
+        if isinstance(condition, In) and condition.field in _READ_APART:
             values = tuple(dict.fromkeys(condition.values))
-            if 1 < len(values) <= _MAX_ARMS and all(isinstance(value, str) for value in values):
+            if 1 < len(values) <= _MAX_ARMS and all(isinstance(value, str | None) for value in values):
                 before, after = query.filters[:number], query.filters[number + 1 :]
-                return [replace(query, filters=(*before, Eq("status", value), *after)) for value in values]
-    return [query]
+                return [(replace(query, filters=(*before, Eq(condition.field, value), *after)), _ANY) for value in values]
+    fields = {condition.field for condition in query.filters if isinstance(condition, Eq | In)}
+    is_merged = query.kind == "execution" and query.scope is not None and "status" not in fields and len(fields & _TOGETHER) > 1
+    return [(query, _BY_STATUS if is_merged else _ANY)]
 
 
 def compile_aggregate(
@@ -239,6 +210,8 @@ def compile_where(query: Query, now: str, parameters: dict[str, Value] | None = 
     if query.scope is not None:
         conditions.append("scope = :scope")
         parameters["scope"] = query.scope.value
+    elif any(isinstance(item, Eq | In) and item.field == ID for item in query.filters):
+        conditions.append(f"scope IN ({_SCOPES.format(kind=query.kind)})")
     conditions += [_condition(item, parameters) for item in query.filters]
     return " AND ".join(conditions), parameters
 

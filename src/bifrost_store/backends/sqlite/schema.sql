@@ -1,5 +1,5 @@
--- Version 5. Statements are separated by empty lines, and each leaves alone what exists: carried out on an earlier version they
--- upgrade it, with the indexes that `queries.py` makes for the kinds.
+-- Version 6. Statements are separated by empty lines, and each leaves alone what exists: carried out on an earlier version they
+-- upgrade it.
 
 -- One row per record or tombstone of any kind. The checks keep what queries rely on true for every writer.
 CREATE TABLE IF NOT EXISTS records (
@@ -23,6 +23,127 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS records_in_order ON records (kind, scope, sort_key);
 
 CREATE INDEX IF NOT EXISTS records_by_expiry ON records (kind, expires_at) WHERE expires_at IS NOT NULL;
+
+-- Runs are listed by any of user, workflow, form and status, newest first. There is an index for each of them, and one with the
+-- status last for each combination: a list that names no status reads all statuses side by side (`queries.py`). Runs of no form
+-- are in no index of forms.
+CREATE INDEX IF NOT EXISTS records_execution_workflowName
+    ON records (scope, json_extract(fields, '$.workflowName'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_execution_executedBy
+    ON records (scope, json_extract(fields, '$.executedBy'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_execution_of_form
+    ON records (scope, json_extract(fields, '$.formId'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0 AND json_extract(fields, '$.formId') IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS records_execution_executedBy_status
+    ON records (scope, json_extract(fields, '$.executedBy'), json_extract(fields, '$.status'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_execution_workflowName_status
+    ON records (scope, json_extract(fields, '$.workflowName'), json_extract(fields, '$.status'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_execution_formId_status
+    ON records (scope, json_extract(fields, '$.formId'), json_extract(fields, '$.status'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0 AND json_extract(fields, '$.formId') IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS records_execution_executedBy_workflowName_status
+    ON records (scope, json_extract(fields, '$.executedBy'), json_extract(fields, '$.workflowName'),
+        json_extract(fields, '$.status'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_execution_formId_executedBy_status
+    ON records (scope, json_extract(fields, '$.formId'), json_extract(fields, '$.executedBy'),
+        json_extract(fields, '$.status'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0 AND json_extract(fields, '$.formId') IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS records_execution_formId_workflowName_status
+    ON records (scope, json_extract(fields, '$.formId'), json_extract(fields, '$.workflowName'),
+        json_extract(fields, '$.status'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0 AND json_extract(fields, '$.formId') IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS records_execution_formId_executedBy_workflowName_status
+    ON records (scope, json_extract(fields, '$.formId'), json_extract(fields, '$.executedBy'),
+        json_extract(fields, '$.workflowName'), json_extract(fields, '$.status'), sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0 AND json_extract(fields, '$.formId') IS NOT NULL;
+
+-- Before the scope, for lists of all scopes.
+CREATE INDEX IF NOT EXISTS records_execution_by_status
+    ON records (json_extract(fields, '$.status'), scope, sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0;
+
+-- Empty, unless a run has a status that there is not.
+CREATE INDEX IF NOT EXISTS records_execution_other_status
+    ON records (scope, sort_key)
+    WHERE kind = 'execution' AND is_tombstone = 0 AND ifnull(json_extract(fields, '$.status'), '') NOT IN
+        ('Cancelled', 'Cancelling', 'CompletedWithErrors', 'Failed', 'Pending', 'Running', 'Success', 'Timeout');
+
+CREATE INDEX IF NOT EXISTS records_execution_completedAt
+    ON records (scope, json_extract(fields, '$.completedAt'))
+    WHERE kind = 'execution' AND is_tombstone = 0 AND json_extract(fields, '$.completedAt') IS NOT NULL;
+
+-- What else is looked up by a field, and may become many.
+CREATE INDEX IF NOT EXISTS records_audit_event_eventType
+    ON records (scope, json_extract(fields, '$.eventType'), sort_key)
+    WHERE kind = 'audit_event' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_user_entraUserId
+    ON records (scope, json_extract(fields, '$.entraUserId'), sort_key)
+    WHERE kind = 'user' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_api_key_workflowId
+    ON records (scope, json_extract(fields, '$.workflowId'), sort_key)
+    WHERE kind = 'api_key' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_role_user_userId
+    ON records (scope, json_extract(fields, '$.userId'), sort_key)
+    WHERE kind = 'role_user' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_role_user_roleId
+    ON records (scope, json_extract(fields, '$.roleId'), sort_key)
+    WHERE kind = 'role_user' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_role_form_formId
+    ON records (scope, json_extract(fields, '$.formId'), sort_key)
+    WHERE kind = 'role_form' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_role_form_roleId
+    ON records (scope, json_extract(fields, '$.roleId'), sort_key)
+    WHERE kind = 'role_form' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_form_linkedWorkflow
+    ON records (scope, json_extract(fields, '$.linkedWorkflow'), sort_key)
+    WHERE kind = 'form' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_organization_domain
+    ON records (scope, json_extract(fields, '$.domain'), sort_key)
+    WHERE kind = 'organization' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_legacy_row_table
+    ON records (scope, json_extract(fields, '$.table'), sort_key)
+    WHERE kind = 'legacy_row' AND is_tombstone = 0;
+
+-- The same in all scopes.
+CREATE INDEX IF NOT EXISTS records_membership_email
+    ON records (json_extract(fields, '$.email'), scope, sort_key)
+    WHERE kind = 'membership' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_metrics_date
+    ON records (json_extract(fields, '$.date'), scope, sort_key)
+    WHERE kind = 'metrics' AND is_tombstone = 0;
+
+-- Of earlier versions.
+DROP INDEX IF EXISTS records_execution_status;
+
+DROP INDEX IF EXISTS records_execution_formId;
+
+DROP INDEX IF EXISTS records_execution_executedBy_workflowName;
+
+DROP INDEX IF EXISTS records_execution_formId_executedBy;
 
 -- One row per document of execution data. Rows are added and removed, never changed.
 CREATE TABLE IF NOT EXISTS execution_data (
