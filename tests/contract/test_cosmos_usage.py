@@ -11,7 +11,7 @@ from aiohttp import web
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.meter import metering
 from bifrost_store.core.operations import Create
-from bifrost_store.core.query import Query, Range
+from bifrost_store.core.query import Eq, Query, Range
 from bifrost_store.errors import ThrottledError
 from bifrost_store.testing.bulk import create_all, everything, joined
 from bifrost_store.testing.clock import SettableClock
@@ -104,6 +104,20 @@ async def test_fields_that_are_not_needed_are_not_sent(cosmos_scene: Scene) -> N
 
     whole, rest = received
     assert whole > 10_000 > 2_000 > rest
+
+
+async def test_what_is_counted_in_all_scopes_is_not_read(cosmos_scene: Scene) -> None:
+    """The service counts in each partition, and sends the number: as many requests and bytes for many records as for few."""
+    costs: list[tuple[int, int]] = []
+    for batch in ("few", "many"):
+        await create_all(cosmos_scene.broken, [config(f"{batch} {number}") for number in range(100)])
+        with metering() as meter:
+            (group,) = await cosmos_scene.broken.aggregate(Query("config", None, (Eq("configType", "string"),)))
+        costs.append((group.count, meter.requests.total()))
+        assert meter.received_bytes < 10_000
+
+    assert [100, 200] == [count for count, _ in costs]
+    assert costs[1][1] <= 3
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])

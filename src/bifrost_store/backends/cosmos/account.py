@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 from azure.cosmos.aio import ContainerProxy, CosmosClient
@@ -15,6 +15,7 @@ from bifrost_store.backends.cosmos.errors import is_absence, understood
 from bifrost_store.backends.cosmos.exchanges import counts_as, watched
 from bifrost_store.core.attempts import Attempt, sending
 
+T = TypeVar("T")
 _REPEATABLE: Final[Mapping[str, Any]] = {"retry_total": 2, "retry_connect": 2, "retry_read": 2}
 """Reads are sent again whose connection was lost: at once, then after a second."""
 _PASSING: Final = frozenset({410, 449})
@@ -82,7 +83,7 @@ class CosmosAccount:
         while True:
             try:
                 with watched(), understood():
-                    return _checked(await proxy.read_item(name, partition_key=scope, **_REPEATABLE))
+                    return _checked(dict, await proxy.read_item(name, partition_key=scope, **_REPEATABLE))
             except CosmosHttpResponseError as error:
                 if is_absence(error):
                     return None
@@ -90,10 +91,20 @@ class CosmosAccount:
                     raise
                 is_repeated = True
 
-    async def pages(
+    def pages(
         self, container: str, scope: str | None, text: str, parameters: Parameters, *, size: int, continuation: str | None = None
     ) -> AsyncIterator[tuple[list[Document], str | None]]:
         """Go through the pages of a query, of one partition or of all; with each comes the service's token for the next one."""
+        return self._rows(dict, container, scope, text, parameters, size, continuation)
+
+    async def count(self, container: str, text: str, parameters: Parameters) -> int:
+        """Return what a query counts in all partitions: the SDK adds up the one number that each of them gives."""
+        pages = self._rows(int, container, None, text, parameters, 1, None)
+        return sum([number async for page, _ in pages for number in page])
+
+    async def _rows(
+        self, of: type[T], container: str, scope: str | None, text: str, parameters: Parameters, size: int, continuation: str | None
+    ) -> AsyncIterator[tuple[list[T], str | None]]:
         proxy = await self.container(container)
         parameters = [dict(parameter) for parameter in parameters]
         options: dict[str, Any] = {"parameters": parameters, "max_item_count": size, **_REPEATABLE}
@@ -102,7 +113,7 @@ class CosmosAccount:
         is_repeated = has_begun = False
         while True:
             try:
-                async for page, following in _pages(proxy, text, options, continuation):
+                async for page, following in _pages(of, proxy, text, options, continuation):
                     has_begun, continuation = True, following
                     yield page, following
                 return
@@ -155,8 +166,8 @@ def _operation(change: Change) -> tuple[Any, ...]:
 
 
 async def _pages(
-    proxy: ContainerProxy, text: str, options: Mapping[str, Any], continuation: str | None
-) -> AsyncIterator[tuple[list[Document], str | None]]:
+    of: type[T], proxy: ContainerProxy, text: str, options: Mapping[str, Any], continuation: str | None
+) -> AsyncIterator[tuple[list[T], str | None]]:
     last: dict[str, str | None] = {}
 
     what = "cosmos"
@@ -173,13 +184,13 @@ async def _pages(
     while True:
         try:
             with watched(what), understood():
-                page = [_checked(document) async for document in await anext(pages)]
+                page = [_checked(of, row) async for row in await anext(pages)]
         except StopAsyncIteration:
             return
         yield page, last.get("token")
 
 
-def _checked(document: Any) -> Document:
-    if not isinstance(document, dict):
-        raise TypeError("no document")
-    return document
+def _checked(of: type[T], row: Any) -> T:
+    if not isinstance(row, of):
+        raise TypeError(f"no {of.__name__}")
+    return row

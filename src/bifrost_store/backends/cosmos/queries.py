@@ -89,12 +89,21 @@ class CosmosQueries:
         """Count and sum: in the partition itself, or of the rows of all partitions here, where the service cannot group."""
         names = {*group_by, *sum_of, histogram_of}
         is_plain = all(is_pushed(condition, query.scope) for condition in query.filters)
+        if names == {None} and query.scope is None and is_plain:
+            return await self._count(query)
         if query.scope is not None and is_plain and names.isdisjoint({ID, SORT_KEY}):
             statement = compile_aggregate(query, group_by, sum_of, histogram_of, self._now())
             totals = Totals(group_by, sum_of, histogram_of)
             if await self._add_rows(totals, query, statement, len(group_by), len(sum_of)):
                 return totals.groups()
         return await self._aggregate_here(query, Totals(group_by, sum_of, histogram_of))
+
+    async def _count(self, query: Query) -> list[Group]:
+        """Count what *query* describes in all partitions, without reading it."""
+        statement = compile_filters(query, self._now())
+        statement.columns = "VALUE COUNT(1)"
+        count = await self._account.count(self._reader.container(query.kind), statement.text, statement.parameters)
+        return [Group((), count)] if count else []
 
     async def _add_rows(self, totals: Totals, query: Query, statement: Statement, field_count: int, sum_count: int) -> bool:
         """Add up what the service says of groups; False: some value is none that it can group by, add or compare."""
