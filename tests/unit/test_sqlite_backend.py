@@ -27,8 +27,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.backends.sqlite import connection as connection_module
 from bifrost_store.backends.sqlite import queries
+from bifrost_store.backends.sqlite import turns as turns_module
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.backends.sqlite.connection import Execute
 from bifrost_store.backends.sqlite.errors import map_error
@@ -345,11 +345,11 @@ class TestCancellation:
             statements.append(text.split(maxsplit=1)[0])
             return fetch(connection, text, *parameters)
 
-        fetch, token = connection_module._fetch, anyio.lowlevel.current_token()
+        fetch, token = turns_module._fetch, anyio.lowlevel.current_token()
         for position in range(6):
             statements.clear()
             with monkeypatch.context() as patch, anyio.CancelScope() as scope:
-                patch.setattr(connection_module, "_fetch", partial(cancel_at, position, scope))
+                patch.setattr(turns_module, "_fetch", partial(cancel_at, position, scope))
                 await backend.batch([Create(execution(number)) for number in range(4)])
 
             assert scope.cancelled_caught

@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from bifrost_store import GLOBAL, ConfigType, Store, StoreSettings, open_store
-from bifrost_store.backends.sqlite import connection as connection_module
+from bifrost_store.backends.sqlite import turns as turns_module
 from bifrost_store.backends.sqlite.backend import SqliteBackend
 from bifrost_store.core.operations import Create
 from bifrost_store.core.query import Query
@@ -126,7 +126,7 @@ async def test_a_write_whose_file_goes_meanwhile_is_not_acknowledged(
     backend: SqliteBackend, path: Path, monkeypatch: pytest.MonkeyPatch, is_batch: bool
 ) -> None:
     """Lost at the last moment, its outcome is unknown: it may be in the file that is gone."""
-    fetch = connection_module._fetch
+    fetch = turns_module._fetch
     last = "COMMIT" if is_batch else "INSERT"
 
     def lose(connection: object, sql: str, *parameters: object) -> object:
@@ -135,7 +135,7 @@ async def test_a_write_whose_file_goes_meanwhile_is_not_acknowledged(
             LOSSES["deleted"](path)
         return rows
 
-    monkeypatch.setattr(connection_module, "_fetch", lose)
+    monkeypatch.setattr(turns_module, "_fetch", lose)
     with pytest.raises(OutcomeUnknownError, match="was deleted, moved or replaced during the write"):
         await (backend.batch([Create(config("other")), Create(config("more"))]) if is_batch else backend.create(config("other")))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from bifrost_store.core.operations import MAX_BATCH_OPERATIONS, Apply
+from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply
 from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.tasks import for_each
+from bifrost_store.core.tasks import MAX_CONCURRENT_CALLS, for_each
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, DocumentExistsError, InvalidKeyError, InvalidRequestError
 from bifrost_store.store import Store
@@ -25,7 +25,8 @@ from bifrost_store.transfer.lines import record_of
 from bifrost_store.transfer.report import TransferReport
 from bifrost_store.transfer.state import DumpState, LoadState, StateFile
 
-_LINES_PER_STATE = 4 * MAX_BATCH_OPERATIONS
+_LINES_PER_STATE = 2 * MAX_CONCURRENT_CALLS * MAX_BATCH_OPERATIONS
+_BYTES_PER_STATE = 2 * MAX_CONCURRENT_CALLS * MAX_BATCH_BYTES
 _BLOBS_PER_STATE = 16
 
 Line = tuple[int, bytes]
@@ -106,7 +107,7 @@ class _Load:
 
     async def read_records(self) -> None:
         lines = _lines(self._lines, self._state.position)
-        while batch := list(islice(lines, _LINES_PER_STATE)):
+        while batch := list(_some(lines)):
             await for_each(self._apply_together, _chunks(await to_thread.run_sync(self._records, batch)))
             last, line = batch[-1]
             self._save(position=last + len(line), last=last)
@@ -207,6 +208,16 @@ def _chunks(records: Sequence[Placed]) -> list[list[Placed]]:
             chunks.append(chunk)
         chunk[key.id] = placed
     return [list(chunk.values()) for chunk in chunks]
+
+
+def _some(lines: Iterator[Line]) -> Iterator[Line]:
+    """Yield as many of *lines* as are held at once."""
+    size = 0
+    for line in islice(lines, _LINES_PER_STATE):
+        yield line
+        size += len(line[1])
+        if size >= _BYTES_PER_STATE:
+            return
 
 
 def _size(path: Path) -> int:

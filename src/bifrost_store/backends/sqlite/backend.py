@@ -11,11 +11,12 @@ from typing_extensions import override
 from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite.aggregates import add_row
-from bifrost_store.backends.sqlite.connection import Connection, Execute
+from bifrost_store.backends.sqlite.connection import Connection
 from bifrost_store.backends.sqlite.errors import DAMAGED, NAME, mapped_errors
 from bifrost_store.backends.sqlite.execution_data import SqliteExecutionData
 from bifrost_store.backends.sqlite.feed import SqliteFeed
-from bifrost_store.backends.sqlite.rows import Row, Value, native_etag, record_from_row, row_as_json, row_from_record
+from bifrost_store.backends.sqlite.rows import COLUMNS, Row, Value, native_etag, record_from_row, row_as_json, row_from_record
+from bifrost_store.backends.sqlite.turns import Execute
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import Clock, format_time, utc_now
 from bifrost_store.core.json import check_json, dump_json, load_json
@@ -86,9 +87,18 @@ class SqliteBackend(Backend):
         return record_from_row(rows[0], self._specs) if rows else None
 
     @override
+    async def stored_all(self, keys: Sequence[Key]) -> list[Record | None]:
+        with mapped_errors(self._path, "stored"):
+            rows = await self._connection.read(*queries.compile_among(COLUMNS, keys))
+        found = {row[2]: row for row in rows}
+        return [None if (row := found.get(key.id)) is None else record_from_row(row, self._specs) for key in keys]
+
+    @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
         def carry_out(execute: Execute) -> list[Result]:
             attempt.check()
+            if 1 < len(applied) == len(operations):
+                return self._apply_all(execute, applied)
             operation = operations[0]
             results: list[Result] = []
             try:
@@ -101,6 +111,7 @@ class SqliteBackend(Backend):
             return results
 
         name = name_of(operations)
+        applied = [operation.record for operation in operations if isinstance(operation, Apply) and operation.over is None]
         with mapped_errors(self._path, name, operations[0].key if len(operations) == 1 else None, is_write=True):
             send = self._connection.write if len(operations) == 1 else self._connection.write_together
             return await send(carry_out)
@@ -237,6 +248,17 @@ class SqliteBackend(Backend):
         if over is None:
             return bool(execute(queries.APPLY, {**row, "now": self._now()}))
         return bool(execute(queries.APPLY_OVER, {**row, "over": over}))
+
+    def _apply_all(self, execute: Execute, records: Sequence[Record]) -> list[Result]:
+        """Carry out `Apply` of several: of those that are not there yet at once, as mostly all are."""
+        now = self._now()
+        # All made before the first is stored: in turns, both take half as long again.
+        rows = [{**row_from_record(record, self._specs), "now": now} for record in records]
+        there = {row[0] for row in execute(*queries.compile_among("id", [record.key for record in records]))}
+        new = [row for row in rows if row["id"] not in there]
+        if new:
+            execute(queries.APPLY_NEW, new)
+        return [row["id"] not in there or bool(execute(queries.APPLY, row)) for row in rows]
 
     def _check_route(
         self, execute: Execute, key: Key, epoch: int, expected: Etag | None = None, *, is_present: bool = True

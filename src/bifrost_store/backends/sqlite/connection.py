@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import copy_context
 from functools import partial
@@ -18,15 +19,11 @@ from bifrost_store.backends.sqlite.errors import NAME
 from bifrost_store.backends.sqlite.file import IN_MEMORY, DatabaseFile
 from bifrost_store.backends.sqlite.queries import FILL_CHANGES, check_names, feed_statements, feeds_of
 from bifrost_store.backends.sqlite.rows import Row, Value
-from bifrost_store.core.meter import count
+from bifrost_store.backends.sqlite.turns import MOST_TOGETHER, Execute, Turn, Work, carry_out, executing, together
 from bifrost_store.core.spec import Specs
-from bifrost_store.errors import ConfigurationError, InvalidRequestError
+from bifrost_store.errors import ConfigurationError, InvalidRequestError, OutcomeUnknownError
 
 T = TypeVar("T")
-Execute = Callable[[str, Mapping[str, Value]], list[Row]]
-"""Carries out one statement, in the thread of its connection, and returns all its rows."""
-Work = Callable[[Execute], T]
-"""Statements, each of which may depend on what came of those before it."""
 
 _APPLICATION_ID: Final = 0x62667374
 _LAYOUT_VERSION: Final = 6
@@ -43,16 +40,15 @@ class _Driver(aiosqlite.Connection):
     async def visit(self, work: Work[T]) -> T:
         """Return what *work* does, in the context of the caller. If cancelled, it goes on: wait for the next visit."""
         context = copy_context()
+        # The driver's log shows what it is given: this has no values in its name.
+        return cast(T, await self._on_thread(lambda: context.run(work, executing(self._conn))))
 
-        def execute(sql: str, parameters: Mapping[str, Value]) -> list[Row]:
-            count(NAME)
-            return _fetch(self._conn, sql, parameters)
+    async def take_turns(self, turns: Sequence[Turn[Any]], check: Callable[[], None]) -> None:
+        """Carry out *turns*, as `carry_out`. If cancelled, that goes on: wait for the next visit."""
+        await self._on_thread(lambda: carry_out(self._conn, turns, check))
 
-        def carry_out() -> T:
-            # The driver's log shows what it is given: this has no values in its name.
-            return context.run(work, execute)
-
-        return cast(T, await self._execute(carry_out))  # type: ignore[no-untyped-call]  # the driver's
+    async def _on_thread(self, function: Callable[[], object]) -> object:
+        return await self._execute(function)  # type: ignore[no-untyped-call]  # the driver's
 
 
 class _Channel:
@@ -77,7 +73,8 @@ class Connection:
     """Serialised writes to one database, and beside them reads, which need not wait for a write that waits for a lock.
 
     There are two connections to a file: one writes, the other only reads, each one statement at a time. With a write-ahead log
-    a read sees what was committed before it began. A database in memory has one for both.
+    a read sees what was committed before it began. A database in memory has one for both. Writes that wait for the same moment
+    are carried out in one transaction, each as if it were alone.
 
     Args:
         path: Of the file, or ``:memory:``. Nothing is touched before the first statement.
@@ -95,6 +92,7 @@ class Connection:
         self._file = DatabaseFile(path)
         self._writer = _Channel()
         self._reader = self._writer if path == IN_MEMORY else _Channel()
+        self._waiting: deque[Turn[Any]] = deque()
         self._opening = anyio.Lock(fast_acquire=True)
         self._is_open = False
         self._is_closed = False
@@ -115,26 +113,57 @@ class Connection:
 
         If cancelled, it has ended, in one way or the other. So has all that is written by `write_together`.
         """
-        await self._open_once()
-        async with self._writer.lock:
-            self._check()
-            connection = self._writer.opened()
-            try:
-                result = await connection.visit(work)
-            except BaseException:
-                await _roll_back(connection)
-                raise
-            self._file.check_written()
-            return result
+        return await self._take_turn(Turn(work, is_atomic=False))
 
     async def write_together(self, work: Work[T]) -> T:
         """Carry out *work* in one transaction: committed at its end, rolled back if it raises."""
-        return await self.write(lambda execute: _together(execute, work, self._check))
+        return await self._take_turn(Turn(work, is_atomic=True))
+
+    async def _take_turn(self, turn: Turn[T]) -> T:
+        await self._open_once()
+        self._waiting.append(turn)
+        try:
+            await self._until_ended(turn)
+        except BaseException:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            else:
+                with anyio.CancelScope(shield=True):
+                    await self._until_ended(turn)
+            raise
+        return turn.outcome()
+
+    async def _until_ended(self, turn: Turn[Any]) -> None:
+        """Carry out all that waits, *turn* first, unless whoever had the connection before has begun with it."""
+        async with self._writer.lock:
+            if turn.has_ended:
+                return
+            self._check()
+            connection = self._writer.opened()
+            if turn not in self._waiting:
+                await _roll_back(connection)
+                return
+            turns = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
+            try:
+                await connection.take_turns(turns, self._check)
+            except BaseException as error:
+                await _roll_back(connection)
+                _fail(turns, error)
+                raise
+            finally:
+                self._check_written(turns)
+
+    def _check_written(self, turns: Sequence[Turn[Any]]) -> None:
+        try:
+            self._file.check_written()
+        except OutcomeUnknownError as error:
+            for turn in turns:
+                turn.fail(error)
 
     async def provision(self) -> None:
         """Make tables, indexes and triggers where missing; of an older layout, what it lacks."""
         with anyio.CancelScope(shield=True):
-            await self.write(lambda execute: _provision(execute, self.path, self._specs))
+            await self.write_together(lambda execute: _provision(execute, self.path, self._specs))
 
     async def aclose(self) -> None:
         """Close the connections. A later statement is refused: a database in memory would come back empty."""
@@ -214,41 +243,31 @@ class Connection:
             )
 
 
-def _fetch(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, Value]) -> list[Row]:
-    return connection.execute(sql, parameters).fetchall()
-
-
 async def _roll_back(connection: _Driver) -> None:
     """Wait for what a cancelled task left running; then end its transaction, if one is open."""
     with anyio.CancelScope(shield=True):
         await connection.rollback()
 
 
-def _together(execute: Execute, work: Work[T], check: Callable[[], None] = lambda: None) -> T:
-    """Carry out *work* in one transaction, and *check* before it is committed. Whoever visits rolls back what has failed."""
-    execute("BEGIN IMMEDIATE", {})
-    result = work(execute)
-    check()
-    execute("COMMIT", {})
-    return result
+def _fail(turns: Sequence[Turn[Any]], error: BaseException) -> None:
+    """Let *turns* that the driver has not carried out fail as whoever was going to."""
+    for turn in turns:
+        if not turn.has_ended:
+            turn.fail(error)
 
 
 def _provision_if_missing(execute: Execute, path: str, specs: Specs) -> None:
     if not _is_provisioned(execute, path) or not _knows_kinds(execute, specs):
-        _provision(execute, path, specs)
+        together(execute, lambda execute: _provision(execute, path, specs))
 
 
 def _provision(execute: Execute, path: str, specs: Specs) -> None:
     schema = resources.files("bifrost_store.backends.sqlite").joinpath("schema.sql").read_text("utf-8")
-
-    def make(execute: Execute) -> None:
-        _is_provisioned(execute, path)
-        for statement in (*schema.split("\n\n"), *feed_statements(specs), *FILL_CHANGES):
-            execute(statement, {})
-        execute(f"PRAGMA application_id = {_APPLICATION_ID}", {})
-        execute(f"PRAGMA user_version = {_LAYOUT_VERSION}", {})
-
-    _together(execute, make)
+    _is_provisioned(execute, path)
+    for statement in (*schema.split("\n\n"), *feed_statements(specs), *FILL_CHANGES):
+        execute(statement, {})
+    execute(f"PRAGMA application_id = {_APPLICATION_ID}", {})
+    execute(f"PRAGMA user_version = {_LAYOUT_VERSION}", {})
 
 
 def _knows_kinds(execute: Execute, specs: Specs) -> bool:

@@ -10,10 +10,11 @@ from typing import Final
 from typing_extensions import override
 
 from bifrost_store.backends.execution_data import DataPage, DataScanPage, ExecutionData, data_page, data_scan_page
-from bifrost_store.backends.sqlite.connection import Connection, Execute
+from bifrost_store.backends.sqlite.connection import Connection
 from bifrost_store.backends.sqlite.data_rows import DATA_COLUMNS, data_from_row, data_row_as_json, row_from_data
 from bifrost_store.backends.sqlite.errors import NAME, mapped_errors
 from bifrost_store.backends.sqlite.rows import Row, Value
+from bifrost_store.backends.sqlite.turns import Execute
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.execution_data import DataDocument, DataRange, DataType, Run
 from bifrost_store.core.json import dump_json, load_json

@@ -12,6 +12,7 @@ from typing import Final
 from bifrost_store.backends.sqlite.rows import COLUMNS, Value, escape, is_int64
 from bifrost_store.core.histogram import compile_bucket
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, FilterValue, In, Query, Range
+from bifrost_store.core.record import Key
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError, InvalidRequestError
 
@@ -52,9 +53,11 @@ WHERE {_KEY} AND {_SAME_STATE} AND {PRESENT} AND {_IS_CURRENT}
 RETURNING sort_key, epoch, revision"""
 LATER_EPOCH: Final = f"""SELECT epoch FROM records WHERE {_KEY} AND 0 < :epoch AND :epoch < epoch AND ({PRESENT}) = :present
 AND (:expected_revision IS NULL OR {_SAME_STATE})"""
-APPLY: Final = f"""{_INSERT} {_SET_ALL}
-WHERE (records.epoch, records.revision) < (:epoch, :revision) OR records.expires_at <= :now
-RETURNING 1"""
+_APPLY: Final = f"""{_INSERT} {_SET_ALL}
+WHERE (records.epoch, records.revision) < (:epoch, :revision) OR records.expires_at <= :now"""
+APPLY: Final = f"{_APPLY} RETURNING 1"
+APPLY_NEW: Final = _APPLY
+"""For many at once, where nothing is stored: there is nothing to return of it."""
 APPLY_OVER: Final = f"""UPDATE records SET {_SET_ALL}
 WHERE {_KEY} AND epoch || '.' || revision || '.' || write_id = :over
 RETURNING 1"""
@@ -123,6 +126,13 @@ def feed_statements(specs: Specs) -> Iterator[str]:
     """Yield what tells the triggers which kinds are followed where."""
     for kind, feed in feeds_of(specs).items():
         yield f"INSERT INTO feeds VALUES ('{kind}', '{feed}') ON CONFLICT DO UPDATE SET feed = excluded.feed"
+
+
+def compile_among(columns: str, keys: Sequence[Key]) -> Statement:
+    """Return what selects *columns* of those of *keys* that are stored; all are of one kind and scope."""
+    parameters: dict[str, Value] = {"kind": keys[0].kind, "scope": keys[0].scope.value}
+    ids = _bind([key.id for key in keys], parameters)
+    return f"SELECT {columns} FROM records WHERE kind = :kind AND scope = :scope AND id IN ({ids})", parameters
 
 
 def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Statement:
