@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import stat
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.commands import spelled
+from bifrost_store.core.operations import Operation, Result
 from bifrost_store.core.record import NEVER, Key, Record
 from bifrost_store.core.retention import Retention
 from bifrost_store.core.scope import GLOBAL, Scope
@@ -173,6 +176,28 @@ async def test_another_page_from_the_same_place_is_carried_wholly(
     progress.values = {"cursor": {"token": None, "end": "another", "after": ["config", "org-o-1", "k-8"]}}
     report = await backfill(source, target, clock, progress=progress).run()
     assert report.counts == {"copied": 10}
+
+
+async def test_what_is_too_large_together_is_carried_in_halves(
+    source: ModelBackend, target: ModelBackend, clock: SettableClock
+) -> None:
+    """Large records take as few batches as their size lets them, and none is looked at alone."""
+    for number in range(_BATCH):
+        await source.create(config(f"k-{number}"))
+    sizes: list[int] = []
+
+    class Small(Watched):
+        async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
+            sizes.append(len(operations))
+            if len(operations) > 10:
+                raise DocumentTooLargeError("too large")
+            return await super().write(operations, attempt=attempt)
+
+    report = await backfill(source, Small(target), clock).run()
+
+    assert report.counts == {"copied": _BATCH}
+    assert await all_of(target) == await all_of(source)
+    assert sizes == [32, 16, 8, 8, 16, 8, 8]
 
 
 async def test_a_row_that_is_refused_is_among_the_rejected(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -16,8 +15,7 @@ import anyio
 
 from bifrost_store.backends.protocol import Backend, ScanPage
 from bifrost_store.core.clock import Clock, utc_now
-from bifrost_store.core.json import dump_json, measure_json
-from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply
+from bifrost_store.core.operations import MAX_BATCH_OPERATIONS, Apply
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
@@ -27,7 +25,7 @@ from bifrost_store.errors import (
     BackendError,
     ConfigurationError,
     CorruptDocumentError,
-    InvalidRequestError,
+    DocumentTooLargeError,
     MigrationRefusedError,
     NotProvisionedError,
     OutcomeUnknownError,
@@ -218,25 +216,30 @@ class Backfill:
 
     def _batches(self, records: Sequence[Record]) -> Iterator[list[Record]]:
         batch: list[Record] = []
-        size = 0
         for record in records:
-            more = _size(record)
             is_other = bool(batch) and (batch[0].key.kind, batch[0].key.scope) != (record.key.kind, record.key.scope)
-            is_full = len(batch) == MAX_BATCH_OPERATIONS or size + more > MAX_BATCH_BYTES
-            if batch and (is_other or is_full or not self._specs[record.key.kind].is_batchable):
+            if batch and (is_other or len(batch) == MAX_BATCH_OPERATIONS or not self._specs[record.key.kind].is_batchable):
                 yield batch
-                batch, size = [], 0
+                batch = []
             batch.append(record)
-            size += more
         if batch:
             yield batch
 
     async def _carry(self, records: Sequence[Record]) -> None:
         if self._is_repeated:
             records = await self._without_present(records)
+        await self._carry_new(records)
+
+    async def _carry_new(self, records: Sequence[Record]) -> None:
+        """Carry *records*, together where the target takes so much at once."""
         if len(records) > 1:
             try:
                 results = await self._insist(lambda: self._target.batch([Apply(record) for record in records]))
+            except DocumentTooLargeError:
+                half = len(records) // 2
+                await self._carry_new(records[:half])
+                await self._carry_new(records[half:])
+                return
             except StoreError as error:
                 # One of them is the reason: alone, each is carried or named.
                 if not _is_about_a_record(error):
@@ -364,15 +367,6 @@ class Backfill:
             self._budget.throttled,
             self._rejected.path if left else None,
         )
-
-
-def _size(record: Record) -> int:
-    """Return how many characters *record* takes as JSON, or a few more where that is no matter: it is cheaper to tell."""
-    with suppress(InvalidRequestError):  # the target's to raise
-        most = measure_json(record.body, "body") + measure_json(record.extra, "extra")
-        if most <= MAX_BATCH_BYTES // MAX_BATCH_OPERATIONS:
-            return most
-    return len(dump_json(record.body)) + len(dump_json(record.extra))
 
 
 def _carried(record: Record) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -94,7 +94,7 @@ class _Dump:
         with _continued(self._lines, self._state.records_bytes) as lines:
             async for page in self._store.backend.scan(self._state.resume_token):
                 records = [record for record in page.records if self._can_be_loaded(record)]
-                await to_thread.run_sync(_write_lines, lines, list(map(line_of, records)))
+                await to_thread.run_sync(_write_lines, lines, map(line_of, records))
                 for record in records:
                     self._report.note(record)
                 for error in page.unreadable:
@@ -120,7 +120,7 @@ class _Dump:
                     continue
                 async for page in data.scan(self._state.data_token):
                     documents = [one for one in page.documents if await self._is_at_home(one, name)]
-                    await to_thread.run_sync(_write_lines, lines, list(map(data_line_of, documents)))
+                    await to_thread.run_sync(_write_lines, lines, map(data_line_of, documents))
                     self._report.documents += len(documents)
                     for error in page.unreadable:
                         self._report.refuse(error)
@@ -180,7 +180,7 @@ def _continued(path: Path, size: int) -> Iterator[BinaryIO]:
         yield lines
 
 
-def _write_lines(lines: BinaryIO, written: Sequence[bytes]) -> None:
+def _write_lines(lines: BinaryIO, written: Iterable[bytes]) -> None:
     lines.writelines(written)
     lines.flush()
     os.fsync(lines.fileno())
