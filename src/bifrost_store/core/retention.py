@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bifrost_store.core.clock import as_utc, format_time, parse_time
-from bifrost_store.core.record import Record
+from bifrost_store.core.record import Expiry, Record
 
 
 def last_change(body: Mapping[str, object]) -> datetime | None:
@@ -69,8 +69,12 @@ class Recorded:
             return None
         return now - one.period
 
+    def expiry_of(self, body: Mapping[str, object], stored: Expiry) -> Expiry:
+        """Return when an execution ends: as *stored*, else as the retention says."""
+        return stored if stored is not None or self.retention is None else self.retention.expiry_of(body)
+
     def aged(self, record: Record) -> Record:
         """Return *record*, an execution, with the expiry that follows where it stores none."""
         if record.expires_at is not None or record.is_tombstone or self.retention is None:
             return record
-        return replace(record, expires_at=self.retention.expiry_of(record.body))
+        return replace(record, expires_at=self.expiry_of(record.body, None))

@@ -11,6 +11,7 @@ _NO_ROWS: Final = '{"value": []}'
 """What the SDK is left to read; as a single row it is as good."""
 _AS_THEY_ARE: Final = frozenset({str, int, float, bool, type(None)})
 _INT32: Final = range(-(2**31), 2**31)
+_ADDED: Final = ("odata.metadata", "Timestamp", "Timestamp@odata.type")
 
 
 class Answer:
@@ -35,24 +36,32 @@ class Answer:
             return
         try:
             body = load_json(received.text("utf-8"))
-            self.rows = [_row(row) for row in (body["value"] if self._is_page else [body])]
+            self.rows = _rows(body["value"] if self._is_page else [body])
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return  # for the SDK to judge
         received.text = lambda encoding=None: _NO_ROWS
 
 
-def _row(row: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return columns and etag of a row in which no column names its type: each is text, boolean, number, or nothing.
+def _rows(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
+    """Return columns and etag of *rows* in which no column names its type: each is text, boolean, number, or nothing.
 
     Raises:
-        ValueError: It is another.
+        ValueError: One of them is another.
     """
-    etag = row.pop("odata.etag")
-    for name in ("odata.metadata", "Timestamp", "Timestamp@odata.type"):
-        row.pop(name, None)
-    is_plain = _AS_THEY_ARE.issuperset(map(type, row.values())) and not any(
-        type(value) is int and value not in _INT32 for value in row.values()
-    )
-    if not is_plain or any("." in name for name in row) or not all(type(row[name]) is str for name in ("PartitionKey", "RowKey")):
+    read = [(row, str(_etag(row))) for row in rows]
+    if any("." in name for name in set().union(*rows)):
         raise ValueError
-    return row, str(etag)
+    for row in rows:
+        types = set(map(type, row.values()))
+        if not types <= _AS_THEY_ARE or not type(row["PartitionKey"]) is type(row["RowKey"]) is str:
+            raise ValueError
+        if int in types and any(type(value) is int and value not in _INT32 for value in row.values()):
+            raise ValueError
+    return read
+
+
+def _etag(row: dict[str, Any]) -> object:
+    """Return the etag of *row* without which, and what else the service adds, it is its columns."""
+    for name in _ADDED:
+        row.pop(name, None)
+    return row.pop("odata.etag")

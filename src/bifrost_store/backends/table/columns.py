@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Column:
         old_default: The same on rows that the old application wrote last, of a column that it can do without.
         is_forgiven: On such rows, a value that cannot be read counts as none, as in the old application.
         repeats_key: The row key says it; a column that says something else is unreadable.
+        is_plain: Only *name* and the defaults tell the field.
+        kept_type: Values of exactly this type are the field's.
     """
 
     field: str
@@ -64,6 +67,13 @@ class Column:
     old_default: Any = None
     is_forgiven: bool = False
     repeats_key: bool = False
+    is_plain: bool = dataclasses.field(init=False)
+    kept_type: type | None = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        # Told once: every row that is read asks.
+        object.__setattr__(self, "is_plain", not self.older_names and not self.repeats_key)
+        object.__setattr__(self, "kept_type", None if self.repeats_key else self.codec.kept_type)
 
 
 class UnreadableColumnError(ValueError):
@@ -91,10 +101,10 @@ def decode_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Bod
     for column in columns:
         # Most columns hold what they say, or nothing.
         value = row.get(column.name)
-        if type(value) is column.codec.kept_type and not column.repeats_key:
+        if type(value) is column.kept_type:
             body[column.field] = value
-        elif value is None and not column.older_names and not column.repeats_key:
-            body[column.field] = _default(column, is_old=is_old)
+        elif value is None and column.is_plain:
+            body[column.field] = column.old_default if is_old and column.default is None else column.default
         else:
             body[column.field] = _decode(column, row, known, is_old=is_old)
     return body
@@ -159,6 +169,8 @@ def _boolean(value: Any) -> bool:
 
 def integer(value: Any) -> int:
     """Return a whole number that older code may have stored as Int32, Int64, Double or text."""
+    if type(value) is int:
+        return value
     if isinstance(value, EntityProperty):
         value = value.value
     if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -316,7 +316,7 @@ class ApplyWrite(Write):
         if self._over is not None and self._over != self._native_of_stored():
             return self._settle(is_lost and self._is_stored())
         self.previous = self._state.whole
-        self.memo = "" if self.previous is None else self._mapping.memo(self.previous)
+        self.memo = "" if self.previous is None else self._mapping.memo(self.previous.body)
 
     async def _look_at_rows(self) -> None:
         rows = await self._reader.rows(self.key, self._given.sort_key)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
@@ -63,6 +63,14 @@ class KeyRange:
     partition_key: str | None
     lo: str
     hi: str
+
+
+class Content(NamedTuple):
+    """What a row holds beside its version: the body, the columns that travel along, and the expiry."""
+
+    body: Body
+    extra: Body
+    expires_at: Expiry
 
 
 class RowMapping:
@@ -200,17 +208,17 @@ class RowMapping:
         """Return the key of the record that an index row was made from, or None if it does not tell."""
         return None
 
-    def memo(self, record: Record) -> str:
+    def memo(self, body: Body) -> str:
         """Return what a later write must know of this state and cannot tell from its own record."""
         return ""
 
-    def memo_of_foreign(self, record: Record) -> str:
+    def memo_of_foreign(self, body: Body) -> str:
         """Return the same of a row that this library never wrote."""
-        return self.memo(record)
+        return self.memo(body)
 
     def native_etag(self, record: Record, etag: str) -> str:
         """Return the hint for *record* whose anchor the service calls *etag*."""
-        return NativeEtag(etag, self.memo(record), record.expires_at, record.version.epoch).encode()
+        return NativeEtag(etag, self.memo(record.body), record.expires_at, record.version.epoch).encode()
 
     def merge(self, key: Key, rows: Sequence[StoredRow]) -> Record | None:
         """Return the record whose rows these are, in the order of `addresses`; None if they are none.
@@ -246,23 +254,25 @@ class RowMapping:
     def _ours(self, key: Key, stored: StoredRow) -> Record | None:
         """Return the record of a row that this library wrote last, which is read exactly; else None."""
         row = stored.properties
+        if REVISION not in row:
+            return None
         try:
-            revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
-            record = self._decode_content(key, stored, is_old=False) if revision else None
+            revision, epoch = integer(row[REVISION]), integer(row.get(EPOCH, 0))
+            if not revision:
+                return None
+            content = self.read_content(key, row, is_old=False)
         except UNREADABLE:
             return None
-        if record is None:
-            return None
         version = stamped = Version(revision, str(row.get(WRITE_ID)), epoch)
-        digest = record.late_digest()
-        if self.reads_alike(record):
-            self._check_text(record)
+        digest = LateDigest(key, *content, False)
+        if self.reads_alike(content.body):
+            self._check_text(content)
             version = Version.late(lambda: stamped if row.get(DIGEST) == digest() else _overwritten(stamped, digest()))
         elif row.get(DIGEST) != digest():
             return None
-        return self._versioned(record, stored, version, digest, self.memo(record), epoch)
+        return self._record(key, stored, content, version, digest, self.memo(content.body), epoch)
 
-    def reads_alike(self, record: Record) -> bool:
+    def reads_alike(self, body: Body) -> bool:
         """Return whether only the version of a row that was read as ours depends on who wrote it last."""
         return False
 
@@ -270,40 +280,43 @@ class RowMapping:
         """Return the record of a row that the old application wrote last, by the rules for what it leaves out or tolerates."""
         row = stored.properties
         revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
-        record = self._decode_content(key, stored, is_old=True)
-        self._check_text(record)
-        record = self.distrust(record) if revision else record
-        memo = self.memo(record) if revision else self.memo_of_foreign(record)
-        digest = record.late_digest()
+        content = self.read_content(key, row, is_old=True)
+        self._check_text(content)
+        content = content._replace(body=self.distrust(content.body)) if revision else content
+        memo = self.memo(content.body) if revision else self.memo_of_foreign(content.body)
+        digest = LateDigest(key, *content, False)
         version = Version.late(lambda: _overwritten(Version(revision, "", epoch), digest()))
-        return self._versioned(record, stored, version, digest, memo, epoch)
+        return self._record(key, stored, content, version, digest, memo, epoch)
 
-    def _versioned(self, record: Record, stored: StoredRow, version: Version, digest: LateDigest, memo: str, epoch: int) -> Record:
-        expires_at = self.expiry_of(record)
-        versioned = Record(
-            record.key,
-            record.body,
-            record.sort_key,
+    def _record(
+        self, key: Key, stored: StoredRow, content: Content, version: Version, digest: LateDigest, memo: str, epoch: int
+    ) -> Record:
+        expires_at = self.expiry_of(content)
+        record = Record(
+            key,
+            content.body,
+            self.sort_key_of(key, stored.row_key),
             version,
             expires_at,
-            record.extra,
+            content.extra,
             native_etag=NativeEtag(stored.etag, memo, expires_at, epoch).encode(),
             backend=BACKEND,
             origin=Origin(f"{self.table}/{stored.partition_key}/{stored.row_key}", self.column_names),
         )
-        return versioned.digested(digest) if expires_at == record.expires_at else versioned
+        return record.digested(digest) if expires_at == content.expires_at else record
 
-    def expiry_of(self, record: Record) -> Expiry:
-        return record.expires_at
+    def expiry_of(self, content: Content) -> Expiry:
+        """Return when a record ends whose row holds *content*."""
+        return content.expires_at
 
-    def _check_text(self, record: Record) -> None:
+    def _check_text(self, content: Content) -> None:
         """Refuse what no backend can keep, so that whatever is read can be written anywhere."""
         storable = self._storable
         try:
-            for field, value in record.body.items():
+            for field, value in content.body.items():
                 if field not in storable and value is not None and not (type(value) is str and value.isascii()):
                     check_json(value, f"column {self.column_names.get(field, field)}")
-            for name, value in record.extra.items():
+            for name, value in content.extra.items():
                 check_json(value, f"column {name}")
         except InvalidRequestError as error:
             raise UnreadableColumnError(str(error)) from None
@@ -341,16 +354,15 @@ class RowMapping:
         extra = {name: value for name, value in text.items() if name not in self._claimed}
         return Record(key, body, sort_key, version, expires_at, extra, native_etag=native, backend=BACKEND)
 
-    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
-        row, claimed = stored.properties, self._claimed
-        return Record(
-            key,
-            self.read_body(key, row, is_old=is_old),
-            self.sort_key_of(key, stored.row_key),
-            expires_at=read_expiry(row),
-            extra={name: to_json(value) for name, value in row.items() if name not in claimed},
-            backend=BACKEND,
-        )
+    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
+        """Return what a row holds; *is_old*: see `decode_columns`.
+
+        Raises:
+            UnreadableColumnError: One of them cannot be read.
+        """
+        claimed = self._claimed
+        extra = {} if claimed.issuperset(row) else {name: to_json(value) for name, value in row.items() if name not in claimed}
+        return Content(self.read_body(key, row, is_old=is_old), extra, read_expiry(row))
 
     @cached_property
     def column_names(self) -> dict[str, str]:
@@ -382,9 +394,9 @@ class RowMapping:
         """Return what a row says that cannot be, where it is read in the stricter way."""
         return None
 
-    def distrust(self, record: Record) -> Record:
-        """Return what remains true of a record whose row the old application wrote after us."""
-        return record
+    def distrust(self, body: Body) -> Body:
+        """Return what remains true of a body whose row the old application wrote after us."""
+        return body
 
 
 def _overwritten(stamped: Version, digest: str) -> Version:

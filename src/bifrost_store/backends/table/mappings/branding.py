@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from typing_extensions import override
 
@@ -11,7 +10,7 @@ from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import NAMES, TEXT, TIME, Column, encode_columns
 from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
 from bifrost_store.core.query import Filter
-from bifrost_store.core.record import Key, Record
+from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents import Branding
 from bifrost_store.documents.branding import BRANDING_ID
@@ -49,6 +48,6 @@ class BrandingMapping(RowMapping):
         return encode_columns(self.columns, {**record.body, "logos": record.body["logos"] or None})
 
     @override
-    def distrust(self, record: Record) -> Record:
+    def distrust(self, body: Body) -> Body:
         """The old application may have put another logo where the addresses say, beside the blobs of ours."""
-        return replace(record, body={**record.body, "logos": {}})
+        return {**body, "logos": {}}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from bifrost_store.backends.table.account import Row, StoredRow
+from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import JSON
-from bifrost_store.backends.table.errors import BACKEND
-from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.mappings.base import Content, RowMapping
 from bifrost_store.backends.table.mappings.stamps import read_expiry
 from bifrost_store.core.json import dump_json
-from bifrost_store.core.record import Key, Record, default_sort_key
+from bifrost_store.core.record import Key, Record
 from bifrost_store.core.spec import MAX_COLUMN_UNITS, DocumentSpec
 
 _BODY = "BsBody"
@@ -34,17 +33,9 @@ class DocumentMapping(RowMapping):
         return {f"{_BODY}{number}": text[start : start + MAX_COLUMN_UNITS] for number, start in enumerate(parts)}
 
     @override
-    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
-        row = stored.properties
+    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
         text = "".join(str(row[f"{_BODY}{number}"]) for number in range(len(row)) if f"{_BODY}{number}" in row)
         content = JSON.decode(text)
         if not isinstance(content["body"], dict) or not isinstance(content["extra"], dict):
             raise TypeError("no objects")
-        return Record(
-            key,
-            content["body"],
-            default_sort_key(key.id),
-            expires_at=read_expiry(row),
-            extra=content["extra"],
-            backend=BACKEND,
-        )
+        return Content(content["body"], content["extra"], read_expiry(row))

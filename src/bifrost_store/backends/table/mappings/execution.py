@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -27,7 +26,7 @@ from bifrost_store.backends.table.columns import (
 from bifrost_store.backends.table.edm import to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import Address, Content, KeyRange, RowMapping, end_of
 from bifrost_store.backends.table.mappings.stamps import EXPIRES_AT, REVISION, UNLOCATED, read_expiry
 from bifrost_store.core.clock import format_time, reverse_timestamp
 from bifrost_store.core.json import UNREADABLE, dump_json, load_json, utf16_length
@@ -60,6 +59,8 @@ _STATUS = Codec(TEXT.encode, lambda value: TEXT.decode(value) or _PENDING, is_pl
 
 
 def _input(value: object) -> object:
+    if value == "{}":
+        return {}
     try:
         read = JSON.decode(value)
     except ValueError:
@@ -175,57 +176,52 @@ class ExecutionMapping(RowMapping):
         return columns
 
     @override
-    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
-        record = super()._decode_content(key, stored, is_old=is_old)
-        raw = stored.properties.get(_INPUT)
-        if record.body["inputData"] == {} and raw is not None and not _is_empty_object(raw):
+    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
+        content = super().read_content(key, row, is_old=is_old)
+        raw = row.get(_INPUT)
+        if raw is not None and content.body["inputData"] == {} and not _is_empty_object(raw):
             # Input that is no object shows as empty, as in the old application, and stays stored as it is.
-            record.extra[_INPUT] = to_json(raw)
-        return record
+            content.extra[_INPUT] = to_json(raw)
+        return content
 
     @override
-    def reads_alike(self, record: Record) -> bool:
-        body = record.body
+    def reads_alike(self, body: Body) -> bool:
         result, result_type = body["result"], body["resultType"]
-        if any(body[field] is None for field in _FILLED_IN) or body["blobs"] or body["resultSize"] is not None:
+        if body["blobs"] or body["resultSize"] is not None or None in [body[field] for field in _FILLED_IN]:
             return False
         return not isinstance(result, str) and (result is None) is (result_type is None)
 
     @override
-    def expiry_of(self, record: Record) -> Expiry:
+    def expiry_of(self, content: Content) -> Expiry:
         # Version and digest are of what the row holds; when it ends without a stored expiry, the migration says.
-        return self._recorded.aged(record).expires_at
+        return self._recorded.expiry_of(content.body, content.expires_at)
 
     @override
-    def distrust(self, record: Record) -> Record:
+    def distrust(self, body: Body) -> Body:
         """Forget payload blobs of ours that the old application has superseded under its own names."""
-        blobs = record.body["blobs"]
         keeps = {
-            "input": record.body["inputData"] == {},
-            "error": utf16_length(record.body["errorMessage"] or "") >= MAX_COLUMN_UNITS - 1,
+            "input": body["inputData"] == {},
+            "error": utf16_length(body["errorMessage"] or "") >= MAX_COLUMN_UNITS - 1,
         }
-        kept = {name: blob for name, blob in blobs.items() if keeps.get(name)}
-        result, result_type = record.body["result"], record.body["resultType"]
+        kept = {name: blob for name, blob in body["blobs"].items() if keeps.get(name)}
+        result, result_type = body["result"], body["resultType"]
         if isinstance(result, str):
             result, result_type = _read_result(result, None)
         elif result is None:
             result_type = None
-        return replace(
-            record,
-            body={**record.body, "blobs": kept, "result": result, "resultType": result_type, "resultSize": None},
-        )
+        return {**body, "blobs": kept, "result": result, "resultType": result_type, "resultSize": None}
 
     @override
     def key_fields(self, key: Key) -> Body:
         return {"executionId": key.id}
 
     @override
-    def memo(self, record: Record) -> str:
-        return str(record.body["status"])
+    def memo(self, body: Body) -> str:
+        return str(body["status"])
 
     @override
-    def memo_of_foreign(self, record: Record) -> str:
-        return self.memo(record) + UNLOCATED
+    def memo_of_foreign(self, body: Body) -> str:
+        return self.memo(body) + UNLOCATED
 
     @override
     def index_rows(self, record: Record) -> list[Row]:

@@ -48,8 +48,8 @@ class FormMapping(RowMapping):
         return since(body) if is_old else body
 
     @override
-    def memo(self, record: Record) -> str:
-        workflow = record.body["linkedWorkflow"]
+    def memo(self, body: Body) -> str:
+        workflow = body["linkedWorkflow"]
         return quote(workflow, safe="") if isinstance(workflow, str) else ""
 
     @override

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from typing_extensions import override
 
-from bifrost_store.backends.table.account import Row, StoredRow
+from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.edm import from_json, to_json
-from bifrost_store.backends.table.errors import BACKEND
-from bifrost_store.backends.table.mappings.base import Address, RowMapping
+from bifrost_store.backends.table.mappings.base import Address, Content, RowMapping
 from bifrost_store.backends.table.mappings.execution import ASIDE_ID, ASIDE_PREFIX, EXECUTION_ID, ExecutionMapping
 from bifrost_store.backends.table.mappings.stamps import KEY_COLUMNS, VERSION_COLUMNS, read_expiry
-from bifrost_store.core.record import Key, Record, default_sort_key
+from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import LegacyRow
 from bifrost_store.documents.legacy_row import legacy_row_id
@@ -62,12 +61,11 @@ class LegacyRowMapping(RowMapping):
         return {name: from_json(value) for name, value in record.body["columns"].items()}
 
     @override
-    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
-        row = stored.properties
+    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
         hidden = VERSION_COLUMNS | KEY_COLUMNS
         columns = {name: to_json(value) for name, value in row.items() if name not in hidden}
-        if stored.row_key.startswith(ASIDE_PREFIX) and ASIDE_ID in columns:
+        if str(row["RowKey"]).startswith(ASIDE_PREFIX) and ASIDE_ID in columns:
             columns[EXECUTION_ID] = columns.pop(ASIDE_ID)
         table, partition_key, row_key = key.id.split("/", 2)
         body = {"table": table, "partitionKey": partition_key, "rowKey": row_key, "columns": columns}
-        return Record(key, body, default_sort_key(key.id), expires_at=read_expiry(row), backend=BACKEND)
+        return Content(body, {}, read_expiry(row))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from bifrost_store.backends.table.columns import (
     time_text,
 )
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.base import Address, Content, KeyRange, RowMapping
 from bifrost_store.backends.table.mappings.stamps import WRITE_ID, version_columns
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.query import Filter
@@ -141,10 +140,10 @@ class OAuthConnectionMapping(RowMapping):
         return {**body, "updatedAt": updated_at, "connectionName": key.id}
 
     @override
-    def _decode_content(self, key: Key, stored: StoredRow, *, is_old: bool) -> Record:
-        record = super()._decode_content(key, stored, is_old=is_old)
-        rest = {name: value for name, value in _metadata(stored.properties).items() if name not in _KNOWN}
-        return replace(record, extra={**record.extra, _REST: dump_json(rest)}) if rest else record
+    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
+        content = super().read_content(key, row, is_old=is_old)
+        rest = {name: value for name, value in _metadata(row).items() if name not in _KNOWN}
+        return content._replace(extra={**content.extra, _REST: dump_json(rest)}) if rest else content
 
     @override
     def encode(self, record: Record) -> list[Row]:
@@ -179,13 +178,13 @@ class OAuthConnectionMapping(RowMapping):
         ]
 
     @override
-    def memo(self, record: Record) -> str:
-        return "".join("1" if record.body[field] is not None else "0" for field, _, _ in _REFERENCES)
+    def memo(self, body: Body) -> str:
+        return "".join("1" if body[field] is not None else "0" for field, _, _ in _REFERENCES)
 
     @override
     def stale_rows(self, record: Record, memo: str) -> list[Address]:
         _, *addresses = self.addresses(record.key)
-        now = self.memo(record)
+        now = self.memo(record.body)
         return [address for address, was, is_ in zip(addresses, memo, now, strict=False) if was > is_]
 
 

@@ -7,7 +7,7 @@ from typing_extensions import override
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, readable_columns, since
 from bifrost_store.backends.table.mappings.base import RowMapping
-from bifrost_store.core.record import Body, Key, Record
+from bifrost_store.core.record import Body, Key
 from bifrost_store.documents import User, UserType
 
 
@@ -52,6 +52,6 @@ class UserMapping(RowMapping):
         return None
 
     @override
-    def distrust(self, record: Record) -> Record:
+    def distrust(self, body: Body) -> Body:
         """Forget the organization to show: the old application may have moved the user."""
-        return record.with_body({**record.body, "organizationId": None})
+        return {**body, "organizationId": None}
