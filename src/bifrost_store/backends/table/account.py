@@ -14,7 +14,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
-from bifrost_store.backends.table.answers import Answer
+from bifrost_store.backends.table.answers import Answer, take_parts
 from bifrost_store.backends.table.errors import Place, understood
 from bifrost_store.core.attempts import Attempt, sending
 from bifrost_store.core.http_meter import metered
@@ -179,7 +179,8 @@ class TableAccount:
         options: Mapping[str, Any] = {} if is_repeatable else _SENT_ONCE
         # Always a transaction, which is a POST: a lone PUT would be sent again below the SDK when its connection drops.
         with sending(attempt) as sendings, understood(self._at(table), sendings):
-            results = await self._table(table).submit_transaction([_operation(change) for change in changes], **options)
+            operations = [_operation(change) for change in changes]
+            results = await self._table(table).submit_transaction(operations, raw_response_hook=take_parts, **options)
         return [str(result.get("etag") or "") for result in results]
 
     async def table_names(self) -> list[str]:
