@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from azure.data.tables import EdmType, EntityProperty
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.core.clock import as_utc, format_time, normal_time, parse_time
 from bifrost_store.core.json import dump_json, load_storable_json
-from bifrost_store.core.record import Body
+from bifrost_store.core.record import Body, Expiry
 from bifrost_store.errors import InvalidRequestError
 
 _LONG_AGO: Final = "1970-01-01T00:00:00.000000Z"
@@ -74,6 +74,14 @@ class Column:
         # Told once: every row that is read asks.
         object.__setattr__(self, "is_plain", not self.older_names and not self.repeats_key)
         object.__setattr__(self, "kept_type", None if self.repeats_key else self.codec.kept_type)
+
+
+class Content(NamedTuple):
+    """What a row holds beside its version: the body, the columns that travel along, and the expiry."""
+
+    body: Body
+    extra: Body
+    expires_at: Expiry
 
 
 class UnreadableColumnError(ValueError):

@@ -7,11 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
     Column,
+    Content,
     UnreadableColumnError,
     decode_columns,
     encode_columns,
@@ -63,14 +64,6 @@ class KeyRange:
     partition_key: str | None
     lo: str
     hi: str
-
-
-class Content(NamedTuple):
-    """What a row holds beside its version: the body, the columns that travel along, and the expiry."""
-
-    body: Body
-    extra: Body
-    expires_at: Expiry
 
 
 class RowMapping:
@@ -355,11 +348,7 @@ class RowMapping:
         return Record(key, body, sort_key, version, expires_at, extra, native_etag=native, backend=BACKEND)
 
     def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
-        """Return what a row holds; *is_old*: see `decode_columns`.
-
-        Raises:
-            UnreadableColumnError: One of them cannot be read.
-        """
+        """Return what a row holds. Arguments and errors are those of `read_body`."""
         claimed = self._claimed
         extra = {} if claimed.issuperset(row) else {name: to_json(value) for name, value in row.items() if name not in claimed}
         return Content(self.read_body(key, row, is_old=is_old), extra, read_expiry(row))

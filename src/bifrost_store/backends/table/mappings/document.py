@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import JSON
-from bifrost_store.backends.table.mappings.base import Content, RowMapping
+from bifrost_store.backends.table.columns import JSON, Content
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.stamps import read_expiry
 from bifrost_store.core.json import dump_json
 from bifrost_store.core.record import Key, Record

@@ -19,6 +19,7 @@ from bifrost_store.backends.table.columns import (
     TIME,
     Codec,
     Column,
+    Content,
     decode_columns,
     encode_columns,
     naive_time,
@@ -26,7 +27,7 @@ from bifrost_store.backends.table.columns import (
 from bifrost_store.backends.table.edm import to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape
-from bifrost_store.backends.table.mappings.base import Address, Content, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
 from bifrost_store.backends.table.mappings.stamps import EXPIRES_AT, REVISION, UNLOCATED, read_expiry
 from bifrost_store.core.clock import format_time, reverse_timestamp
 from bifrost_store.core.json import UNREADABLE, dump_json, load_json, utf16_length

@@ -14,12 +14,13 @@ from bifrost_store.backends.table.columns import (
     TEXT,
     TIME,
     Column,
+    Content,
     UnreadableColumnError,
     naive_time,
     time_text,
 )
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import Address, Content, KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
 from bifrost_store.backends.table.mappings.stamps import WRITE_ID, version_columns
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.query import Filter
