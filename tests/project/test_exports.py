@@ -52,6 +52,11 @@ NOT_TO_OPEN = (
     *("openfeature", "bifrost_store.protocols", "bifrost_store.repository_protocols", "bifrost_store.recording"),
     *(f"bifrost_store.{part}" for part in ("metrics.service", "migration", "console", "emulator", "signalr", "transfer", "cli")),
     *(f"bifrost_store.repositories.{part}" for part in ("users", "executions", "execution_data")),
+    *(
+        f"bifrost_store.{part}"
+        for part in ("backends.installed", "backends.execution_data", "backends.feed", "core.execution_data")
+    ),
+    *(f"bifrost_store.{part}" for part in ("mirroring.dual_write", "mirroring.shadow_read", "routing.powers", "wrappers.feed")),
 )
 
 
@@ -64,6 +69,24 @@ def test_a_store_is_opened_without_what_few_processes_need() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert "" == done.stdout.strip()
+
+
+def test_a_call_imports_its_own_repository_alone() -> None:
+    """Nor does it build the model of another kind."""
+    code = (
+        "import asyncio, sys; from bifrost_store import Organization, StoreSettings, User, open_store\n"
+        "async def main():\n"
+        "    async with open_store(StoreSettings(sqlite_path=':memory:')) as store:\n"
+        "        await store.organizations.create('Acme', created_by='x', id='acme')\n"
+        "        await store.organizations.get('acme')\n"
+        "asyncio.run(main())\n"
+        "print(*sorted(one for one in sys.modules if 'protocols' in one and one.startswith('bifrost_store.')))\n"
+        "print(Organization.__pydantic_complete__, User.__pydantic_complete__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    imported = "bifrost_store.repository_protocols bifrost_store.repository_protocols.organizations"
+    assert f"{imported}\nTrue False" == done.stdout.strip()
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from typing_extensions import override
 
-from bifrost_store.backends.execution_data import ExecutionData
-from bifrost_store.backends.feed import Feed
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.operations import Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page
@@ -49,6 +47,10 @@ from bifrost_store.core.scope import Scope
 from bifrost_store.core.tasks import for_each
 from bifrost_store.core.version import Etag
 from bifrost_store.errors import CorruptDocumentError
+
+if TYPE_CHECKING:
+    from bifrost_store.backends.execution_data import ExecutionData
+    from bifrost_store.backends.feed import Feed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,24 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
 from bifrost_store.backends import cosmos, sqlite, table
 from bifrost_store.backends.facts import BackendFacts
-from bifrost_store.backends.installed import open_installed, place_of_installed
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.blobs.folder import FolderBlobStore
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.clock import Clock
-from bifrost_store.core.feed import FeedItem
 from bifrost_store.core.installed import installed_backends
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.spec import FeedName, Specs
 from bifrost_store.errors import ConfigurationError, CorruptDocumentError, MissingDependencyError
 from bifrost_store.settings import StoreSettings, variable_name
+
+if TYPE_CHECKING:
+    from bifrost_store.core.feed import FeedItem
 
 BACKENDS: Final[Mapping[str, BackendFacts]] = {facts.name: facts for facts in (sqlite.FACTS, table.FACTS, cosmos.FACTS)}
 LEASED: Final = frozenset(name for name, facts in BACKENDS.items() if facts.is_leased)
@@ -72,6 +73,8 @@ class BackendFactory:
             case "cosmos":
                 return self._cosmos()
         if name in installed_backends():
+            from bifrost_store.backends.installed import open_installed  # noqa: PLC0415 - for those who have one
+
             return open_installed(name, self._specs, self._clock)
         raise ConfigurationError(f"unknown backend {name!r}; one of {', '.join(known_backends())}")
 
@@ -194,6 +197,8 @@ def place_of(settings: StoreSettings, backend: str) -> str:
         path = settings.sqlite_path
         return f"sqlite {path if path == ':memory:' else Path(path).absolute()}"
     if backend not in BACKENDS:
+        from bifrost_store.backends.installed import place_of_installed  # noqa: PLC0415 - for those who have one
+
         return place_of_installed(backend)
     endpoint: str | None = getattr(settings, f"{backend}_endpoint", None)
     secret: SecretStr | None = getattr(settings, f"{backend}_connection_string", None)

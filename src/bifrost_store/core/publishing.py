@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bifrost_store.core.execution_data import DataDocument
+if TYPE_CHECKING:
+    from bifrost_store.core.execution_data import DataDocument
 
 
 class Publisher(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from bifrost_store.core.execution_data import Run
 from bifrost_store.core.record import Key
 
 if TYPE_CHECKING:
+    from bifrost_store.core.execution_data import Run
     from bifrost_store.documents import Execution
     from bifrost_store.recording.recorder import ProcessRecorder
     from bifrost_store.repositories.execution_data.places import OwnItems

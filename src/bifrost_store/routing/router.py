@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 from typing_extensions import override
 
-from bifrost_store.backends.execution_data import DataPlace, ExecutionData
 from bifrost_store.backends.protocol import Backend, Layout, Repair, ScanPage
 from bifrost_store.blobs.protocol import BlobStore
 from bifrost_store.core.attempts import Attempt
@@ -37,11 +36,12 @@ from bifrost_store.errors import (
 from bifrost_store.routing.blobs import RoutedBlobStore
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.membership.member import LeaseLostError, Member, Standing
-from bifrost_store.routing.membership.settle import settle
 from bifrost_store.routing.paging import across, add_pages, scan_place, start_of
-from bifrost_store.routing.powers import LayoutOfAll, RepairOfAll
 from bifrost_store.routing.timing import Timing
 from bifrost_store.wrappers.checked import CheckedBackend
+
+if TYPE_CHECKING:
+    from bifrost_store.backends.execution_data import DataPlace, ExecutionData
 
 _PAGE_SIZE: Final = 500
 _ATTEMPTS: Final = 8
@@ -136,6 +136,8 @@ class RoutedBackend(Backend):
 
         So a hand-over changes nothing for a recording that is under way.
         """
+        from bifrost_store.backends.execution_data import DataPlace  # noqa: PLC0415 - for those who record
+
         self._loop.check()
         route = await self.member.route_of(scope)
         names = [name for name in (route.primary, route.secondary) if name is not None]
@@ -235,6 +237,8 @@ class RoutedBackend(Backend):
 
     async def _settle(self, attempt: Attempt, operations: Sequence[Operation], begun: Standing) -> list[Result]:
         """Find out what became of a write whose answer or lease was lost, and bring it to its end (W7)."""
+        from bifrost_store.routing.membership.settle import settle  # noqa: PLC0415 - rare
+
         scope = operations[0].key.scope
         for _ in range(_ATTEMPTS):
             try:
@@ -337,12 +341,16 @@ class RoutedBackend(Backend):
     @override
     def repair(self) -> Repair:
         """Repairs every backend that has something to repair, and names what cannot be read in any, as `scan` finds it."""
+        from bifrost_store.routing.powers import RepairOfAll  # noqa: PLC0415 - for operators
+
         return RepairOfAll(self.all_backends())
 
     @property
     @override
     def layout(self) -> Layout:
         """That of every backend which has one, one after the other."""
+        from bifrost_store.routing.powers import LayoutOfAll  # noqa: PLC0415 - for operators
+
         return LayoutOfAll([layout for backend in self.all_backends() if (layout := backend.layout) is not None])
 
     @override

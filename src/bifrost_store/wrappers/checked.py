@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bifrost_store.backends.execution_data import ExecutionData
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.columns import check_columns
@@ -22,9 +22,11 @@ from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
 from bifrost_store.errors import DocumentTooLargeError, InvalidContinuationTokenError, InvalidKeyError, InvalidRequestError
-from bifrost_store.wrappers.checked_data import CheckedExecutionData
-from bifrost_store.wrappers.feed import CheckedFeed
 from bifrost_store.wrappers.pass_through import PassThrough
+
+if TYPE_CHECKING:
+    from bifrost_store.backends.execution_data import ExecutionData
+    from bifrost_store.wrappers.feed import CheckedFeed
 
 MAX_FILTER_VALUES = 100
 
@@ -52,6 +54,8 @@ class CheckedBackend(PassThrough):
     @property
     @override
     def feed(self) -> CheckedFeed | None:
+        from bifrost_store.wrappers.feed import CheckedFeed  # noqa: PLC0415 - for those who follow it
+
         inner = self._inner.feed
         return None if inner is None else CheckedFeed(inner)
 
@@ -120,6 +124,8 @@ class CheckedBackend(PassThrough):
     @property
     @override
     def execution_data(self) -> ExecutionData | None:
+        from bifrost_store.wrappers.checked_data import CheckedExecutionData  # noqa: PLC0415 - for those who keep some
+
         inner = super().execution_data
         return None if inner is None else CheckedExecutionData(inner, self._loop)
 

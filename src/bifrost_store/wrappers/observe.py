@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
-from bifrost_store.backends.execution_data import ExecutionData
-from bifrost_store.backends.feed import Feed
-from bifrost_store.backends.protocol import Backend, Difference, IndexRows, Layout, Repair, RepairReport, ScanPage
+from bifrost_store.backends.protocol import Backend, Layout, Repair, ScanPage
 from bifrost_store.backends.registry import BACKENDS
 from bifrost_store.blobs.protocol import CONTAINERS, Blob, BlobInfo, BlobStore, Holder
 from bifrost_store.core.attempts import Attempt
-from bifrost_store.core.feed import FeedPage, FeedRange
 from bifrost_store.core.operations import Operation, Result, name_of
 from bifrost_store.core.page import Page
-from bifrost_store.core.progress import Progress, silent
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
-from bifrost_store.core.spec import FeedName
-from bifrost_store.wrappers.observe_data import ObservedExecutionData
 from bifrost_store.wrappers.observer import Observer, Place
 from bifrost_store.wrappers.pass_through import PassThrough
+
+if TYPE_CHECKING:
+    from bifrost_store.backends.execution_data import ExecutionData
+    from bifrost_store.backends.feed import Feed
 
 _BLOBS_AT_ONCE: Final = 500
 
@@ -100,76 +97,37 @@ class ObservedBackend(PassThrough):
     @property
     @override
     def repair(self) -> Repair | None:
+        from bifrost_store.wrappers.observe_powers import ObservedRepair  # noqa: PLC0415 - for those who use it
+
         inner = self._inner.repair
-        return None if inner is None else _ObservedRepair(inner, self._operation)
+        return None if inner is None else ObservedRepair(inner, self._operation)
 
     @property
     @override
     def layout(self) -> Layout | None:
+        from bifrost_store.wrappers.observe_powers import ObservedLayout  # noqa: PLC0415 - for those who use it
+
         inner = self._inner.layout
-        return None if inner is None else _ObservedLayout(inner, self._operation)
+        return None if inner is None else ObservedLayout(inner, self._operation)
 
     @property
     @override
     def feed(self) -> Feed | None:
+        from bifrost_store.wrappers.observe_powers import ObservedFeed  # noqa: PLC0415 - for those who use it
+
         inner = self._inner.feed
-        return None if inner is None else _ObservedFeed(inner, self._operation)
+        return None if inner is None else ObservedFeed(inner, self._operation)
 
     @property
     @override
     def execution_data(self) -> ExecutionData | None:
+        from bifrost_store.wrappers.observe_data import ObservedExecutionData  # noqa: PLC0415 - for those who keep some
+
         inner = self._inner.execution_data
         return None if inner is None else ObservedExecutionData(inner, self._operation)
 
     def _operation(self, name: str, kind: str | None = None, *, batch_size: int = 1) -> AbstractContextManager[None]:
         return self._observer.operation(self._place, name, kind, batch_size=batch_size)
-
-
-@dataclass(frozen=True, slots=True)
-class _ObservedRepair:
-    inner: Repair
-    operation: Callable[[str], AbstractContextManager[None]]
-
-    async def run(
-        self, *, old_application_stopped: bool = False, index_rows: IndexRows | None = None, progress: Progress = silent
-    ) -> RepairReport:
-        with self.operation("repair"):
-            return await self.inner.run(old_application_stopped=old_application_stopped, index_rows=index_rows, progress=progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _ObservedLayout:
-    inner: Layout
-    operation: Callable[[str], AbstractContextManager[None]]
-
-    async def differences(self, *, missing_ok: bool = False) -> list[Difference]:
-        with self.operation("differences"):
-            return await self.inner.differences(missing_ok=missing_ok)
-
-    async def fix(self) -> list[Difference]:
-        with self.operation("fix"):
-            return await self.inner.fix()
-
-
-@dataclass(frozen=True, slots=True)
-class _ObservedFeed:
-    inner: Feed
-    operation: Callable[[str, str], AbstractContextManager[None]]
-
-    async def ranges(self, feed: FeedName) -> list[FeedRange]:
-        with self.operation("feed_ranges", feed):
-            return await self.inner.ranges(feed)
-
-    async def items(self, feed: FeedName, part: FeedRange, position: str | None = None, *, limit: int = 100) -> FeedPage:
-        with self.operation("feed_items", feed):
-            return await self.inner.items(feed, part, position, limit=limit)
-
-    async def tip(self, feed: FeedName, part: FeedRange) -> str:
-        with self.operation("feed_tip", feed):
-            return await self.inner.tip(feed, part)
-
-    def narrowed(self, feed: FeedName, position: str, part: FeedRange) -> str:
-        return self.inner.narrowed(feed, position, part)
 
 
 class ObservedBlobStore(BlobStore):

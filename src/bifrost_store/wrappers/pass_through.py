@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bifrost_store.backends.execution_data import ExecutionData
-from bifrost_store.backends.feed import Feed
 from bifrost_store.backends.protocol import Backend, Layout, RawRows, Repair, ScanPage
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.operations import Operation, Result
@@ -15,6 +14,10 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import Group, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
+
+if TYPE_CHECKING:
+    from bifrost_store.backends.execution_data import ExecutionData
+    from bifrost_store.backends.feed import Feed
 
 
 class PassThrough(Backend):

@@ -31,7 +31,6 @@ from bifrost_store.errors import (
     StaleRouteError,
     StoreError,
 )
-from bifrost_store.mirroring.dual_write import DualWriteBackend
 from bifrost_store.routing.control import Control, Route
 from bifrost_store.routing.flag import BackendFlag
 from bifrost_store.routing.membership.background import Background
@@ -237,8 +236,8 @@ class Member:
 
     async def journal_soon(self, standing: Standing, keys: Sequence[Key]) -> None:
         """Journal those of *keys* of which it is not known what the store of *standing* holds; what fails stays pending."""
-        if isinstance(standing.plain, DualWriteBackend):
-            await standing.plain.mirror.journal_soon(keys)
+        if (dual := self._serving.dual(standing.route)) is not None:
+            await dual.mirror.journal_soon(keys)
 
     @property
     def control(self) -> Control | None:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.registry import LEASED
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import Specs
 from bifrost_store.errors import ConfigurationError
-from bifrost_store.mirroring.dual_write import DualWriteBackend
-from bifrost_store.mirroring.journal import Journal
-from bifrost_store.mirroring.journal_repair import JournalRepair
-from bifrost_store.mirroring.mirror import Mirror
-from bifrost_store.mirroring.shadow_read import ShadowReadBackend, ShadowReads
 from bifrost_store.routing.control import Route
 from bifrost_store.routing.copies import ControlCopies
 from bifrost_store.routing.membership.background import Background
 from bifrost_store.routing.membership.secondary import GuardedSecondary
+
+if TYPE_CHECKING:
+    from bifrost_store.mirroring.dual_write import DualWriteBackend
+    from bifrost_store.mirroring.mirror import Mirror
+    from bifrost_store.mirroring.shadow_read import ShadowReadBackend
 
 _REPAIR_SECONDS: Final = 5.0
 Pair = tuple[str, str]
@@ -98,6 +98,10 @@ class Serving:
             return primary
         pair = (route.primary, route.secondary)
         if pair not in self._duals:
+            from bifrost_store.mirroring.dual_write import DualWriteBackend  # noqa: PLC0415 - for those who migrate
+            from bifrost_store.mirroring.journal import Journal  # noqa: PLC0415
+            from bifrost_store.mirroring.mirror import Mirror  # noqa: PLC0415
+
             secondary = self.store(route.secondary, is_routed=is_routed)
             guarded = GuardedSecondary(secondary, partial(self.copies.lack_of, route.secondary))
             mirror = Mirror(guarded, Journal(primary))
@@ -108,15 +112,24 @@ class Serving:
     def backend(self, route: Route) -> Backend:
         """Return `plain`, a share of whose reads is repeated on the secondary. Raises as `store` does."""
         plain = self.plain(route)
-        if not self._shadow_share or not isinstance(plain, DualWriteBackend):
+        dual = self.dual(route)
+        if not self._shadow_share or dual is None:
             return plain
-        shadowed = self._shadowed.get(id(plain))
+        shadowed = self._shadowed.get(id(dual))
         if shadowed is None:
-            shadow = ShadowReads(plain.mirror.secondary, share=self._shadow_share)
-            shadowed = self._shadowed[id(plain)] = ShadowReadBackend(plain, shadow)
+            from bifrost_store.mirroring.shadow_read import ShadowReadBackend, ShadowReads  # noqa: PLC0415 - as above
+
+            shadow = ShadowReads(dual.mirror.secondary, share=self._shadow_share)
+            shadowed = self._shadowed[id(dual)] = ShadowReadBackend(dual, shadow)
         return shadowed
 
+    def dual(self, route: Route) -> DualWriteBackend | None:
+        """Return what writes to both stores of *route*, once `plain` has returned it; None where there is no secondary."""
+        return None if route.secondary is None else self._duals.get((route.primary, route.secondary))
+
     def _keep_repairing(self, primary: Backend, mirror: Mirror, pair: Pair) -> None:
+        from bifrost_store.mirroring.journal_repair import JournalRepair  # noqa: PLC0415 - as above
+
         repair = JournalRepair(
             primary,
             mirror.secondary,
