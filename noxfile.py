@@ -14,6 +14,7 @@ import nox
 nox.needs_version = ">=2024.10.9"
 nox.options.sessions = ["lint", "typing", "docs", "tests", "versions", "page", "sdk-suite", "package"]
 nox.options.reuse_existing_virtualenvs = True
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.stop_on_first_error = False
 
 ROOT = Path(__file__).parent
@@ -192,7 +193,7 @@ def release(session: nox.Session) -> None:
     dist, sbom = ROOT / "dist", ROOT / "sbom"
     for folder in (dist, sbom):
         shutil.rmtree(folder, ignore_errors=True)
-    session.install(*dependencies("release"))
+    session.install("pip", *dependencies("release"))
     session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
     session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
     (wheel,) = dist.glob("*.whl")
