@@ -428,6 +428,9 @@ WRONG_LINES = [
     changed_line(RECORDS[1], id="\ud800"),
     changed_line(RECORDS[1], sortKey="☃"),
     changed_line(RECORDS[1], isTombstone=1),
+    changed_line(RECORDS[1], isTombstone=True),
+    changed_line(RECORDS[1], revision=2**63),
+    changed_line(RECORDS[1], epoch=10**30),
 ]
 
 

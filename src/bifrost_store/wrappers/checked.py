@@ -21,6 +21,7 @@ from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec, Specs
+from bifrost_store.core.version import MAX_REVISION
 from bifrost_store.errors import DocumentTooLargeError, InvalidContinuationTokenError, InvalidKeyError, InvalidRequestError
 from bifrost_store.wrappers.pass_through import PassThrough
 
@@ -169,11 +170,7 @@ class CheckedBackend(PassThrough):
             raise InvalidRequestError(f"expiresAt: a {spec.kind} stays for good")
         if spec.ages:
             record = self._recorded.aged(record)
-        if not record.sort_key:
-            record = replace(record, sort_key=default_sort_key(record.key.id))
-        elif not record.sort_key.isascii():
-            raise InvalidRequestError("sortKey: must be ASCII")
-        return record, most
+        return _with_sort_key(record), most
 
     def applicable(self, record: Record) -> Record:
         """Return *record* as `apply` hands it on.
@@ -186,10 +183,14 @@ class CheckedBackend(PassThrough):
     def _applicable(self, record: Record) -> tuple[Record, int]:
         if record.version.revision < 1:
             raise InvalidRequestError("apply: the record has no version")
+        if max(record.version.age) > MAX_REVISION:
+            raise InvalidRequestError(f"apply: revision and epoch must be at most {MAX_REVISION}")
         if not record.is_tombstone:
             return self._checked(record)
         _refuse_change(self._check_key(record.key))
-        return record if record.sort_key else replace(record, sort_key=default_sort_key(record.key.id)), 0
+        if record.body or record.extra or record.expires_at is not None:
+            raise InvalidRequestError("apply: a tombstone has no body, no extra and no expiry")
+        return _with_sort_key(record), 0
 
     def _checked_operation(self, operation: Operation) -> tuple[Operation, int]:
         match operation:
@@ -228,6 +229,12 @@ class CheckedBackend(PassThrough):
             if not spec.is_derived or name not in (spec.fields or ()) or name in spec.queryable:
                 raise InvalidRequestError(f"{spec.kind}: {name!r} cannot be left out")
         return spec
+
+
+def _with_sort_key(record: Record) -> Record:
+    if not record.sort_key.isascii():
+        raise InvalidRequestError("sortKey: must be ASCII")
+    return record if record.sort_key else replace(record, sort_key=default_sort_key(record.key.id))
 
 
 def _without(record: Record, names: Sequence[str]) -> Record:

@@ -148,7 +148,7 @@ def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Stat
         after = f" AND ({', '.join(places)}) > ({placeholders})"
         parameters |= {f"after{number}": part for number, part in enumerate(position)}
         if query.scope is not None:
-            query = replace(query, filters=tuple(map(_without_lower_bound, query.filters)))
+            query = replace(query, filters=tuple(_after(condition, position[0]) for condition in query.filters))
     arms = _arms(query)
     if any(isinstance(item, Eq | In) and item.field in _OF_FEW for item in query.filters):
         # Of an expression SQLite does not take what is in order already for an advantage.
@@ -167,9 +167,12 @@ def _columns_without(names: Sequence[str]) -> str:
     return COLUMNS.replace("body", f"iif(json_valid(body), json_remove(body, {paths}), body) AS body")
 
 
-def _without_lower_bound(condition: Filter) -> Filter:
-    """Return *condition* for what comes after a position, which meets the lower bound: of two bounds SQLite would sort the rest."""
-    if isinstance(condition, Range) and condition.field == SORT_KEY:
+def _after(condition: Filter, position: str) -> Filter:
+    """Return *condition* for what comes after *position*: of two lower bounds SQLite would sort the rest.
+
+    Only whoever computed a token begins before the bound, which stays then.
+    """
+    if isinstance(condition, Range) and condition.field == SORT_KEY and (condition.ge or "") <= position:
         return Range(SORT_KEY, None, condition.lt)
     return condition
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.query import Query
 from bifrost_store.core.record import Record
-from bifrost_store.core.version import Version, new_write_id
+from bifrost_store.core.version import MAX_REVISION, Etag, Version, new_write_id
 from bifrost_store.errors import DocumentExistsError, DocumentNotFoundError, InvalidRequestError
 from bifrost_store.testing.bulk import everything, joined
 from bifrost_store.testing.clock import START, SettableClock
@@ -153,6 +153,34 @@ async def test_apply_needs_a_version(backend: Backend) -> None:
     """A record that was never stored cannot be applied."""
     with pytest.raises(InvalidRequestError, match="version"):
         await backend.apply(config())
+
+
+@pytest.mark.parametrize("revision", [2**63, 10**30])
+async def test_apply_refuses_versions_that_nobody_counts_to(backend: Backend, revision: int) -> None:
+    """No backend need keep them, and their etags could not be passed back."""
+    for version in (Version(revision, new_write_id()), Version(1, new_write_id(), revision)):
+        with pytest.raises(InvalidRequestError, match="at most"):
+            await backend.apply(replace(config(), version=version))
+        with pytest.raises(InvalidRequestError, match="at most"):
+            await backend.apply(config().tombstone(version))
+    highest = replace(config(), version=Version(MAX_REVISION, new_write_id()))
+    assert await backend.apply(highest) is True
+    stored = await backend.get(highest.key)
+    assert stored is not None
+    assert MAX_REVISION + 1 == Etag.parse((await backend.replace(touched(stored), stored.etag)).etag.encode()).version.revision
+
+
+async def test_apply_refuses_what_no_tombstone_has(backend: Backend) -> None:
+    """A tombstone's content would stay in one store, be lost in another, and be in the digest of neither."""
+    tombstone = at(config(), 1, is_tombstone=True)
+    for wrong in (
+        replace(tombstone, body=config().body),
+        replace(tombstone, extra={"x": "y"}),
+        replace(tombstone, expires_at=START),
+        replace(tombstone, sort_key="é"),
+    ):
+        with pytest.raises(InvalidRequestError):
+            await backend.apply(wrong)
 
 
 async def test_an_expired_record_gives_way(backend: Backend, clock: SettableClock) -> None:

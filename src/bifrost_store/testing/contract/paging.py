@@ -210,6 +210,15 @@ async def test_a_forged_position_finds_only_what_its_query_finds(
     assert all(not scope or record.key.scope == ORGANIZATION for record in found)
 
 
+async def test_a_forged_position_does_not_widen_a_range(backend: Backend, stored: list[Record]) -> None:
+    """A list between two sort keys stays between them, wherever the token says that it goes on."""
+    keys = sorted(record.sort_key for record in stored if record.key.scope == ORGANIZATION)
+    query = Query("execution", ORGANIZATION, (Range(SORT_KEY, keys[2], keys[5]),))
+    for position in ("", *keys):
+        page = await backend.query(replace(query, continuation_token=encode_token(query, [position])))
+        assert [key for key in keys[2:5] if key > position] == [record.sort_key for record in page]
+
+
 async def test_foreign_tokens_are_refused(backend: Backend, stored: list[Record]) -> None:
     """A token fits the query it came from and no other: not another scope, kind, filter or value; another limit is fine."""
     where = (Eq("executedBy", "a@b.co"),)
