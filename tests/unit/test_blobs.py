@@ -360,9 +360,10 @@ class TestFolder:
             (root / BRANDING / name).write_text("x")
         (root / BRANDING / "+long").mkdir()
         (root / BRANDING / "+long" / ("0" * 64)).write_text("x")
-        (root / BRANDING / "a+details").write_text("{")
+        for damage in ("{", "[" * 100_000):
+            (root / BRANDING / "a+details").write_text(damage)
 
-        assert [BlobInfo("a", 0, "application/octet-stream")] == [blob async for blob in store.list(BRANDING)]
+            assert [BlobInfo("a", 0, "application/octet-stream")] == [blob async for blob in store.list(BRANDING)]
 
     async def test_a_writer_that_dies_changes_nothing(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Until the new bytes are complete and on disk, readers see the old ones; what was begun is cleaned up."""

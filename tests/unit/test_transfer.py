@@ -247,6 +247,7 @@ async def test_a_complete_dump_is_not_begun_again_unless_told(tmp_path: Path) ->
         ("tables", None, "something else"),
         ("dump.json", '{"format": "other", "version": 1}', "not of this program"),
         ("dump.json", "not JSON", "not of this program"),
+        pytest.param("dump.json", "[" * 100_000, "not of this program", id="nested"),
         ("dump.json", "[]", "not of this program"),
         ("dump.json", '{"format": "bifrost-store-dump", "version": 3}', "format version 3; this program knows 2"),
     ],

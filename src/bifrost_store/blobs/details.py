@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bifrost_store.core.json import load_json
+
 DEFAULT_CONTENT_TYPE: Final = "application/octet-stream"
 _DETAILS: Final = "+details"
 
@@ -39,7 +41,7 @@ def details_path(path: Path) -> Path:
 def read_details(path: Path, data: bytes | None = None) -> Details:
     """Return what is kept beside *path*, whose bytes are *data*; they are read where they matter and are not given."""
     try:
-        values = json.loads(details_path(path).read_bytes())
+        values = load_json(details_path(path).read_bytes())
     except (FileNotFoundError, ValueError):
         return Details()
     if not isinstance(values, dict):

@@ -116,7 +116,7 @@ class RestClient:
         if 200 <= response.status < 300:
             try:
                 return json.loads(body) if body and response.content_type == "application/json" else None
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UnavailableError("Azure SignalR Service answered something that is no JSON") from error
         failure = _error(response.status, response.headers)
         if isinstance(failure, ThrottledError) and failure.retry_after_seconds:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from bifrost_store.blobs.names import check_names
 from bifrost_store.core.files import make_private_folder, open_private
+from bifrost_store.core.json import load_json
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError
 
 _PLAIN = " !$&'()+,-.=@_{}~"
@@ -115,7 +116,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _parse(line: bytes) -> BlobLine:
-    values = json.loads(line)
+    values = load_json(line)
     blob = BlobLine(values["container"], values["name"], values["size"], values["content_type"], values.get("owner"))
     types = [type(blob.container), type(blob.name), type(blob.size), type(blob.content_type)]
     if types != [str, str, int, str] or not isinstance(blob.owner, str | None):

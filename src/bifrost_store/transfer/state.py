@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bifrost_store.core.files import open_private
+from bifrost_store.core.json import load_json
 from bifrost_store.errors import ConfigurationError
 
 FORMAT = "bifrost-store-dump"
@@ -96,7 +96,7 @@ class StateFile(Generic[S]):
             ConfigurationError: It is no such state, or that of a newer version.
         """
         try:
-            values = json.loads(self.path.read_bytes())
+            values = load_json(self.path.read_bytes())
         except FileNotFoundError:
             return None
         except ValueError:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.columns import check_columns
-from bifrost_store.core.json import check_text, dump_json, measure_json, measure_members, utf16_length
+from bifrost_store.core.json import check_text, copy_json, dump_json, measure_json, measure_members, utf16_length
 from bifrost_store.core.loops import OwnLoop
 from bifrost_store.core.operations import MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, Apply, Create, Delete, Operation, Replace, Result
 from bifrost_store.core.page import Page, decode_token
-from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, FilterValue, Group, In, Query, Range, check_page_size
+from bifrost_store.core.query import ID, MAX_PAGE_SIZE, SORT_KEY, Eq, Filter, FilterValue, Group, In, Query, Range, check_page_size
 from bifrost_store.core.record import Key, Record, default_sort_key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from bifrost_store.wrappers.feed import CheckedFeed
 
 MAX_FILTER_VALUES = 100
+_PLAIN: Final = frozenset({str, int, float, bool, type(None), list, dict})
 
 
 class CheckedBackend(PassThrough):
@@ -65,12 +67,12 @@ class CheckedBackend(PassThrough):
         self._check_key(key)
         if fallback is not None:
             self._check_key(replace(key, scope=fallback))
-        return await self._inner.get(key, fallback=None if fallback == key.scope else fallback)
+        return await self._inner.get(_plain_key(key), fallback=None if fallback == key.scope else fallback)
 
     @override
     async def stored(self, key: Key) -> Record | None:
         self._check_key(key)
-        return await self._inner.stored(key)
+        return await self._inner.stored(_plain_key(key))
 
     @override
     async def stored_all(self, keys: Sequence[Key]) -> list[Record | None]:
@@ -78,7 +80,7 @@ class CheckedBackend(PassThrough):
             raise InvalidRequestError(f"stored: 1 to {MAX_BATCH_OPERATIONS} keys of one kind in one scope")
         for key in keys:
             self._check_key(key)
-        return await self._inner.stored_all(keys)
+        return await self._inner.stored_all([_plain_key(key) for key in keys])
 
     @override
     async def write(self, operations: Sequence[Operation], *, attempt: Attempt) -> list[Result]:
@@ -106,6 +108,7 @@ class CheckedBackend(PassThrough):
     async def query(self, query: Query) -> Page[Record]:
         self._check_query(query)
         check_page_size(query.limit)
+        query = _plain_query(query)
         _check_position(query)
         page = await self._inner.query(query)
         return page if not query.without else replace(page, items=tuple(_without(record, query.without) for record in page))
@@ -115,7 +118,7 @@ class CheckedBackend(PassThrough):
         self, query: Query, *, group_by: Sequence[str] = (), sum_of: Sequence[str] = (), histogram_of: str | None = None
     ) -> list[Group]:
         self.check_aggregate(query, group_by, sum_of, histogram_of)
-        return await self._inner.aggregate(query, group_by=group_by, sum_of=sum_of, histogram_of=histogram_of)
+        return await self._inner.aggregate(_plain_query(query), group_by=group_by, sum_of=sum_of, histogram_of=histogram_of)
 
     @override
     async def purge_expired(self, *, kind: str, limit: int = MAX_PAGE_SIZE) -> list[Record]:
@@ -170,7 +173,7 @@ class CheckedBackend(PassThrough):
             raise InvalidRequestError(f"expiresAt: a {spec.kind} stays for good")
         if spec.ages:
             record = self._recorded.aged(record)
-        return _with_sort_key(record), most
+        return _plain_record(_with_sort_key(record)), most
 
     def applicable(self, record: Record) -> Record:
         """Return *record* as `apply` hands it on.
@@ -190,7 +193,7 @@ class CheckedBackend(PassThrough):
         _refuse_change(self._check_key(record.key))
         if record.body or record.extra or record.expires_at is not None:
             raise InvalidRequestError("apply: a tombstone has no body, no extra and no expiry")
-        return _with_sort_key(record), 0
+        return _plain_record(_with_sort_key(record)), 0
 
     def _checked_operation(self, operation: Operation) -> tuple[Operation, int]:
         match operation:
@@ -206,7 +209,7 @@ class CheckedBackend(PassThrough):
                 return Apply(checked, over), most
             case Delete(key):
                 _refuse_change(self._check_key(key))
-                return operation, 0
+                return replace(operation, key=_plain_key(key)), 0
 
     def _check_query(self, query: Query) -> DocumentSpec:
         spec = self._spec(query.kind)
@@ -229,6 +232,34 @@ class CheckedBackend(PassThrough):
             if not spec.is_derived or name not in (spec.fields or ()) or name in spec.queryable:
                 raise InvalidRequestError(f"{spec.kind}: {name!r} cannot be left out")
         return spec
+
+
+def _plain_key(key: Key) -> Key:
+    return key if type(key.id) is str else replace(key, id=str.__str__(key.id))
+
+
+def _plain_record(record: Record) -> Record:
+    """Return *record* whose key and fields are of Python's own types: what inherits from them is no text or number to drivers."""
+    key = _plain_key(record.key)
+    if key is record.key and _PLAIN.issuperset(map(type, record.body.values())):
+        return record
+    return replace(record, key=key, body={name: copy_json(value, name) for name, value in record.body.items()})
+
+
+def _plain_query(query: Query) -> Query:
+    filters = tuple(map(_plain_filter, query.filters))
+    return query if all(map(operator.is_, filters, query.filters)) else replace(query, filters=filters)
+
+
+def _plain_filter(condition: Filter) -> Filter:
+    match condition:
+        case Eq(name, value) if type(value) not in _PLAIN:
+            return Eq(name, copy_json(value, name))
+        case In(name, values) if not _PLAIN.issuperset(map(type, values)):
+            return In(name, tuple(copy_json(value, name) for value in values))
+        case Range(name, ge, lt) if not (type(ge) in _PLAIN and type(lt) in _PLAIN):
+            return Range(name, copy_json(ge, name), copy_json(lt, name))
+    return condition
 
 
 def _with_sort_key(record: Record) -> Record:

@@ -19,6 +19,7 @@ from bifrost_store.backends.table.mappings.internal import INTERNAL_PREFIX
 from bifrost_store.backends.table.mappings.stamps import ANCHOR, GUARD_PREFIX, IS_TOMBSTONE, read_marker
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.twins import Twins
+from bifrost_store.core.json import load_json
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
 from bifrost_store.errors import CorruptDocumentError, InvalidContinuationTokenError, InvalidKeyError
@@ -39,7 +40,7 @@ class _Position:
     @classmethod
     def decode(cls, token: str) -> _Position:
         try:
-            parts = json.loads(token)
+            parts = load_json(token)
             return cls(str(parts["table"]), parts["continuation"])
         except (ValueError, TypeError, KeyError):
             raise InvalidContinuationTokenError("resume token: not one that a scan of Table Storage gave") from None

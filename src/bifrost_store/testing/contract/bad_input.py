@@ -19,6 +19,7 @@ from bifrost_store.errors import DocumentTooLargeError, InvalidKeyError, Invalid
 from bifrost_store.testing.bulk import everything
 from bifrost_store.testing.examples import ORGANIZATION, changed, config, config_of_json, execution, legacy_row, organization, user
 from bifrost_store.testing.strategies import nested
+from bifrost_store.testing.strict import exactly
 
 pytestmark = pytest.mark.anyio
 
@@ -218,3 +219,28 @@ async def test_forged_hints_do_no_harm(backend: Backend) -> None:
         stored = await backend.get(created.key)
         assert stored is not None
         assert stored.body["value"] == "light", native
+
+
+class _Text(str):
+    """As `markupsafe.Markup` or a member of a `StrEnum` is."""
+
+    __slots__ = ()
+
+
+async def test_what_inherits_from_text_is_text(backend: Backend) -> None:
+    """In keys, fields and filters: stored as text, found by it, and by its like."""
+    stored = execution(1, workflowName=_Text("nightly"), executedBy=_Text("a@b.co"))
+    stored = await backend.create(replace(stored, key=replace(stored.key, id=_Text(stored.key.id))))
+    key = replace(stored.key, id=_Text(stored.key.id))
+    found = await backend.get(key)
+    assert exactly(stored) == exactly(found) == exactly(await backend.stored(key))
+    for text in (_Text("nightly"), "nightly"):
+        for condition in (Eq("workflowName", text), In("workflowName", (text,)), Range("workflowName", text, None)):
+            page = await backend.query(Query("execution", ORGANIZATION, (condition,)))
+            assert [exactly(stored)] == [exactly(record) for record in page]
+    groups = await backend.aggregate(Query("execution", ORGANIZATION, (Eq("executedBy", _Text("a@b.co")),)))
+    assert [1] == [group.count for group in groups]
+    assert found is not None
+    await backend.replace(changed(found, workflowName=_Text("daily")), found.etag)
+    assert await backend.delete(key) is not None
+    assert await backend.get(stored.key) is None
