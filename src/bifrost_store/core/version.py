@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from bifrost_store.errors import InvalidRequestError, StaleRouteError
 
-MAX_REVISION: Final = 999_999_999
-"""The highest revision, and epoch, that a record may come with: an etag has room for one digit more, every backend for several."""
+MAX_REVISION: Final = 9_999_999_999
+"""The highest revision, and epoch, that a record may come with: an etag has room for as many digits, every backend for more."""
 _ETAG = re.compile(
     r"(?P<revision>[1-9][0-9]{0,9})\.(?P<write_id>[0-9a-f]{32})(?:;(?P<backend>[a-z0-9_]+)=(?P<native>[A-Za-z0-9_-]+))?"
 )

@@ -302,10 +302,10 @@ def _segments(mapping: RowMapping, query: Query, key_range: KeyRange, after: tup
             return []
         one = Conditions()
         one.add("PartitionKey", "eq", key_range.partition_key)
-        if after is None:
+        if after is None or mapping.prefix + after[1] < key_range.lo:
             one.add("RowKey", "ge", key_range.lo)
         else:
-            one.add("RowKey", "gt", max(mapping.prefix + after[1], key_range.lo))
+            one.add("RowKey", "gt", mapping.prefix + after[1])
         one.add("RowKey", "lt", key_range.hi)
         return [one]
     segments = []

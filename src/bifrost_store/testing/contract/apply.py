@@ -167,7 +167,7 @@ async def test_apply_refuses_versions_that_nobody_counts_to(backend: Backend, re
     assert await backend.apply(highest) is True
     stored = await backend.get(highest.key)
     assert stored is not None
-    assert MAX_REVISION + 1 == Etag.parse((await backend.replace(touched(stored), stored.etag)).etag.encode()).version.revision
+    assert MAX_REVISION == Etag.parse(stored.etag.encode()).version.revision
 
 
 async def test_apply_refuses_what_no_tombstone_has(backend: Backend) -> None:
