@@ -6,10 +6,11 @@ and an execution whose index rows were written is looked at again until it has n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from azure.core.exceptions import HttpResponseError
@@ -38,6 +39,8 @@ _AT_ONCE = 16
 _ROUNDS = 5
 """So often a record's index rows are written that live writers change meanwhile."""
 _CONFLICTS = (404, 409, 412)
+_STATUS = "status:"
+_NOT_COMPARED = NEVER_EXTRA | {"UpdatedAt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +74,23 @@ class _Run:
         self._homed = [mapping for mapping in mappings.by_kind.values() if mapping.home(mapping.prefix) is not None]
         self._report = RepairReport()
         self._older_twins: dict[str, set[str]] = {}
+        self._located: dict[str, set[str]] = {}
+        self._shown: set[bytes] = set()
+        self._wanted: set[str] = set()
+        self._looked_at = (_STATUS, *(prefix for mapping in self._others for prefix in mapping.index_prefixes))
 
     async def run(self, old_application_stopped: bool, index_rows: IndexRows | None, progress: Progress) -> RepairReport:
         """Repair all; mark partitions as located if the operator vouches for it."""
         word = await self._heard(index_rows)
         has_index_rows = word is not Word.STOPPED
+        if has_index_rows:
+            await self._read_index_rows()
         looked_at = 0
         partitions: set[str] = set()
         async for chunk in _chunks(self._rows("Entities", self._executions.prefix)):
             partitions.update(stored.partition_key for stored in chunk)
             found = [one for stored in chunk if (one := await self._execution(stored)) is not None]
-            await self._at_once([record for record, _ in found], self._repair_locator)
+            await self._repair_locators([record for record, _ in found])
             readable = [record for record, is_readable in found if is_readable and has_index_rows]
             await self._at_once(readable, partial(self._repair_index_rows, self._executions))
             progress("executions", looked_at := looked_at + len(chunk), None)
@@ -131,6 +140,7 @@ class _Run:
         partition_key = stored.partition_key
         if partition_key not in self._older_twins:
             self._older_twins = {partition_key: await self._settle_twins(partition_key)}
+            self._located[partition_key] = {stored.row_key async for stored in self._locators(partition_key)}
         key = self._executions.key_of(partition_key, stored.row_key, stored.properties)
         if key is None or stored.row_key in self._older_twins[partition_key]:
             return None
@@ -181,14 +191,42 @@ class _Run:
         key = mapping.key_of(stored.partition_key, stored.row_key, stored.properties)
         return None if key is None else state_of(mapping, key, [stored]).whole
 
-    async def _repair_locator(self, record: Record) -> None:
-        marker = self._executions.marker(record.key, record.sort_key)
-        if await self._account.read(marker.table, marker.partition_key, marker.row_key) is not None:
-            return
-        if await self._try([Insert(marker_row(self._executions, record))], marker.table):
-            self._report.note("locators added")
+    def _locators(self, partition_key: str) -> AsyncIterator[StoredRow]:
+        conditions = "PartitionKey eq @p and RowKey ge @lo and RowKey lt @hi"
+        parameters = {"p": partition_key, "lo": LOCATOR_PREFIX, "hi": end_of(LOCATOR_PREFIX)}
+        return self._account.rows(self._executions.table, conditions, parameters, select=("PartitionKey", "RowKey"))
+
+    async def _repair_locators(self, records: Sequence[Record]) -> None:
+        """Add the locators that *records* of a chunk lack: all of a partition at once, or one by one beside live writers."""
+        missing: dict[str, list[Change]] = {}
+        for record in records:
+            marker = self._executions.marker(record.key, record.sort_key)
+            if marker.row_key not in self._located[marker.partition_key]:
+                missing.setdefault(marker.partition_key, []).append(Insert(marker_row(self._executions, record)))
+        for changes in missing.values():
+            if not await self._add_locators(changes) and len(changes) > 1:
+                for change in changes:
+                    await self._add_locators([change])
+        for partition_key in list(self._located)[:-1]:  # of which no further chunk has any
+            del self._located[partition_key]
+
+    async def _add_locators(self, changes: Sequence[Change]) -> bool:
+        if not await self._try(changes, self._executions.table):
+            return False
+        self._report.note("locators added", len(changes))
+        return True
+
+    async def _read_index_rows(self) -> None:
+        """Note how all index rows are, so that only those that seem missing or stale are read one by one."""
+        for prefix in self._mappings.index_prefixes:
+            async for stored in self._rows(RELATIONSHIPS, prefix):
+                self._shown.add(_mark(stored.properties))
 
     async def _repair_index_rows(self, mapping: RowMapping, record: Record) -> None:
+        rows = mapping.index_rows(record)
+        self._wanted.update(key for row in rows if (key := str(row["RowKey"])).startswith(self._looked_at))
+        if all(_mark(row) in self._shown for row in rows):
+            return
         current = record
         for _ in range(_ROUNDS):
             changes = await self._index_changes(mapping, current)
@@ -226,9 +264,8 @@ class _Run:
             await self._at_once(records, partial(self._repair_index_rows, mapping))
         for prefix in mapping.index_prefixes:
             async for stored in self._rows(RELATIONSHIPS, prefix):
-                if await self._is_left_behind(mapping, stored) and await self._try(
-                    [Remove("GLOBAL", stored.row_key, stored.etag)], RELATIONSHIPS
-                ):
+                is_left_behind = stored.row_key not in self._wanted and await self._is_left_behind(mapping, stored)
+                if is_left_behind and await self._try([Remove("GLOBAL", stored.row_key, stored.etag)], RELATIONSHIPS):
                     self._report.note("index rows removed")
 
     async def _is_left_behind(self, mapping: RowMapping, index_row: StoredRow) -> bool:
@@ -249,13 +286,13 @@ class _Run:
             (s.partition_key, s.row_key) async for s in self._rows("Entities", LOCATOR_PREFIX) if s.properties.get(IS_TOMBSTONE)
         }
         for prefix in self._executions.index_prefixes:
-            if not deleted and prefix != "status:":
+            if not deleted and prefix != _STATUS:
                 continue
             async for stored in self._rows(RELATIONSHIPS, prefix):
                 partition_key = str(stored.properties.get("OrganizationId") or "GLOBAL")
                 locator = LOCATOR_PREFIX + stored.row_key.rpartition(":")[2]
                 is_left_behind = (partition_key, locator) in deleted
-                if not is_left_behind and prefix == "status:":
+                if not is_left_behind and prefix == _STATUS and stored.row_key not in self._wanted:
                     is_left_behind = await self._is_in_another_status(stored, partition_key, locator)
                 if is_left_behind and await self._try([Remove("GLOBAL", stored.row_key, stored.etag)], RELATIONSHIPS):
                     self._report.note("index rows removed")
@@ -271,13 +308,15 @@ class _Run:
 
     async def _repair_memberships(self) -> None:
         mapping = self._memberships
-        for prefix in (mapping.prefix, TWIN_PREFIX):
+        prefixes = (mapping.prefix, TWIN_PREFIX)
+        there = {stored.row_key for prefix in prefixes async for stored in self._rows(RELATIONSHIPS, prefix)}
+        for prefix in prefixes:
             async for stored in self._rows(RELATIONSHIPS, prefix):
                 key = mapping.key_of("GLOBAL", stored.row_key, {})
                 if key is None:
                     continue
                 (twin,) = [address.row_key for address in mapping.addresses(key) if address.row_key != stored.row_key]
-                if await self._account.read(RELATIONSHIPS, "GLOBAL", twin) is not None:
+                if twin in there:
                     continue
                 changes: list[Change] = [Put(stored.properties, stored.etag), Insert({**stored.properties, "RowKey": twin})]
                 if await self._try(changes, RELATIONSHIPS):
@@ -336,5 +375,14 @@ async def _chunks(rows: AsyncIterator[StoredRow]) -> AsyncIterator[list[StoredRo
 
 def _shows(stored: Row, wanted: Row) -> bool:
     """Return whether a stored index row holds what it should; the time of the last change is not compared."""
-    ignored = NEVER_EXTRA | {"UpdatedAt"}
-    return {n: v for n, v in stored.items() if n not in ignored} == {n: v for n, v in wanted.items() if n not in ignored}
+    return _content(stored) == _content(wanted)
+
+
+def _content(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _NOT_COMPARED}
+
+
+def _mark(index_row: Row) -> bytes:
+    """Return what is equal only for index rows of one key that show the same."""
+    text = repr((index_row["RowKey"], sorted(_content(index_row).items())))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
