@@ -30,9 +30,9 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.backends.sqlite import queries
 from bifrost_store.backends.sqlite import turns as turns_module
 from bifrost_store.backends.sqlite.backend import SqliteBackend
-from bifrost_store.backends.sqlite.connection import Execute
 from bifrost_store.backends.sqlite.errors import map_error
 from bifrost_store.backends.sqlite.rows import escape, unescape
+from bifrost_store.backends.sqlite.turns import Execute
 from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.clock import format_time
 from bifrost_store.core.meter import count_requests
