@@ -237,6 +237,7 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "bench.old_application", env=azurite(session))
         session.run("python", "-m", "bench.work")
         session.run("python", "-m", "bench.loading")
+        session.run("python", "-m", "bench.start", env=azurite(session))
         session.run("python", "-m", "bench.recordings")
         session.run("python", "-m", "bench.connections")
         session.run("python", "-m", "bench.dashboards")

@@ -92,7 +92,7 @@ def encode_columns(columns: Sequence[Column], body: Mapping[str, Any]) -> Row:
     """Return the columns of *body*; None has no column.
 
     Raises:
-        InvalidRequestError: A value of another type than its column holds, which nobody could read again; the message names the field.
+        InvalidRequestError: A value of another type than its column's, which nobody could read again. The message names it.
     """
     row: Row = {}
     for column in columns:
