@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from azure.data.tables._deserialize import _convert_to_entity
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.table.account import Row, StoredRow
-from bifrost_store.backends.table.columns import BOOLEAN, INTEGER, TEXT, TIME, Codec, Column, integer
+from bifrost_store.backends.table.columns import INTEGER, integer
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.stamps import marker_row, read_marker
@@ -21,7 +21,7 @@ from bifrost_store.core.json import canonical_json
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Version
 from bifrost_store.documents import SPECS
-from bifrost_store.errors import CorruptDocumentError, InvalidRequestError
+from bifrost_store.errors import CorruptDocumentError
 from bifrost_store.testing.examples import EXAMPLES
 
 MAPPINGS = Mappings(SPECS)
@@ -103,25 +103,3 @@ def test_whatever_can_be_read_can_be_written(example: Record, data: st.DataObjec
 def test_whole_numbers_of_any_size(value: int) -> None:
     """Beyond 32 bits they are Int64, beyond 64 text: each is read back as it was."""
     assert integer(read(sent({"x": INTEGER.encode(value)}))["x"]) == value
-
-
-_TYPE_OF: Final[dict[Codec, type]] = {TEXT: str, BOOLEAN: bool, INTEGER: int, TIME: str}
-_VALUES: Final = st.one_of(
-    st.booleans(), st.integers(-(2**70), 2**70), st.text(max_size=5), st.sampled_from([1.5, [1], {}, "2025-13-01"])
-)
-
-
-def typed_columns(kind: str) -> list[Column]:
-    """Return the columns of *kind* that hold one type; a setting's value has the type that the setting names."""
-    return [c for c in MAPPINGS.by_kind[kind].columns if c.codec in _TYPE_OF and not c.repeats_key and c.field != "value"]
-
-
-@pytest.mark.parametrize("example", [one for one in EXAMPLES if typed_columns(one.key.kind)], ids=lambda record: record.key.kind)
-@given(data=st.data())
-def test_what_no_column_holds_is_refused(example: Record, data: st.DataObject) -> None:
-    """A field of another type, as an edited dump may have it, is refused by its name: nobody could read the row again."""
-    column = data.draw(st.sampled_from(typed_columns(example.key.kind)))
-    value = data.draw(_VALUES.filter(lambda value: type(value) is not _TYPE_OF[column.codec]))
-    record = replace(example.with_body({**example.body, column.field: value}), version=Version(3, "a" * 32))
-    with pytest.raises(InvalidRequestError, match=column.field):
-        MAPPINGS.by_kind[example.key.kind].encode(record)

@@ -53,7 +53,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(json.JSONEncoder, "encode", "dumps")
     count(record_module, "canonical_json", "digests")
     count(Record, "__init__", "records")
-    count(connection._Driver, "visit", "visits")
+    count(connection._Driver, "_on_thread", "visits")
     return counted
 
 

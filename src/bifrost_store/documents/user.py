@@ -48,7 +48,6 @@ class User(Document):
                 "organizationId",
             }
         ),
-        id_field="email",
         queryable=frozenset({"entraUserId", "userType", "isActive", "isPlatformAdmin"}),
         scopes="global",
         check_id=lambda text: check_identifier(text, "email"),

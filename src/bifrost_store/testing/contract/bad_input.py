@@ -73,7 +73,6 @@ _RECORDS: Final[dict[str, tuple[Record, type[InvalidRequestError], str]]] = {
     "another id in a config": (_of_another(config(), "key"), InvalidRequestError, "key"),
     "another id in a run": (_of_another(execution(), "executionId"), InvalidRequestError, "executionId"),
     "a number for the id of a run": (_of_another(execution(), "executionId", 2**53), InvalidRequestError, "executionId"),
-    "another id in a user": (_of_another(user(), "email"), InvalidRequestError, "email"),
     "NaN": (_of_json(math.nan), InvalidRequestError, "value"),
     "Infinity": (_of_json(-math.inf), InvalidRequestError, "value"),
     "lone surrogate": (_of_json("\udfff"), InvalidRequestError, "value"),
