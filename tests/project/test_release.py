@@ -74,6 +74,13 @@ def test_a_tag_is_that_of_the_version(tmp_path: Path) -> None:
     assert 2 == len(problems("v1.2.3", tmp_path))
 
 
+def test_the_changelog_tells_of_the_last_release() -> None:
+    """And has a place for what comes after it."""
+    heads = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+
+    assert ["Unreleased", PROJECT["version"]] == heads[:2]
+
+
 def test_the_version_of_cosmos_is_bounded_by_what_was_tested() -> None:
     """How the SDK sends again is no interface of it: a minor release is admitted when it was tested."""
     (wanted,) = [Requirement(text) for text in EXTRAS["cosmos"] if text.startswith("azure-cosmos")]

@@ -90,9 +90,11 @@ def _saturated(total: int) -> int:
     return max(-_MOST_MILLISECONDS, min(_MOST_MILLISECONDS, total))
 
 
-_Count = Annotated[int, Field(strict=True, ge=0)]
-_Total = Annotated[int, Field(strict=True), AfterValidator(_saturated)]
-_HISTOGRAM: Final = TypeAdapter(dict[Annotated[int, Field(ge=0, le=MAX_BUCKET)], _Count])
+WholeNumber = Annotated[int, Field(strict=True, ge=0)]
+"""From 0, and nothing else that could be taken for a number."""
+Milliseconds = Annotated[int, Field(strict=True), AfterValidator(_saturated)]
+"""As far as 64 bits go."""
+_HISTOGRAM: Final = TypeAdapter(dict[Annotated[int, Field(ge=0, le=MAX_BUCKET)], WholeNumber])
 
 
 class RunCounts(BaseModel):
@@ -110,15 +112,15 @@ class RunCounts(BaseModel):
 
     model_config = ConfigDict(defer_build=True, alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
-    count: _Count = 0
-    success_count: _Count = 0
-    failed_count: _Count = 0
-    timeout_count: _Count = 0
-    completed_with_errors_count: _Count = 0
-    cancelled_count: _Count = 0
-    unreadable_count: _Count = 0
-    duration_count: _Count = 0
-    total_duration_ms: _Total = 0
+    count: WholeNumber = 0
+    success_count: WholeNumber = 0
+    failed_count: WholeNumber = 0
+    timeout_count: WholeNumber = 0
+    completed_with_errors_count: WholeNumber = 0
+    cancelled_count: WholeNumber = 0
+    unreadable_count: WholeNumber = 0
+    duration_count: WholeNumber = 0
+    total_duration_ms: Milliseconds = 0
     histogram: Annotated[Histogram, PlainValidator(_histogram), PlainSerializer(dict)] = Field(default_factory=dict)
 
     @property
@@ -144,7 +146,8 @@ def plausible(counts: RunCounts) -> RunCounts:
     return counts
 
 
-_StoredCounts = Annotated[RunCounts, AfterValidator(plausible)]
+PlausibleCounts = Annotated[RunCounts, AfterValidator(plausible)]
+"""No more than any store has."""
 
 
 class PeriodMetrics(Document):
@@ -190,9 +193,9 @@ class PeriodMetrics(Document):
     id: str
     date: str
     hour: int | None = Field(default=None, ge=0, le=23)
-    total: _StoredCounts
-    workflows: dict[str, _StoredCounts] = Field(default_factory=dict)
-    others: _StoredCounts | None = None
+    total: PlausibleCounts
+    workflows: dict[str, PlausibleCounts] = Field(default_factory=dict)
+    others: PlausibleCounts | None = None
     counted_at: UtcTime
     open_until: UtcTime | None = None
     final_at: UtcTime | None = None
