@@ -68,15 +68,19 @@ async def store() -> AsyncIterator[Store]:
 @pytest.mark.parametrize(
     ("backend", "expected"),
     [
-        # The body; of a row of Tables the one column with JSON in it; a document was parsed by the SDK.
+        # The body; of a row of Tables the two columns with JSON in it; a document was parsed by the SDK.
         ("sqlite", {"parses": 1, "records": 1}),
-        ("table", {"parses": 1, "records": 1}),
+        ("table", {"parses": 2, "records": 1}),
         ("cosmos", {"records": 1}),
     ],
 )
 def test_a_stored_run_becomes_a_model_without_a_digest(work: Counter[str], backend: str, expected: dict[str, int]) -> None:
-    """What is stored is parsed once, and nothing is written out to tell its version before somebody asks for that."""
+    """What is stored is parsed once, and nothing is written out to tell its version before somebody asks for that.
+
+    Who wrote a row of Tables last is told by its digest, the first time that this state of it is met.
+    """
     read = readers(a_run())[backend]
+    read()
     work.clear()
     model = Execution.from_record(read())
     done = dict(work)
@@ -84,14 +88,15 @@ def test_a_stored_run_becomes_a_model_without_a_digest(work: Counter[str], backe
 
     assert expected == done
     assert 1 == len(etags)
-    assert (backend != "sqlite") == work["digests"]
+    assert (backend == "cosmos") == work["digests"]
 
 
 @pytest.mark.parametrize("backend", ["table", "cosmos"])
 def test_a_run_that_is_compared_has_one_digest(work: Counter[str], backend: str) -> None:
     """Its version, its content and the document that it is copied to are told by the same; what was made of it has its own."""
-    record = readers(a_run())[backend]()
+    read = readers(a_run())[backend]
     work.clear()
+    record = read()
     compared = record.version, record.digest, document_from_record(record, utc_now(), has_ttl=True)["meta"]["digest"]
 
     assert 1 == work["digests"]

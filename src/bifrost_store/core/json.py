@@ -334,7 +334,7 @@ class _ItemDecoder(json.JSONDecoder):
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _BY_ITEMS = _ItemDecoder()
 _ENCODER = json.JSONEncoder(allow_nan=False)
-_CANONICAL = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"))
+_CANONICAL = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False)
 
 
 def canonical_json(value: Mapping[str, object]) -> bytes:

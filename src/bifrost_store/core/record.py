@@ -53,17 +53,17 @@ class Key:
         return self.kind, self.scope.value, self.id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Origin:
-    """Where a record stands, in the words of whoever would correct it there.
+    """Where a record stands, in the words of whoever would correct it there. Immutable.
 
     Attributes:
         row: ``table/partition key/row key``.
         columns: The column of each field that has one of its own.
     """
 
-    row: str
-    columns: Mapping[str, str]
+    row: Final[str]
+    columns: Final[Mapping[str, str]]
 
 
 class LateDigest:
@@ -161,10 +161,10 @@ class Record:
 
 def digest_of(key: Key, body: Body, extra: Body, expires_at: Expiry, is_tombstone: bool) -> str:
     """Return the `Record.digest` of a record with this content."""
-    later = LATER_FIELDS.get(key.kind, frozenset())
+    unset = {name for name in LATER_FIELDS.get(key.kind, ()) if body.get(name, "") is None}
     content = {
         "key": [key.kind, key.scope.value, key.id],
-        "body": {name: value for name, value in body.items() if value is not None or name not in later},
+        "body": {name: value for name, value in body.items() if name not in unset} if unset else body,
         "extra": extra,
         "expiresAt": dump_expiry(expires_at),
         "tombstone": is_tombstone,

@@ -223,7 +223,7 @@ def _json(value: Any) -> Any:
 
 def _names(value: Any) -> Any:
     names = _json(value)
-    if not isinstance(names, dict) or not all(isinstance(name, str | None) for name in names.values()):
+    if type(names) is not dict or not _NAMED.issuperset(map(type, names.values())):
         raise ValueError("expected a JSON object of names")
     return names
 
@@ -232,6 +232,7 @@ def _same(value: Any) -> Any:
     return value
 
 
+_NAMED: Final = frozenset({str, type(None)})
 _BOOLEANS: Final[Mapping[object, bool]] = {True: True, False: False, "true": True, "false": False}
 
 TEXT = Codec(_same, _text, is_plain_text=True, kept_type=str)

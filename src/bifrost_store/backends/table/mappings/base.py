@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 from bifrost_store.backends.table.account import Row, StoredRow
@@ -25,6 +25,7 @@ from bifrost_store.backends.table.escaping import escape, unescape
 from bifrost_store.backends.table.mappings.stamps import (
     DIGEST,
     EPOCH,
+    EXPIRES_AT,
     NEVER_EXTRA,
     REVISION,
     SCOPE,
@@ -32,12 +33,13 @@ from bifrost_store.backends.table.mappings.stamps import (
     NativeEtag,
     count_of,
     guard_key,
+    native_text,
     read_expiry,
     version_columns,
 )
 from bifrost_store.core.json import UNREADABLE, canonical_json, check_json
 from bifrost_store.core.query import Filter
-from bifrost_store.core.record import Body, Expiry, Key, LateDigest, Origin, Record, default_sort_key
+from bifrost_store.core.record import Body, Expiry, Key, LateDigest, Origin, Record, default_sort_key, dump_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.core.version import Etag, Version
@@ -258,10 +260,11 @@ class RowMapping:
             return None
         version = stamped = Version(revision, str(row.get(WRITE_ID)), epoch)
         digest = LateDigest(key, *content, False)
+        is_ours = partial(stored.is_stamped, key.kind, row.get(DIGEST), digest)
         if self.reads_alike(content.body):
             self._check_text(content)
-            version = Version.late(lambda: stamped if row.get(DIGEST) == digest() else _overwritten(stamped, digest()))
-        elif row.get(DIGEST) != digest():
+            version = Version.late(lambda: stamped if is_ours() else _overwritten(stamped, digest()))
+        elif not is_ours():
             return None
         return self._record(key, stored, content, version, digest, self.memo(content.body), epoch)
 
@@ -285,6 +288,8 @@ class RowMapping:
         self, key: Key, stored: StoredRow, content: Content, version: Version, digest: LateDigest, memo: str, epoch: int
     ) -> Record:
         expires_at = self.expiry_of(content)
+        is_as_stored = expires_at == content.expires_at
+        expiry = stored.properties.get(EXPIRES_AT) if is_as_stored else dump_expiry(expires_at)
         record = Record(
             key,
             content.body,
@@ -292,11 +297,11 @@ class RowMapping:
             version,
             expires_at,
             content.extra,
-            native_etag=NativeEtag(stored.etag, memo, expires_at, epoch).encode(),
+            native_etag=native_text(stored.etag, memo, expiry, epoch),
             backend=BACKEND,
             origin=Origin(f"{self.table}/{stored.partition_key}/{stored.row_key}", self.column_names),
         )
-        return record.digested(digest) if expires_at == content.expires_at else record
+        return record.digested(digest) if is_as_stored else record
 
     def expiry_of(self, content: Content) -> Expiry:
         """Return when a record ends whose row holds *content*."""

@@ -123,7 +123,7 @@ class NativeEtag:
 
     def encode(self) -> str:
         """Return the text form."""
-        return f"{self.memo}|{dump_expiry(self.expires_at) or ''}|{self.epoch}|{self.etag}"
+        return native_text(self.etag, self.memo, dump_expiry(self.expires_at), self.epoch)
 
     @classmethod
     def parse(cls, text: str) -> NativeEtag:
@@ -140,6 +140,11 @@ class NativeEtag:
         if _SERVICE_ETAG.fullmatch(etag) is None:
             raise InvalidRequestError("etag: not one that this library gave out")
         return native
+
+
+def native_text(etag: str, memo: str, expiry: str | None, epoch: int) -> str:
+    """Return the text of a `NativeEtag` whose expiry is stored as *expiry*."""
+    return f"{memo}|{expiry or ''}|{epoch}|{etag}"
 
 
 def guard_key(row_key: str) -> str:
