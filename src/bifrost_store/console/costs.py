@@ -15,6 +15,7 @@ from bifrost_store.console.asking import admin_only, as_json, count
 from bifrost_store.console.dashboards import kept_figures
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.prices import ALERT_DOLLARS_PER_MONTH, request_unit_dollars
+from bifrost_store.core.tasks import begin
 from bifrost_store.costing import DEFAULT_MIX, Measurement, Projection, project
 from bifrost_store.costing.shares import shares_of
 from bifrost_store.store import Store
@@ -81,7 +82,7 @@ class Costs:
     async def _measured(self) -> Measurement | None:
         """Return what was measured, None while it still is; what failed is tried again the next time."""
         if self._measuring is None:
-            self._measuring = asyncio.create_task(self._measure())
+            self._measuring = begin(self._measure())
         task = self._measuring
         await asyncio.wait([task], timeout=_PATIENCE)
         if not task.done():

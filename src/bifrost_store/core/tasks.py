@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextvars import Context
 from typing import Any, Final, TypeVar, overload
 
 import anyio
@@ -67,6 +69,22 @@ async def _first(stream: AsyncIterator[A]) -> list[A]:
     async for item in stream:
         return [item]
     return []
+
+
+def begin(work: Coroutine[Any, Any, A], *, context: Context | None = None) -> asyncio.Task[A]:
+    """Return a task that does *work*, and goes on where whoever waits for it is cancelled: asyncio does not report its failure then.
+
+    Args:
+        context: Its context; None: a copy of the caller's.
+    """
+    task = asyncio.create_task(work, context=context)
+    task.add_done_callback(_heard)
+    return task
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 class Aside:

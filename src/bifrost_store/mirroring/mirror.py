@@ -14,6 +14,7 @@ from bifrost_store.core.attempts import Attempt
 from bifrost_store.core.events import log_event
 from bifrost_store.core.operations import Apply, Result
 from bifrost_store.core.record import Key, Record
+from bifrost_store.core.tasks import begin
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
@@ -232,14 +233,7 @@ class Mirror:
 
 
 def _start(tasks: set[asyncio.Task[Any]], call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    task = asyncio.create_task(call)
+    task = begin(call)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-    task.add_done_callback(_heard)
     return task
-
-
-def _heard(task: asyncio.Task[Any]) -> None:
-    """Keep asyncio from reporting a failure that nobody waited for."""
-    if not task.cancelled():
-        task.exception()

@@ -23,6 +23,7 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.core.spec import Specs
+from bifrost_store.core.tasks import begin
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
@@ -394,6 +395,6 @@ def _alone(name: str) -> Route:
 
 async def _apart(work: Coroutine[Any, Any, None]) -> None:
     """Do *work* in a context of its own: what it costs is nobody's, and its writes are no part of an operation."""
-    task = asyncio.create_task(work, context=Context())
+    task = begin(work, context=Context())
     await asyncio.wait({task})
     task.result()
