@@ -72,7 +72,7 @@ async def _first(stream: AsyncIterator[A]) -> list[A]:
 
 
 def begin(work: Coroutine[Any, Any, A], *, context: Context | None = None) -> asyncio.Task[A]:
-    """Return a task that does *work*, and goes on where whoever waits for it is cancelled: asyncio does not report its failure then.
+    """Return a task that does *work*, and goes on if whoever waits for it is cancelled; asyncio does not report its failure then.
 
     Args:
         context: Its context; None: a copy of the caller's.
