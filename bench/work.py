@@ -25,7 +25,6 @@ from bifrost_store.backends.cosmos.documents import document_from_record, record
 from bifrost_store.backends.sqlite.rows import COLUMNS, record_from_row, row_from_record
 from bifrost_store.backends.table.account import StoredRow
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.recent import Recent
 from bifrost_store.core.clock import utc_now
 from bifrost_store.core.record import Record
 from bifrost_store.core.version import Version
@@ -75,20 +74,16 @@ def a_run() -> Record:
 
 
 def readers(record: Record) -> dict[str, Callable[[], Record]]:
-    """Return what makes the record of *record*'s row, or document, on each backend.
-
-    Of a row of Table Storage, ``table, first`` looks who wrote it last, as a process does once for each state of a row.
-    """
+    """Return what makes the record of *record*'s row, or document, on each backend."""
     columns = row_from_record(record, SPECS)
     row = tuple(columns[name] for name in COLUMNS.split(", "))
     document = json.loads(json.dumps(document_from_record(record, utc_now(), has_ttl=True)))
     document["_etag"] = '"0"'
     mapping = Mappings(SPECS).by_kind[record.key.kind]
-    anchor = StoredRow(mapping.encode(record)[0], "W/\"datetime'2026'\"", Recent())
+    anchor = StoredRow(mapping.encode(record)[0], "W/\"datetime'2026'\"")
     return {
         "sqlite": partial(record_from_row, row, SPECS),
         "table": partial(mapping.decode, record.key, anchor),
-        "table, first": partial(mapping.decode, record.key, StoredRow(anchor.properties, anchor.etag)),
         "cosmos": partial(record_from_document, document, SPECS),
     }
 

@@ -14,7 +14,7 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.data import tables
 from azure.storage import blob
 
-from bifrost_store.backends.table.mappings.base import TABLES
+from bifrost_store.backends.table.places import TABLES
 from bifrost_store.blobs.protocol import CONTAINERS
 from bifrost_store.demo.azurite import Azurite
 

@@ -1,4 +1,4 @@
-"""Where executions were seen, of a bounded number of them, and ids that tell where their executions are."""
+"""Where executions were seen: bounded, and ids that tell where their executions are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.table.locations import Locations
-from bifrost_store.backends.table.recent import Recent
 from bifrost_store.core.record import Key
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents.execution import check_execution_id, execution_sort_key, new_execution_id, sort_key_of_id
@@ -25,13 +24,13 @@ def key(number: int, scope: Scope = GLOBAL) -> Key:
 
 def test_those_used_longest_ago_are_forgotten() -> None:
     """Its size is bounded, and what is asked for stays."""
-    recent = Recent(most=3)
+    locations = Locations(most=3)
     for number in range(3):
-        recent.note((str(number),), f"s-{number}")
-    assert recent.of(("0",)) == "s-0"
-    recent.note(("3",), "s-3")
+        locations.note(key(number), f"s-{number}")
+    assert locations.of(key(0)) == "s-0"
+    locations.note(key(3), "s-3")
 
-    assert [recent.of((str(number),)) for number in range(4)] == ["s-0", None, "s-2", "s-3"]
+    assert [locations.of(key(number)) for number in range(4)] == ["s-0", None, "s-2", "s-3"]
 
 
 def test_scopes_are_apart() -> None:

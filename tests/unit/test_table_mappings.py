@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 from azure.data.tables import EdmType, EntityProperty
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bifrost_store.backends.table.account import StoredRow
 from bifrost_store.backends.table.edm import to_json
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.recent import Recent
 from bifrost_store.core.json import canonical_json
 from bifrost_store.core.record import NEVER, Key, Record, default_sort_key
 from bifrost_store.core.scope import GLOBAL, SYSTEM, Scope
@@ -68,20 +65,6 @@ def test_a_change_by_the_old_application_makes_a_new_version() -> None:
 
     assert Version(7, "a" * 32, 3) == same.version
     assert Version(8, changed.digest, 3) == changed.version
-
-
-@given(st.lists(st.sampled_from(["Running", "Failed"]), min_size=2, max_size=6))
-def test_a_row_that_is_met_again_reads_as_the_first_time(states: list[str]) -> None:
-    """Whatever a process remembers of a row, a state with another etag is judged by what it holds."""
-    ours = Version(7, "a" * 32, 3)
-    row = stored(execution(BsBlobs='{"logs": null}'), ours)
-    key, verified = execution().key, Recent()
-    for status in states:
-        met, etag = {**row, "Status": status}, f'W/"{status}"'
-        known = MAPPINGS.by_kind[key.kind].decode(key, StoredRow(met, etag, verified))
-
-        assert known == MAPPINGS.by_kind[key.kind].decode(key, StoredRow(met, etag))
-        assert (status == "Running") == (known.version == ours) == bool(known.body["blobs"])
 
 
 def test_the_stale_etag_column_is_no_content() -> None:

@@ -9,7 +9,7 @@ from azure.data.tables import EdmType, EntityProperty
 
 from bifrost_store.backends.table.account import StoredRow
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.mappings.base import KeyRange
+from bifrost_store.backends.table.places import KeyRange
 from bifrost_store.core.query import SORT_KEY, Eq, Filter, In, Range
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, SYSTEM, Scope

@@ -75,12 +75,8 @@ async def store() -> AsyncIterator[Store]:
     ],
 )
 def test_a_stored_run_becomes_a_model_without_a_digest(work: Counter[str], backend: str, expected: dict[str, int]) -> None:
-    """What is stored is parsed once, and nothing is written out to tell its version before somebody asks for that.
-
-    Who wrote a row of Tables last is told by its digest, the first time that this state of it is met.
-    """
+    """What is stored is parsed once, and nothing is written out to tell its version before somebody asks for that."""
     read = readers(a_run())[backend]
-    read()
     work.clear()
     model = Execution.from_record(read())
     done = dict(work)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -16,7 +16,6 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from bifrost_store.backends.table.answers import Answer, take_parts
 from bifrost_store.backends.table.errors import Place, understood
-from bifrost_store.backends.table.recent import Recent
 from bifrost_store.core.attempts import Attempt, sending
 from bifrost_store.core.http_meter import metered
 
@@ -38,15 +37,10 @@ METERED: Final[Mapping[str, Any]] = metered(lambda request: _what_counts.get())
 # Made for every row that is read: `Final` says to type checkers what `frozen` would, and costs nothing.
 @dataclass(slots=True)
 class StoredRow:
-    """A row as it was read, with its etag. Immutable.
-
-    Attributes:
-        verified: The states of rows that `is_stamped` found to be so; None where it is to look each time.
-    """
+    """A row as it was read, with its etag. Immutable."""
 
     properties: Final[Row]
     etag: Final[str]
-    verified: Final[Recent | None] = field(default=None, compare=False, repr=False)
 
     @property
     def partition_key(self) -> str:
@@ -55,21 +49,6 @@ class StoredRow:
     @property
     def row_key(self) -> str:
         return str(self.properties["RowKey"])
-
-    def is_stamped(self, kind: str, stamp: object, digest: Callable[[], str]) -> bool:
-        """Return whether *stamp*, a column, is the *digest* of what the row holds as one of *kind*.
-
-        Worked out once for each state of it that this process meets: the service gives every state an etag of its own.
-        """
-        if self.verified is None:
-            return stamp == digest()
-        place = (kind, self.partition_key, self.row_key)
-        if self.verified.of(place) == self.etag:
-            return True
-        is_stamped = stamp == digest()
-        if is_stamped:
-            self.verified.note(place, self.etag)
-        return is_stamped
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +87,6 @@ class TableAccount:
         port = address.port or _PORTS[address.scheme]
         self._place = Place(self.name, f"{address.hostname}:{port}")
         self._tables: dict[str, TableClient] = {}
-        self._verified = Recent()
 
     @property
     def name(self) -> str:
@@ -135,7 +113,7 @@ class TableAccount:
             with understood(self._at(table)):
                 answer = Answer(is_page=False)
                 entity = await self._table(table).get_entity(partition_key, row_key, raw_response_hook=answer.take)
-                return self._stored(entity) if answer.rows is None else StoredRow(*answer.rows[0], self._verified)
+                return _stored(entity) if answer.rows is None else StoredRow(*answer.rows[0])
         except ResourceNotFoundError as error:
             if _is_missing_table(error):
                 raise
@@ -183,11 +161,7 @@ class TableAccount:
             try:
                 with counted_as(what), understood(self._at(table)):
                     entities = await anext(pager)
-                    page = (
-                        [self._stored(e) async for e in entities]
-                        if answer.rows is None
-                        else [StoredRow(*row, self._verified) for row in answer.rows]
-                    )
+                    page = [_stored(e) async for e in entities] if answer.rows is None else [StoredRow(*row) for row in answer.rows]
             except StopAsyncIteration:
                 return
             token = getattr(pager, "continuation_token", None)
@@ -222,12 +196,6 @@ class TableAccount:
             return True
         return False
 
-    def _stored(self, entity: TableEntity) -> StoredRow:
-        for name in ("PartitionKey", "RowKey"):
-            if not isinstance(entity[name], str):
-                raise TypeError(name)
-        return StoredRow(dict(entity), str(entity.metadata["etag"]), self._verified)
-
     async def aclose(self) -> None:
         """Close the connections."""
         await self._service.close()
@@ -260,6 +228,13 @@ def counted_as(what: str) -> Iterator[None]:
         yield
     finally:
         _what_counts.reset(token)
+
+
+def _stored(entity: TableEntity) -> StoredRow:
+    for name in ("PartitionKey", "RowKey"):
+        if not isinstance(entity[name], str):
+            raise TypeError(name)
+    return StoredRow(dict(entity), str(entity.metadata["etag"]))
 
 
 def _is_missing_table(error: ResourceNotFoundError) -> bool:

@@ -15,8 +15,8 @@ from bifrost_store.backends.protocol import Backend, RawRows, Repair, ScanPage
 from bifrost_store.backends.table.account import METERED, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.mappings.base import TABLES
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
+from bifrost_store.backends.table.places import TABLES
 from bifrost_store.backends.table.query import TableQueries
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.repair import TableRepair

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bifrost_store.backends.table.account import StoredRow, TableAccount
-from bifrost_store.backends.table.mappings.base import RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.stamps import SCOPE
+from bifrost_store.backends.table.places import end_of
 from bifrost_store.core.scope import Scope
 
 _TABLE = "Entities"

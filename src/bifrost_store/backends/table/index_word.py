@@ -10,7 +10,7 @@ from typing import Final
 from azure.core.exceptions import AzureError
 
 from bifrost_store.backends.table.account import Put, Remove, TableAccount, counted_as
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS
+from bifrost_store.backends.table.places import RELATIONSHIPS
 
 INDEX_WORD: Final = "bs-index-rows"
 """Row key, in the partition of the index rows."""

@@ -12,10 +12,11 @@ from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, StoredRow, Ta
 from bifrost_store.backends.table.columns import TIME, Column
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.mappings.base import KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.legacy_row import LegacyRowMapping
 from bifrost_store.backends.table.mappings.stamps import REVISION
+from bifrost_store.backends.table.places import KeyRange
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.scan import TableScanner
 from bifrost_store.backends.table.twins import TwinCheck

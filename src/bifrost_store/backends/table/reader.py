@@ -15,9 +15,10 @@ from bifrost_store.backends.table.finding import ExecutionFinder
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.locations import Locations
 from bifrost_store.backends.table.mappings import Mappings
-from bifrost_store.backends.table.mappings.base import TABLES, Address, RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.execution import ExecutionMapping
 from bifrost_store.backends.table.mappings.stamps import Marker, read_marker
+from bifrost_store.backends.table.places import TABLES, Address
 from bifrost_store.backends.table.twins import Twins
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.tasks import for_each, together

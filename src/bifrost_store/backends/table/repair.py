@@ -21,10 +21,10 @@ from bifrost_store.backends.table.errors import BACKEND, wrap_errors
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.index_word import TRUSTED_SECONDS, Word
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, end_of
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
 from bifrost_store.backends.table.mappings.membership import TWIN_PREFIX, MembershipMapping
 from bifrost_store.backends.table.mappings.stamps import IS_TOMBSTONE, NEVER_EXTRA, SORT_KEY, marker_row
+from bifrost_store.backends.table.places import RELATIONSHIPS, end_of
 from bifrost_store.backends.table.reader import state_of
 from bifrost_store.backends.table.twins import Twins, set_aside
 from bifrost_store.backends.table.writer import TableWriter

@@ -13,10 +13,10 @@ from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.homes import Homes, without_scope
 from bifrost_store.backends.table.index_word import INDEX_WORD
 from bifrost_store.backends.table.mappings import Mappings, RowMapping
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS
 from bifrost_store.backends.table.mappings.execution import LOCATED_MARK, LOCATOR_PREFIX, ExecutionMapping
 from bifrost_store.backends.table.mappings.internal import INTERNAL_PREFIX
 from bifrost_store.backends.table.mappings.stamps import ANCHOR, GUARD_PREFIX, IS_TOMBSTONE, read_marker
+from bifrost_store.backends.table.places import RELATIONSHIPS
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.twins import Twins
 from bifrost_store.core.json import load_json

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from bifrost_store.backends.table.account import Change, Insert, Remove, StoredRow, TableAccount
 from bifrost_store.backends.table.locations import Locations
-from bifrost_store.backends.table.mappings.base import end_of
 from bifrost_store.backends.table.mappings.execution import ASIDE_ID, ASIDE_PREFIX, EXECUTION_ID, LOCATED_MARK, ExecutionMapping
 from bifrost_store.backends.table.mappings.stamps import REVISION
+from bifrost_store.backends.table.places import end_of
 from bifrost_store.core.clock import reverse_timestamp
 from bifrost_store.core.record import Key
 from bifrost_store.core.tasks import for_each

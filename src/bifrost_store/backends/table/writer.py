@@ -13,7 +13,8 @@ from bifrost_store.backends.settling import CONFLICTS, Refusal, Sender, settle
 from bifrost_store.backends.table.account import MAX_TRANSACTION, Change, Put, Remove, TableAccount
 from bifrost_store.backends.table.errors import BACKEND, is_ambiguous, map_error
 from bifrost_store.backends.table.index_word import IndexWord
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, TABLES, RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.places import RELATIONSHIPS, TABLES
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.writes import Write
 from bifrost_store.core.attempts import Attempt

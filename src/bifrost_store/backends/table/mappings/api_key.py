@@ -10,7 +10,8 @@ from typing_extensions import override
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError, readable_columns, since
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.places import Address, KeyRange, end_of
 from bifrost_store.core.query import Eq, Filter, In
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope
@@ -47,8 +48,8 @@ class ApiKeyMapping(RowMapping):
         return [own, replace(own, row_key=_GLOBAL_PREFIX + escape(key.id))]
 
     @override
-    def encode(self, record: Record) -> list[Row]:
-        (row,) = super().encode(record)
+    def unsealed(self, record: Record) -> list[Row]:
+        (row,) = super().unsealed(record)
         own, shared = self.addresses(record.key)
         address = shared if record.body["workflowId"] is None else own
         return [{**row, "RowKey": address.row_key, "KeyId": record.key.id}]

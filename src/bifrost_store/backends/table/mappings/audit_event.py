@@ -9,7 +9,8 @@ from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import INTEGER, JSON, TEXT, Column
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.places import Address, KeyRange
 from bifrost_store.core.query import SORT_KEY, Filter, Range
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import ClassVar
+
+import pydantic_core
 
 from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
@@ -28,6 +29,7 @@ from bifrost_store.backends.table.mappings.stamps import (
     EXPIRES_AT,
     NEVER_EXTRA,
     REVISION,
+    SCHEMA,
     SCOPE,
     WRITE_ID,
     NativeEtag,
@@ -37,35 +39,14 @@ from bifrost_store.backends.table.mappings.stamps import (
     read_expiry,
     version_columns,
 )
+from bifrost_store.backends.table.places import Address, KeyRange, end_of
 from bifrost_store.core.json import UNREADABLE, canonical_json, check_json
 from bifrost_store.core.query import Filter
-from bifrost_store.core.record import Body, Expiry, Key, LateDigest, Origin, Record, default_sort_key, dump_expiry
+from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, LateDigest, Origin, Record, default_sort_key, dump_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
 from bifrost_store.core.version import Etag, Version
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError, InvalidRequestError
-
-RELATIONSHIPS = "Relationships"
-TABLES = ("AuditLog", "Config", "Entities", RELATIONSHIPS)
-"""Tables of today's layout, which must be there. Rows carried whole may lie in any other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a row lies."""
-
-    table: str
-    partition_key: str
-    row_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRange:
-    """Row keys ``lo <= RowKey < hi`` of a table, in one partition or, where that is None, in all."""
-
-    partition_key: str | None
-    lo: str
-    hi: str
 
 
 class RowMapping:
@@ -167,6 +148,10 @@ class RowMapping:
 
     def encode(self, record: Record) -> list[Row]:
         """Return the record's rows, all of one partition, the anchor first."""
+        return [row if (seal := self.seal(row)) is None else {**row, SCHEMA: seal} for row in self.unsealed(record)]
+
+    def unsealed(self, record: Record) -> list[Row]:
+        """Return the rows of `encode` without their seals."""
         address = self.address(record.key, record.sort_key)
         anchor: Row = {
             "PartitionKey": address.partition_key,
@@ -258,19 +243,25 @@ class RowMapping:
             content = self.read_content(key, row, is_old=False)
         except UNREADABLE:
             return None
-        version = stamped = Version(revision, str(row.get(WRITE_ID)), epoch)
         digest = LateDigest(key, *content, False)
-        is_ours = partial(stored.is_stamped, key.kind, row.get(DIGEST), digest)
-        if self.reads_alike(content.body):
-            self._check_text(content)
-            version = Version.late(lambda: stamped if is_ours() else _overwritten(stamped, digest()))
-        elif not is_ours():
+        is_sealed = isinstance(row.get(SCHEMA), str) and row[SCHEMA] == self.seal(row)
+        if not is_sealed and row.get(DIGEST) != digest():
             return None
+        version = Version(revision, str(row.get(WRITE_ID)), epoch)
         return self._record(key, stored, content, version, digest, self.memo(content.body), epoch)
 
-    def reads_alike(self, body: Body) -> bool:
-        """Return whether only the version of a row that was read as ours depends on who wrote it last."""
-        return False
+    def seal(self, row: Row) -> str | None:
+        """Return what `SCHEMA` says in a row of ours while all its columns are as they were written: a hash of them.
+
+        It tells in a quarter of the time what the digest tells. Where there is none, and where a column's type makes it another
+        once the row was read, the digest decides.
+        """
+        extra = [] if self._claimed.issuperset(row) else sorted(column for column in row.items() if column[0] not in self._claimed)
+        try:
+            content = pydantic_core.to_json([*map(row.get, self._sealed), extra])
+        except ValueError:
+            return None
+        return f"{SCHEMA_VERSION};{hashlib.sha256(content).hexdigest()[:32]}"
 
     def _old(self, key: Key, stored: StoredRow) -> Record:
         """Return the record of a row that the old application wrote last, by the rules for what it leaves out or tolerates."""
@@ -368,6 +359,10 @@ class RowMapping:
         return frozenset(column.field for column in self.columns if column.codec.is_storable)
 
     @cached_property
+    def _sealed(self) -> list[str]:
+        return sorted(self._claimed - {SCHEMA})
+
+    @cached_property
     def _claimed(self) -> frozenset[str]:
         """Columns that do not travel along."""
         return NEVER_EXTRA | self.key_columns | {name for column in self.columns for name in (column.name, *column.older_names)}
@@ -396,8 +391,3 @@ class RowMapping:
 def _overwritten(stamped: Version, digest: str) -> Version:
     """Return the version of a row that the old application wrote over what was stamped: its content is its only name."""
     return Version(stamped.revision + 1, digest, stamped.epoch)
-
-
-def end_of(prefix: str) -> str:
-    """Return the first key after all that begin with *prefix*, which ends with ``:``."""
-    return prefix[:-1] + ";"

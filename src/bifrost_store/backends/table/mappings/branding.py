@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import NAMES, TEXT, TIME, Column, encode_columns
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping
+from bifrost_store.backends.table.places import Address, KeyRange
 from bifrost_store.core.query import Filter
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import Scope

@@ -27,8 +27,9 @@ from bifrost_store.backends.table.columns import (
 from bifrost_store.backends.table.edm import to_json
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.backends.table.escaping import escape
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.stamps import EXPIRES_AT, REVISION, UNLOCATED, read_expiry
+from bifrost_store.backends.table.places import Address, KeyRange, end_of
 from bifrost_store.core.clock import format_time, reverse_timestamp
 from bifrost_store.core.json import UNREADABLE, dump_json, load_json, utf16_length
 from bifrost_store.core.query import SORT_KEY, Filter, Range
@@ -52,8 +53,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 9_999_999_999_999
 
 
-_FILLED_IN = ("workflowName", "executedBy", "executedByName", "status", "startedAt")
-"""Fields that are read from elsewhere where a row of the old application lacks their columns."""
 _PENDING = ExecutionStatus.PENDING.value
 _STATUS = Codec(TEXT.encode, lambda value: TEXT.decode(value) or _PENDING, is_plain_text=True)
 """An empty status reads as Pending in the old application."""
@@ -184,13 +183,6 @@ class ExecutionMapping(RowMapping):
             # Input that is no object shows as empty, as in the old application, and stays stored as it is.
             content.extra[_INPUT] = to_json(raw)
         return content
-
-    @override
-    def reads_alike(self, body: Body) -> bool:
-        result, result_type = body["result"], body["resultType"]
-        if body["blobs"] or body["resultSize"] is not None or None in [body[field] for field in _FILLED_IN]:
-            return False
-        return not isinstance(result, str) and (result is None) is (result_type is None)
 
     @override
     def expiry_of(self, content: Content) -> Expiry:

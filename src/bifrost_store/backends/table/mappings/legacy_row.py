@@ -9,9 +9,10 @@ from typing_extensions import override
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import Content
 from bifrost_store.backends.table.edm import from_json, to_json
-from bifrost_store.backends.table.mappings.base import Address, RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.execution import ASIDE_ID, ASIDE_PREFIX, EXECUTION_ID, ExecutionMapping
 from bifrost_store.backends.table.mappings.stamps import KEY_COLUMNS, VERSION_COLUMNS, read_expiry
+from bifrost_store.backends.table.places import Address
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import LegacyRow

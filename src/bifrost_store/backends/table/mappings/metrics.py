@@ -8,8 +8,8 @@ from typing import Final
 
 from typing_extensions import override
 
-from bifrost_store.backends.table.mappings.base import KeyRange, end_of
 from bifrost_store.backends.table.mappings.document import DocumentMapping
+from bifrost_store.backends.table.places import KeyRange, end_of
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Range
 from bifrost_store.core.scope import Scope
 from bifrost_store.documents.metrics import PeriodMetrics

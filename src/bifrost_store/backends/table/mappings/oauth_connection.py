@@ -20,8 +20,9 @@ from bifrost_store.backends.table.columns import (
     time_text,
 )
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import Address, KeyRange, RowMapping
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.stamps import WRITE_ID, version_columns
+from bifrost_store.backends.table.places import Address, KeyRange
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.query import Filter
 from bifrost_store.core.record import Body, Key, Record
@@ -147,13 +148,17 @@ class OAuthConnectionMapping(RowMapping):
         return content._replace(extra={**content.extra, _REST: dump_json(rest)}) if rest else content
 
     @override
-    def encode(self, record: Record) -> list[Row]:
-        anchor, *references = super().encode(record)
+    def unsealed(self, record: Record) -> list[Row]:
+        anchor, *references = super().unsealed(record)
         for _, column, _ in _REFERENCES:
             anchor.pop(column, None)
         if anchor["Value"] != dump_json(_written(record.body)):
             del anchor[_REST]
         return [anchor, *references]
+
+    @override
+    def seal(self, row: Row) -> None:
+        """No row alone tells whether all of a connection is as it was written."""
 
     @override
     def write_columns(self, record: Record) -> Row:

@@ -10,9 +10,10 @@ from typing_extensions import override
 from bifrost_store.backends.table.account import Row
 from bifrost_store.backends.table.columns import TEXT, TIME, Column
 from bifrost_store.backends.table.escaping import escape, unescape
-from bifrost_store.backends.table.mappings.base import RELATIONSHIPS, Address, KeyRange, RowMapping, end_of
+from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.role import RoleMapping
 from bifrost_store.backends.table.mappings.stamps import SCOPE
+from bifrost_store.backends.table.places import RELATIONSHIPS, Address, KeyRange, end_of
 from bifrost_store.core.query import Eq, Filter
 from bifrost_store.core.record import Body, Key
 from bifrost_store.core.scope import Scope
