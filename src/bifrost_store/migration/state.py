@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_loaded
 from bifrost_store.core.record import Body
 from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, NextStep
 from bifrost_store.routing.control import Control, problems_of
@@ -256,7 +256,7 @@ class MigrationState(_Value):
             CorruptDocumentError: It is none of this version.
         """
         try:
-            return cls.model_validate_json(dump_json(_of_older_shape(body)))
+            return cls.model_validate_json(dump_loaded(_of_older_shape(body)))
         except ValidationError as error:
             raise CorruptDocumentError(f"the state of the migration cannot be read: {problems_of(error)}") from error
 

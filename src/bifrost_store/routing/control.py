@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_loaded
 from bifrost_store.core.record import Body
 from bifrost_store.core.retention import Retention, agreed
 from bifrost_store.core.scope import Scope
@@ -97,7 +97,7 @@ class Control(_Value):
             CorruptDocumentError: It is none of this version. Nothing is guessed: writes would go to the wrong store.
         """
         try:
-            control = cls.model_validate_json(dump_json(dict(body)))
+            control = cls.model_validate_json(dump_loaded(dict(body)))
         except ValidationError as error:
             raise CorruptDocumentError(f"the control document cannot be read: {problems_of(error)}") from error
         if EVERY_SCOPE not in control.routes:
