@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from bifrost_store.core.json import dump_loaded
 from bifrost_store.core.record import Body
 from bifrost_store.core.retention import Retention, agreed
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.version import MAX_REVISION
 from bifrost_store.errors import CorruptDocumentError
 
 EVERY_SCOPE: Final = "*"
@@ -37,7 +38,7 @@ class Route(_Value):
 
     primary: str
     secondary: str | None = None
-    epoch: int = 0
+    epoch: int = Field(default=0, ge=0, le=MAX_REVISION)
 
 
 class Target(_Value):
