@@ -30,7 +30,7 @@ from bifrost_store.migration.pace import Paces
 from bifrost_store.migration.state import Backfilled, MigrationState, Moment, Phase, Running, Step, Verified
 from bifrost_store.migration.status import MigrationStatus, lines_of
 from bifrost_store.reporting.migration import MigrationReport, page_of
-from bifrost_store.routing.control import Control, Route
+from bifrost_store.routing.control import MAX_EPOCH, Control, Route
 from bifrost_store.routing.membership import lease_rows
 from bifrost_store.routing.membership.lease_rows import LeaseState
 from bifrost_store.testing.examples import changed, job_status
@@ -142,6 +142,15 @@ def models() -> Iterator[type[BaseModel]]:
         found = left.pop().__subclasses__()
         left += found
         yield from (one for one in found if one.__module__.startswith("bifrost_store."))
+
+
+@pytest.mark.parametrize("epoch", [10**400, 2**63, 9_999_999_999, MAX_EPOCH + 1, -1])
+def test_an_epoch_that_leaves_no_room_is_none(epoch: int) -> None:
+    """Those that follow must fit into versions."""
+    with pytest.raises(CorruptDocumentError, match="control document cannot be read"):
+        Control.parse({**ROWS["control"][1], "routes": {"*": {"primary": "table", "secondary": None, "epoch": epoch}}})
+    with pytest.raises(CorruptDocumentError, match="epoch"):
+        MigrationState.parse({**WHOLE.body(), "epoch": epoch})
 
 
 def test_every_float_of_a_model_is_finite() -> None:

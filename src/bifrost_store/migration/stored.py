@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bifrost_store.core.clock import as_utc
-from bifrost_store.core.version import MAX_REVISION
+from bifrost_store.routing.control import MAX_EPOCH
 
 _MOST: Final = 2**53 - 1
 _LAST_YEAR: Final = 9000
@@ -24,7 +24,7 @@ def _in_the_calendar(moment: datetime) -> datetime:
 
 Count = Annotated[int, Field(ge=0, le=_MOST)]
 """As far as every reader of JSON counts."""
-Epoch = Annotated[int, Field(ge=0, le=MAX_REVISION)]
+Epoch = Annotated[int, Field(ge=0, le=MAX_EPOCH)]
 Time = Annotated[datetime, AfterValidator(_in_the_calendar)]
 """In UTC."""
 

@@ -17,6 +17,8 @@ from bifrost_store.errors import CorruptDocumentError
 
 EVERY_SCOPE: Final = "*"
 """The route key of all scopes that have none of their own."""
+MAX_EPOCH: Final = MAX_REVISION // 2
+"""A stored one is at most that: after it there is room for all that are to come, and no migration gets as far."""
 
 MoveKind = Literal["start", "cutover", "rollback", "abandon", "finish"]
 
@@ -38,7 +40,7 @@ class Route(_Value):
 
     primary: str
     secondary: str | None = None
-    epoch: int = Field(default=0, ge=0, le=MAX_REVISION)
+    epoch: int = Field(default=0, ge=0)
 
 
 class Target(_Value):
@@ -103,6 +105,8 @@ class Control(_Value):
             raise CorruptDocumentError(f"the control document cannot be read: {problems_of(error)}") from error
         if EVERY_SCOPE not in control.routes:
             raise CorruptDocumentError("the control document cannot be read: it has no route for every scope")
+        if control.highest_epoch > MAX_EPOCH:
+            raise CorruptDocumentError("the control document cannot be read: no migration has so high an epoch")
         return control
 
     def body(self) -> Body:
