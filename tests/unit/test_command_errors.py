@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -62,6 +63,78 @@ def test_an_error_is_an_object(
     values = json.loads(said.out)
     assert (False, "ThrottledError", 7.0) == (values["ok"], values["error"]["type"], values["error"]["retry_after_seconds"])
     assert "error: slow down; try again after 7 s\n" == said.err
+
+
+def wrong_uses(words: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield command lines of a command that cannot be meant: too much, too little, and each option without its value."""
+    known = parameters(COMMANDS[words])
+    needed = {one.opts[0]: [one.opts[0], "1"] if one.opts[0].startswith("-") else ["x"] for one in known if one.required}
+    yield [*words, *chain(*needed.values()), "--json", "--no-such-option"]
+    yield [*words, "--no-such-option", *chain(*needed.values()), "--json"]
+    yield [*words, *chain(*needed.values()), *["x"] * 99, "--json"]
+    for missing in needed:
+        yield [*words, *chain(*(value for name, value in needed.items() if name != missing)), "--json"]
+    for one in known:
+        if one.opts[0].startswith("--") and not one.is_flag:
+            yield [*words, "--json", *chain(*needed.values()), one.opts[0]]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_wrong_use_is_an_object_too(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One object on stdout, whatever is wrong and wherever ``--json`` stands; stderr tells it to people, and the exit code is 2."""
+    for line in wrong_uses(words):
+        monkeypatch.setattr(sys, "argv", ["bifrost-store", *line])
+
+        with pytest.raises(SystemExit) as ended:
+            run()
+
+        said = capsys.readouterr()
+        values = json.loads(said.out)
+        assert (2, False, "UsageError") == (ended.value.code, values["ok"], values["error"]["type"])
+        assert values["error"]["message"]
+        assert "Error" in said.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["no-such-command", "--json"],
+        ["migrate", "no-such-command", "--json"],
+        ["--no-such-option", "ping", "--json"],
+        ["cost", "--json", "--executions-per-month", "nan"],
+        ["cost", "--executions-per-month", "many", "--json"],
+        ["metrics", "rebuild", "--day", "today", "--json"],
+        ["logs", "e", "--scope", "\n", "--json"],
+        ["repair", "--stop-index-rows", "--resume-index-rows", "--json"],
+        ["load", "no/such/folder", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_an_object_whoever_finds_it(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A value that is none, before the command begins or in it; and a command that there is not."""
+    monkeypatch.setattr(sys, "argv", ["bifrost-store", *line])
+    with pytest.raises(SystemExit) as ended:
+        run()
+
+    assert (2, "UsageError") == (ended.value.code, json.loads(capsys.readouterr().out)["error"]["type"])
+
+
+@pytest.mark.parametrize("line", [["ping", "--no-such-option"], ["ping", "--no-such-option", "--", "--json"]])
+def test_wrong_use_without_the_option_is_text_alone(
+    line: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What follows ``--`` is no option."""
+    monkeypatch.setattr(sys, "argv", ["bifrost-store", *line])
+    with pytest.raises(SystemExit) as ended:
+        run()
+
+    said = capsys.readouterr()
+    assert (2, "") == (ended.value.code, said.out)
+    assert "no-such-option" in said.err
 
 
 def test_those_are_all_that_report() -> None:

@@ -159,7 +159,7 @@ class TestFile:
         """The line that ping returns says what answered."""
         answer = await sqlite.ping()
 
-        assert f"SQLite {sqlite3.sqlite_version}, {path}, layout 6, journal mode wal" == answer
+        assert f"SQLite {sqlite3.sqlite_version}, {path}, layout 7, journal mode wal" == answer
 
     async def test_memory(self) -> None:
         """A database in memory keeps records until it is closed."""
@@ -179,7 +179,7 @@ class TestFile:
         with pytest.raises(InvalidRequestError, match="closed"):
             await sqlite.get(execution().key)
 
-    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 7", "version 7"), ("application_id = 7", "another application")])
+    @pytest.mark.parametrize(("pragma", "word"), [("user_version = 8", "version 8"), ("application_id = 7", "another application")])
     async def test_foreign_layout_is_refused(self, path: Path, pragma: str, word: str) -> None:
         """A file of a newer release or of another application is left alone."""
         first = SqliteBackend(str(path), SPECS)

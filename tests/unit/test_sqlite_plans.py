@@ -48,8 +48,11 @@ async def test_each_of_several_statuses_is_read_by_itself(
     query = Query("execution", scope, (In("status", ("Pending", "Running", "Cancelling")), *window))
     for position in (None, ["0"] if scope is not None else ["org-a", "0"]):
         found = await searches(sqlite, queries.compile_page(query, position, NOW))
+        found = [step for step in found if "COVERING INDEX records_in_order" not in step]  # which scopes there are
 
-        assert [True] * 3 == ["USING INDEX records_execution_by_status (<expr>=?" in step for step in found]
+        # A window of all scopes is read in the position's scope, and in those after it.
+        rests = 2 if scope is None and window and position is not None else 1
+        assert [True] * 3 * rests == ["USING INDEX records_execution_by_status (<expr>=?" in step for step in found]
 
 
 USER, WORKFLOW, FORM = Eq("executedBy", "kim"), Eq("workflowName", "nightly"), Eq("formId", "f")

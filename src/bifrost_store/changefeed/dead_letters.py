@@ -15,7 +15,7 @@ from bifrost_store.coordination.rows import Form, Row, Rows
 from bifrost_store.core.clock import Clock, utc_now
 from bifrost_store.core.execution_data import Run
 from bifrost_store.core.feed import FeedItem
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_json, dump_loaded
 from bifrost_store.core.query import Eq
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import SYSTEM, Scope
@@ -64,7 +64,7 @@ class DeadLetter(BaseModel):
 
 def _load(record: Record) -> DeadLetter:
     try:
-        return DeadLetter.model_validate_json(dump_json(record.body))
+        return DeadLetter.model_validate_json(dump_loaded(record.body))
     except ValidationError:
         raise CorruptDocumentError(f"the dead letter {record.key.id} cannot be read; delete it", key=str(record.key)) from None
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.coordination.rows import Form, Row, Rows
 from bifrost_store.coordination.silence import Silence
 from bifrost_store.core.feed import FeedRange
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_json, dump_loaded
 from bifrost_store.core.query import Eq
 from bifrost_store.core.record import Record
 from bifrost_store.core.spec import FeedName
@@ -56,7 +56,7 @@ class FeedLease(BaseModel):
     beat: int = 0
     moved_at: datetime | None = None
     lag_items: int = 0
-    lag_seconds: float = 0.0
+    lag_seconds: FiniteFloat = 0.0
     problem: str | None = None
     failures: int = 0
     failing_since: datetime | None = None
@@ -86,7 +86,7 @@ FeedLeaseRow = Row[FeedLease]
 
 def _load(record: Record) -> FeedLease:
     try:
-        return FeedLease.model_validate_json(dump_json(record.body))
+        return FeedLease.model_validate_json(dump_loaded(record.body))
     except ValidationError as error:
         fields = ", ".join(sorted({str(problem["loc"][0]) for problem in error.errors(include_input=False)}))
         raise CorruptDocumentError(

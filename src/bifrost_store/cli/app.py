@@ -31,6 +31,7 @@ from bifrost_store.cli import (
 from bifrost_store.cli.interrupts import Interrupted
 from bifrost_store.cli.logs import show_logs
 from bifrost_store.cli.output import VerboseOption, begin, report_error, unexpected
+from bifrost_store.cli.wrong_use import Commands
 from bifrost_store.errors import ConfigurationError, StoreError
 
 _HELP = (
@@ -40,6 +41,7 @@ _HELP = (
 app = typer.Typer(
     name="bifrost-store",
     help=_HELP,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

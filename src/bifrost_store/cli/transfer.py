@@ -56,6 +56,8 @@ def _show(done: TransferReport, *, as_json: bool, lines: list[str]) -> None:
     if done.documents:
         lines.append(f"execution data: {done.documents}")
     lines += [f"unreadable: {line}" for line in done.unreadable]
+    if done.unnamed:
+        lines.append(f"unreadable: {done.unnamed} more")
     report({"ok": done.is_complete, **asdict(done)}, as_json=as_json, lines=lines)
     if not done.is_complete:
         raise typer.Exit(1)

@@ -240,6 +240,13 @@ def dump_json(value: object) -> str:
     return _ENCODER.encode(value)
 
 
+def dump_loaded(value: object) -> str:
+    """Return a value that `load_json` gave, as JSON for a model that checks it: ``1e999``, which it gives as an infinite number, is
+    no JSON, and for the model to refuse.
+    """
+    return json.dumps(value)
+
+
 def dump_stored(value: object) -> str:
     """Return *value*, which can be stored, as what `load_json` reads equal: short and quick, for whom no form is promised."""
     try:

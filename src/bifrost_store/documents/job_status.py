@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import FiniteFloat
 from typing_extensions import override
 
 from bifrost_store.core.record import Body, Record
@@ -76,7 +77,7 @@ class JobStatus(Document):
     status: JobOutcome
     start_time: UtcTime
     end_time: UtcTime | None = None
-    duration_seconds: float | None = None
+    duration_seconds: FiniteFloat | None = None
     trigger_type: JobTrigger
     trigger_user: str | None = None
     total_connections: int | None = None

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from typing_extensions import override
 
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_loaded
 from bifrost_store.core.record import Body
 from bifrost_store.errors import CorruptDocumentError, MigrationRefusedError, NextStep
+from bifrost_store.migration.stored import Count, Epoch, Time, UnderWay
 from bifrost_store.routing.control import Control, problems_of
 
 SCHEMA_VERSION: Final = 1
@@ -144,12 +145,12 @@ class Verified(_Value):
         open_count: Differences that are left, after repair where that was wished.
     """
 
-    began_at: datetime
-    ended_at: datetime
-    epoch: int
-    counts: dict[str, int]
-    kinds: dict[str, dict[str, int]]
-    open_count: int
+    began_at: Time
+    ended_at: Time
+    epoch: Epoch
+    counts: dict[str, Count]
+    kinds: dict[str, dict[str, Count]]
+    open_count: Count
 
 
 class Backfilled(_Value):
@@ -161,16 +162,16 @@ class Backfilled(_Value):
         kinds: The same per kind, but for what cannot be read; empty where an earlier release carried it out.
     """
 
-    ended_at: datetime
-    counts: dict[str, int]
-    kinds: dict[str, dict[str, int]] = {}
+    ended_at: Time
+    counts: dict[str, Count]
+    kinds: dict[str, dict[str, Count]] = {}
 
 
 class Moment(_Value):
     """When a phase began, by the operator's clock."""
 
     phase: Phase
-    at: datetime
+    at: Time
 
 
 class Running(_Value):
@@ -185,8 +186,8 @@ class Running(_Value):
 
     step: Step
     runner: str
-    began_at: datetime
-    seen_at: datetime
+    began_at: Time
+    seen_at: Time
     is_over: bool = False
 
 
@@ -235,18 +236,18 @@ class MigrationState(_Value):
     source: str
     target: str
     phase: Phase = Phase.NONE
-    changed_at: datetime
+    changed_at: Time
     runner: str | None = None
     options: Options | None = None
-    dropped_before: datetime | None = None
-    progress: Mapping[str, dict[str, Any]] = {}
+    dropped_before: Time | None = None
+    progress: Mapping[str, UnderWay] = {}
     backfill: Backfilled | None = None
     verification: Verified | None = None
-    cut_over_at: datetime | None = None
+    cut_over_at: Time | None = None
     asked: Asked | None = None
     running: Running | None = None
     history: tuple[Moment, ...] = ()
-    epoch: int = 0
+    epoch: Epoch = 0
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
@@ -256,7 +257,7 @@ class MigrationState(_Value):
             CorruptDocumentError: It is none of this version.
         """
         try:
-            return cls.model_validate_json(dump_json(_of_older_shape(body)))
+            return cls.model_validate_json(dump_loaded(_of_older_shape(body)))
         except ValidationError as error:
             raise CorruptDocumentError(f"the state of the migration cannot be read: {problems_of(error)}") from error
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_loaded
 from bifrost_store.core.record import Body
 from bifrost_store.core.retention import Retention, agreed
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.version import MAX_REVISION
 from bifrost_store.errors import CorruptDocumentError
 
 EVERY_SCOPE: Final = "*"
 """The route key of all scopes that have none of their own."""
+MAX_EPOCH: Final = MAX_REVISION // 2
+"""A stored one is at most that: after it there is room for all that are to come, and no migration gets as far."""
 
 MoveKind = Literal["start", "cutover", "rollback", "abandon", "finish"]
 
@@ -37,7 +40,7 @@ class Route(_Value):
 
     primary: str
     secondary: str | None = None
-    epoch: int = 0
+    epoch: int = Field(default=0, ge=0)
 
 
 class Target(_Value):
@@ -97,11 +100,13 @@ class Control(_Value):
             CorruptDocumentError: It is none of this version. Nothing is guessed: writes would go to the wrong store.
         """
         try:
-            control = cls.model_validate_json(dump_json(dict(body)))
+            control = cls.model_validate_json(dump_loaded(dict(body)))
         except ValidationError as error:
             raise CorruptDocumentError(f"the control document cannot be read: {problems_of(error)}") from error
         if EVERY_SCOPE not in control.routes:
             raise CorruptDocumentError("the control document cannot be read: it has no route for every scope")
+        if control.highest_epoch > MAX_EPOCH:
+            raise CorruptDocumentError("the control document cannot be read: no migration has so high an epoch")
         return control
 
     def body(self) -> Body:

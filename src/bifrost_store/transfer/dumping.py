@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,7 +78,11 @@ class _Dump:
             )
         self._state = before
         self._report = TransferReport(
-            self._state.records, blobs=self._state.blobs, documents=self._state.documents, unreadable=self._state.unreadable
+            self._state.records,
+            blobs=self._state.blobs,
+            documents=self._state.documents,
+            unreadable=self._state.unreadable,
+            unnamed=self._state.unnamed,
         )
         self._save()
 
@@ -160,7 +165,8 @@ class _Dump:
 
     def _save(self, **changes: object) -> None:
         report = self._report
-        seen = {"records": report.records, "unreadable": report.unreadable, "blobs": report.blobs, "documents": report.documents}
+        seen = asdict(report)
+        del seen["written"]
         self._state = self._state.model_copy(update={**seen, **changes})
         self._file.write(self._state)
 

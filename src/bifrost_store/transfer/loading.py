@@ -77,7 +77,9 @@ class _Load:
         if before.is_complete:
             raise ConfigurationError(f"{self._folder} was loaded into this store already; load it again with --restart")
         self._state = before
-        self._report = TransferReport(before.records, before.written, before.blobs, before.documents, before.unreadable)
+        self._report = TransferReport(
+            before.records, before.written, before.blobs, before.documents, before.unreadable, before.unnamed
+        )
 
     def _dump(self) -> DumpState:
         dump = StateFile(self._folder / "dump.json", DumpState).read()
@@ -96,10 +98,17 @@ class _Load:
         """Return whether what was loaded last had to be written again: an emulator's store is emptied behind the same name.
 
         None if that cannot be told.
+
+        Raises:
+            ConfigurationError: What was done before does not end where a line does.
         """
+        if before.position > self._dumped.records_bytes or before.data_position > self._dumped.data_bytes:
+            raise self._file.damaged()
         if before.position == 0:
             return False
-        ((_, line),) = islice(_lines(self._lines, before.last), 1)
+        line = next((line for _, line in _lines(self._lines, min(before.last, before.position))), b"")
+        if before.last + len(line) != before.position or not line:
+            raise self._file.damaged()
         try:
             return await self._store.backend.apply(record_of(line))
         except (InvalidRequestError, CorruptDocumentError):

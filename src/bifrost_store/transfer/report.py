@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from bifrost_store.core.record import Record
+
+MAX_NAMED: Final = 1_000
+"""So much that could not be carried is named; who has more needs another dump."""
+_MAX_CHARACTERS: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -16,7 +21,8 @@ class TransferReport:
         written: Records that a load wrote; the others were there already, as new or newer.
         blobs: Blobs carried.
         documents: Documents of execution data carried.
-        unreadable: One line for each row, line or blob that could not be carried.
+        unreadable: One line for each row, line or blob that could not be carried, of the first thousand.
+        unnamed: How many more could not.
     """
 
     records: dict[str, int] = field(default_factory=dict)
@@ -24,6 +30,7 @@ class TransferReport:
     blobs: int = 0
     documents: int = 0
     unreadable: list[str] = field(default_factory=list)
+    unnamed: int = 0
 
     @property
     def is_complete(self) -> bool:
@@ -36,6 +43,9 @@ class TransferReport:
         self.records[kind] = self.records.get(kind, 0) + 1
 
     def refuse(self, what: object) -> None:
-        """Name something that could not be carried, once."""
-        if str(what) not in self.unreadable:
-            self.unreadable.append(str(what))
+        """Name something that could not be carried, once; or count it, where so much is named already."""
+        line = str(what)[:_MAX_CHARACTERS]
+        if len(self.unreadable) == MAX_NAMED:
+            self.unnamed += 1
+        elif line not in self.unreadable:
+            self.unreadable.append(line)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bifrost_store.core.files import open_private
 from bifrost_store.core.json import load_json
@@ -18,13 +18,17 @@ FORMAT_VERSION = 2
 """Version 1 knew no execution data; what it wrote is read."""
 
 
+Whole = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""A count, or a place in a file."""
+
+
 class Progressed(BaseModel):
     """What both states hold.
 
     Attributes:
         id: Names the dump.
         places: Where the store's data is; see `Store.places`.
-        records, unreadable, blobs, documents: See `TransferReport`.
+        records, unreadable, unnamed, blobs, documents: See `TransferReport`.
         is_complete: Nothing is left to do.
     """
 
@@ -34,10 +38,11 @@ class Progressed(BaseModel):
     version: int = FORMAT_VERSION
     id: str
     places: list[str]
-    records: dict[str, int] = {}
+    records: dict[str, Whole] = {}
     unreadable: list[str] = []
-    blobs: int = 0
-    documents: int = 0
+    unnamed: Whole = 0
+    blobs: Whole = 0
+    documents: Whole = 0
     is_complete: bool = False
 
 
@@ -56,9 +61,9 @@ class DumpState(Progressed):
     is_scanned: bool = False
     data_stores: list[str] = []
     data_token: str | None = None
-    records_bytes: int = 0
-    data_bytes: int = 0
-    blobs_bytes: int = 0
+    records_bytes: Whole = 0
+    data_bytes: Whole = 0
+    blobs_bytes: Whole = 0
 
 
 class LoadState(Progressed):
@@ -72,11 +77,11 @@ class LoadState(Progressed):
         data_position: Bytes of ``execution_data.jsonl`` that are done.
     """
 
-    position: int = 0
-    last: int = 0
-    written: int = 0
-    blob_lines: int = 0
-    data_position: int = 0
+    position: Whole = 0
+    last: Whole = 0
+    written: Whole = 0
+    blob_lines: Whole = 0
+    data_position: Whole = 0
 
 
 S = TypeVar("S", bound=Progressed)
@@ -109,7 +114,11 @@ class StateFile(Generic[S]):
         try:
             return self.kind.model_validate(values)
         except ValidationError:
-            raise ConfigurationError(f"{self.path} is damaged; delete it and start again") from None
+            raise self.damaged() from None
+
+    def damaged(self) -> ConfigurationError:
+        """Return the error of a state that the files beside it contradict."""
+        return ConfigurationError(f"{self.path} is damaged; delete it and start again")
 
     def write(self, state: S) -> None:
         """Save *state*: readers, also after a crash, find the old or the new one."""

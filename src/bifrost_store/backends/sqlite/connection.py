@@ -26,7 +26,7 @@ from bifrost_store.errors import ConfigurationError, InvalidRequestError, Outcom
 T = TypeVar("T")
 
 _APPLICATION_ID: Final = 0x62667374
-_LAYOUT_VERSION: Final = 6
+_LAYOUT_VERSION: Final = 7
 _OLDEST_SQLITE: Final = (3, 35, 0)
 """Brought RETURNING ("SQLite Release 3.35.0", sqlite.org)."""
 _RETRY_SECONDS: Final = 0.02

@@ -88,7 +88,11 @@ _TOGETHER: Final = frozenset({"executedBy", "workflowName", "formId"})
 """The indexes of two of these or more have the runs of each status by themselves."""
 _STATUSES: Final = ("Cancelled", "Cancelling", "CompletedWithErrors", "Failed", "Pending", "Running", "Success", "Timeout")
 _STATUS: Final = "json_extract(fields, '$.status')"
-_ANY: Final = ("records WHERE",)
+_ACROSS: Final = {
+    ("execution", Range, "completedAt"): "records_execution_completedAt",
+    ("audit_event", Eq, "eventType"): "records_audit_event_eventType",
+}
+"""Indexes by which to look in one scope after the other, where SQLite would rather read them whole."""
 _BY_STATUS: Final = (
     *(f"records WHERE {_STATUS} = '{status}' AND" for status in _STATUSES),
     f"records INDEXED BY records_execution_other_status WHERE ifnull({_STATUS}, '') NOT IN ({', '.join(map(repr, _STATUSES))}) AND",
@@ -96,11 +100,15 @@ _BY_STATUS: Final = (
 """The last is of an index that is empty, unless a run has a status that there is not."""
 _OF_FEW: Final = frozenset({ID, "roleId"})
 """What few records have in common: those are found and sorted, where SQLite would look for them among all in order."""
-_SCOPES: Final = """WITH RECURSIVE scopes (scope) AS (
-    SELECT min(scope) FROM records WHERE kind = '{kind}' UNION ALL
+_FEW_IN: Final = frozenset({"nextRunAt"})
+"""Ranges that few records are in: the same."""
+_WINDOWS: Final = frozenset({SORT_KEY, "completedAt"})
+"""Ranges that indexes have within each scope: of all scopes SQLite goes to them in one after the other."""
+_SCOPES: Final = """scope IN (WITH RECURSIVE scopes (scope) AS (
+    SELECT min(scope) FROM records WHERE kind = '{kind}'{after} UNION ALL
     SELECT (SELECT min(scope) FROM records WHERE kind = '{kind}' AND scope > scopes.scope) FROM scopes WHERE scope IS NOT NULL
-) SELECT scope FROM scopes"""
-"""Every scope that has records of a kind, from one to the next: by it and an id the primary key tells where a record is."""
+) SELECT scope FROM scopes)"""
+"""Every scope that has records of a kind, from one to the next: in each an index tells where an id or a window is."""
 _MAX_ARMS: Final = 16
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -141,24 +149,47 @@ def compile_page(query: Query, position: Sequence[str] | None, now: str) -> Stat
     What is read in parts, each of them in order, SQLite merges as far as the page goes.
     """
     parameters: dict[str, Value] = {"limit": query.limit + 1}
+    parameters |= {f"after{number}": part for number, part in enumerate(position or ())}
     places = ["scope", "sort_key"] if query.scope is None else ["sort_key"]
-    after = ""
-    if position is not None:
-        placeholders = ", ".join(f":after{number}" for number in range(len(position)))
-        after = f" AND ({', '.join(places)}) > ({placeholders})"
-        parameters |= {f"after{number}": part for number, part in enumerate(position)}
-        if query.scope is not None:
-            query = replace(query, filters=tuple(_after(condition, position[0]) for condition in query.filters))
-    arms = _arms(query)
-    if any(isinstance(item, Eq | In) and item.field in _OF_FEW for item in query.filters):
-        # Of an expression SQLite does not take what is in order already for an advantage.
-        arms, places = [(query, _ANY)], [f"+{place}" for place in places]
     columns = _columns_without(query.without) if query.without else COLUMNS
+    is_of_few = any(item.field in (_FEW_IN if isinstance(item, Range) else _OF_FEW) for item in query.filters)
+    if is_of_few:
+        # Of an expression SQLite does not take what is in order already for an advantage.
+        places = [f"+{place}" for place in places]
     selects: list[str] = []
-    for arm, sources in arms:
-        where, parameters = compile_where(arm, now, parameters)
-        selects += [f"SELECT {columns} FROM {source} {where}{after}" for source in sources]
+    for rest, place in _rests(query, position):
+        for arm, sources in [(rest, [_source(rest)])] if is_of_few else _arms(rest):
+            where, parameters = compile_where(arm, now, parameters, place)
+            selects += [f"SELECT {columns} FROM {source} {where}" for source in sources]
     return f"{' UNION ALL '.join(selects)} ORDER BY {', '.join(places)} LIMIT :limit", parameters
+
+
+def _rests(query: Query, position: Sequence[str] | None) -> list[tuple[Query, str]]:
+    """Return what of *query* comes after *position*, in one part or two, and the condition that tells where each is."""
+    if position is None:
+        return [(query, _place(query))]
+    if query.scope is not None:
+        return [(_from(query, position[0]), "scope = :scope AND sort_key > :after0")]
+    if not _has_window(query):
+        return [(query, f"{_place(query)} AND (scope, sort_key) > (:after0, :after1)")]
+    return [
+        (_from(query, position[1]), "scope = :after0 AND sort_key > :after1"),
+        (query, _SCOPES.format(kind=_literal(query.kind), after=" AND scope > :after0")),
+    ]
+
+
+def _place(query: Query) -> str:
+    """Return the condition on the scope, which is one that always holds where all are read in order."""
+    if query.scope is not None:
+        return "scope = :scope"
+    if _has_window(query) or any(item.field == ID for item in query.filters if isinstance(item, Eq | In)):
+        return _SCOPES.format(kind=_literal(query.kind), after="")
+    return "1"
+
+
+def _has_window(query: Query) -> bool:
+    """Return whether an index has the records of a scope in an order of which *query* asks a part."""
+    return any(isinstance(item, Range) and item.field in _WINDOWS for item in query.filters)
 
 
 def _columns_without(names: Sequence[str]) -> str:
@@ -167,14 +198,16 @@ def _columns_without(names: Sequence[str]) -> str:
     return COLUMNS.replace("body", f"iif(json_valid(body), json_remove(body, {paths}), body) AS body")
 
 
-def _after(condition: Filter, position: str) -> Filter:
-    """Return *condition* for what comes after *position*: of two lower bounds SQLite would sort the rest.
+def _from(query: Query, position: str) -> Query:
+    """Return *query* for what comes after *position*: of two lower bounds SQLite would sort the rest.
 
     Only whoever computed a token begins before the bound, which stays then.
     """
-    if isinstance(condition, Range) and condition.field == SORT_KEY and (condition.ge or "") <= position:
-        return Range(SORT_KEY, None, condition.lt)
-    return condition
+    filters = (
+        replace(one, ge=None) if isinstance(one, Range) and one.field == SORT_KEY and (one.ge or "") <= position else one
+        for one in query.filters
+    )
+    return replace(query, filters=tuple(filters))
 
 
 def _arms(query: Query) -> list[tuple[Query, Sequence[str]]]:
@@ -184,10 +217,21 @@ def _arms(query: Query) -> list[tuple[Query, Sequence[str]]]:
             values = tuple(dict.fromkeys(condition.values))
             if 1 < len(values) <= _MAX_ARMS and all(isinstance(value, str | None) for value in values):
                 before, after = query.filters[:number], query.filters[number + 1 :]
-                return [(replace(query, filters=(*before, Eq(condition.field, value), *after)), _ANY) for value in values]
+                queries = [replace(query, filters=(*before, Eq(condition.field, value), *after)) for value in values]
+                return [(one, (_source(one),)) for one in queries]
     fields = {condition.field for condition in query.filters if isinstance(condition, Eq | In)}
     is_merged = query.kind == "execution" and query.scope is not None and "status" not in fields and len(fields & _TOGETHER) > 1
-    return [(query, _BY_STATUS if is_merged else _ANY)]
+    return [(query, _BY_STATUS if is_merged else (_source(query),))]
+
+
+def _source(query: Query) -> str:
+    """Return what to select from, as far as the condition."""
+    if query.scope is None and _has_window(query):
+        for item in query.filters:
+            index = _ACROSS.get((query.kind, type(item), item.field))
+            if index is not None and item not in (Range(item.field, None, None), Eq(item.field, None)):
+                return f"records INDEXED BY {index} WHERE"
+    return "records WHERE"
 
 
 def compile_aggregate(
@@ -204,7 +248,7 @@ def compile_aggregate(
     # Values are taken out of a row once, in a query that the limit keeps apart; LIMIT -1 leaves nothing out.
     parts = [f"{_type(name)} AS t{n}, {_extract(name)} AS v{n}" for n, name in enumerate(names)]
     parts += [f"{_extract_json(name)} AS j{n}" for n, name in enumerate(names) if name in sum_of or name == histogram_of]
-    rows = f"SELECT {', '.join(parts) or '1'} FROM records WHERE {where} LIMIT -1 OFFSET 0"
+    rows = f"SELECT {', '.join(parts) or '1'} FROM {_source(query)} {where} LIMIT -1 OFFSET 0"
     groups = [column for name in group_by for column in (f"t{names.index(name)}", f"v{names.index(name)}")]
     sums = [column for name in sum_of for column in _sum(names.index(name))]
     keys, buckets = list(groups), list[str]()
@@ -215,16 +259,20 @@ def compile_aggregate(
     return f"SELECT {', '.join([*groups, *sums, *buckets, 'count(*)'])} FROM ({rows}){grouping}", parameters
 
 
-def compile_where(query: Query, now: str, parameters: dict[str, Value] | None = None) -> Statement:
-    """Return the condition that exactly the records which *query* describes meet, and *parameters* with its own."""
+def compile_where(query: Query, now: str, parameters: dict[str, Value] | None = None, place: str | None = None) -> Statement:
+    """Return the condition that exactly the records which *query* describes meet, and *parameters* with its own.
+
+    Args:
+        query: What is wanted.
+        now: The time.
+        parameters: Those of other conditions.
+        place: A condition on the scope instead of its own.
+    """
     # The kind is spelled out, being one of the specs': a partial index serves no condition on a parameter.
-    conditions = [f"kind = '{_literal(query.kind)}'", PRESENT]
+    conditions = [f"kind = '{_literal(query.kind)}'", PRESENT, _place(query) if place is None else place]
     parameters = {**(parameters or {}), "now": now}
     if query.scope is not None:
-        conditions.append("scope = :scope")
         parameters["scope"] = query.scope.value
-    elif any(isinstance(item, Eq | In) and item.field == ID for item in query.filters):
-        conditions.append(f"scope IN ({_SCOPES.format(kind=query.kind)})")
     conditions += [_condition(item, parameters) for item in query.filters]
     return " AND ".join(conditions), parameters
 

@@ -1,4 +1,4 @@
--- Version 6. Statements are separated by empty lines, and each leaves alone what exists: carried out on an earlier version they
+-- Version 7. Statements are separated by empty lines, and each leaves alone what exists: carried out on an earlier version they
 -- upgrade it.
 
 -- One row per record or tombstone of any kind. The checks keep what queries rely on true for every writer.
@@ -126,6 +126,19 @@ CREATE INDEX IF NOT EXISTS records_organization_domain
 CREATE INDEX IF NOT EXISTS records_legacy_row_table
     ON records (scope, json_extract(fields, '$.table'), sort_key)
     WHERE kind = 'legacy_row' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_schedule_nextRunAt
+    ON records (scope, json_extract(fields, '$.nextRunAt'))
+    WHERE kind = 'schedule' AND is_tombstone = 0;
+
+CREATE INDEX IF NOT EXISTS records_feed_dead_letter_processor
+    ON records (scope, json_extract(fields, '$.processor'), sort_key)
+    WHERE kind = 'feed_dead_letter' AND is_tombstone = 0;
+
+-- By type, as truth values are compared.
+CREATE INDEX IF NOT EXISTS records_api_key_isRevoked
+    ON records (scope, json_type(fields, '$.isRevoked'), sort_key)
+    WHERE kind = 'api_key' AND is_tombstone = 0;
 
 -- The same in all scopes.
 CREATE INDEX IF NOT EXISTS records_membership_email

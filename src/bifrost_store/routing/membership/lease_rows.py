@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.coordination.rows import Form, Row, Rows
-from bifrost_store.core.json import dump_json
+from bifrost_store.core.json import dump_loaded
 from bifrost_store.core.record import Record
 from bifrost_store.documents import LEASE
 from bifrost_store.errors import CorruptDocumentError
@@ -53,7 +53,7 @@ LeaseRow = Row[LeaseState]
 
 def _load(record: Record) -> LeaseState:
     try:
-        return LeaseState.model_validate_json(dump_json(record.body))
+        return LeaseState.model_validate_json(dump_loaded(record.body))
     except ValidationError as error:
         raise CorruptDocumentError(
             f"the lease {record.key.id} cannot be read: {problems_of(error)}", key=str(record.key)
