@@ -256,10 +256,10 @@ def dump_stored(value: object) -> str:
 
 
 def load_json(text: str | bytes) -> Any:
-    """Return the value that *text* holds.
+    """Return the value that *text* holds. A number beyond those of 64-bit floats is infinite: see `check_parsed`.
 
     Raises:
-        ValueError: *text* is not JSON, or holds NaN or Infinity.
+        ValueError: *text* is not JSON, or says NaN or Infinity.
     """
     if type(text) is str:
         try:
