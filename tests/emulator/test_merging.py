@@ -96,6 +96,7 @@ paths = st.sampled_from(
         "c.o.x[0]",
         "c.id",
         "c._ts",
+        "c._etag",
         "c.pk",
     ]
 )
@@ -187,7 +188,10 @@ def test_what_agrees_is_evaluated_once(text: str, rows: list[Any], key: str | No
         "SELECT VALUE SUM(c.n / 3) FROM c",
         "SELECT VALUE SUM(c.n * 2251799813685248) FROM c",
         "SELECT VALUE MAKELIST(c.n) FROM c",
-        "SELECT COUNT(1) AS n FROM c WHERE RAND() < 2",
+        "SELECT COUNT(1) AS n FROM c WHERE RAND() < 2 AND c.n >= 0",
+        "SELECT VALUE COUNT(1) FROM c JOIN t IN c.tags",
+        "SELECT VALUE COUNT(1) FROM c WHERE c._etag != 'x'",
+        "SELECT VALUE COUNT(c['q\"']) FROM c",
         "SELECT VALUE COUNT(t) FROM c JOIN t IN c.tags",
         "SELECT VALUE COUNT(1) FROM c.tags",
         "SELECT VALUE COUNT(1) FROM (SELECT VALUE c.n FROM c)",
@@ -196,10 +200,25 @@ def test_what_agrees_is_evaluated_once(text: str, rows: list[Any], key: str | No
 )
 def test_what_depends_on_each_item_is_evaluated_for_each(text: str) -> None:
     """A query for which items that agree are not alike reads all of them, and says what it always said."""
-    with filled([{"n": number % 5, "tags": [1]} for number in range(20)]) as (engine, container):
-        found = pages(engine, container, text)
+    with filled([{"n": number % 5, "tags": [1, 2], 'q"': number} for number in range(20)]) as (engine, container):
+        with mock.patch.object(container, "document", side_effect=container.document) as looked_into:
+            found = pages(engine, container, text)
         with mock.patch.object(rowpages, "merging_of", return_value=None):
             assert pages(engine, container, text) == found
+
+    assert looked_into.call_count == 20
+
+
+@pytest.mark.parametrize("values", [[1, 2**53, 1, -(2**53)], [0.1, 0.2, 0.3, 0.1], [2**62, 2**62, 1, -(2**62)]])
+def test_sums_are_rounded_at_every_item(values: list[float]) -> None:
+    """What a sum of doubles is depends on their order: it is that of the items."""
+    with filled([{"n": value} for value in values]) as (engine, container):
+        (page,) = pages(engine, container, "SELECT VALUE SUM(c.n) FROM c")
+
+    total = 0.0
+    for value in values:
+        total += value
+    assert [total] == [json.loads(row) for row in page.rows]
 
 
 def test_long_values_are_not_held_in_memory() -> None:

@@ -25,7 +25,7 @@ class Merging:
 
     Attributes:
         query: The query.
-        paths: What it reads of an item, names alone; none lies within another.
+        paths: What it reads of an item, names alone; in order, so that what lies within another comes behind it.
     """
 
     query: Query
@@ -59,7 +59,7 @@ def merging_of(query: Query, parameters: Mapping[str, Value], *, is_matched: boo
     paths = sorted({path for path in found if path is not None})
     if None in found or len(paths) > _MAX_PATHS:
         return None
-    return Merging(query, tuple(path for path in paths if not any(path[:end] in paths for end in range(1, len(path)))))
+    return Merging(query, tuple(paths))
 
 
 def _reads(node: Node, query: Query, parameters: Mapping[str, Value]) -> Iterator[tuple[str, ...] | None]:
