@@ -17,6 +17,7 @@ from bifrost_store.emulator.store.indexes import UNREADABLE, is_extracted
 from bifrost_store.emulator.store.indexes import Path as ItemPath
 
 _MAX_PATHS: Final = 32
+_decode: Final = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Merging:
                 parent = document
                 for step in above:
                     parent = parent.setdefault(step, {})
-                parent[name] = json.loads(text)
+                parent[name], _ = _decode(text)
         return document
 
 

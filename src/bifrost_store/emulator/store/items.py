@@ -154,11 +154,16 @@ class ItemTable:
         where = " AND ".join([f"({sql})" for sql, _ in conditions]) or "1"
         parameters = [value for _, values in conditions for value in values]
         hint = f" INDEXED BY {index}" if index else ""
-        texts = [f"CASE WHEN LENGTH({column}) <= {_MAX_MERGED} THEN {column} END" for column in columns]
-        longer = " OR ".join([f"LENGTH({column}) > {_MAX_MERGED}" for column in columns]) or "0"
-        selected = ", ".join([*texts, f"MAX({longer})", "COUNT(*)", "SUM(LENGTH(body))", "MIN(number)"])
-        group = f" GROUP BY {', '.join(texts)} ORDER BY MIN(number)" if columns else ""
-        yield from self._database.execute(f"SELECT {selected} FROM {self.name}{hint} WHERE {where}{group}", parameters)  # noqa: S608
+        named = [f"c{number}" for number in range(len(columns))]
+        read = ", ".join([*map("{} AS {}".format, columns, named), "LENGTH(body) AS size", "number"])
+        texts = [f"CASE WHEN LENGTH({name}) <= {_MAX_MERGED} THEN {name} END" for name in named]
+        longer = " OR ".join([f"LENGTH({name}) > {_MAX_MERGED}" for name in named]) or "0"
+        selected = ", ".join([*texts, f"MAX({longer})", "COUNT(*)", "SUM(size)", "MIN(number)"])
+        places = ", ".join([str(place) for place in range(1, len(columns) + 1)])
+        group = f" GROUP BY {places} ORDER BY MIN(number)" if columns else ""
+        # Without a limit SQLite would take each column out of an item anew wherever it stands.
+        found = f"SELECT {read} FROM {self.name}{hint} WHERE {where} LIMIT -1"  # noqa: S608
+        yield from self._database.execute(f"SELECT {selected} FROM ({found}){group}", parameters)  # noqa: S608
 
     def has_more(self, than: int, conditions: Sequence[Condition], index: str) -> bool:
         """Return whether all conditions hold for more than so many items; over a named index."""
