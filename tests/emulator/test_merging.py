@@ -25,6 +25,7 @@ from bifrost_store.emulator.requests.pages import PageSize
 from bifrost_store.emulator.requests.scope import Scope
 from bifrost_store.emulator.sql.errors import SqlError
 from bifrost_store.emulator.sql.parser import parse
+from bifrost_store.emulator.sql.values import lookup, sort_key
 from bifrost_store.emulator.store import indexes
 from bifrost_store.emulator.wire import jsontext
 from tests.thorough import examples
@@ -240,3 +241,15 @@ def test_a_query_of_no_rows_reads_nothing() -> None:
         (page,) = pages(engine, container, "SELECT COUNT(1) AS n FROM c GROUP BY c.n OFFSET 0 LIMIT 0")
 
     assert (0, 0, []) == (page.loaded, page.loaded_bytes, page.rows)
+
+
+@examples(60)
+@given(st.lists(documents, min_size=1, max_size=5), st.lists(st.sampled_from([*names, "o", "x", "y", 0]), min_size=1, max_size=3))
+def test_indexes_sort_by_what_items_hold(items: list[dict[str, Any]], path: list[str | int]) -> None:
+    """The key by which SQLite finds an item is that of the value which the item has there."""
+    steps = tuple(path)
+    with filled(items) as (engine, container):
+        statement = f"SELECT {indexes.expression(steps)}, body FROM {container.table.name}"
+        found = engine.database.execute(statement).fetchall()
+
+    assert [sort_key(lookup(json.loads(body), steps)) for _, body in found] == [key for key, _ in found]
