@@ -50,7 +50,7 @@ def test_the_narrowest_range_is_read(wire: Wire, cosmos_emulator: CosmosEmulator
     made = indexes(cosmos_emulator)
 
     assert answer.status == 200
-    assert [[name for name in ("n", "ended", "until") if f'["{name}"]' in sql] for (sql,) in made] == [[read]]
+    assert [[name for name in ("n", "ended", "until") if f'"{name}"' in sql] for (sql,) in made] == [[read]]
 
 
 @pytest.mark.parametrize("direction", ["ASC", "DESC"])
@@ -75,7 +75,7 @@ def test_each_of_a_few_values_is_read_in_order(
     assert len(expected) == len(found)
     assert sorted([one["n"] for one in found], reverse=direction == "DESC") == [one["n"] for one in found]
     assert len(made) == 1
-    assert made[0][0].index('["state"]') < made[0][0].index('["n"]')
+    assert made[0][0].index('"state"') < made[0][0].index('"n"')
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_a_wide_range_is_not_sorted(
     made = indexes(cosmos_emulator)
 
     assert list(expected) == [int(one["id"]) for one in found]
-    assert read == [[name for name in ("type", "until") if f'["{name}"]' in sql] for (sql,) in made]
+    assert read == [[name for name in ("type", "until") if f'"{name}"' in sql] for (sql,) in made]
 
 
-def test_a_count_reads_no_more_than_its_range(wire: Wire, cosmos_emulator: CosmosEmulator) -> None:
+def test_a_wide_range_is_read_where_every_item_is(wire: Wire, cosmos_emulator: CosmosEmulator) -> None:
     """What is read to the end is read by its range, though that is wide, unless it holds most items."""
     wire.make_container()
     for number in range(620):
@@ -112,8 +112,8 @@ def test_a_count_reads_no_more_than_its_range(wire: Wire, cosmos_emulator: Cosmo
         ("c.until < '2025'", 300, [["type", "until"]]),
         ("c.until > '2025'", 320, [["type", "until"], ["type"]]),
     ):
-        answer = wire.query(f"SELECT VALUE COUNT(1) FROM c WHERE c.type = 'run' AND {condition}", headers=where)
+        answer = wire.query(f"SELECT VALUE COUNT(c) FROM c WHERE c.type = 'run' AND {condition}", headers=where)
         made = indexes(cosmos_emulator)
 
         assert answer.json["Documents"] == [expected]
-        assert read == [[name for name in ("type", "until") if f'["{name}"]' in sql] for (sql,) in made]
+        assert read == [[name for name in ("type", "until") if f'"{name}"' in sql] for (sql,) in made]

@@ -13,15 +13,16 @@ from typing import Any, Final
 
 NAN: Final = math.nan
 INFINITY: Final = math.inf
-_EXACT: Final = 1 << 53
+EXACT: Final = 1 << 53
+"""Up to this size every whole number is a double, so that sums of them do not depend on the order."""
 _LONG: Final = float(1 << 63)
 _SHORT_DIGITS: Final = 16
-"""So many characters of digits are less than `_EXACT`."""
+"""So many characters of digits are less than `EXACT`."""
 
 
 def number(value: float) -> float:
     """Return the double nearest to *value*, as it is held."""
-    if type(value) is int and -_EXACT <= value <= _EXACT:
+    if type(value) is int and -EXACT <= value <= EXACT:
         return value
     try:
         double = float(value)

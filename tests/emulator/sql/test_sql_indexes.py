@@ -169,6 +169,46 @@ def test_filters_never_lose_a_match(condition: str, item: dict[str, Any], parame
             assert _holds(one, lookup(item, one.path)), one
 
 
+@examples(200)
+@given(conditions, items, leaves)
+def test_exact_filters_give_matches_alone(condition: str, item: dict[str, Any], parameter: Any) -> None:
+    """An item that lies in the ranges of every filter is one that the query matches, where the filters are said to be exact."""
+    query = parse(f"SELECT * FROM c WHERE {condition}")
+    found = index_use(query, {"@p": parameter})
+    if found.is_exact and all(_holds(one, lookup(item, one.path)) for one in found.filters):
+        assert matches(query, item, {"@p": parameter})
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_exact"),
+    [
+        ("c.a = 1 AND c.b = 'x'", True),
+        ("NOT IS_DEFINED(c.a) OR c.a > @p", True),
+        ("c.a IN (1, null, 'x') AND IS_STRING(c.a) AND c.flag", True),
+        ("c.a BETWEEN 1 AND 3 OR STARTSWITH(c.a, 'x')", True),
+        ("c.a LIKE 'x' AND NOT c.flag", True),
+        ("c.a = 1 OR c.b = 1", False),
+        ("(c.a = 1 AND c.b = 1) OR c.a = 2", False),
+        ("c.a = [1]", False),
+        ("c.a > (0 / 0)", False),
+        ("c.a LIKE 'x_'", False),
+        ("c.a = 1 AND c.a = c.b", False),
+        ("c.a NOT IN (1)", False),
+    ],
+)
+def test_exact_filters(condition: str, is_exact: bool) -> None:
+    """Filters are exact where each condition limits one path, by scalars."""
+    assert is_exact == use(condition, p="x").is_exact
+
+
+@pytest.mark.parametrize("allowed", [200, 50])
+def test_filters_of_very_many_values_are_not_exact(allowed: int) -> None:
+    """Where two lists of values are too long to be compared pair by pair, one of them has to do."""
+    condition = f"c.a IN ({', '.join(map(str, range(allowed)))}) AND c.a IN ({', '.join(map(str, range(100)))})"
+
+    assert (allowed == 50) == use(condition).is_exact
+
+
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [

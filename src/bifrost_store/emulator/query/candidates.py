@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from bifrost_store.emulator.containers.container import Container
 from bifrost_store.emulator.requests.scope import Scope
+from bifrost_store.emulator.sql.aggregates import UnmergeableError
 from bifrost_store.emulator.sql.indexes import IndexUse, KeyRange, PathFilter
 from bifrost_store.emulator.sql.values import UNDEFINED, sort_key
-from bifrost_store.emulator.store.indexes import UNREADABLE, Part, expression
+from bifrost_store.emulator.store.indexes import UNREADABLE, Part, Path, expression, extract
 from bifrost_store.emulator.store.items import Condition, Item
 
 MAX_EQUALITIES: Final = 5
@@ -25,6 +27,21 @@ Keys = tuple[bytes, ...]
 """What an item sorts by: a sort key for each property of the order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Items that agree in some properties.
+
+    Attributes:
+        texts: Those properties as JSON; None for one that is not there.
+        count: How many items there are.
+        size: Characters of their bodies.
+    """
+
+    texts: Sequence[str | None]
+    count: int
+    size: int
+
+
 class Candidates:
     """Items of one container and scope, as a query reads them.
 
@@ -35,6 +52,9 @@ class Candidates:
         use: What of the query an index can serve. Its order must be readable (`is_sortable`).
         is_paged: Only the first of them are wanted at a time.
         excludes_undefined: Leave out items without the property, if there is just one to sort by.
+
+    Attributes:
+        are_matches: All of them match: the query need not look again.
     """
 
     def __init__(
@@ -61,9 +81,12 @@ class Candidates:
         self._ranged = [scope.condition(), *map(_condition, used)]
         # The service chooses by every indexed property at once: what no index of ours serves is sifted here.
         rest = [one for one in others if one not in used and one is not arm and len(one.ranges) <= _MAX_SIFTED]
-        self._conditions = [scope.condition(), container.live(now), *map(_condition, used + rest)]
+        self._filters = used + rest
+        self.are_matches = use.is_exact and len(self._filters) == len(use.filters)
+        self._apart = [scope.condition(), container.live(now)]
         if excludes_undefined and len(order) == 1:
-            self._conditions.append((f"{expression(order[0][0])} <> ?", (sort_key(UNDEFINED),)))
+            self._apart.append((f"{expression(order[0][0])} <> ?", (sort_key(UNDEFINED),)))
+        self._conditions = [*self._apart, *map(_condition, self._filters)]
 
     def read(self, after: tuple[Keys, int] | None = None) -> Iterator[tuple[Item, Keys]]:
         """Yield items with what they sort by, from the one at a position on."""
@@ -81,6 +104,24 @@ class Candidates:
         arms = [[*conditions, arm] for arm in self._arms] or [conditions]
         streams = [self._table.select_with(extra, each, order, index=index) for each in arms]
         yield from heapq.merge(*streams, key=_position_of, reverse=columns[0][1])
+
+    def read_merged(self, paths: Sequence[Path]) -> Iterator[Merged]:
+        """Yield once what items agree in that have the same values at *paths*, in the order of the first ones of such items.
+
+        Paths must be such that SQLite reads them (`is_extracted`), and the items in no order.
+
+        Raises:
+            UnmergeableError: The values are too long to be compared.
+        """
+        if self._is_empty:
+            return
+        index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
+        conditions = [*self._apart, *map(_spanning, self._filters)]
+        for *texts, has_longer, count, size, _ in self._table.select_merged(list(map(extract, paths)), conditions, index=index):
+            if has_longer:
+                raise UnmergeableError
+            if count:
+                yield Merged(texts, count, size)
 
     def _index(self) -> str | None:
         index = self._table.indexes.ensure(self._parts, within_key=self._is_within_key) if self._parts else None
@@ -150,6 +191,15 @@ def _condition(one: PathFilter) -> Condition:
         return f"{column} IN ({', '.join('?' * len(keys))})", keys
     sql = " OR ".join([_range(column, each) for each in one.ranges])
     return sql, [bound for each in one.ranges for bound in (each.low, each.high)]
+
+
+def _spanning(one: PathFilter) -> Condition:
+    """Return a condition for which an index is read from end to end: in a search for each range, SQLite looks into the items."""
+    sql, bounds = _condition(one)
+    if one.keys is not None or len(one.ranges) < 2:
+        return sql, bounds
+    column, ends = expression(one.path), [end for each in one.ranges for end in (each.low, each.high)]
+    return f"{column} >= ? AND {column} <= ? AND +({sql})", [min(ends), max(ends), *bounds]
 
 
 def _range(column: str, one: KeyRange) -> str:

@@ -2,13 +2,14 @@
 
 A query that neither groups nor removes duplicates is read item by item, in the order of its ORDER BY or of the items' numbers;
 its next page begins with the item of the last row. Any other one is run anew for each page, and the rows of earlier pages are
-passed over.
+passed over; where it groups, items that agree in all that it reads are evaluated once (`merging`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -16,8 +17,10 @@ from typing import Any, Final
 from bifrost_store.emulator.containers.container import Container
 from bifrost_store.emulator.engine import Engine
 from bifrost_store.emulator.query.candidates import Candidates, Keys, is_sortable
+from bifrost_store.emulator.query.merging import Merging, merging_of
 from bifrost_store.emulator.requests.pages import PageSize, size_of
 from bifrost_store.emulator.requests.scope import Scope
+from bifrost_store.emulator.sql.aggregates import UnmergeableError
 from bifrost_store.emulator.sql.analysis import inner_queries, is_rowwise, reads_items
 from bifrost_store.emulator.sql.computed import with_computed
 from bifrost_store.emulator.sql.errors import SqlError
@@ -103,6 +106,7 @@ class RowReader:
         self._candidates = Candidates(
             container, scope, engine.clock.now(), use, is_paged=self._is_streamed, excludes_undefined=self._excludes
         )
+        self._merging = None if self._is_streamed else merging_of(query, parameters, is_matched=self._candidates.are_matches)
         self._needs_documents = _looks_into_items(query)
         self._keys: Keys = ()
         self._number = 0
@@ -137,10 +141,33 @@ class RowReader:
         return row_text(row)
 
     def _counted(self, size: PageSize, position: list[Any] | None) -> RowPage:
-        page = RowPage()
         passed = int(position[0]) if position else 0
+        if self._merging is not None:
+            with suppress(UnmergeableError):
+                return self._merged(self._merging, size, passed)
+        page = RowPage()
         run = prepare(self._query, self._parameters, now=self._engine.clock.now, excludes_missing=self._excludes)
-        for row in islice(run(self._items(page, None)), passed, None):
+        return self._passing(page, run(self._items(page, None)), size, passed)
+
+    def _merged(self, merging: Merging, size: PageSize, passed: int) -> RowPage:
+        page, times = RowPage(), 0
+
+        def items() -> Iterator[dict[str, Any]]:
+            nonlocal times
+            for merged in self._candidates.read_merged(merging.paths):
+                times = merged.count
+                page.loaded += merged.count
+                page.loaded_bytes += merged.size
+                yield merging.document(merged.texts)
+
+        run = prepare(
+            merging.query, self._parameters, now=self._engine.clock.now, excludes_missing=self._excludes, times=lambda: times
+        )
+        return self._passing(page, run(items()), size, passed)
+
+    def _passing(self, page: RowPage, rows: Iterator[Value], size: PageSize, passed: int) -> RowPage:
+        """Fill *page* from behind the rows of earlier ones."""
+        for row in islice(rows, passed, None):
             if not page.add(self._text(row), size):
                 page.position = [passed + len(page.rows)]
                 break

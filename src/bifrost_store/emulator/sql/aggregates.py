@@ -12,11 +12,22 @@ from bifrost_store.emulator.sql.syntax import Call, Node, Query
 from bifrost_store.emulator.sql.values import ARRAY_RANK, RANKS, UNDEFINED, Value, compare, sort_key
 
 
+class UnmergeableError(Exception):
+    """Equal values cannot be taken in at once."""
+
+
 class Aggregate(Protocol):
     """The state of one aggregate over one group."""
 
     def add(self, value: Value) -> None:
         """Take in the argument's value for one row."""
+
+    def add_many(self, value: Value, times: int) -> None:
+        """Take in a value as if by `add`, for so many rows wherever they are.
+
+        Raises:
+            UnmergeableError: The result depends on what comes between them.
+        """
 
     def result(self) -> Value:
         """Return the aggregate of what was taken in, UNDEFINED included."""
@@ -29,6 +40,10 @@ class _Count:
     def add(self, value: Value) -> None:
         self._count += value is not UNDEFINED
 
+    def add_many(self, value: Value, times: int) -> None:
+        if value is not UNDEFINED:
+            self._count += times
+
     def result(self) -> Value:
         return self._count
 
@@ -38,12 +53,18 @@ class _CountIf(_Count):
     def add(self, value: Value) -> None:
         self._count += value is True
 
+    @override
+    def add_many(self, value: Value, times: int) -> None:
+        if value is True:
+            self._count += times
+
 
 class _Sum:
     """Skips undefined; anything else that is no number makes the sum undefined. Nothing sums up to 0."""
 
     def __init__(self) -> None:
         self._sum = 0.0
+        self._size = 0.0
         self._count = 0
         self._is_number = True
 
@@ -54,6 +75,18 @@ class _Sum:
             self._count += 1
         elif value is not UNDEFINED:
             self._is_number = False
+
+    def add_many(self, value: Value, times: int) -> None:
+        kind = type(value)
+        if kind is not int and kind is not float:
+            self.add(value)
+            return
+        total = float(value) * times
+        self._size += abs(total)
+        if not float(value).is_integer() or self._size >= numbers.EXACT:
+            raise UnmergeableError
+        self._sum += total
+        self._count += times
 
     def result(self) -> Value:
         return numbers.number(self._sum) if self._is_number else UNDEFINED
@@ -81,6 +114,9 @@ class _Extreme:
         elif value is not UNDEFINED and (self._value is UNDEFINED or compare(value, self._value) == self.sign):
             self._value = value
 
+    def add_many(self, value: Value, times: int) -> None:
+        self.add(value)
+
     def result(self) -> Value:
         return self._value if self._is_scalar else UNDEFINED
 
@@ -103,12 +139,19 @@ class _List:
         if value is not UNDEFINED:
             self._values.append(value)
 
+    def add_many(self, value: Value, times: int) -> None:
+        raise UnmergeableError
+
     def result(self) -> Value:
         return self._values
 
 
 class _Set(_List):
     """The values once each."""
+
+    @override
+    def add_many(self, value: Value, times: int) -> None:
+        self.add(value)
 
     @override
     def result(self) -> Value:

@@ -38,7 +38,7 @@ def read_computed(text: str) -> Computed:
         SqlError: It is no such query.
     """
     query = parse(text)
-    alias = _root(query)
+    alias = root_alias(query)
     bare = Query(query.selection, sources=query.sources)
     if alias is None or query != bare or len(query.sources) > 1 or not isinstance(query.selection, SelectValue):
         raise SqlError("SC9010", "A computed property is 'SELECT VALUE <expression> FROM <name>' and no more.")
@@ -47,11 +47,11 @@ def read_computed(text: str) -> Computed:
 
 def with_computed(query: Query, properties: Mapping[str, Computed]) -> Query:
     """Return *query* with the expressions of computed properties in the place of their names."""
-    alias = _root(query) if properties else None
+    alias = root_alias(query) if properties else None
     return query if alias is None else _Writer(alias, properties).query(query)
 
 
-def _root(query: Query) -> str | None:
+def root_alias(query: Query) -> str | None:
     """Return what *query* calls an item, if it reads items as they are."""
     source = query.sources[0] if query.sources else None
     if source is None or source.is_iterated or not isinstance(source.collection, Collection) or source.collection.steps:

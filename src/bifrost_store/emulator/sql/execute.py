@@ -58,6 +58,7 @@ def prepare(
     now: Callable[[], float] = time.time,
     is_sorted: bool = False,
     excludes_missing: bool = False,
+    times: Callable[[], int] | None = None,
 ) -> Prepared:
     """Compile *query* for these parameters. The result may be run any number of times.
 
@@ -69,13 +70,15 @@ def prepare(
         now: Seconds since 1970, asked once.
         is_sorted: The items come in the order of the query's ORDER BY already, so that rows stay lazy.
         excludes_missing: Leave out items without the property, if ORDER BY names just one.
+        times: How many items the one stands for that was read last. Rows then raise `UnmergeableError` where such items cannot
+            be taken together. For queries that group, and read nothing but the items themselves.
 
     Raises:
         SqlError: A parameter of TOP, OFFSET or LIMIT is no such number. While rows are read: division by zero, a scalar
             subquery with several rows, an invalid regular expression; TimeLimitError once joins go on for too long after this.
     """
     context = Context(parameters or {}, int(now() * TICKS_PER_SECOND), time.monotonic() + TIME_LIMIT_SECONDS, _compile)
-    stages = _Stages(query, Scope(), context, is_outermost=True)
+    stages = _Stages(query, Scope(), context, is_outermost=True, times=times)
     if is_sorted:
         stages.order = None
     if excludes_missing and len(query.order_by) == 1:
@@ -119,7 +122,9 @@ def _compile(query: Query, scope: Scope, context: Context, is_outermost: bool) -
 class _Stages:
     """The stages of one query; each is a function from rows to rows, or None where the query has none."""
 
-    def __init__(self, query: Query, outer: Scope, context: Context, *, is_outermost: bool) -> None:
+    def __init__(
+        self, query: Query, outer: Scope, context: Context, *, is_outermost: bool, times: Callable[[], int] | None = None
+    ) -> None:
         self.read, scope = compile_sources(query.sources, outer, context, is_outermost=is_outermost)
         self._scope = scope
         self.where = None if query.where is None else _filter(compile_expression(query.where, scope, context))
@@ -129,7 +134,7 @@ class _Stages:
             grouped = scope.grouped()
             self.select = _compile_selection(query.selection, grouped, context)
             keys = [compile_expression(key, scope, context) for key in query.group_by]
-            self.group = partial(_groups, keys, grouped)
+            self.group = partial(_groups, keys, grouped, times)
         else:
             self.select = _compile_selection(query.selection, scope, context)
         self._is_distinct = query.is_distinct
@@ -201,7 +206,7 @@ def _compile_selection(selection: Selection, scope: Scope, context: Context) -> 
     return lambda row: {name: value for name, getter in parts if (value := getter(row)) is not UNDEFINED}
 
 
-def _groups(keys: list[Getter], scope: Scope, outer: Row, rows: Iterator[Row]) -> Iterator[Row]:
+def _groups(keys: list[Getter], scope: Scope, times: Callable[[], int] | None, outer: Row, rows: Iterator[Row]) -> Iterator[Row]:
     """Yield one row per group: its first row, and behind it the results of the aggregates.
 
     Groups come in the order of their first rows. Without keys there is one group, even of no rows.
@@ -218,7 +223,10 @@ def _groups(keys: list[Getter], scope: Scope, outer: Row, rows: Iterator[Row]) -
         if group is None:
             group = groups[key] = row, [factory() for factory in factories]
         for aggregate, argument in zip(group[1], arguments, strict=True):
-            aggregate.add(argument(row))
+            if times is None:
+                aggregate.add(argument(row))
+            else:
+                aggregate.add_many(argument(row), times())
     for row, aggregates in groups.values():
         yield [*row, [aggregate.result() for aggregate in aggregates]]
 

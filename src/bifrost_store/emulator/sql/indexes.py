@@ -73,10 +73,12 @@ class IndexUse:
             them. Filters without a range mean that nothing can match.
         order_by: Path and whether it descends, for every item of ORDER BY; None if one of them is no path of the item.
             Empty without ORDER BY.
+        is_exact: Items that meet all filters match: the query need not look again.
     """
 
     filters: tuple[PathFilter, ...]
     order_by: tuple[tuple[ItemPath, bool], ...] | None
+    is_exact: bool
 
     @property
     def is_empty(self) -> bool:
@@ -87,11 +89,11 @@ class IndexUse:
 def index_use(query: Query, parameters: Mapping[str, Value] | None = None) -> IndexUse:
     """Return what an index can do for *query*."""
     reader = _Reader(query, parameters or {})
-    limits = {} if query.where is None else _by_path(reader.filters(query.where))
+    limits = {} if query.where is None else reader.by_path(query.where)
     filters = tuple(PathFilter(path, ranges) for path, ranges in limits.items())
     paths = [(reader.path(item.expression), item.is_descending) for item in query.order_by]
     order_by = tuple((path, is_descending) for path, is_descending in paths if path is not None)
-    return IndexUse(filters, order_by if len(order_by) == len(paths) else None)
+    return IndexUse(filters, order_by if len(order_by) == len(paths) else None, reader.is_exact)
 
 
 def item_path(node: Node, query: Query, parameters: Mapping[str, Value] | None = None) -> ItemPath | None:
@@ -100,10 +102,15 @@ def item_path(node: Node, query: Query, parameters: Mapping[str, Value] | None =
 
 
 class _Reader:
-    """Reads conditions of one query."""
+    """Reads conditions of one query.
+
+    Attributes:
+        is_exact: The filters that were read hold only where the conditions do.
+    """
 
     def __init__(self, query: Query, parameters: Mapping[str, Value]) -> None:
         self._parameters = parameters
+        self.is_exact = True
         self._root: str | None = None
         self._above: ItemPath = ()
         source = query.sources[0] if query.sources else None
@@ -134,24 +141,42 @@ class _Reader:
             path.append(constant.value)
         return tuple(path)
 
-    def filters(self, node: Node) -> Iterable[PathFilter]:
+    def by_path(self, node: Node) -> dict[ItemPath, tuple[KeyRange, ...]]:
+        """Return, for each path, the ranges that lie in those of all its filters."""
+        found: dict[ItemPath, tuple[KeyRange, ...]] = {}
+        for one in self._filters(node):
+            found[one.path] = self._common(found[one.path], one.ranges) if one.path in found else one.ranges
+        return found
+
+    def _common(self, first: tuple[KeyRange, ...], second: tuple[KeyRange, ...]) -> tuple[KeyRange, ...]:
+        if len(first) * len(second) > _MAX_PAIRS:
+            self.is_exact = False
+            return min(first, second, key=len)
+        pairs = [one.common(other) for one in first for other in second]
+        return tuple(sorted({pair for pair in pairs if pair is not None}))
+
+    def _filters(self, node: Node) -> Iterable[PathFilter]:
         """Yield conditions that hold wherever *node* is true."""
         if isinstance(node, Logical):
             if node.operator == "AND":
                 for operand in node.operands:
-                    yield from self.filters(operand)
+                    yield from self._filters(operand)
             else:
                 yield from self._alternatives(node.operands)
             return
         found = self._condition(node)
-        if found is not None:
+        if found is None:
+            self.is_exact = False
+        else:
             yield found
 
     def _alternatives(self, operands: tuple[Node, ...]) -> Iterable[PathFilter]:
         """Yield, for each path that every operand limits, the union of its ranges."""
         common: dict[ItemPath, list[KeyRange]] | None = None
         for operand in operands:
-            own = _by_path(self.filters(operand))
+            own = self.by_path(operand)
+            if len(own) != 1 or (common is not None and own.keys() != common.keys()):
+                self.is_exact = False
             if common is None:
                 common = {path: list(ranges) for path, ranges in own.items()}
             common = {path: [*ranges, *own[path]] for path, ranges in common.items() if path in own} if common else {}
@@ -191,14 +216,18 @@ class _Reader:
             path, constant = self.path(right), constant_of(left, self._parameters)
         if path is None or constant is None or symbol not in _COMPARISONS:
             return None
+        self._note(constant.value)
         return PathFilter(path, _ranges(symbol, constant.value))
 
     def _in(self, node: In) -> PathFilter | None:
         path = self.path(node.operand)
         constants = [constant_of(item, self._parameters) for item in node.items]
-        if path is None or node.is_negated or None in constants:
+        values = [constant.value for constant in constants if constant is not None]
+        if path is None or node.is_negated or len(values) < len(constants):
             return None
-        ranges = {one for constant in constants if constant for one in _ranges("=", constant.value)}
+        for value in values:
+            self._note(value)
+        ranges = {one for value in values for one in _ranges("=", value)}
         return PathFilter(path, tuple(sorted(ranges)))
 
     def _between(self, node: Between) -> PathFilter | None:
@@ -206,6 +235,8 @@ class _Reader:
         low, high = (constant_of(bound, self._parameters) for bound in (node.low, node.high))
         if path is None or low is None or high is None:
             return None
+        self._note(low.value)
+        self._note(high.value)
         rank = RANKS[type(low.value)]
         if rank != RANKS[type(high.value)] or not 0 < rank < ARRAY_RANK:
             return PathFilter(path, ())
@@ -220,6 +251,7 @@ class _Reader:
         length = next((place for place, character in enumerate(pattern.value) if character in special), len(pattern.value))
         if length == len(pattern.value):
             return PathFilter(path, _ranges("=", pattern.value))
+        self.is_exact = False
         return PathFilter(path, (KeyRange(*prefix_bounds(pattern.value[:length]), includes_high=False),))
 
     def _call(self, node: Call) -> PathFilter | None:
@@ -239,6 +271,11 @@ class _Reader:
             return PathFilter(path, ())
         return PathFilter(path, (KeyRange(*prefix_bounds(prefix.value), includes_high=False),))
 
+    def _note(self, constant: Value) -> None:
+        """Take in what a condition compares with: keys are exact for scalars, though not for NaN, which equals nothing."""
+        if RANKS[type(constant)] >= ARRAY_RANK or constant != constant:
+            self.is_exact = False
+
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _COMPARISONS = {"=", "!=", "<>", "<", "<=", ">", ">="}
@@ -252,21 +289,6 @@ _TYPE_TESTS = {
     "IS_PRIMITIVE": (1, 4),
     "IS_STRING": (4, 4),
 }
-
-
-def _by_path(filters: Iterable[PathFilter]) -> dict[ItemPath, tuple[KeyRange, ...]]:
-    """Return, for each path, the ranges that lie in those of all its filters."""
-    found: dict[ItemPath, tuple[KeyRange, ...]] = {}
-    for one in filters:
-        found[one.path] = _common(found[one.path], one.ranges) if one.path in found else one.ranges
-    return found
-
-
-def _common(first: tuple[KeyRange, ...], second: tuple[KeyRange, ...]) -> tuple[KeyRange, ...]:
-    if len(first) * len(second) > _MAX_PAIRS:
-        return min(first, second, key=len)
-    pairs = [one.common(other) for one in first for other in second]
-    return tuple(sorted({pair for pair in pairs if pair is not None}))
 
 
 def _ranges(symbol: str, constant: Value) -> tuple[KeyRange, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -25,6 +26,14 @@ UNREADABLE: Final = frozenset(["_rid", "_self", "_etag", "_attachments", "_lsn"]
 """Properties that are no part of the stored text, so that no index can be made over them."""
 
 _COLUMNS: Final[dict[Path, str]] = {("id",): "sort_key(id)", ("_ts",): "sort_key(ts)"}
+_HAS_ARROW: Final = sqlite3.sqlite_version_info >= (3, 38)
+"""Brought the operator -> ("SQLite Release 3.38.0", sqlite.org)."""
+
+_PLAIN_NAME: Final = re.compile(r"[ -!#-\[\]-~]+")
+"""Names that JSON writes in one way only: SQLite compares them as they are written."""
+
+_SHORT: Final = 200
+"""Characters of texts whose sort keys are remembered."""
 
 
 def expression(path: Path) -> str:
@@ -32,8 +41,21 @@ def expression(path: Path) -> str:
     column = _COLUMNS.get(path)
     if column is not None:
         return column
+    if is_extracted(path):
+        return f"sort_key_of({extract(path)})"
     text = json.dumps(path).replace("'", "''")
     return f"sort_key_at(body, '{text}')"
+
+
+def is_extracted(path: Path) -> bool:
+    """Return whether SQLite itself can take the property out of an item's text."""
+    return _HAS_ARROW and all(isinstance(step, str) and _PLAIN_NAME.fullmatch(step) for step in path)
+
+
+def extract(path: Path) -> str:
+    """Return SQL for a property's JSON as it is stored, NULL where there is none; the path `is_extracted`."""
+    steps = "".join([f'."{step}"' for step in path]).replace("'", "''")
+    return f"body -> '${steps}'"
 
 
 def define_sort_keys(database: Database, sort_key: Callable[[Any], bytes], lookup: Callable[[Any, Path], Any]) -> None:
@@ -46,6 +68,15 @@ def define_sort_keys(database: Database, sort_key: Callable[[Any], bytes], looku
     def sort_key_at(body: str, path: str) -> bytes:
         return sort_key(lookup(database.bodies.parsed(body), steps(path)))
 
+    undefined = sort_key(lookup(None, ("",)))
+    remembered = lru_cache(maxsize=4096)(lambda text: sort_key(json.loads(text)))
+
+    def sort_key_of(text: str | None) -> bytes:
+        if text is None:
+            return undefined
+        return remembered(text) if len(text) <= _SHORT else sort_key(json.loads(text))
+
+    database.define("sort_key_of", 1, sort_key_of)
     database.define("sort_key_at", 2, sort_key_at)
     database.define("sort_key", 1, sort_key)
 

@@ -10,6 +10,9 @@ from bifrost_store.emulator.store.database import Database
 from bifrost_store.emulator.store.indexes import Indexes
 
 _COLUMNS: Final = "number, epk, id, body, etag, ts, ttl, lsn"
+_MAX_MERGED: Final = 1000
+"""Characters of what is compared to find items that agree: all of it is held in memory."""
+
 Condition = tuple[str, Sequence[object]]
 """A condition in SQL, and its parameters."""
 
@@ -139,6 +142,28 @@ class ItemTable:
         statement = f"SELECT {columns} FROM {self.name}{hint} WHERE {where} ORDER BY {order}"  # noqa: S608
         for row in self._database.execute(statement, parameters):
             yield Item(*row[:8]), row[8:]
+
+    def select_merged(
+        self, columns: Sequence[str], conditions: Sequence[Condition], *, index: str | None = None
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield once the *columns*, which are texts, of items that agree in them, in the order of the first ones of such items.
+
+        Behind them come whether any was too long and is given as None, how many items they are, how many characters those
+        have, and the number of the first. Without columns there is one row, even of no items.
+        """
+        where = " AND ".join([f"({sql})" for sql, _ in conditions]) or "1"
+        parameters = [value for _, values in conditions for value in values]
+        hint = f" INDEXED BY {index}" if index else ""
+        named = [f"c{number}" for number in range(len(columns))]
+        read = ", ".join([*map("{} AS {}".format, columns, named), "LENGTH(body) AS size", "number"])
+        texts = [f"CASE WHEN LENGTH({name}) <= {_MAX_MERGED} THEN {name} END" for name in named]
+        longer = " OR ".join([f"LENGTH({name}) > {_MAX_MERGED}" for name in named]) or "0"
+        selected = ", ".join([*texts, f"MAX({longer})", "COUNT(*)", "SUM(size)", "MIN(number)"])
+        places = ", ".join([str(place) for place in range(1, len(columns) + 1)])
+        group = f" GROUP BY {places} ORDER BY MIN(number)" if columns else ""
+        # Without a limit SQLite would take each column out of an item anew wherever it stands.
+        found = f"SELECT {read} FROM {self.name}{hint} WHERE {where} LIMIT -1"  # noqa: S608
+        yield from self._database.execute(f"SELECT {selected} FROM ({found}){group}", parameters)  # noqa: S608
 
     def has_more(self, than: int, conditions: Sequence[Condition], index: str) -> bool:
         """Return whether all conditions hold for more than so many items; over a named index."""
