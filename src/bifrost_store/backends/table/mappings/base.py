@@ -227,7 +227,7 @@ class RowMapping:
     def glance(self, key: Key, stored: StoredRow, fields: Collection[str]) -> Record | None:
         """Return the record of a row with its *fields* alone, its sort key and its expiry; None if only the whole row tells them.
 
-        Who wrote a row last is not known without its digest. So the fields must be the same whoever did.
+        Some columns do not tell who wrote the row last. So the fields must be the same whoever did.
         """
         return None
 
