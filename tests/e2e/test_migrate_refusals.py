@@ -16,8 +16,9 @@ from bifrost_store import GLOBAL, ConfigType, StoreSettings, open_store
 from bifrost_store.demo.azurite import Azurite
 from bifrost_store.emulator import CosmosEmulator, Options
 from tests.commands import Settings, environment
+from tests.e2e.calling import run
 from tests.e2e.migrating import command, migrate, refusal, settings_of
-from tests.e2e.test_cli import DATA, run
+from tests.e2e.test_cli import DATA
 
 pytestmark = pytest.mark.anyio
 
