@@ -36,7 +36,7 @@ async def settings(empty_azurite: Azurite, empty_cosmos: CosmosEmulator, tmp_pat
         backend="table",
         table_connection_string=empty_azurite.connection_string,
         cosmos_connection_string=empty_cosmos.connection_string,
-        lease_seconds=2,
+        lease_seconds=10,
     )
     DATA.write(tmp_path / "rows")
     await load_rows(made, tmp_path / "rows")

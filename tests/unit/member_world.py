@@ -37,6 +37,7 @@ class Reach:
         self.name = name
         self.is_away = False
         self.hangs = False
+        self.takes = 0.001
 
     def __getattr__(self, method: str) -> Any:
         async def call(*arguments: Any, **options: Any) -> Any:
@@ -51,7 +52,7 @@ class Reach:
             yield page
 
     async def _pass(self) -> None:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self.takes)
         if self.hangs:
             await asyncio.sleep(10_000)
         if self.is_away:

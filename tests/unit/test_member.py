@@ -57,6 +57,22 @@ def test_before_a_migration_the_flag_decides() -> None:
     in_world(work)
 
 
+def test_a_store_that_is_too_slow_for_a_lease_is_named() -> None:
+    """Whose every answer takes as long as a lease lasts: an operation says so, and that trying again may help."""
+
+    async def work(world: World) -> None:
+        process = await world.process("table")
+        process.reach["table"].takes = TIMING.lease
+        await asyncio.sleep(TIMING.lease)
+        with pytest.raises(
+            BackendUnavailableError, match=r"^table answers too slowly for this process to renew its lease"
+        ) as caught:
+            await process.answers()
+        assert caught.value.is_retryable
+
+    in_world(work)
+
+
 def test_from_the_start_the_flag_decides_nothing() -> None:
     """The first control document that is there, at the next renewal at the latest."""
 

@@ -83,7 +83,7 @@ async def pair(empty_azurite: Azurite, tmp_path: Path) -> AsyncIterator[StoreSet
             backend="table",
             table_connection_string=SecretStr(empty_azurite.connection_string),
             cosmos_connection_string=SecretStr(cosmos.connection_string),
-            lease_seconds=2,
+            lease_seconds=10,
         )
 
 

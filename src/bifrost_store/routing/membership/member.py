@@ -66,6 +66,10 @@ class Standing:
 class _NeedsLease:
     store: str
 
+    @override
+    def __str__(self) -> str:
+        return f"{self.store} answers too slowly for this process to renew its lease there"
+
 
 @dataclass(frozen=True, slots=True)
 class _NeedsLook:
