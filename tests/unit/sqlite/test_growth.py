@@ -141,6 +141,11 @@ SEVENTH: Final[dict[str, tuple[Callable[[int], Record], Scope | None, tuple[Filt
         GLOBAL,
         (IN_USE, Eq("createdBy", "a")),
     ),
+    "keys in use, of a workflow": (
+        lambda n: examples.api_key(f"k-{n}", workflowId=f"w-{n}"),
+        GLOBAL,
+        (IN_USE, Eq("workflowId", "w-7")),
+    ),
     "dead letters": (lambda n: dead_letter(n, "p" if n == 7 else "q"), SYSTEM, (Eq("processor", "p"),)),
     "audit of a window, in all scopes": (audit, None, (WINDOW,)),
     "audit of a window and a type, in all scopes": (
