@@ -11,6 +11,7 @@ from bifrost_store.core.clock import Clock
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.protocols import ExecutionRef, Executions
+from bifrost_store.repositories.assembly import Repositories
 from bifrost_store.testing.bulk import create_all
 from bifrost_store.testing.clock import START
 from bifrost_store.testing.examples import ORGANIZATION, execution
@@ -25,16 +26,23 @@ class World:
     """A store with runs in it, two processes that use it, and a row of the old application on Table Storage.
 
     Attributes:
-        here: Has made the runs.
+        all, here: Has made all else, and the runs.
         elsewhere: Has seen none of them.
         run, shared: Of an organization, and of GLOBAL.
     """
 
-    def __init__(self, here: Executions, elsewhere: Executions) -> None:
-        self.here = here
+    def __init__(self, here: Repositories, elsewhere: Executions) -> None:
+        self.all = here
+        self.here = here.executions
         self.elsewhere = elsewhere
 
     async def fill(self) -> None:
+        for number in range(2):
+            await self.all.users.create(f"user-{number}@x.example")
+            for organization in ("a", "b"):
+                await self.all.users.assign(f"user-{number}@x.example", organization, created_by="ada")
+        self.key = (await self.all.api_keys.create(created_by="ada", workflow_id="w")).key
+        assert await self.all.api_keys.validate(self.key, "w")
         self.run = await self.create(ORGANIZATION)
         self.shared = await self.create(GLOBAL)
 
@@ -64,6 +72,9 @@ BUDGETS: dict[str, tuple[Call, dict[str, int]]] = {
         {"table": 2, "cosmos": 1},
     ),
     "get one by an id that tells no time": (lambda w: w.elsewhere.get(ORGANIZATION, "e-0"), {"table": 2, "cosmos": 1}),
+    "validate a key that was used lately": (lambda w: w.all.api_keys.validate(w.key, "w"), {"table": 1, "cosmos": 1}),
+    "list keys": (lambda w: w.all.api_keys.list(), {"table": 1, "cosmos": 1}),
+    "memberships of a user": (lambda w: w.all.users.memberships("user-1@x.example"), {"table": 1, "cosmos": 1}),
     "list a page": (lambda w: w.here.list(ORGANIZATION, limit=50), {"table": 1, "cosmos": 1}),
     "find what is stuck": (lambda w: w.here.stuck(now=START + timedelta(days=1)), {"table": 1, "cosmos": 1}),
     "count by status": (lambda w: w.here.count_by_status(ORGANIZATION), {"table": 1, "cosmos": 1}),
@@ -76,7 +87,7 @@ async def world(store: StoreUnderTest, clock: Clock) -> AsyncIterator[World]:
     """Two processes at one store."""
     async with store.open_another() as another:
         world = World(
-            repositories_over(store.backend, store.blobs, clock).executions,
+            repositories_over(store.backend, store.blobs, clock),
             repositories_over(another, store.blobs, clock).executions,
         )
         await create_all(store.backend, [execution(0)])

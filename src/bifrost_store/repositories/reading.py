@@ -11,6 +11,7 @@ from bifrost_store.core.query import MAX_PAGE_SIZE, Filter, Query
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope
 from bifrost_store.core.tasks import together
+from bifrost_store.core.whole import reading_to_the_end
 from bifrost_store.documents import SPECS
 from bifrost_store.errors import CorruptDocumentError
 
@@ -24,13 +25,14 @@ async def all_records(
     records: list[Record] = []
     unreadable: list[CorruptDocumentError] = []
     token: str | None = None
-    while True:
-        page = await backend.query(Query(kind, scope, filters, MAX_PAGE_SIZE, token, without))
-        records += page.items
-        unreadable += page.unreadable
-        token = page.continuation_token
-        if token is None:
-            return Page(tuple(records), None, tuple(unreadable))
+    with reading_to_the_end():
+        while True:
+            page = await backend.query(Query(kind, scope, filters, MAX_PAGE_SIZE, token, without))
+            records += page.items
+            unreadable += page.unreadable
+            token = page.continuation_token
+            if token is None:
+                return Page(tuple(records), None, tuple(unreadable))
 
 
 async def readable_part(backend: Backend, key: Key) -> tuple[Record | None, CorruptDocumentError | None]:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, StoredRow, TableAccount
@@ -27,8 +29,9 @@ from bifrost_store.core.page import Page, decode_token, encode_token
 from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Group, In, Query, Range, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
-from bifrost_store.core.tasks import begun_together
+from bifrost_store.core.tasks import begun_together, for_each
 from bifrost_store.core.totals import Totals
+from bifrost_store.core.whole import kept
 from bifrost_store.errors import CorruptDocumentError
 
 _logger = logging.getLogger("bifrost_store.table")
@@ -209,27 +212,18 @@ class TableQueries:
             yield rows, is_whole
 
     async def _sorted(self, mapping: RowMapping, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
-        """Go through a small kind: read whole, its rows put together, then ordered here."""
-        found: list[_Found] = []
-        for key, rows in (await self._rows_by_key(mapping, query)).items():
-            one = self._judge(mapping, query, key, rows, after)
+        """Go through a small kind: read whole, its rows put together and ordered here, and made into records as far as asked."""
+        which = (id(self), query.kind, query.scope, query.filters)
+        for position, key, rows in await kept(which, lambda: self._placed(mapping, query)):
+            one = self._judge(mapping, query, key, rows, None) if after is None or position > after else None
             if one is not None:
-                found.append(one)
-        for one in sorted(found, key=lambda one: one.position):
-            yield one
+                yield one
 
-    async def _rows_by_key(self, mapping: RowMapping, query: Query) -> dict[Key, list[StoredRow]]:
-        rows: list[StoredRow] = []
-        for key_range in mapping.ranges(query.scope, query.filters):
-            conditions = Conditions()
-            if key_range.partition_key is not None:
-                conditions.add("PartitionKey", "eq", key_range.partition_key)
-            conditions.add("RowKey", "ge", key_range.lo)
-            conditions.add("RowKey", "lt", key_range.hi)
-            _push_filters(conditions, mapping, query, key_range)
-            rows += [row async for row in self._account.rows(mapping.table, conditions.text, conditions.parameters)]
+    async def _placed(self, mapping: RowMapping, query: Query) -> list[tuple[tuple[str, str], Key, list[StoredRow]]]:
+        """Return position, key and rows of what may be asked for, in order."""
+        ranges = await for_each(lambda one: self._rows_of(mapping, query, one), mapping.ranges(query.scope, query.filters))
         by_key: dict[Key, list[StoredRow]] = {}
-        for row in await self._homes.tell(mapping, rows, query.scope):
+        for row in await self._homes.tell(mapping, list(chain.from_iterable(ranges)), query.scope):
             key = _key(mapping, query, row)
             if key is not None:
                 by_key.setdefault(key, []).append(row)
@@ -237,7 +231,17 @@ class TableQueries:
             if len(parts) > 1:
                 order = [address.row_key for address in mapping.addresses(key)]
                 parts.sort(key=lambda row: order.index(row.row_key))
-        return by_key
+        placed = [((key.scope.value, mapping.sort_key_of(key, parts[0].row_key)), key, parts) for key, parts in by_key.items()]
+        return sorted(placed, key=itemgetter(0))
+
+    async def _rows_of(self, mapping: RowMapping, query: Query, key_range: KeyRange) -> list[StoredRow]:
+        conditions = Conditions()
+        if key_range.partition_key is not None:
+            conditions.add("PartitionKey", "eq", key_range.partition_key)
+        conditions.add("RowKey", "ge", key_range.lo)
+        conditions.add("RowKey", "lt", key_range.hi)
+        _push_filters(conditions, mapping, query, key_range)
+        return [row async for row in self._account.rows(mapping.table, conditions.text, conditions.parameters)]
 
     async def _glance(
         self, mapping: RowMapping, query: Query, key: Key, stored: StoredRow, fields: frozenset[str]

@@ -1,0 +1,41 @@
+"""What lists that are read whole cost: of small kinds on Table Storage each row is read once, however many pages they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from bifrost_store.core.meter import count_requests
+from bifrost_store.core.scope import GLOBAL
+from bifrost_store.repositories import reading
+from bifrost_store.repositories.reading import all_records
+from bifrost_store.testing.bulk import create_all
+from bifrost_store.testing.examples import ORGANIZATION, config, user
+from bifrost_store.testing.harness import Harness, StoreUnderTest
+
+pytestmark = pytest.mark.anyio
+KEYS = ["a/b", "a%b", "a b", "é", "%%", "z", *(f"key-{number}" for number in range(6))]
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_PAGE_SIZE", 5)
+
+
+async def test_a_list_of_several_pages_reads_its_rows_once(store: StoreUnderTest, harness: Harness) -> None:
+    """On Table Storage one request of the service's own page size; elsewhere one for each page. Every record comes once."""
+    await create_all(store.backend, [config(key) for key in KEYS])
+    with count_requests() as counted:
+        found = await all_records(store.backend, "config", ORGANIZATION)
+
+    assert sorted(KEYS) == sorted(one.key.id for one in found)
+    assert len(KEYS) == len(found)
+    assert counted[harness.name] <= (1 if harness.name == "table" else 3)
+
+
+async def test_the_next_list_reads_anew(store: StoreUnderTest) -> None:
+    """What is kept for the pages of one list is gone with it."""
+    await create_all(store.backend, [user(f"{number}@x.example") for number in range(7)])
+    await all_records(store.backend, "user", GLOBAL)
+    await store.backend.create(user("new@x.example"))
+
+    assert "new@x.example" in {one.key.id for one in await all_records(store.backend, "user", GLOBAL)}
