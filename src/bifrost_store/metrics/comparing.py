@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 import anyio
@@ -88,7 +89,8 @@ class Comparing:
         now = self._clock()
         looked_at = self._keeper.open_days.all(now)[-(days or 0) :]
         scopes = await self._keeper.scopes() if scope is None else [scope]
-        cases = [case for one in scopes for day in looked_at for case in await self._cases(one, day)]
+        found = await for_each(lambda place: self._cases(*place), [(one, day) for one in scopes for day in looked_at])
+        cases = list(chain.from_iterable(found))
         if scope is None:
             cases += [case for day in looked_at for case in self._platform_cases(day)]
         differences, unsettled = await self._settled(cases)

@@ -13,6 +13,7 @@ from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
 from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import Execution
 from bifrost_store.documents.metrics import DAY, PLATFORM, PeriodMetrics
 from bifrost_store.errors import InvalidRequestError
@@ -99,7 +100,7 @@ class StoreMetrics(Metrics):
     async def status(self) -> Sequence[MetricsStatus]:
         keeper = self.keeper()
         scopes: list[Scope | None] = [None, *await keeper.scopes()]
-        return [await self._status(keeper, scope) for scope in scopes]
+        return await for_each(lambda scope: self._status(keeper, scope), scopes)
 
     @override
     async def purge_expired(self) -> int:

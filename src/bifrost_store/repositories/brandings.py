@@ -95,7 +95,8 @@ class BrandingRepository(Brandings):
     async def delete_logo(self, scope: Scope, shape: LogoShape, *, updated_by: str) -> bool:
         _check_call(scope, updated_by)
         shape = one_of(LogoShape, shape, "shape")
-        if await self._backend.get(branding_key(scope)) is None:
+        stored = await self._backend.get(branding_key(scope))
+        if stored is None:
             return False
 
         def change(record: Record) -> Record | None:
@@ -104,7 +105,7 @@ class BrandingRepository(Brandings):
             rest = {name: blob for name, blob in record.body["logos"].items() if name != shape}
             return record.with_body(self._stamped({**record.body, shape.url_field: None, "logos": rest}, updated_by))
 
-        changed = await change_record(self._backend, branding_key(scope), change)
+        changed = await change_record(self._backend, branding_key(scope), change, known=stored)
         if changed.before is None:
             return False
         await logos.tidy(self._blobs(scope), changed.before, changed.record, shape)

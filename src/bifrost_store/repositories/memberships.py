@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.core.clock import Clock, format_time
 from bifrost_store.core.page import Page
 from bifrost_store.core.query import Eq
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import Scope
+from bifrost_store.core.tasks import for_each
 from bifrost_store.documents import Membership
 from bifrost_store.errors import DocumentExistsError
 from bifrost_store.repositories.changes import create_or_mend
@@ -62,23 +65,17 @@ class MembershipRecords:
 
     async def end_all(self, email: str, *, but: Scope | None = None) -> None:
         """Delete a user's memberships, except that in *but*."""
-        for scope in await self.scopes(email):
-            if scope != but:
-                await self.end(email, scope)
+        await for_each(lambda scope: self.end(email, scope), [scope for scope in await self.scopes(email) if scope != but])
 
     async def move(self, email: str, new_email: str) -> None:
         """Give a user's memberships to another e-mail: first all new ones, then an end to the old."""
-        old = await self.of_user(email)
-        for record in old:
-            moved = Record(
-                Key(KIND, record.key.scope, new_email),
-                {**record.body, "email": new_email},
-                expires_at=record.expires_at,
-                extra=record.extra,
-            )
-            try:
-                await self._backend.create(moved)
-            except DocumentExistsError:
-                continue
-        for record in old:
-            await self._backend.delete(record.key)
+
+        async def add(record: Record) -> None:
+            body = {**record.body, "email": new_email}
+            key = Key(KIND, record.key.scope, new_email)
+            with suppress(DocumentExistsError):
+                await self._backend.create(Record(key, body, expires_at=record.expires_at, extra=record.extra))
+
+        old = (await self.of_user(email)).items
+        await for_each(add, old)
+        await for_each(lambda record: self._backend.delete(record.key), old)

@@ -19,7 +19,7 @@ from bifrost_store.core.page import Page
 from bifrost_store.core.query import ID, Eq, Filter, In, Query
 from bifrost_store.core.record import Body, Key, Record
 from bifrost_store.core.scope import GLOBAL, Scope, is_organization_id
-from bifrost_store.core.tasks import together
+from bifrost_store.core.tasks import for_each, together
 from bifrost_store.core.unset import UNSET, Unset
 from bifrost_store.core.version import Etag
 from bifrost_store.documents import Membership, User, UserType
@@ -227,7 +227,7 @@ class UserRepository(Users):
             raise InvalidRequestError(f"{key}: a PLATFORM user belongs to no organization; demote the user first")
         membership, _ = await self._memberships.add(email, scope, created_by)
         if stored.body["organizationId"] is None:
-            await self._move_organization(key, None, await self._memberships.scopes(email))
+            await self._move_organization(stored, None, await self._memberships.scopes(email))
         return Membership.from_record(membership)
 
     @override
@@ -237,7 +237,7 @@ class UserRepository(Users):
         stored = await self._backend.get(key)
         if stored is not None and stored.body["organizationId"] == organization_id:
             others = [one for one in await self._memberships.scopes(email) if one != scope]
-            await self._move_organization(key, organization_id, others)
+            await self._move_organization(stored, organization_id, others)
         return await self._memberships.end(email, scope)
 
     @override
@@ -262,7 +262,7 @@ class UserRepository(Users):
 
     async def _by_emails(self, emails: Sequence[str], *filters: Filter) -> Page[Record]:
         chunks = [emails[start : start + MAX_FILTER_VALUES] for start in range(0, len(emails), MAX_FILTER_VALUES)]
-        return joined([await self._all(In(ID, tuple(chunk)), *filters) for chunk in chunks])
+        return joined(await for_each(lambda chunk: self._all(In(ID, tuple(chunk)), *filters), chunks))
 
     async def _change(self, email: str, change: Change, etag: str | None) -> User:
         return await self._shown((await change_record(self._backend, _key(email), change, etag=etag)).record)
@@ -287,7 +287,7 @@ class UserRepository(Users):
                 await self._memberships.end(record.key.id, organization)
             raise
 
-    async def _move_organization(self, key: Key, left: str | None, scopes: Sequence[Scope]) -> None:
+    async def _move_organization(self, known: Record, left: str | None, scopes: Sequence[Scope]) -> None:
         """Show the first of *scopes* as the user's organization, if it is still *left*."""
         shown = next((scope.organization_id for scope in scopes), None)
 
@@ -296,7 +296,7 @@ class UserRepository(Users):
             return _with(record, {"organizationId": shown}) if is_affected else None
 
         with suppress(DocumentNotFoundError):
-            await change_record(self._backend, key, change)
+            await change_record(self._backend, known.key, change, known=known)
 
 
 def _key(email: str) -> Key:
