@@ -39,3 +39,20 @@ async def test_the_next_list_reads_anew(store: StoreUnderTest) -> None:
     await store.backend.create(user("new@x.example"))
 
     assert "new@x.example" in {one.key.id for one in await all_records(store.backend, "user", GLOBAL)}
+
+
+async def test_users_of_an_organization_are_looked_for_among_their_neighbours(
+    store: StoreUnderTest, repositories: Repositories
+) -> None:
+    """Whatever their addresses hold; others that come after the last are not sent."""
+    emails = ["m/1@x.example", "m\U0001f600@x.example", "m\uffee@x.example", "m%25@x.example", "m é@x.example", "m@x.example"]
+    await create_all(store.backend, [user(email) for email in emails])
+    await create_all(store.backend, [membership(email) for email in emails])
+    with metering() as before:
+        few = await repositories.users.list_organization("o-1")
+    await create_all(store.backend, [user(f"z{number}@x.example") for number in range(9)])
+    with metering() as after:
+        many = await repositories.users.list_organization("o-1")
+
+    assert sorted(emails) == sorted(one.email for one in few) == sorted(one.email for one in many)
+    assert after.received_bytes <= before.received_bytes
