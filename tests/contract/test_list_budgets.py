@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bifrost_store.core.meter import count_requests
+from bifrost_store.core.meter import count_requests, metering
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.repositories import reading
+from bifrost_store.repositories.assembly import Repositories
 from bifrost_store.repositories.reading import all_records
 from bifrost_store.testing.bulk import create_all
-from bifrost_store.testing.examples import ORGANIZATION, config, user
+from bifrost_store.testing.examples import ORGANIZATION, config, membership, user
 from bifrost_store.testing.harness import Harness, StoreUnderTest
 
 pytestmark = pytest.mark.anyio
