@@ -49,6 +49,7 @@ ROWS_OF_TABLES = {"documents/legacy_row.py", "repositories/legacy_rows.py", "rep
 """Where "table" is a field of old rows, or an element of HTML."""
 AMBIENT = {
     "_meters": "costs are counted by hooks of the SDKs, to which nothing can be passed",
+    "_lists": "pages of a list are asked for one by one through wrappers and routes, none of which knows that they are one list",
     "_present_call": "a call's spans and costs belong to it, however deep they arise; as OpenTelemetry's own context",
     "_sendings": "hooks of the SDKs ask before each request whether it may leave",
     "_statuses": "hooks of the Cosmos DB SDK note how each sending was answered",
@@ -128,7 +129,7 @@ def test_modules_of_our_own_are_imported_by_statements() -> None:
 
 
 def test_what_is_ambient_has_its_reason() -> None:
-    """Context variables are only where hooks of libraries leave no other way."""
+    """Context variables are only where nothing can be passed: through hooks of libraries, or from page to page of a list."""
     found = {name for path in SOURCES for name in re.findall(r"^(\w+)[^\n=]*= ContextVar\(", path.read_text("utf-8"), re.MULTILINE)}
 
     assert found == AMBIENT.keys()
