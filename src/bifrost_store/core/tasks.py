@@ -82,6 +82,13 @@ def begin(work: Coroutine[Any, Any, A], *, context: Context | None = None) -> as
     return task
 
 
+async def apart(work: Coroutine[Any, Any, None]) -> None:
+    """Do *work* in a context of its own: what it costs is nobody's, and its writes are no part of an operation."""
+    task = begin(work, context=Context())
+    await asyncio.wait({task})
+    task.result()
+
+
 def _heard(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()

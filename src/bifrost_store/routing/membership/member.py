@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import platform
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from contextvars import Context
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
 
 import anyio
 from typing_extensions import override
@@ -23,7 +20,7 @@ from bifrost_store.core.record import Key
 from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import SYSTEM, Scope
 from bifrost_store.core.spec import Specs
-from bifrost_store.core.tasks import begin
+from bifrost_store.core.tasks import apart
 from bifrost_store.errors import (
     BackendError,
     BackendUnavailableError,
@@ -352,11 +349,11 @@ class Member:
 
     async def _renew(self, lease: Lease) -> None:
         problem = "; ".join(f"{name}: {what}" for name, what in self.background.problems.items()) or None
-        await _apart(lease.renew(flag=self._flag.only, problem=problem))
+        await apart(lease.renew(flag=self._flag.only, problem=problem))
         self._news.tell()
 
     async def _look(self, lease: Lease) -> None:
-        await _apart(lease.look())
+        await apart(lease.look())
         self._news.tell()
 
     async def _control_of(self, lease: Lease) -> Control | None:
@@ -395,10 +392,3 @@ def _misses(lack: object, scope: Scope) -> str:
 def _alone(name: str) -> Route:
     """Return the route that a flag stands for."""
     return Route(primary=name)
-
-
-async def _apart(work: Coroutine[Any, Any, None]) -> None:
-    """Do *work* in a context of its own: what it costs is nobody's, and its writes are no part of an operation."""
-    task = begin(work, context=Context())
-    await asyncio.wait({task})
-    task.result()
