@@ -8,11 +8,14 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from functools import partialmethod
-from typing import TYPE_CHECKING
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
+from anyio.pytest_plugin import extract_backend_and_options, get_runner
 from azure.core.pipeline.transport import AioHttpTransport
+from hypothesis.errors import StopTest
 
 pytest.register_assert_rewrite("bifrost_store.testing")
 
@@ -64,6 +67,31 @@ def _no_proxies() -> Iterator[None]:
     without = partialmethod(AioHttpTransport.__init__, use_env_settings=False)
     with patch.object(AioHttpTransport, "__init__", without):
         yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Keep hypothesis's word that an example is over from anyio, whose runner ends with any such exception, and all later tests."""
+    inner = getattr(getattr(pyfuncitem.obj, "hypothesis", None), "inner_test", None)
+    if not iscoroutinefunction(inner):
+        return
+    backend_name, options = extract_backend_and_options(pyfuncitem.funcargs["anyio_backend"])
+
+    def run(**arguments: Any) -> None:
+        stopped: list[StopTest] = []
+
+        async def example(**arguments: Any) -> None:
+            try:
+                await inner(**arguments)
+            except StopTest as stop:
+                stopped.append(stop)
+
+        with get_runner(backend_name, options) as runner:
+            runner.run_test(example, arguments)
+        if stopped:
+            raise stopped[0]
+
+    pyfuncitem.obj.hypothesis.inner_test = run
 
 
 @pytest.hookimpl(wrapper=True)

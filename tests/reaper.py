@@ -11,12 +11,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 VARIABLE = "BIFROST_TEST_PROCESS"
 _PROCESSES = Path("/proc")
+_LOOKS = 10
+_PAUSE_SECONDS = 0.1
 
 
 def reaper() -> Callable[[], None]:
@@ -44,11 +47,18 @@ def marked(mark: str) -> Iterator[int]:
 
 
 def reap(mark: str) -> None:
-    """Kill the processes that carry *mark*, and those that they start meanwhile."""
-    while found := list(marked(mark)):
+    """Kill the processes that carry *mark*, and those that they start meanwhile.
+
+    One that was being started as its parent ended carries none yet: it is looked for a while.
+    """
+    looks = _LOOKS
+    while looks:
+        found = list(marked(mark))
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        looks = _LOOKS if found else looks - 1
+        time.sleep(_PAUSE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,35 @@ def test_a_stopped_test_and_a_lost_server_cost_one_test_each(tmp_path: Path, mar
     wait_until_none_carries(mark)
 
 
+STOPPED = """
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture(scope="session")
+async def held(anyio_backend):
+    yield
+
+@given(data=st.data())
+async def test_some_examples_are_over_early(held, data):
+    if data.draw(st.booleans()):
+        data.draw(st.booleans().filter(lambda _: False))
+
+async def test_after_it(held):
+    pass
+"""
+
+
+def test_an_example_that_is_over_early_costs_nothing(tmp_path: Path) -> None:
+    """Hypothesis ends one by an exception of its own, also within a coroutine; the tests after it go on."""
+    with pytest_in(tmp_path, STOPPED) as running:
+        said, _ = running.communicate()
+
+    assert "2 passed" in said, said
+
+
 @pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_no_process(tmp_path: Path, mark: str, way: signal.Signals) -> None:
     """Whichever way it is ended, what its tests had started ends too, in whatever session that is."""
