@@ -20,20 +20,10 @@ from tests.commands import Finished, Settings
 
 
 @pytest.fixture
-def emulator() -> Iterator[CosmosEmulator]:
-    """An account of this test's own."""
+def empty_cosmos() -> Iterator[CosmosEmulator]:
+    """An account of this test's own that is billed by what is used."""
     with CosmosEmulator(options=Options(consistency="Strong", is_serverless=True)) as running:
         yield running
-
-
-@pytest.fixture
-def cosmos(emulator: CosmosEmulator, tmp_path: Path) -> Settings:
-    """A Cosmos DB store of this test's own."""
-    return {
-        "BIFROST_STORE_BACKEND": "cosmos",
-        "BIFROST_STORE_COSMOS_CONNECTION_STRING": emulator.connection_string,
-        "BIFROST_STORE_BLOB_FOLDER": str(tmp_path / "blobs"),
-    }
 
 
 def run(*arguments: str, settings: Settings | None = None, check: int = 0) -> Finished:
@@ -100,7 +90,7 @@ def test_a_missing_extra_is_named(module: str, extra: str) -> None:
     assert f"pip install 'bifrost-store[{extra}]'" in finished.stderr
 
 
-def test_on_an_account_nothing_is_left(cosmos: Settings, emulator: CosmosEmulator) -> None:
+def test_on_an_account_nothing_is_left(cosmos: Settings, empty_cosmos: CosmosEmulator) -> None:
     """What others have stays, and so does what cannot be taken back: what others use is not purged, no event is added."""
 
     async def keep(*, check: bool) -> list[str]:
@@ -123,7 +113,7 @@ def test_on_an_account_nothing_is_left(cosmos: Settings, emulator: CosmosEmulato
     assert [] == [path for path in Path(cosmos["BIFROST_STORE_BLOB_FOLDER"]).rglob("*.json") if path.is_file()]
     assert told["is_model"] is False
     assert told["measured_on"].startswith("cosmos http://127.0.0.1:")
-    assert emulator.key not in json.dumps(told)
+    assert empty_cosmos.key not in json.dumps(told)
     assert stand_ins == {
         "audit.append": "executions.create",
         "executions.purge_expired": "executions.stuck",

@@ -44,11 +44,6 @@ def readable_by_others(folder: Path) -> list[str]:
     return [f"{path.relative_to(folder)} {path.lstat().st_mode & 0o777:o}" for path in found]
 
 
-@pytest.fixture
-def sqlite(tmp_path: Path) -> Settings:
-    return {"BIFROST_STORE_SQLITE_PATH": str(tmp_path / "store.db")}
-
-
 @pytest.mark.parametrize("umask", [0o000, 0o022])
 def test_a_store_and_its_dump(tmp_path: Path, sqlite: Settings, umask: int) -> None:
     """The database, its blobs, a dump, and the state of its load, in folders that are made for them."""

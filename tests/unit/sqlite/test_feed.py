@@ -27,11 +27,6 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 async def backend(path: Path) -> AsyncIterator[SqliteBackend]:
     opened = SqliteBackend(str(path), SPECS)
     yield opened

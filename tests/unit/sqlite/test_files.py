@@ -27,11 +27,6 @@ LOST = "was deleted, moved or replaced while open, so that nobody would see what
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 async def backend(path: Path) -> AsyncIterator[SqliteBackend]:
     opened = SqliteBackend(str(path), SPECS)
     await opened.create(config())
