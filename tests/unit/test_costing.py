@@ -19,6 +19,7 @@ from bifrost_store.costing import (
     Measurement,
     Prices,
     Rate,
+    places,
     plan_estimate,
     project,
     project_usage,
@@ -27,6 +28,7 @@ from bifrost_store.costing import (
 )
 from bifrost_store.costing.lifecycle import EACH_EXPIRED, STEPS
 from bifrost_store.costing.mix import EACH_DOCUMENT_EXPIRED, FLUSHES
+from bifrost_store.costing.places import emulated
 from bifrost_store.costing.shares import share_of, shares_of
 from bifrost_store.errors import InvalidRequestError
 
@@ -46,6 +48,16 @@ MIX = {
     "executions.save_logs": Rate(0.5, "execution", ""),
     "executions.statistics": Rate(100, "month", ""),
 }
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("hour", [0, 1, 12, 23])
+async def test_what_is_measured_does_not_depend_on_the_hour(monkeypatch: pytest.MonkeyPatch, hour: int) -> None:
+    """The emulator's store is at noon: figures of the last three hours are of two days soon after midnight, and cost more."""
+    now = datetime(2026, 12, 1, hour, 59, tzinfo=UTC)
+    monkeypatch.setattr(places, "utc_now", lambda: now)
+    async with emulated() as place:
+        assert place.store.context.clock() == datetime(2026, 12, 1, 12, tzinfo=UTC)
 
 
 def test_a_month_by_hand() -> None:

@@ -132,6 +132,10 @@ class Scene:
         self._workflows.append(name)
         return await self.store.schedules.create(name, cron_expression="0 * * * *", next_run_at=FAR)
 
+    def now(self) -> datetime:
+        """Return the store's time."""
+        return self.store.context.clock()
+
     async def set_configuration(self) -> None:
         """Write a configuration value, over the old one where there is one."""
         await self.store.config.set(
@@ -142,7 +146,7 @@ class Scene:
         """Store one document of execution data, as a recording does for each flush."""
         place = await self.store.backend.data_place(self.scope)
         assert place.data is not None
-        now = datetime.now(UTC)
+        now = self.now()
         of = Run(self.scope, run.execution_id, creation_of(run.record))
         write_id = new_write_id()
         document = DataDocument(
@@ -244,9 +248,9 @@ STEPS: Final[dict[str, Step]] = {
     "executions.list": Step(lambda s, _: s.store.executions.list(s.scope, limit=PAGE)),
     "executions.load_result": Step(lambda s, run: s.store.executions.load_result(s.ref(run)), _with_large_result),
     "executions.statistics": Step(
-        lambda s, _: s.store.executions.statistics(s.scope, since=datetime.now(UTC) - timedelta(days=1)), grows=True
+        lambda s, _: s.store.executions.statistics(s.scope, since=s.now() - timedelta(days=1)), grows=True
     ),
-    "executions.stuck": Step(lambda s, _: s.store.executions.stuck(now=datetime.now(UTC)), grows=True),
+    "executions.stuck": Step(lambda s, _: s.store.executions.stuck(now=s.now()), grows=True),
     "executions.purge_expired": Step(lambda s, _: s.store.executions.purge_expired(), grows=True, stand_in="executions.stuck"),
     "config.get": Step(lambda s, _: s.store.config.get(s.scope, s.configuration)),
     "forms.get": Step(lambda s, _: s.store.forms.get(s.scope, s.form.id)),
@@ -258,7 +262,7 @@ STEPS: Final[dict[str, Step]] = {
         ),
         stand_in="executions.create",
     ),
-    "schedules.due": Step(lambda s, _: s.store.schedules.due(datetime.now(UTC))),
+    "schedules.due": Step(lambda s, _: s.store.schedules.due(s.now())),
     "schedules.claim": Step(
         lambda s, one: s.store.schedules.claim(one, now=FAR, next_run_at=FAR + timedelta(hours=1)), lambda s: s.new_schedule()
     ),

@@ -80,10 +80,11 @@ async def account(settings: StoreSettings | None = None) -> AsyncIterator[Place]
 
 
 class _MovableClock:
-    """The machine's clock, moved ahead on demand."""
+    """A clock that begins at noon, and is moved ahead on demand: what figures cost depends on the hours that a day has had."""
 
     def __init__(self) -> None:
-        self._ahead = timedelta()
+        now = utc_now()
+        self._ahead = now.replace(hour=12, minute=0, second=0, microsecond=0) - now
 
     def __call__(self) -> datetime:
         return utc_now() + self._ahead

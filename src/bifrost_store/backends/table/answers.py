@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from azure.core.utils import CaseInsensitiveDict
@@ -63,12 +64,13 @@ def _rows(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
     read = [(row, str(_etag(row))) for row in rows]
     if "." in "".join(set().union(*rows)):
         raise ValueError
-    for row in rows:
-        types = set(map(type, row.values()))
-        if not types <= _AS_THEY_ARE or not type(row["PartitionKey"]) is type(row["RowKey"]) is str:
-            raise ValueError
-        if int in types and any(type(value) is int and value not in _INT32 for value in row.values()):
-            raise ValueError
+    if not all(type(row["PartitionKey"]) is type(row["RowKey"]) is str for row in rows):
+        raise ValueError
+    values = list(chain.from_iterable(map(dict[str, Any].values, rows)))
+    if not set(map(type, values)) <= _AS_THEY_ARE:
+        raise ValueError
+    if not all(number in _INT32 for number in values if type(number) is int):
+        raise ValueError
     return read
 
 

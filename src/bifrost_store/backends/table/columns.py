@@ -7,20 +7,33 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 from azure.data.tables import EdmType, EntityProperty
 
 from bifrost_store.backends.table.account import Row
 from bifrost_store.core.clock import as_utc, format_time, normal_time, parse_time
-from bifrost_store.core.json import dump_json, load_storable_json
+from bifrost_store.core.json import dump_json, load_json, load_storable_json
 from bifrost_store.core.record import Body, Expiry
 from bifrost_store.errors import InvalidRequestError
 
 _LONG_AGO: Final = "1970-01-01T00:00:00.000000Z"
 """Stands for a time of creation that no column tells."""
+_WHOLE_SECONDS: Final = len("2025-11-14T11:11:51")
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
+
+
+class Reading(Enum):
+    """By which rules a row is read."""
+
+    SEALED = auto()
+    """It is as this library wrote it: nothing needs to be checked."""
+    EXACT = auto()
+    """As what this library wrote last, if it did."""
+    LENIENT = auto()
+    """As what the old application wrote last: by the rules for what it leaves out or tolerates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,7 @@ class Codec:
     """Between a field's JSON value and a column's value. *decode* raises ValueError for what it cannot read.
 
     Attributes:
+        decode_own: *decode* for what *encode* wrote, where that takes less.
         is_plain_text: The column holds the field's text as it is, but for what *decode* makes of an empty one.
         is_blank_nothing: On rows that the old application wrote last, an empty text counts as no value.
         is_storable: What *decode* returns is checked to be what every backend keeps.
@@ -36,6 +50,7 @@ class Codec:
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
+    decode_own: Callable[[Any], Any] | None = None
     is_plain_text: bool = False
     is_blank_nothing: bool = False
     is_storable: bool = False
@@ -56,6 +71,7 @@ class Column:
         is_forgiven: On such rows, a value that cannot be read counts as none, as in the old application.
         repeats_key: The row key says it; a column that says something else is unreadable.
         is_plain: Only *name* and the defaults tell the field.
+        has_null: None has a column, which says so.
         kept_type: Values of exactly this type are the field's.
     """
 
@@ -68,11 +84,13 @@ class Column:
     is_forgiven: bool = False
     repeats_key: bool = False
     is_plain: bool = dataclasses.field(init=False)
+    has_null: bool = dataclasses.field(init=False)
     kept_type: type | None = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         # Told once: every row that is read asks.
         object.__setattr__(self, "is_plain", not self.older_names and not self.repeats_key)
+        object.__setattr__(self, "has_null", self.default is not None and self.codec is JSON)
         object.__setattr__(self, "kept_type", None if self.repeats_key else self.codec.kept_type)
 
 
@@ -88,9 +106,34 @@ class UnreadableColumnError(ValueError):
     """A column of a row cannot be read; the message names it."""
 
 
+class OwnColumns:
+    """Reads the *columns* of rows that are as this library wrote them, and checks nothing."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._fields = [column.field for column in columns]
+        self._names = [column.name for column in columns]
+        self._told_by_key = [column.field for column in columns if column.repeats_key]
+        decoders = [(column, column.codec.decode_own or column.codec.decode) for column in columns if not column.repeats_key]
+        self._others = [
+            (column.field, column.default, decode)
+            for column, decode in decoders
+            if column.default is not None or decode is not _same
+        ]
+
+    def read(self, row: Mapping[str, Any], known: Body) -> Body:
+        """Return the fields that *row* holds, and of *known* those that its key tells."""
+        body: Body = dict(zip(self._fields, map(row.get, self._names), strict=True))
+        for field, default, decode in self._others:
+            value = body[field]
+            body[field] = default if value is None else decode(value)
+        for field in self._told_by_key:
+            body[field] = known[field]
+        return body
+
+
 def encode_columns(columns: Sequence[Column], body: Mapping[str, Any]) -> Row:
-    """Return the columns of *body*; None has no column."""
-    return {c.name: c.codec.encode(body[c.field]) for c in columns if body[c.field] is not None}
+    """Return the columns of *body*; None has no column, unless the field of a row without the column were something else."""
+    return {c.name: c.codec.encode(body[c.field]) for c in columns if body[c.field] is not None or c.has_null}
 
 
 def decode_columns(columns: Sequence[Column], row: Mapping[str, Any], known: Body, *, is_old: bool) -> Body:
@@ -213,6 +256,11 @@ def naive_time(text: str) -> str:
     return as_utc(parse_time(text)).replace(tzinfo=None).isoformat()
 
 
+def _own_time(text: str) -> str:
+    """Return the text that `naive_time` was given, in the library's form."""
+    return text + (".000000Z" if len(text) == _WHOLE_SECONDS else "Z")
+
+
 def _json(value: Any) -> Any:
     text = _text(value)
     try:
@@ -235,9 +283,9 @@ def _same(value: Any) -> Any:
 _NAMED: Final = frozenset({str, type(None)})
 _BOOLEANS: Final[Mapping[object, bool]] = {True: True, False: False, "true": True, "false": False}
 
-TEXT = Codec(_same, _text, is_plain_text=True, kept_type=str)
-BOOLEAN = Codec(_same, _boolean, is_storable=True, kept_type=bool)
+TEXT = Codec(_same, _text, _same, is_plain_text=True, kept_type=str)
+BOOLEAN = Codec(_same, _boolean, _same, is_storable=True, kept_type=bool)
 INTEGER = Codec(dump_integer, integer, is_blank_nothing=True, is_storable=True, kept_type=int)
-TIME = Codec(naive_time, time_text, is_blank_nothing=True, is_storable=True)
-JSON = Codec(dump_json, _json, is_blank_nothing=True, is_storable=True)
-NAMES = Codec(dump_json, _names, is_storable=True)
+TIME = Codec(naive_time, time_text, _own_time, is_blank_nothing=True, is_storable=True)
+JSON = Codec(dump_json, _json, load_json, is_blank_nothing=True, is_storable=True)
+NAMES = Codec(dump_json, _names, load_json, is_storable=True)

@@ -125,6 +125,8 @@ class TwinCheck:
         None for rows that were found to count before, and for what is marked as located.
         """
         in_question = [(key, row) for row in rows if (key := self._key_in_question(row)) is not None]
+        if not in_question:
+            return list(rows)
         by_partition: dict[str, dict[str, None]] = {}
         for key, row in in_question:
             by_partition.setdefault(row.partition_key, {})[key.id] = None

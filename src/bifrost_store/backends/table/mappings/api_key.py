@@ -8,7 +8,16 @@ from dataclasses import replace
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, UnreadableColumnError, readable_columns, since
+from bifrost_store.backends.table.columns import (
+    BOOLEAN,
+    TEXT,
+    TIME,
+    Column,
+    Reading,
+    UnreadableColumnError,
+    readable_columns,
+    since,
+)
 from bifrost_store.backends.table.escaping import escape, unescape
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.places import Address, KeyRange, end_of
@@ -62,12 +71,12 @@ class ApiKeyMapping(RowMapping):
         return None
 
     @override
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
-        body = super().read_body(key, row, is_old=is_old)
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
+        body = super().read_body(key, row, reading=reading)
         # A column that went missing must not turn the key of one workflow into one for all.
         if (body["workflowId"] is None) is not str(row["RowKey"]).startswith(_GLOBAL_PREFIX):
             raise UnreadableColumnError("column WorkflowId: must be there on keys of a workflow, and on no others")
-        if not is_old:
+        if reading is not Reading.LENIENT:
             return body
         return since({**body, "isRevoked": body["isRevoked"] or self.contradiction(row) is not None})
 

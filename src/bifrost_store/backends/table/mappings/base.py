@@ -14,6 +14,8 @@ from bifrost_store.backends.table.account import Row, StoredRow
 from bifrost_store.backends.table.columns import (
     Column,
     Content,
+    OwnColumns,
+    Reading,
     UnreadableColumnError,
     decode_columns,
     encode_columns,
@@ -36,6 +38,7 @@ from bifrost_store.backends.table.mappings.stamps import (
     count_of,
     guard_key,
     native_text,
+    overwritten,
     read_expiry,
     version_columns,
 )
@@ -240,11 +243,11 @@ class RowMapping:
             revision, epoch = integer(row[REVISION]), integer(row.get(EPOCH, 0))
             if not revision:
                 return None
-            content = self.read_content(key, row, is_old=False)
+            is_sealed = isinstance(row.get(SCHEMA), str) and row[SCHEMA] == self.seal(row)
+            content = self.read_content(key, row, reading=Reading.SEALED if is_sealed else Reading.EXACT)
         except UNREADABLE:
             return None
         digest = LateDigest(key, *content, False)
-        is_sealed = isinstance(row.get(SCHEMA), str) and row[SCHEMA] == self.seal(row)
         if not is_sealed and row.get(DIGEST) != digest():
             return None
         version = Version(revision, str(row.get(WRITE_ID)), epoch)
@@ -267,12 +270,12 @@ class RowMapping:
         """Return the record of a row that the old application wrote last, by the rules for what it leaves out or tolerates."""
         row = stored.properties
         revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
-        content = self.read_content(key, row, is_old=True)
+        content = self.read_content(key, row, reading=Reading.LENIENT)
         self._check_text(content)
         content = content._replace(body=self.distrust(content.body)) if revision else content
         memo = self.memo(content.body) if revision else self.memo_of_foreign(content.body)
         digest = LateDigest(key, *content, False)
-        version = Version.late(lambda: _overwritten(Version(revision, "", epoch), digest()))
+        version = Version.late(lambda: overwritten(Version(revision, "", epoch), digest()))
         return self._record(key, stored, content, version, digest, memo, epoch)
 
     def _record(
@@ -343,16 +346,20 @@ class RowMapping:
         extra = {name: value for name, value in text.items() if name not in self._claimed}
         return Record(key, body, sort_key, version, expires_at, extra, native_etag=native, backend=BACKEND)
 
-    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
+    def read_content(self, key: Key, row: Row, *, reading: Reading) -> Content:
         """Return what a row holds. Arguments and errors are those of `read_body`."""
         claimed = self._claimed
         extra = {} if claimed.issuperset(row) else {name: to_json(value) for name, value in row.items() if name not in claimed}
-        return Content(self.read_body(key, row, is_old=is_old), extra, read_expiry(row))
+        return Content(self.read_body(key, row, reading=reading), extra, read_expiry(row))
 
     @cached_property
     def column_names(self) -> dict[str, str]:
         """The column of each field that has one."""
         return {column.field: column.name for column in self.columns}
+
+    @cached_property
+    def _own_columns(self) -> OwnColumns:
+        return OwnColumns(self.columns)
 
     @cached_property
     def _storable(self) -> frozenset[str]:
@@ -367,13 +374,15 @@ class RowMapping:
         """Columns that do not travel along."""
         return NEVER_EXTRA | self.key_columns | {name for column in self.columns for name in (column.name, *column.older_names)}
 
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
-        """Return the body that the columns hold; *is_old*: see `decode_columns`.
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
+        """Return the body that the columns hold.
 
         Raises:
             UnreadableColumnError: One of them cannot be read.
         """
-        return decode_columns(self.columns, row, self.key_fields(key), is_old=is_old)
+        if reading is Reading.SEALED:
+            return self._own_columns.read(row, self.key_fields(key))
+        return decode_columns(self.columns, row, self.key_fields(key), is_old=reading is Reading.LENIENT)
 
     def key_fields(self, key: Key) -> Body:
         """Return the fields that the record's key tells and a column repeats."""
@@ -386,8 +395,3 @@ class RowMapping:
     def distrust(self, body: Body) -> Body:
         """Return what remains true of a body whose row the old application wrote after us."""
         return body
-
-
-def _overwritten(stamped: Version, digest: str) -> Version:
-    """Return the version of a row that the old application wrote over what was stamped: its content is its only name."""
-    return Version(stamped.revision + 1, digest, stamped.epoch)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import TEXT, TIME, Column, UnreadableColumnError, encode_columns
+from bifrost_store.backends.table.columns import TEXT, TIME, Column, Reading, UnreadableColumnError, encode_columns
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.json import dump_json, load_json
 from bifrost_store.core.record import Body, Key, Record
@@ -35,8 +35,8 @@ class ConfigMapping(RowMapping):
         return {**super().column_names, "secretRef": "Value"}
 
     @override
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
-        body = super().read_body(key, row, is_old=is_old)
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
+        body = super().read_body(key, row, reading=reading)
         is_secret = body["configType"] == ConfigType.SECRET_REF
         value = body["value"]
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import JSON, Content
+from bifrost_store.backends.table.columns import JSON, Content, Reading
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.stamps import read_expiry
 from bifrost_store.core.json import dump_json
@@ -33,7 +33,7 @@ class DocumentMapping(RowMapping):
         return {f"{_BODY}{number}": text[start : start + MAX_COLUMN_UNITS] for number, start in enumerate(parts)}
 
     @override
-    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
+    def read_content(self, key: Key, row: Row, *, reading: Reading) -> Content:
         text = "".join(str(row[f"{_BODY}{number}"]) for number in range(len(row)) if f"{_BODY}{number}" in row)
         content = JSON.decode(text)
         if not isinstance(content["body"], dict) or not isinstance(content["extra"], dict):

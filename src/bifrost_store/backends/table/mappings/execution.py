@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from typing_extensions import override
 
@@ -20,6 +21,7 @@ from bifrost_store.backends.table.columns import (
     Codec,
     Column,
     Content,
+    Reading,
     decode_columns,
     encode_columns,
     naive_time,
@@ -38,6 +40,7 @@ from bifrost_store.core.retention import Recorded
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import MAX_COLUMN_UNITS
 from bifrost_store.documents import LIVE_STATUSES, Execution, ExecutionStatus
+from bifrost_store.errors import InvalidKeyError
 
 LOCATOR_PREFIX = "bs-exec:"
 LOCATED_MARK = "bs-located"
@@ -59,11 +62,19 @@ _STATUS = Codec(TEXT.encode, lambda value: TEXT.decode(value) or _PENDING, is_pl
 
 
 def _input(value: object) -> object:
+    return _object(value, JSON.decode)
+
+
+def _own_input(value: object) -> object:
+    return _object(value, load_json)
+
+
+def _object(value: Any, load: Callable[[Any], object]) -> object:
     if value == "{}":
         return {}
     try:
-        read = JSON.decode(value)
-    except ValueError:
+        read = load(value)
+    except (ValueError, AttributeError):
         return {}
     return read if isinstance(read, dict) else {}
 
@@ -86,7 +97,7 @@ class ExecutionMapping(RowMapping):
         Column("executedBy", "ExecutedBy", TEXT, old_default=""),
         Column("executedByName", "ExecutedByName", TEXT),
         Column("status", "Status", _STATUS, old_default=_PENDING),
-        Column("inputData", _INPUT, Codec(JSON.encode, _input, is_storable=True), default={}),
+        Column("inputData", _INPUT, Codec(JSON.encode, _input, _own_input, is_storable=True), default={}),
         Column("startedAt", "StartedAt", TIME, is_forgiven=True),
         Column("completedAt", "CompletedAt", TIME),
         Column("durationMs", "DurationMs", INTEGER),
@@ -114,7 +125,13 @@ class ExecutionMapping(RowMapping):
     @override
     def key_of(self, partition_key: str, row_key: str, columns: Row) -> Key | None:
         match = _ROW_KEY.fullmatch(row_key)
-        return None if match is None else self.checked_key(partition_key, match["id"])
+        if match is None:
+            return None
+        try:
+            scope = Scope.from_partition_key(partition_key)
+        except InvalidKeyError:
+            return None
+        return Key(self.kind, scope, match["id"]) if self.spec.allows(scope) else None
 
     @override
     def sort_key_of(self, key: Key, row_key: str) -> str:
@@ -139,9 +156,9 @@ class ExecutionMapping(RowMapping):
         return None if before is None else self.prefix + reverse_timestamp(before)
 
     @override
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
-        body = super().read_body(key, row, is_old=is_old)
-        if is_old:
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
+        body = super().read_body(key, row, reading=reading)
+        if reading is Reading.LENIENT:
             body["executedByName"] = body["executedBy"] if body["executedByName"] is None else body["executedByName"]
             body["startedAt"] = body["startedAt"] or format_time(started_at(self.sort_key_of(key, str(row["RowKey"]))))
         body["result"], body["resultType"] = _read_result(body["result"], body["resultType"])
@@ -176,8 +193,8 @@ class ExecutionMapping(RowMapping):
         return columns
 
     @override
-    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
-        content = super().read_content(key, row, is_old=is_old)
+    def read_content(self, key: Key, row: Row, *, reading: Reading) -> Content:
+        content = super().read_content(key, row, reading=reading)
         raw = row.get(_INPUT)
         if raw is not None and content.body["inputData"] == {} and not _is_empty_object(raw):
             # Input that is no object shows as empty, as in the old application, and stays stored as it is.

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row, StoredRow
-from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column, encode_columns, since
+from bifrost_store.backends.table.columns import BOOLEAN, JSON, TEXT, TIME, Column, Reading, encode_columns, since
 from bifrost_store.backends.table.escaping import escape
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.record import Body, Key, Record
@@ -43,9 +43,9 @@ class FormMapping(RowMapping):
     )
 
     @override
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
-        body = super().read_body(key, row, is_old=is_old)
-        return since(body) if is_old else body
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
+        body = super().read_body(key, row, reading=reading)
+        return since(body) if reading is Reading.LENIENT else body
 
     @override
     def memo(self, body: Body) -> str:

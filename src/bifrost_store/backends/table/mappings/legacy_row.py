@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import Content
+from bifrost_store.backends.table.columns import Content, Reading
 from bifrost_store.backends.table.edm import from_json, to_json
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.mappings.execution import ASIDE_ID, ASIDE_PREFIX, EXECUTION_ID, ExecutionMapping
@@ -63,7 +63,7 @@ class LegacyRowMapping(RowMapping):
         return {name: from_json(value) for name, value in record.body["columns"].items()}
 
     @override
-    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
+    def read_content(self, key: Key, row: Row, *, reading: Reading) -> Content:
         hidden = VERSION_COLUMNS | KEY_COLUMNS
         columns = {name: to_json(value) for name, value in row.items() if name not in hidden}
         if str(row["RowKey"]).startswith(ASIDE_PREFIX) and ASIDE_ID in columns:

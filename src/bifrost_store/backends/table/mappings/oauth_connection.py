@@ -15,6 +15,7 @@ from bifrost_store.backends.table.columns import (
     TIME,
     Column,
     Content,
+    Reading,
     UnreadableColumnError,
     naive_time,
     time_text,
@@ -131,19 +132,19 @@ class OAuthConnectionMapping(RowMapping):
         return self.decode(key, joined)
 
     @override
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
         metadata = _metadata(row)
-        body = super().read_body(key, row, is_old=is_old)
+        body = super().read_body(key, row, reading=reading)
         for field, name in (*_ALWAYS.items(), *_LATER.items()):
             body[field] = _read(metadata, name)
         updated_at = body["updatedAt"] or _read(metadata, _UPDATED_AT)
-        if is_old and body["scopes"] is None:
+        if reading is Reading.LENIENT and body["scopes"] is None:
             body["scopes"] = ""
         return {**body, "updatedAt": updated_at, "connectionName": key.id}
 
     @override
-    def read_content(self, key: Key, row: Row, *, is_old: bool) -> Content:
-        content = super().read_content(key, row, is_old=is_old)
+    def read_content(self, key: Key, row: Row, *, reading: Reading) -> Content:
+        content = super().read_content(key, row, reading=reading)
         rest = {name: value for name, value in _metadata(row).items() if name not in _KNOWN}
         return content._replace(extra={**content.extra, _REST: dump_json(rest)}) if rest else content
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, since
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, Reading, since
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.core.record import Body, Key
 from bifrost_store.documents import Organization
@@ -27,6 +27,6 @@ class OrganizationMapping(RowMapping):
     )
 
     @override
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
-        body = super().read_body(key, row, is_old=is_old)
-        return since(body) if is_old else body
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
+        body = super().read_body(key, row, reading=reading)
+        return since(body) if reading is Reading.LENIENT else body

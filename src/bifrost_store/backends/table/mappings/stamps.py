@@ -147,6 +147,11 @@ def native_text(etag: str, memo: str, expiry: str | None, epoch: int) -> str:
     return f"{memo}|{expiry or ''}|{epoch}|{etag}"
 
 
+def overwritten(stamped: Version, digest: str) -> Version:
+    """Return the version of a row that the old application wrote over what was stamped: its content is its only name."""
+    return Version(stamped.revision + 1, digest, stamped.epoch)
+
+
 def guard_key(row_key: str) -> str:
     """Return the row key of an anchor's guard row."""
     guard = GUARD_PREFIX + row_key

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing_extensions import override
 
 from bifrost_store.backends.table.account import Row
-from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, readable_columns, since
+from bifrost_store.backends.table.columns import BOOLEAN, TEXT, TIME, Column, Reading, readable_columns, since
 from bifrost_store.backends.table.escaping import escape
 from bifrost_store.backends.table.mappings.base import RowMapping
 from bifrost_store.backends.table.places import KeyRange
@@ -39,14 +39,14 @@ class UserMapping(RowMapping):
     )
 
     @override
-    def read_body(self, key: Key, row: Row, *, is_old: bool) -> Body:
-        body = super().read_body(key, row, is_old=is_old)
+    def read_body(self, key: Key, row: Row, *, reading: Reading) -> Body:
+        body = super().read_body(key, row, reading=reading)
         named = {
             **body,
             "email": body["email"] if body["email"] is not None else key.id,
             "displayName": body["displayName"] if body["displayName"] is not None else key.id.partition("@")[0],
         }
-        if not is_old:
+        if reading is not Reading.LENIENT:
             return named
         return since({**named, "isPlatformAdmin": named["isPlatformAdmin"] and not self.contradiction(row)}, "lastLogin")
 
