@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.core.execution_data import DataDocument, segment_id
-from bifrost_store.core.scope import GLOBAL, Scope
+from bifrost_store.core.scope import GLOBAL
 from bifrost_store.documents import Execution, ExecutionStatus
 from bifrost_store.errors import (
     BackendUnavailableError,
@@ -30,12 +30,11 @@ from bifrost_store.errors import (
     StoreError,
     ThrottledError,
 )
-from bifrost_store.protocols import ExecutionRef, LogLine, Recording, State, Variables
-from bifrost_store.recording import carry, run_recording, turns
-from tests.recording.world import FailingData, World, open_world
+from bifrost_store.protocols import ExecutionRef, LogLine, Recording
+from bifrost_store.recording import carry, run_recording
+from tests.recording.world import FailingData, World, check_covers, open_world, stored
 
-pytestmark = pytest.mark.anyio
-ORG = Scope.organization("one")
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("soon_again")]
 
 FAILURES: list[tuple[StoreError, bool]] = [
     (BackendUnavailableError("away"), False),
@@ -43,49 +42,9 @@ FAILURES: list[tuple[StoreError, bool]] = [
     (OutcomeUnknownError("lost"), False),
     (OutcomeUnknownError("lost"), True),
 ]
+
+
 ACTIONS = st.sampled_from(["debug", "info", "warning", "error", "logging", "variables", "state", "pause"])
-
-
-@pytest.fixture(autouse=True)
-def _soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outages in tests are not outages of minutes."""
-    monkeypatch.setattr(turns, "_FIRST_WAIT", 0.002)
-    monkeypatch.setattr(turns, "_LONGEST_WAIT", 0.05)
-
-
-@pytest.fixture
-def root_at_debug() -> object:
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.DEBUG)
-    yield root
-    root.setLevel(before)
-
-
-def stored(data: FailingData, run: Execution) -> dict[int, list[DataDocument]]:
-    """Return the segments of a run, by recording, in order."""
-    found: dict[int, list[DataDocument]] = {}
-    for one in sorted(data.documents.values(), key=lambda one: one.id):
-        if one.run.execution_id == run.execution_id and one.run.scope == run.scope:
-            found.setdefault(one.recording, []).append(one)
-    return found
-
-
-def check_covers(documents: Sequence[DataDocument], *, is_ended: bool = True) -> None:
-    """Of one recording nothing is missing and nothing twice: ranges join, times never go back, the last one says that it ends."""
-    number, before = 0, None
-    for one in documents:
-        assert one.first == number + 1
-        assert one.first <= one.last
-        number = one.last
-        lines = [line["number"] for line in one.body.get("lines", ())]
-        assert len(lines) <= 100
-        assert lines == sorted(set(lines))
-        assert all(one.first <= line <= one.last for line in lines)
-        times = [line["timestamp"] for line in one.body.get("lines", ())]
-        assert [time for time in (before, *times) if time] == sorted(time for time in (before, *times) if time)
-        before = times[-1] if times else before
-    assert ["ends" in one.body for one in documents] == [False] * (len(documents) - 1) + [is_ended]
 
 
 @given(
@@ -311,234 +270,6 @@ async def test_what_a_store_refuses_for_good_stops_nothing(tmp_path: Path) -> No
         assert [one for one in found if one.startswith("line")] == [f"line {n}" for n in range(20) if n not in (7, 13)]
         assert sum("cannot be stored (DocumentTooLargeError)" in one for one in found) == 2
         check_covers(stored(data, run)[0])
-
-
-async def test_values_are_kept_as_they_are_at_the_call(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
-        run = await world.run()
-        async with world.repositories.execution_data.recording(run) as recording:
-            changing: dict[str, object] = {"a": [1]}
-            recording.info("m", data=changing)
-            recording.set_state(changing)
-            recording.set_variables(changing)
-            changing["a"] = "changed"
-        line, state, variables = await world.items(run)
-        assert isinstance(line, LogLine)
-        assert isinstance(state, State)
-        assert isinstance(variables, Variables)
-        assert line.data == state.value == variables.values == {"a": [1]}
-
-
-async def test_variables_between_two_flushes_are_one(tmp_path: Path) -> None:
-    data = FailingData(down=BackendUnavailableError("away"))
-    async with open_world(tmp_path, data) as world:
-        run = await world.run()
-        async with world.repositories.execution_data.recording(run) as recording:
-            gate = threading.Event()
-            world.recorder._flusher._post(lambda: gate.wait(30))  # type: ignore[arg-type]
-            for number in range(50):
-                recording.set_variables({"n": number})
-                recording.info(str(number))
-            gate.set()
-            data.down = None
-        items = await world.items(run)
-        (variables,) = [item for item in items if isinstance(item, Variables)]
-        assert variables.values == {"n": 49}
-        assert variables.count == 1
-        assert await world.repositories.execution_data.variables(run.scope, run.execution_id) == variables
-
-
-async def test_secrets_are_masked_wherever_they_stand(tmp_path: Path, root_at_debug: logging.Logger) -> None:
-    secret = 'se"sa\\me\n-1234'
-    async with open_world(tmp_path, is_complete=False) as world:
-        run = await world.run()
-        async with world.repositories.execution_data.recording(run) as recording:
-            recording.mask(secret)
-            recording.info(f"a {secret} b", data={"inner": [secret, repr(secret)], "ApiKey": "k", "Password": None})
-            recording.set_variables({"token": "t", "text": f"<{secret}>", secret: 1})
-            recording.set_state([secret])
-            try:
-                raise RuntimeError(secret)
-            except RuntimeError:
-                logging.getLogger("workflow").exception("it failed with %r", secret)
-        await world.repositories.executions.complete(run, ExecutionStatus.FAILED)
-        everything = repr([one.body for one in world.data.documents.values()])
-        blobs = texts(tmp_path)
-        for text in (everything, blobs):
-            assert "1234" not in text
-            assert "***" in text
-            assert "'k'" not in text
-            assert '"k"' not in text
-
-
-def texts(folder: Path) -> str:
-    return "".join(path.read_text() for path in folder.rglob("*.json"))
-
-
-@pytest.mark.parametrize("value", ["", "short", None, 7])
-async def test_what_is_too_short_to_be_a_secret_is_refused(tmp_path: Path, value: object) -> None:
-    async with open_world(tmp_path) as world, world.repositories.execution_data.recording(await world.run()) as recording:
-        with pytest.raises(InvalidRequestError, match="mask"):
-            recording.mask(value)  # type: ignore[arg-type]
-
-
-async def test_the_context_decides_whose_line_it_is(tmp_path: Path, root_at_debug: logging.Logger) -> None:
-    """Tasks and `to_thread` carry it; a pool's threads are brought by `carry`; `extra` names a run from anywhere."""
-    logger = logging.getLogger("workflow")
-    async with open_world(tmp_path) as world:
-        runs = [await world.run(ORG), await world.run(ORG)]
-        outside = logging.getLogger("outside")
-
-        async def work(run: Execution) -> None:
-            async with world.repositories.execution_data.recording(run):
-                logger.info("in %s", run.execution_id)
-                await asyncio.create_task(say(logger, f"task {run.execution_id}"))
-                await asyncio.to_thread(logger.info, "thread %s", run.execution_id)
-                loop = asyncio.get_running_loop()
-                with ThreadPoolExecutor(1) as pool:
-                    await loop.run_in_executor(pool, logger.info, "lost")
-                    await loop.run_in_executor(pool, carry(logger.info), f"pool {run.execution_id}")
-                    extra = {"executionId": run.execution_id, "data": {"k": 1}}
-                    await loop.run_in_executor(pool, lambda: outside.warning("named", extra=extra))
-                logging.getLogger("azure.core").info("not ours")
-                logging.getLogger("bifrost_store.x").info("not ours")
-
-        await asyncio.gather(*map(work, runs))
-        logger.info("after")
-        for run in runs:
-            name = run.execution_id
-            assert await world.messages(run) == [f"in {name}", f"task {name}", f"thread {name}", f"pool {name}", "named"]
-
-
-async def say(logger: logging.Logger, text: str) -> None:
-    logger.info(text)
-
-
-async def test_blocks_may_stand_in_each_other(tmp_path: Path, root_at_debug: logging.Logger) -> None:
-    async with open_world(tmp_path) as world:
-        outer, inner = await world.run(), await world.run()
-        data, logger = world.repositories.execution_data, logging.getLogger("workflow")
-        async with data.recording(outer):
-            logger.info("outer")
-            async with data.recording(inner):
-                logger.info("inner")
-            async with data.recording(inner, capture=False) as silent:
-                logger.info("outer again")
-                silent.info("said")
-        assert await world.messages(outer) == ["outer", "outer again"]
-        assert await world.messages(inner) == ["inner", "said"]
-
-
-@pytest.mark.parametrize("has_data", [True, False], ids=["in one store of two", "nowhere"])
-async def test_a_recording_that_ends_late_leaves_its_blobs_anew(tmp_path: Path, has_data: bool) -> None:
-    async with open_world(tmp_path, has_data=has_data, is_complete=False) as world:
-        run = await world.run()
-        executions = world.repositories.executions
-        async with world.repositories.execution_data.recording(run) as recording:
-            recording.info("one")
-            ended = await executions.complete(run, ExecutionStatus.SUCCESS)
-            assert [entry["message"] for entry in await executions.load_logs(ended) or ()] == ["one"]
-            recording.info("two")
-        late = await executions.get(run.scope, run.execution_id)
-        assert late is not None
-        assert [entry["message"] for entry in await executions.load_logs(late) or ()] == ["one", "two"]
-        assert ended.blobs["logs"] != late.blobs["logs"]
-        assert not world.recorder._kept
-
-
-@pytest.mark.parametrize("is_first_late", [False, True], ids=["one after the other", "at once"])
-async def test_processes_of_one_run_leave_everything_where_no_store_keeps_it(tmp_path: Path, is_first_late: bool) -> None:
-    """A run that waits for an approval goes on elsewhere: what its first process recorded is there at its end."""
-    async with open_world(tmp_path, has_data=False) as one, open_world(tmp_path, beside=one, has_data=False) as two:
-        run = await one.run()
-        first = one.repositories.execution_data.recording(run)
-        recording = await first.__aenter__()
-        recording.info("asked")
-        recording.set_variables({"asked": 1})
-        recording.set_state("asked")
-        if not is_first_late:
-            await first.__aexit__(None, None, None)
-        async with two.repositories.execution_data.recording(run) as other:
-            other.info("approved")
-            other.info("approved")
-            other.set_state("approved")
-            ended = await two.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
-            other.info("goodbye")
-        if is_first_late:
-            await first.__aexit__(None, None, None)
-        executions = one.repositories.executions
-        logs = await executions.load_logs(ExecutionRef(run.scope, run.execution_id))
-        assert [entry["message"] for entry in logs or ()] == ["asked", "approved", "approved", "goodbye"]
-        assert await executions.load_variables(ExecutionRef(run.scope, run.execution_id)) == {"asked": 1}
-        snapshot = await executions.load_snapshot(ExecutionRef(run.scope, run.execution_id))
-        assert sorted(snapshot or ()) == ["approved", "asked"]
-        assert ended.status is ExecutionStatus.SUCCESS
-        assert not one.recorder._kept
-        assert not two.recorder._kept
-
-
-async def test_a_block_ends_though_what_it_leaves_cannot_be_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The workflow does not fail for it, and `complete` saves it with the run."""
-    async with open_world(tmp_path, has_data=False) as world:
-        run = await world.run()
-        with monkeypatch.context() as patch:
-            patch.setattr(world.recorder, "_leave", away)
-            async with world.repositories.execution_data.recording(run) as recording:
-                recording.info("one")
-        ended = await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
-        assert [entry["message"] for entry in await world.repositories.executions.load_logs(ended) or ()] == ["one"]
-        assert not world.recorder._kept
-
-
-async def test_a_damaged_blob_keeps_no_run_from_ending(tmp_path: Path) -> None:
-    async with open_world(tmp_path, has_data=False) as world:
-        run = await world.run()
-        async with world.repositories.execution_data.recording(run) as recording:
-            recording.info("one")
-        damage(tmp_path)
-        async with world.repositories.execution_data.recording(run) as recording:
-            recording.info("two")
-            ended = await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
-        assert [entry["message"] for entry in await world.repositories.executions.load_logs(ended) or ()] == ["two"]
-
-
-def damage(folder: Path) -> None:
-    for path in folder.rglob("logs.json"):
-        path.write_text("{")
-
-
-async def away(*_: object) -> bool:
-    raise BackendUnavailableError("away")
-
-
-async def test_what_was_saved_is_not_replaced_by_what_was_recorded(tmp_path: Path) -> None:
-    async with open_world(tmp_path, is_complete=False) as world:
-        run = await world.run()
-        executions = world.repositories.executions
-        async with world.repositories.execution_data.recording(run) as recording:
-            recording.info("recorded")
-            recording.set_variables({"recorded": True})
-            saved = await executions.save_logs(run, [{"message": "saved"}])
-            ended = await executions.complete(saved, ExecutionStatus.SUCCESS)
-        assert await executions.load_logs(ended) == [{"message": "saved"}]
-        assert await executions.load_variables(ended) == {"recorded": True}
-
-
-async def test_switched_off_it_is_saved_with_the_run(tmp_path: Path) -> None:
-    """The way back: nothing is stored while the run goes on, and everything is there at its end, on every backend."""
-    async with open_world(tmp_path) as world:
-        world.is_on = False
-        run = await world.run()
-        async with world.repositories.execution_data.recording(run) as recording:
-            recording.info("one")
-            world.is_on = True  # A flag that is flipped meanwhile changes nothing for a recording that has begun.
-            recording.set_state({"s": 1})
-            assert await recording.flush()
-            assert not (await world.repositories.execution_data.items(run.scope, run.execution_id)).items
-        ended = await world.repositories.executions.complete(run, ExecutionStatus.SUCCESS)
-        assert not world.data.documents
-        assert await world.repositories.executions.load_snapshot(ended) == [{"s": 1}]
-        assert await world.messages(ended) == ["one"]
 
 
 async def test_a_run_that_is_not_there_cannot_be_recorded(tmp_path: Path) -> None:

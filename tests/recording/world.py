@@ -152,3 +152,29 @@ async def open_world(
         await recorder.aclose()
         if beside is None:
             await backend.aclose()
+
+
+def stored(data: FailingData, run: Execution) -> dict[int, list[DataDocument]]:
+    """Return the segments of a run, by recording, in order."""
+    found: dict[int, list[DataDocument]] = {}
+    for one in sorted(data.documents.values(), key=lambda one: one.id):
+        if one.run.execution_id == run.execution_id and one.run.scope == run.scope:
+            found.setdefault(one.recording, []).append(one)
+    return found
+
+
+def check_covers(documents: Sequence[DataDocument], *, is_ended: bool = True) -> None:
+    """Of one recording nothing is missing and nothing twice: ranges join, times never go back, the last one says that it ends."""
+    number, before = 0, None
+    for one in documents:
+        assert one.first == number + 1
+        assert one.first <= one.last
+        number = one.last
+        lines = [line["number"] for line in one.body.get("lines", ())]
+        assert len(lines) <= 100
+        assert lines == sorted(set(lines))
+        assert all(one.first <= line <= one.last for line in lines)
+        times = [line["timestamp"] for line in one.body.get("lines", ())]
+        assert [time for time in (before, *times) if time] == sorted(time for time in (before, *times) if time)
+        before = times[-1] if times else before
+    assert ["ends" in one.body for one in documents] == [False] * (len(documents) - 1) + [is_ended]
