@@ -17,6 +17,7 @@ from azure.cosmos.aio import CosmosClient
 from azure.data.tables.aio import TableServiceClient
 from pydantic import SecretStr
 
+from bench.clock import now
 from bench.emulator import Server, run_emulator
 from bench.timing import Call
 from bifrost_store import Scope, Store, StoreSettings, open_store
@@ -117,7 +118,7 @@ PLACES: Final[dict[str, Callable[[], AbstractAsyncContextManager[Place]]]] = {
 
 @asynccontextmanager
 async def _provisioned(settings: StoreSettings) -> AsyncIterator[Store]:
-    async with open_store(settings) as store:
+    async with open_store(settings, clock=now) as store:
         await store.provision()
         yield store
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
+from bench.clock import now
 from bench.places import ORGANIZATION
 from bench.world import ENTRA_ID, LEGACY_ROW, RECORDED_RUN, RUN, SCOPE, SHARED_RUN, USER, WORKFLOW, World, hours_ago
 from bifrost_store import ExecutionFilter, ExecutionRef, ItemsPage, LogoShape
@@ -60,7 +61,7 @@ READS: Final[dict[str, Read]] = {
     "api_keys.list": lambda w: w.store.api_keys.list(),
     "schedules.get": lambda w: w.store.schedules.get("workflow-0"),
     "schedules.list": lambda w: w.store.schedules.list(),
-    "schedules.due": lambda w: w.store.schedules.due(datetime.now(UTC)),
+    "schedules.due": lambda w: w.store.schedules.due(now()),
     "job_statuses.get": lambda w: w.store.job_statuses.get("TokenRefreshJob"),
     "job_statuses.list": lambda w: w.store.job_statuses.list(),
     "audit.list": lambda w: w.store.audit.list(SCOPE, since=hours_ago(24)),

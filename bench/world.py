@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
+from bench.clock import now
 from bench.places import ORGANIZATION
 from bifrost_store import (
     GLOBAL,
@@ -210,9 +211,7 @@ class World:
 
     async def new_schedule(self) -> Schedule:
         """Create a schedule whose run is due."""
-        return await self.store.schedules.create(
-            self.new("workflow"), cron_expression="0 * * * *", next_run_at=datetime.now(UTC) - _HOUR
-        )
+        return await self.store.schedules.create(self.new("workflow"), cron_expression="0 * * * *", next_run_at=now() - _HOUR)
 
     async def claimed_schedule(self) -> Schedule | None:
         """Create a schedule and claim its run."""
@@ -220,12 +219,12 @@ class World:
 
     async def claim(self, schedule: Schedule | str) -> Schedule | None:
         """Claim the run that is due."""
-        now = datetime.now(UTC)
-        return await self.store.schedules.claim(schedule, now=now, next_run_at=now + _HOUR)
+        claimed_at = now()
+        return await self.store.schedules.claim(schedule, now=claimed_at, next_run_at=claimed_at + _HOUR)
 
     async def expired_run(self) -> Record:
         """Store an execution that has expired, but not so long ago that a service has removed it."""
-        minute_ago = datetime.now(UTC) - timedelta(minutes=1)
+        minute_ago = now() - timedelta(minutes=1)
         return await self.store.backend.create(execution(next(self._numbers), scope=SCOPE, expires_at=minute_ago))
 
     async def append_event(self) -> None:
@@ -235,4 +234,4 @@ class World:
 
 def hours_ago(hours: int) -> datetime:
     """Return a time in the past."""
-    return datetime.now(UTC) - hours * _HOUR
+    return now() - hours * _HOUR

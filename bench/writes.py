@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from bench.clock import now
 from bench.places import ORGANIZATION
 from bench.world import ADMIN, LARGE_INPUT, LARGE_RESULT, LOGS, PNG, RESULT, SCOPE, USER, VARIABLES, World, hours_ago
 from bifrost_store import ExecutionRef, ExecutionStatus, JobOutcome, JobTrigger, LogoShape, OAuthStatus
@@ -168,7 +168,7 @@ _RECORDINGS: Final = {
 
 _METRICS: Final = {
     "metrics.rollup": Write(lambda w, _: w.store.metrics.rollup(), lambda w: w.store.metrics.rebuild(SCOPE)),
-    "metrics.rebuild, a day of a scope": Write(lambda w, _: w.store.metrics.rebuild(SCOPE, day=datetime.now(UTC).date())),
+    "metrics.rebuild, a day of a scope": Write(lambda w, _: w.store.metrics.rebuild(SCOPE, day=now().date())),
     "metrics.purge_expired": Write(lambda w, _: w.store.metrics.purge_expired()),
 }
 

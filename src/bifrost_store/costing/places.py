@@ -50,7 +50,7 @@ async def emulated() -> AsyncIterator[Place]:
         from bifrost_store.emulator import CosmosEmulator, Options  # noqa: PLC0415 - its libraries are an extra
     except ModuleNotFoundError as error:
         raise MissingDependencyError(f"the emulator needs {error.name}: pip install 'bifrost-store[emulator]'") from error
-    clock = _MovableClock()
+    clock = NoonClock()
     options = Options(is_serverless=True, consistency="Strong")
     with TemporaryDirectory(prefix="bifrost-store-cost-") as folder:
         async with CosmosEmulator(options=options) as emulator:
@@ -79,7 +79,7 @@ async def account(settings: StoreSettings | None = None) -> AsyncIterator[Place]
         yield Place(store, place_of(settings, PRICED), is_model=False, is_own=False)
 
 
-class _MovableClock:
+class NoonClock:
     """A clock that begins at noon, and is moved ahead on demand: what figures cost depends on the hours that a day has had."""
 
     def __init__(self) -> None:
