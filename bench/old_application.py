@@ -112,7 +112,8 @@ class OldApplication:
         return await self._first_page(self._relationships, _range(f"userexec:{_USER}:"))
 
     async def of_workflow(self) -> object:
-        return await self._first_page(self._relationships, _range(f"workflowexec:{_WORKFLOW}:{_PARTITION}:"))
+        # All of them are read, then cut.
+        return (await self._scan(self._relationships, _range(f"workflowexec:{_WORKFLOW}:{_PARTITION}:")))[:_PAGE]
 
     async def stuck(self) -> object:
         return [
