@@ -133,7 +133,7 @@ def test_a_sealed_row_reads_as_an_unsealed_one(record: Record) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda record: record.key.kind)
 def test_a_sealed_row_keeps_what_shows_as_nothing(example: Record) -> None:
-    """What one column of a row holds that its field cannot tell is read of our row as the row before told it."""
+    """Of a row with any odd text in one column: what was read and written again is read the same, with a seal and without."""
     mapping = MAPPINGS.by_kind[example.key.kind]
     anchor, *others = [sent(row) for row in mapping.encode(replace(example, version=Version(3, "a" * 32)))]
     for name in [name for name in anchor if "@" not in name and name not in ("PartitionKey", "RowKey")]:

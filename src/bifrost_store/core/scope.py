@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -22,20 +22,14 @@ class Scope:
 
     Attributes:
         value: The text form, as Cosmos DB's partition key holds it.
-        organization_id: The organization's id, or None for GLOBAL and SYSTEM.
-        partition_key: The partition key of today's tables.
     """
 
     value: str
-    organization_id: str | None = field(init=False, repr=False, compare=False)
-    partition_key: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        identifier = None if self.value in _RESERVED else self.value.removeprefix(_PREFIX)
-        object.__setattr__(self, "organization_id", identifier)
-        object.__setattr__(self, "partition_key", identifier or self.value)
-        if identifier is None:
+        if self.value in _RESERVED:
             return
+        identifier = self.value.removeprefix(_PREFIX)
         if not self.value.startswith(_PREFIX) or not is_organization_id(identifier):
             raise InvalidKeyError(
                 f"scope {self.value!r}: expected GLOBAL or org-<organization id>, the id being 1 to 36 letters, digits or dashes"
@@ -59,6 +53,16 @@ class Scope:
     def from_partition_key(partition_key: str) -> Scope:
         """Return the scope of a partition of today's tables: ``GLOBAL``, ``SYSTEM`` or the bare organization id."""
         return scope_named(partition_key if partition_key in _RESERVED else _PREFIX + partition_key)
+
+    @property
+    def organization_id(self) -> str | None:
+        """The organization's id, or None for GLOBAL and SYSTEM."""
+        return None if self.value in _RESERVED else self.value.removeprefix(_PREFIX)
+
+    @property
+    def partition_key(self) -> str:
+        """The partition key of today's tables."""
+        return self.organization_id or self.value
 
     @override
     def __str__(self) -> str:

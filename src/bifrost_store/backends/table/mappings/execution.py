@@ -127,6 +127,7 @@ class ExecutionMapping(RowMapping):
         match = _ROW_KEY.fullmatch(row_key)
         if match is None:
             return None
+        # As `checked_key`, whose check of the id the pattern has made: every row that is read comes here.
         try:
             scope = Scope.from_partition_key(partition_key)
         except InvalidKeyError:
