@@ -95,6 +95,13 @@ def test_files_are_made_for_their_owner_alone() -> None:
     assert [] == [name for name in found if not name.startswith(FILE_PLACES)]
 
 
+def test_folders_of_tests_are_packages() -> None:
+    """In two folders that are none, files of one name are one module to pytest, which then refuses the second."""
+    folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py")}
+
+    assert [] == [str(folder.relative_to(ROOT)) for folder in sorted(folders) if not (folder / "__init__.py").is_file()]
+
+
 def constants(path: Path) -> set[object]:
     """Return every constant of a module that is no docstring."""
     tree = ast.parse(path.read_text("utf-8"))

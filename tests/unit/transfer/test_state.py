@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.unit.transfer.stores import Limited, ending, fill, insert_lines, store_in
 
 from bifrost_store.errors import BackendUnavailableError, ConfigurationError, CorruptDocumentError
 from bifrost_store.transfer import loading
 from bifrost_store.transfer.records import dump_records, load_records
 from bifrost_store.transfer.report import MAX_NAMED, TransferReport
 from bifrost_store.transfer.state import DumpState, LoadState, Progressed
+from tests.unit.transfer.stores import Limited, ending, fill, insert_lines, store_in
 
 pytestmark = pytest.mark.anyio
 
