@@ -159,6 +159,20 @@ async def test_a_state_of_a_newer_release_is_not_guessed_at(backend: Backend) ->
         await StateStore(backend).read()
 
 
+async def test_a_damaged_state_is_none_and_told_once(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever looks again and again, as a console does, says no more until it was whole in between."""
+    store = StateStore(backend)
+    record = await backend.create(Record(STATE_KEY, {"rubbish": 1}))
+    assert [None, None] == [await store.read(), await store.read()]
+    assert ["migration.state_damaged"] == [getattr(one, "event", None) for one in caplog.records]
+
+    record = await backend.replace(record.with_body(BASE.body()), record.etag)
+    assert BASE == await store.read()
+    await backend.replace(record.with_body({**BASE.body(), "phase": "elsewhere"}), record.etag)
+    assert await store.read() is None
+    assert 2 == len(caplog.records)
+
+
 KEPT, DROPPED = Options(drop_expired=False), Options(drop_expired=True)
 
 

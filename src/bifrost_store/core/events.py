@@ -41,6 +41,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "journal.not_repaired": "a {kind} that the journal names could not be repaired in {scope} ({error}); it is tried again",
     "journal.pass": "of the records that the journal names {repaired} were repaired, {left} are left ({stuck} cannot be repaired)",
     "metrics.differs": "the {field} of {period} of {scope} is {stored} where {counted} were counted; runs may have ended meanwhile",
+    "migration.state_damaged": "the state of the migration in {store} cannot be read; the control documents count, and it is made "
+    "again from them and the copy in the other store: what is in neither, such as a verification, is to be done again",
     "realtime.feed_failed": "the feed of what clients watch cannot be read ({error}); it is tried again",
     "realtime.not_sent": "those who watch could not be told of something ({error}); they read it later",
     "realtime.sends_again": "those who watch are told again of what happens",

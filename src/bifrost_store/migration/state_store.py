@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,6 +12,7 @@ import anyio
 
 from bifrost_store.backends.protocol import Backend
 from bifrost_store.coordination.rows import Form, Row, Rows
+from bifrost_store.core.events import log_event
 from bifrost_store.core.record import Body, Record
 from bifrost_store.errors import (
     CorruptDocumentError,
@@ -21,6 +23,8 @@ from bifrost_store.errors import (
 )
 from bifrost_store.migration.state import SCHEMA_VERSION, STATUS, MigrationState
 from bifrost_store.routing.copies import STATE_KEY
+
+_logger = logging.getLogger("bifrost_store.migration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,16 @@ class StateStore:
     async def read(self) -> MigrationState | None:
         """Return what is stored now, or None; later changes are made to exactly that.
 
-        None also where it is damaged: what counts are the control documents, and from them it is made again.
+        None also where it is damaged, which is logged: what counts are the control documents, and from them it is made again.
 
         Raises:
             CorruptDocumentError: It is of a newer release of this library, or not even its record can be read.
         """
         record = await self._backend.get(STATE_KEY)
+        was_damaged = self.is_damaged
         self._saved = None if record is None else Saved(_parsed(record), record)
+        if self.is_damaged and not was_damaged:
+            log_event(_logger, logging.WARNING, "migration.state_damaged", store=self._backend.name)
         return None if self._saved is None else self._saved.state
 
     async def write(self, state: MigrationState) -> MigrationState:
