@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from bifrost_store.core.installed import installed_backends
+from bifrost_store.core.retention import MAX_RETENTION
 from bifrost_store.errors import ConfigurationError
 
 PREFIX = "BIFROST_STORE_"
@@ -34,7 +35,6 @@ _ONE_OF = (
     ("cosmos_connection_string", "cosmos_endpoint"),
 )
 """Settings that name one place, each in its own way."""
-_MAX_RETENTION_DAYS = 36_500
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _PORT = re.compile(r"[0-9]{1,5}")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?")
@@ -147,7 +147,7 @@ class StoreSettings(BaseModel):
     execution_retention_days: Annotated[int | None, BeforeValidator(_days)] = Field(
         default=14,
         ge=1,
-        le=_MAX_RETENTION_DAYS,
+        le=MAX_RETENTION.days,
         description="Days that an execution is kept after its last change; `none`: for ever.",
         examples=["30", "none"],
     )

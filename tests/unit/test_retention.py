@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bifrost_store.core.retention import Recorded, Retention, agreed
+from bifrost_store.errors import CorruptDocumentError
+from bifrost_store.migration.expiry import retention_line
 from bifrost_store.routing.control import EVERY_SCOPE, Control, Move, Route, Target
 from bifrost_store.testing.clock import START
 from bifrost_store.testing.examples import execution
@@ -41,6 +45,30 @@ def test_only_what_stores_no_expiry_is_given_one() -> None:
     assert Recorded(RETENTION).aged(own) is own
     assert START + PERIOD == Recorded(RETENTION).aged(old).expires_at
     assert Recorded(RETENTION).aged(old.tombstone(old.version)).expires_at is None
+
+
+@given(
+    st.sampled_from(["P14D", "P36500D", "P36501D", "P99999999D", "P999999999D", "-P1D", "P0D", "PT1S"]) | st.text(max_size=8),
+    st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat) | st.datetimes().map(datetime.isoformat),
+)
+@example("P14D", "9999-12-31T00:00:00Z")
+@example("P14D", "0001-01-01T00:00:00+14:00")
+def test_a_retention_that_nobody_recorded_is_damage(period: str, since: str) -> None:
+    """Whatever a stored control document says of it, it is named, or can be counted with."""
+    body = Control(migration_id="m", store="table", routes={EVERY_SCOPE: Route(primary="table")}).body()
+    try:
+        retention = Control.parse({**body, "retention": {"period": period, "since": since}}).retention
+    except CorruptDocumentError as error:
+        assert "retention" in str(error)
+        return
+
+    assert retention is not None
+    assert "not before" in retention_line(retention)
+    assert retention.values()
+    assert Recorded(retention).aged(execution(expires_at=None)) is not None
+    for now in (START, datetime(1, 1, 1, tzinfo=UTC)):
+        before = Recorded(retention).ended_before(now)
+        assert before is None or before < now
 
 
 def test_of_two_starts_the_later_counts_in_both_copies() -> None:

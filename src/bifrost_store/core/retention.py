@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from bifrost_store.core.clock import as_utc, format_time, parse_time
 from bifrost_store.core.record import Expiry, Record
+
+MAX_RETENTION: Final = timedelta(days=36_500)
+_LAST_YEAR: Final = 9000
+"""From any moment until then, the longest retention ends within the calendar."""
 
 
 def last_change(body: Mapping[str, object]) -> datetime | None:
@@ -27,12 +32,23 @@ class Retention:
     """What the start of a migration recorded for executions without an expiry of their own.
 
     Attributes:
-        period: They are kept that long after their last change.
+        period: They are kept that long after their last change; at most `MAX_RETENTION`.
         since: When the migration began. Nothing ends before that long after it: what readers see then, they see at a flip too.
     """
 
     period: timedelta
     since: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse what no start recorded.
+
+        Raises:
+            ValueError: With such a period everything would end at once, or the end lies outside the calendar.
+        """
+        if not timedelta() < self.period <= MAX_RETENTION:
+            raise ValueError(f"kept for {self.period.days} days")
+        if as_utc(self.since).year > _LAST_YEAR:
+            raise ValueError(f"begun after the year {_LAST_YEAR}")
 
     def expiry_of(self, body: Mapping[str, object]) -> datetime | None:
         """Return when an execution that stores no expiry ends; None: never, as the calendar ends before."""
@@ -65,7 +81,7 @@ class Recorded:
     def ended_before(self, now: datetime) -> datetime | None:
         """Return the moment whose last changes, and all earlier ones, have ended at *now* where none is stored; None: none have."""
         one = self.retention
-        if one is None or now - one.period < as_utc(one.since):
+        if one is None or now < as_utc(one.since) + one.period:
             return None
         return now - one.period
 
