@@ -104,6 +104,10 @@ class _Load:
         """
         if before.position > self._dumped.records_bytes or before.data_position > self._dumped.data_bytes:
             raise self._file.damaged()
+        if sum(1 for _ in islice(self._blobs.lines(), before.blob_lines)) < before.blob_lines:
+            raise self._file.damaged()
+        if before.data_position and not _ends_a_line(self._data_lines, before.data_position):
+            raise self._file.damaged()
         if before.position == 0:
             return False
         line = next((line for _, line in _lines(self._lines, min(before.last, before.position))), b"")
@@ -227,6 +231,12 @@ def _some(lines: Iterator[Line]) -> Iterator[Line]:
         size += len(line[1])
         if size >= _BYTES_PER_STATE:
             return
+
+
+def _ends_a_line(path: Path, position: int) -> bool:
+    with path.open("rb") as lines:
+        lines.seek(position - 1)
+        return lines.read(1) == b"\n"
 
 
 def _size(path: Path) -> int:

@@ -45,10 +45,13 @@ async def test_an_impossible_number_in_a_load_is_named(tmp_path: Path, monkeypat
     state = tmp_path / "dump" / "load.json"
     before = json.loads(state.read_text())
     assert 0 < before["last"] < before["position"]
+    blob_lines = len((tmp_path / "dump" / "blobs.jsonl").read_bytes().splitlines())
+    assert blob_lines
     wrong = {
         "position": [*TOO_FAR, before["position"] - 1, before["position"] + 1, before["last"]],
         "last": [*TOO_FAR, before["position"], before["position"] + 1],
-        "data_position": TOO_FAR,
+        "data_position": [*TOO_FAR, 1],
+        "blob_lines": [*TOO_FAR, blob_lines + 1],
     }.get(name, [])
     async with store_in(tmp_path, "other") as other:
         for value in (*IMPOSSIBLE, *wrong):
