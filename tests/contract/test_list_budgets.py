@@ -57,3 +57,24 @@ async def test_users_of_an_organization_are_looked_for_among_their_neighbours(
 
     assert sorted(emails) == sorted(one.email for one in few) == sorted(one.email for one in many)
     assert after.received_bytes <= before.received_bytes
+
+
+@pytest.mark.parametrize("what", ["memberships of a user", "whether there are users"])
+async def test_what_others_have_is_not_sent(store: StoreUnderTest, repositories: Repositories, what: str) -> None:
+    """What is asked on the way of a sign-in takes as much with ten others as with one."""
+    for email in ("kim@x.example", "y@x.example"):
+        await repositories.users.create(email, organization_id="o-1")
+
+    async def ask() -> object:
+        users = repositories.users
+        return await (users.memberships("kim@x.example") if what == "memberships of a user" else users.any_exist())
+
+    with metering() as before:
+        first = await ask()
+    await create_all(store.backend, [user(f"z{number}@x.example") for number in range(9)])
+    await create_all(store.backend, [membership(f"z{number}@x.example") for number in range(9)])
+    with metering() as after:
+        second = await ask()
+
+    assert first == second
+    assert after.received_bytes <= before.received_bytes

@@ -436,6 +436,33 @@ async def test_unreadable_memberships_of_others_are_nobodys(tables: TableStore, 
     assert [one.id for one in await repositories.users.list_organization("o-2")] == ["kim@x.com"]
 
 
+@pytest.mark.parametrize("twin", [True, False])
+@pytest.mark.parametrize("anchor", [True, False])
+@pytest.mark.parametrize("user_id", ["kim@x.co", "", None, "eve@x.co"])
+async def test_memberships_of_a_user_say_what_their_keys_do(
+    tables: TableStore, repositories: Repositories, anchor: bool, twin: bool, user_id: str | None
+) -> None:
+    """Either row suffices, with or without its user; where the one that counts names another user, it is told as damaged."""
+    rows = {"orgperm:o-2:eve@x.co": "eve@x.co", "userperm:eve@x.co:o-2": "eve@x.co"}
+    rows |= {"orgperm:o-1:kim@x.co": user_id} if anchor else {}
+    rows |= {"userperm:kim@x.co:o-1": user_id} if twin else {}
+    for row_key, named in rows.items():
+        row = {"PartitionKey": "GLOBAL", "RowKey": row_key, "CreatedBy": "ada"}
+        await put(tables, "Relationships", row if named is None else {**row, "UserId": named})
+    page = await repositories.users.memberships("kim@x.co")
+    told = [one.scope.value for one in page] + [error.document[1] for error in page.unreadable if error.document]
+
+    is_damaged = user_id == "eve@x.co"
+    # A lone row of the organization that names another user is only told where that organization's members are listed.
+    is_told = twin or (anchor and not is_damaged)
+    assert told == (["org-o-1"] if is_told else [])
+    assert bool(page.unreadable) == (is_told and is_damaged)
+    if anchor and is_damaged:
+        assert [("membership", "org-o-1", "kim@x.co")] == [
+            error.document for error in (await repositories.users.members("o-1")).unreadable
+        ]
+
+
 ENDS: list[dict[str, Any]] = [
     {"CompletedAt": "2025-03-01T10:30:00", "DurationMs": "100", "Status": "Success"},
     {"CompletedAt": "2025-03-01T12:30:00+02:00", "DurationMs": 100, "Status": "Success"},

@@ -67,6 +67,7 @@ class Query:
         continuation_token: From the page before; None for the first.
         without: Fields that are most of a record and not needed: they come as None, and a backend need not read them. Of derived
             kinds only, and none that is queryable. A record that came so is never written back.
+        first_found: Whichever of them are found first will do, in no order, and no page follows: for who asks whether there is one.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Query:
     limit: int = 100
     continuation_token: str | None = None
     without: tuple[str, ...] = ()
+    first_found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ class ShadowReadBackend(PassThrough):
 
     @override
     async def query(self, query: Query) -> Page[Record]:
-        if query.scope is None:
+        if query.scope is None or query.first_found:
             return await self._inner.query(query)  # in no promised order
         return await self._shadowed("query", f"{query.kind} {query.scope}", lambda backend: backend.query(query))
 

@@ -202,7 +202,7 @@ class UserRepository(Users):
 
     @override
     async def any_exist(self) -> bool:
-        page = await self._backend.query(Query("user", GLOBAL, limit=1))
+        page = await self._backend.query(Query("user", GLOBAL, limit=1, first_found=True))
         return bool(page.items or page.unreadable)
 
     @override

@@ -111,6 +111,7 @@ class CheckedBackend(PassThrough):
         query = _plain_query(query)
         _check_position(query)
         page = await self._inner.query(query)
+        page = replace(page, continuation_token=None) if query.first_found else page
         return page if not query.without else replace(page, items=tuple(_without(record, query.without) for record in page))
 
     @override

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
-from typing import Any
 
 from bifrost_store.backends.table.account import MAX_SERVICE_PAGE, StoredRow, TableAccount
-from bifrost_store.backends.table.columns import TIME, Column
+from bifrost_store.backends.table.conditions import Conditions, conditions_of, push_filters, push_windows
 from bifrost_store.backends.table.homes import Homes
 from bifrost_store.backends.table.mappings import Mappings
 from bifrost_store.backends.table.mappings.base import RowMapping
@@ -22,11 +21,10 @@ from bifrost_store.backends.table.places import KeyRange
 from bifrost_store.backends.table.reader import TableReader
 from bifrost_store.backends.table.scan import TableScanner
 from bifrost_store.backends.table.twins import TwinCheck
-from bifrost_store.backends.table.windows import Stretch, stretches
 from bifrost_store.core.clock import Clock
 from bifrost_store.core.events import log_event
 from bifrost_store.core.page import Page, decode_token, encode_token
-from bifrost_store.core.query import ID, SORT_KEY, Eq, Filter, Group, In, Query, Range, matches
+from bifrost_store.core.query import ID, SORT_KEY, Filter, Group, Query, matches
 from bifrost_store.core.record import Key, Record
 from bifrost_store.core.scope import GLOBAL
 from bifrost_store.core.tasks import begun_together, for_each
@@ -35,57 +33,6 @@ from bifrost_store.core.whole import kept
 from bifrost_store.errors import CorruptDocumentError
 
 _logger = logging.getLogger("bifrost_store.table")
-_MAX_COMPARISONS = 15
-"""Discrete comparisons of one filter ("Querying tables and entities", Microsoft)."""
-
-
-@dataclass(slots=True)
-class Conditions:
-    """A filter text of placeholders, and their values: no value ever becomes part of the text."""
-
-    parts: list[str] = field(default_factory=list)
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, column: str, operator: str, value: str) -> None:
-        """Demand one comparison."""
-        self.parts.append(self._comparison(column, operator, value))
-
-    def add_any(self, column: str, values: Sequence[str]) -> None:
-        """Demand that *column* equals one of *values*."""
-        self._add_either([self._comparison(column, "eq", value) for value in values])
-
-    def add_any_or_none(self, column: str, values: Sequence[str]) -> None:
-        """Demand that *column* equals one of *values*, or is not there."""
-        name = f"p{len(self.parameters)}"
-        self.parameters[name] = ""
-        self._add_either([*(self._comparison(column, "eq", value) for value in values), f"not ({column} ge @{name} )"])
-
-    def add_stretches(self, column: str, wanted: Sequence[Stretch]) -> None:
-        """Demand that *column* lies in one of several stretches, if there is room for that."""
-        if not wanted or 2 * len(wanted) > self.room:
-            return
-        self._add_either(
-            [f"{self._comparison(column, 'ge', low)} and {self._comparison(column, 'lt', high)}" for low, high in wanted]
-        )
-
-    def _add_either(self, comparisons: Sequence[str]) -> None:
-        # The SDK replaces whole words, so the closing bracket stands apart.
-        self.parts.append(f"({' or '.join(comparisons)} )")
-
-    def _comparison(self, column: str, operator: str, value: str | datetime) -> str:
-        name = f"p{len(self.parameters)}"
-        self.parameters[name] = value
-        return f"{column} {operator} @{name}"
-
-    @property
-    def room(self) -> int:
-        """Comparisons that may still be added."""
-        return _MAX_COMPARISONS - len(self.parameters)
-
-    @property
-    def text(self) -> str:
-        """The filter as the SDK takes it."""
-        return " and ".join(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +73,8 @@ class TableQueries:
             else:
                 records.append(one.record)
                 before_last = len(errors)
+                if query.first_found and len(records) == query.limit:
+                    break
         return Page(tuple(records), None, tuple(errors))
 
     async def aggregate(
@@ -147,8 +96,13 @@ class TableQueries:
         """Go through what *query* describes; given *fields*, records may come without any others."""
         if isinstance(mapping, LegacyRowMapping):
             return self._unclaimed(query, after)
-        is_ordered = mapping.is_ordered(query.scope, query.filters)
-        return self._ordered(mapping, query, after, fields) if is_ordered else self._sorted(mapping, query, after)
+        if mapping.is_ordered(query.scope, query.filters):
+            return self._ordered(mapping, query, after, fields)
+        return (
+            self._in_no_order(mapping, query)
+            if query.first_found and not mapping.is_spread
+            else self._sorted(mapping, query, after)
+        )
 
     async def _unclaimed(self, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through the rows that no kind claims: off hot paths, every table is read."""
@@ -202,9 +156,9 @@ class TableQueries:
     ) -> AsyncIterator[tuple[list[StoredRow], bool]]:
         """Yield the service's pages of what *conditions* begin to describe, and with each whether no row was left out."""
         begins = len(conditions.parts)
-        is_exact = _push_filters(conditions, mapping, query, key_range)
+        is_exact = push_filters(conditions, mapping, query, key_range)
         if select is not None:
-            _push_windows(conditions, mapping, query)
+            push_windows(conditions, mapping, query)
         is_whole = len(conditions.parts) == begins and after is None and key_range.lo == mapping.prefix
         page_size = min(query.limit + 1, MAX_SERVICE_PAGE) if is_exact else MAX_SERVICE_PAGE
         pages = self._account.pages(mapping.table, conditions.text, conditions.parameters, page_size=page_size, select=select)
@@ -219,6 +173,18 @@ class TableQueries:
             if one is not None:
                 yield one
 
+    async def _in_no_order(self, mapping: RowMapping, query: Query) -> AsyncIterator[_Found]:
+        """Go through what *query* describes as it is stored, for whoever stops at the first."""
+        size = MAX_SERVICE_PAGE if query.filters else query.limit
+        for key_range in mapping.ranges(query.scope, query.filters):
+            conditions = conditions_of(mapping, query, key_range)
+            async for rows, _ in self._account.pages(mapping.table, conditions.text, conditions.parameters, page_size=size):
+                for stored in await self._homes.tell(mapping, rows, query.scope):
+                    key = _key(mapping, query, stored)
+                    one = None if key is None else self._judge(mapping, query, key, [stored], None)
+                    if one is not None:
+                        yield one
+
     async def _placed(self, mapping: RowMapping, query: Query) -> list[tuple[tuple[str, str], Key, list[StoredRow]]]:
         """Return position, key and rows of what may be asked for, in order."""
         ranges = await for_each(lambda one: self._rows_of(mapping, query, one), mapping.ranges(query.scope, query.filters))
@@ -227,6 +193,8 @@ class TableQueries:
             key = _key(mapping, query, row)
             if key is not None:
                 by_key.setdefault(key, []).append(row)
+        if mapping.has_copies and query.filters:
+            await self._add_anchors(mapping, by_key)
         for key, parts in by_key.items():
             if len(parts) > 1:
                 order = [address.row_key for address in mapping.addresses(key)]
@@ -234,13 +202,18 @@ class TableQueries:
         placed = [((key.scope.value, mapping.sort_key_of(key, parts[0].row_key)), key, parts) for key, parts in by_key.items()]
         return sorted(placed, key=itemgetter(0))
 
+    async def _add_anchors(self, mapping: RowMapping, by_key: Mapping[Key, list[StoredRow]]) -> None:
+        """Read anchors that the service left out though a copy was found: what they say contradicts their keys."""
+
+        async def add(key: Key) -> None:
+            row = await self._reader.row(mapping.address(key, ""))
+            by_key[key].extend([] if row is None else [row])
+
+        without = [key for key, rows in by_key.items() if not any(row.row_key == mapping.address(key, "").row_key for row in rows)]
+        await for_each(add, without)
+
     async def _rows_of(self, mapping: RowMapping, query: Query, key_range: KeyRange) -> list[StoredRow]:
-        conditions = Conditions()
-        if key_range.partition_key is not None:
-            conditions.add("PartitionKey", "eq", key_range.partition_key)
-        conditions.add("RowKey", "ge", key_range.lo)
-        conditions.add("RowKey", "lt", key_range.hi)
-        _push_filters(conditions, mapping, query, key_range)
+        conditions = conditions_of(mapping, query, key_range)
         return [row async for row in self._account.rows(mapping.table, conditions.text, conditions.parameters)]
 
     async def _glance(
@@ -323,56 +296,3 @@ def _segments(mapping: RowMapping, query: Query, key_range: KeyRange, after: tup
     others.add("RowKey", "ge", key_range.lo)
     others.add("RowKey", "lt", key_range.hi)
     return [*segments, others]
-
-
-def _push_filters(conditions: Conditions, mapping: RowMapping, query: Query, key_range: KeyRange) -> bool:
-    """Add the comparisons that the service can make exactly; return whether it makes all but the key ranges'."""
-    is_exact = True
-    if mapping.scope_column is not None and query.scope is not None:
-        if query.scope.organization_id is None:
-            is_exact = False  # the service cannot ask for rows that lack a column
-        else:
-            conditions.add(mapping.scope_column, "eq", query.scope.organization_id)
-    # Rows that are one record together are read together, whatever single ones say.
-    columns = {c.field: c for c in mapping.columns if c.codec.is_plain_text and c.default is None and not c.older_names}
-    columns = {} if mapping.is_spread else columns
-    for condition in mapping.narrowed(key_range, query.filters):
-        is_pushed = _push(conditions, columns.get(condition.field), _texts(condition))
-        if not is_pushed and not (isinstance(condition, Range) and condition.field in (SORT_KEY, "startedAt")):
-            is_exact = False
-    return is_exact
-
-
-def _push_windows(conditions: Conditions, mapping: RowMapping, query: Query) -> None:
-    """Leave rows out that no range of times can let through; unreadable ones too, which lists name and counts leave out."""
-    times = {column.field: column.name for column in mapping.columns if column.codec is TIME and not column.older_names}
-    for condition in query.filters:
-        # When a run began is told by its row key too.
-        if isinstance(condition, Range) and condition.field in times and condition.field != "startedAt":
-            conditions.add_stretches(times[condition.field], stretches(condition))
-
-
-def _push(conditions: Conditions, column: Column | None, values: list[str] | None) -> bool:
-    """Demand that *column* reads as one of *values*, if that can be asked: no row that does may be left out."""
-    if column is None or values is None:
-        return False
-    reads_blank = column.repeats_key or column.codec.decode("") in values
-    asked = [*values, ""] if reads_blank and "" not in values else values
-    reads_without = column.repeats_key or column.old_default in values
-    if len(asked) + reads_without > conditions.room:
-        return False
-    if reads_without:
-        conditions.add_any_or_none(column.name, asked)
-    else:
-        conditions.add_any(column.name, asked)
-    return True
-
-
-def _texts(condition: Filter) -> list[str] | None:
-    match condition:
-        case Eq(_, str() as value):
-            return [value]
-        case In(_, values) if all(isinstance(value, str) for value in values):
-            return [str(value) for value in values]
-        case _:
-            return None

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bifrost_store.backends.protocol import Backend
-from bifrost_store.core.page import encode_token
+from bifrost_store.core.page import Page, encode_token
 from bifrost_store.core.query import ID, SORT_KEY, Eq, In, Query, Range, matches
 from bifrost_store.core.record import Record
 from bifrost_store.core.scope import GLOBAL
@@ -259,6 +259,27 @@ async def test_large_pages(backend: Backend) -> None:
     found = await joined(backend, Query("execution", ORGANIZATION, limit=500))
     assert sizes == [500, 2]
     assert all(a.sort_key < b.sort_key for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+@pytest.mark.parametrize("make", [user, config, membership, execution])
+async def test_whichever_are_found_first(backend: Backend, make: Callable[[Any], Record], limit: int) -> None:
+    """Some of what is there, in no order and on one page; none only where nothing is there."""
+    numbers = [1, 2, 3] if make is execution else ["a", "é", "%"]
+    scope = make(numbers[0]).key.scope
+    query = Query(make(numbers[0]).key.kind, scope, limit=limit, first_found=True)
+    assert Page(()) == await backend.query(query)
+    records = await create_all(backend, [make(one) for one in numbers])
+    page = await backend.query(query)
+
+    assert min(limit, 3) == len(page) == len(set(_keys(page)))
+    assert page.continuation_token is None
+    assert all(record in records for record in page)
+    wanted = replace(query, filters=(In(ID, (records[2].key.id,)),))
+    assert [records[2]] == list(await backend.query(wanted))
+    for record in records:
+        await backend.delete(record.key)
+    assert Page(()) == await backend.query(query)
 
 
 async def test_fields_that_are_not_needed_are_left_out(backend: Backend) -> None:

@@ -66,6 +66,7 @@ class RowMapping:
         has_marker: A row beside the anchor guards it and becomes its tombstone. Without: records are never deleted.
         may_contradict: Some rows of the kind say what cannot be; see `contradiction`.
         is_spread: The rows at `addresses` make up one record together; else it is one row at one of them.
+        has_copies: Each of those rows tells whose it is and all of the record; the first that is there counts.
     """
 
     spec: ClassVar[DocumentSpec]
@@ -78,6 +79,7 @@ class RowMapping:
     has_marker: ClassVar[bool] = True
     may_contradict: ClassVar[bool] = False
     is_spread: ClassVar[bool] = False
+    has_copies: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:

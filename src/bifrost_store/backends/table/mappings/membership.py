@@ -31,6 +31,7 @@ class MembershipMapping(RowMapping):
     table = RELATIONSHIPS
     prefix = "orgperm:"
     is_spread = True
+    has_copies = True
     key_columns = frozenset({"UserId", "OrganizationId"})
     columns = (
         Column("email", "UserId", TEXT, repeats_key=True),
@@ -82,6 +83,11 @@ class MembershipMapping(RowMapping):
             if isinstance(condition, Eq) and condition.field in (ID, "email"):
                 return [_range(self.prefix), _range(f"{TWIN_PREFIX}{escape(str(condition.value))}:")]
         return [_range(self.prefix), _range(TWIN_PREFIX)]
+
+    @override
+    def narrowed(self, key_range: KeyRange, filters: Sequence[Filter]) -> Sequence[Filter]:
+        """Among the twins the key answers: one that contradicts it is read, to be named."""
+        return filters if key_range.lo.startswith(self.prefix) else ()
 
 
 def _range(prefix: str) -> KeyRange:
