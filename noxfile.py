@@ -235,6 +235,7 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "bench.growth")
         session.run("python", "-m", "bench.growth", "--backend", "cosmos")
         session.run("python", "-m", "bench.old_application", env=azurite(session))
+        session.run("python", "-m", "bench.old_directory", env=azurite(session))
         session.run("python", "-m", "bench.work")
         session.run("python", "-m", "bench.loading")
         session.run("python", "-m", "bench.start", env=azurite(session))
