@@ -19,7 +19,6 @@ from bifrost_store.backends.table.columns import (
     UnreadableColumnError,
     decode_columns,
     encode_columns,
-    integer,
     readable_columns,
 )
 from bifrost_store.backends.table.edm import as_json, from_json, to_json
@@ -40,6 +39,7 @@ from bifrost_store.backends.table.mappings.stamps import (
     native_text,
     overwritten,
     read_expiry,
+    stamp_of,
     version_columns,
 )
 from bifrost_store.backends.table.places import Address, KeyRange, end_of
@@ -242,7 +242,7 @@ class RowMapping:
         if REVISION not in row:
             return None
         try:
-            revision, epoch = integer(row[REVISION]), integer(row.get(EPOCH, 0))
+            revision, epoch = stamp_of(row, REVISION), stamp_of(row, EPOCH)
             if not revision:
                 return None
             is_sealed = isinstance(row.get(SCHEMA), str) and row[SCHEMA] == self.seal(row)
@@ -271,9 +271,9 @@ class RowMapping:
     def _old(self, key: Key, stored: StoredRow) -> Record:
         """Return the record of a row that the old application wrote last, by the rules for what it leaves out or tolerates."""
         row = stored.properties
-        revision, epoch = integer(row.get(REVISION, 0)), integer(row.get(EPOCH, 0))
+        revision, epoch = stamp_of(row, REVISION), stamp_of(row, EPOCH)
         content = self.read_content(key, row, reading=Reading.LENIENT)
-        self._check_text(content)
+        self._check_storable(key, content)
         content = content._replace(body=self.distrust(content.body)) if revision else content
         memo = self.memo(content.body) if revision else self.memo_of_foreign(content.body)
         digest = LateDigest(key, *content, False)
@@ -303,7 +303,7 @@ class RowMapping:
         """Return when a record ends whose row holds *content*."""
         return content.expires_at
 
-    def _check_text(self, content: Content) -> None:
+    def _check_storable(self, key: Key, content: Content) -> None:
         """Refuse what no backend can keep, so that whatever is read can be written anywhere."""
         storable = self._storable
         try:
@@ -312,6 +312,7 @@ class RowMapping:
                     check_json(value, f"column {self.column_names.get(field, field)}")
             for name, value in content.extra.items():
                 check_json(value, f"column {name}")
+            self.spec.check_body(key.id, content.body)
         except InvalidRequestError as error:
             raise UnreadableColumnError(str(error)) from None
 

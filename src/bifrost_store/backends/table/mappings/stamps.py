@@ -12,7 +12,7 @@ from bifrost_store.backends.table.columns import UnreadableColumnError, dump_int
 from bifrost_store.backends.table.errors import BACKEND
 from bifrost_store.core.json import utf16_length
 from bifrost_store.core.record import SCHEMA_VERSION, Expiry, Key, Record, dump_expiry, load_expiry
-from bifrost_store.core.version import Version
+from bifrost_store.core.version import MAX_REVISION, Version
 from bifrost_store.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -104,11 +104,26 @@ def read_expiry(row: Row) -> Expiry:
         raise UnreadableColumnError(f"column {EXPIRES_AT}: expected a date and time, or never") from None
 
 
-def count_of(row: Row, name: str) -> int:
-    """Return a number of ours, or 0 where there is none."""
+def stamp_of(row: Row, name: str) -> int:
+    """Return the revision or epoch in one of our columns, or 0 where there is none.
+
+    Raises:
+        UnreadableColumnError: It holds what nothing counts to.
+    """
     try:
-        return max(integer(row.get(name, 0)), 0)
-    except ValueError:
+        number = integer(row.get(name, 0))
+    except ValueError as error:
+        raise UnreadableColumnError(f"column {name}: {error}") from None
+    if not 0 <= number < MAX_REVISION:
+        raise UnreadableColumnError(f"column {name}: expected a number from 0 to {MAX_REVISION - 1}")
+    return number
+
+
+def count_of(row: Row, name: str) -> int:
+    """Return the same, or 0 where it cannot be read."""
+    try:
+        return stamp_of(row, name)
+    except UnreadableColumnError:
         return 0
 
 
