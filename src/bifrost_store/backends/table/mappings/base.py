@@ -48,7 +48,7 @@ from bifrost_store.core.query import Filter
 from bifrost_store.core.record import SCHEMA_VERSION, Body, Expiry, Key, LateDigest, Origin, Record, default_sort_key, dump_expiry
 from bifrost_store.core.scope import Scope
 from bifrost_store.core.spec import DocumentSpec
-from bifrost_store.core.version import Etag, Version
+from bifrost_store.core.version import MAX_REVISION, Etag, Version
 from bifrost_store.errors import CorruptDocumentError, InvalidKeyError, InvalidRequestError
 
 
@@ -271,7 +271,7 @@ class RowMapping:
     def _old(self, key: Key, stored: StoredRow) -> Record:
         """Return the record of a row that the old application wrote last, by the rules for what it leaves out or tolerates."""
         row = stored.properties
-        revision, epoch = stamp_of(row, REVISION), stamp_of(row, EPOCH)
+        revision, epoch = stamp_of(row, REVISION, MAX_REVISION - 1), stamp_of(row, EPOCH)
         content = self.read_content(key, row, reading=Reading.LENIENT)
         self._check_storable(key, content)
         content = content._replace(body=self.distrust(content.body)) if revision else content

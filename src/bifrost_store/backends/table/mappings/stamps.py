@@ -104,25 +104,25 @@ def read_expiry(row: Row) -> Expiry:
         raise UnreadableColumnError(f"column {EXPIRES_AT}: expected a date and time, or never") from None
 
 
-def stamp_of(row: Row, name: str) -> int:
+def stamp_of(row: Row, name: str, most: int = MAX_REVISION) -> int:
     """Return the revision or epoch in one of our columns, or 0 where there is none.
 
     Raises:
-        UnreadableColumnError: It holds what nothing counts to.
+        UnreadableColumnError: It holds no number, one below 0, or more than *most*.
     """
     try:
         number = integer(row.get(name, 0))
     except ValueError as error:
         raise UnreadableColumnError(f"column {name}: {error}") from None
-    if not 0 <= number < MAX_REVISION:
-        raise UnreadableColumnError(f"column {name}: expected a number from 0 to {MAX_REVISION - 1}")
+    if not 0 <= number <= most:
+        raise UnreadableColumnError(f"column {name}: expected a number from 0 to {most}")
     return number
 
 
 def count_of(row: Row, name: str) -> int:
-    """Return the same, or 0 where it cannot be read."""
+    """Return the same, or 0 where it cannot be read or has no next one."""
     try:
-        return stamp_of(row, name)
+        return stamp_of(row, name, MAX_REVISION - 1)
     except UnreadableColumnError:
         return 0
 
