@@ -38,6 +38,7 @@ MOST: Final = 1.0
 MORE_IS_DONE: Final = {
     "list of a user": "whole runs become checked models, where the old application's index rows are narrower",
     "all 1,000 users": "memberships are read too, which tell each user's organization",
+    "whether a user sees a form": "what is said in GLOBAL is asked at the same time",
     "form": "GLOBAL is asked at the same time, so that what is found there takes half",
     "setting": "GLOBAL is asked at the same time, so that what is found there takes half",
     "user with organization": "memberships that lack a row are found too",
