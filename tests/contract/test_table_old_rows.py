@@ -443,7 +443,7 @@ async def test_memberships_of_a_user_say_what_their_keys_do(
     tables: TableStore, repositories: Repositories, anchor: bool, twin: bool, user_id: str | None
 ) -> None:
     """Either row suffices, with or without its user; where the one that counts names another user, it is told as damaged."""
-    rows = {"orgperm:o-2:eve@x.co": "eve@x.co", "userperm:eve@x.co:o-2": "eve@x.co"}
+    rows: dict[str, str | None] = {"orgperm:o-2:eve@x.co": "eve@x.co", "userperm:eve@x.co:o-2": "eve@x.co"}
     rows |= {"orgperm:o-1:kim@x.co": user_id} if anchor else {}
     rows |= {"userperm:kim@x.co:o-1": user_id} if twin else {}
     for row_key, named in rows.items():
