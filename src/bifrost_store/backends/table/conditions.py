@@ -1,4 +1,4 @@
-"""What the service is asked to leave out of a range of keys: at most 15 comparisons, each exact."""
+"""What the service is asked to leave out of a range of keys, in at most 15 comparisons: nothing that may be meant."""
 
 from __future__ import annotations
 

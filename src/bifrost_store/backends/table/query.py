@@ -98,11 +98,9 @@ class TableQueries:
             return self._unclaimed(query, after)
         if mapping.is_ordered(query.scope, query.filters):
             return self._ordered(mapping, query, after, fields)
-        return (
-            self._in_no_order(mapping, query)
-            if query.first_found and not mapping.is_spread
-            else self._sorted(mapping, query, after)
-        )
+        if query.first_found and not mapping.is_spread:
+            return self._in_no_order(mapping, query)
+        return self._sorted(mapping, query, after)
 
     async def _unclaimed(self, query: Query, after: tuple[str, str] | None) -> AsyncIterator[_Found]:
         """Go through the rows that no kind claims: off hot paths, every table is read."""
